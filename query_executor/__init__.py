@@ -1,0 +1,1 @@
+"""The query executor: parameterised SQL for any PostgreSQL, over one Lambda invocation."""

@@ -1,0 +1,40 @@
+"""The executor's Lambda handler: an event in, the contract's answer out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from query_executor import contract
+from query_executor.contract import Failure, InvalidRequestError
+from query_executor.database import Database
+from query_executor.settings import Settings, SettingsError
+
+Handler = Callable[[object, object], dict[str, object]]
+
+
+def create_handler(database: Database) -> Handler:
+    """A handler that runs its requests on `database`."""
+
+    def handle(event: object, context: object) -> dict[str, object]:
+        """Runs the request in `event` and returns a reply or a failure in the contract's form."""
+        remaining = getattr(context, "get_remaining_time_in_millis", None)
+        try:
+            request = contract.parse_request(event)
+            answer = database.run(request, remaining() if remaining is not None else None)
+        except InvalidRequestError as error:
+            answer = Failure(contract.INVALID_REQUEST, str(error))
+        except SettingsError as error:
+            answer = Failure(contract.UNAVAILABLE, str(error))
+        return contract.encode_answer(answer)
+
+    return handle
+
+
+def create_local_handler(database_url: str) -> Handler:
+    """A handler for one database, with a connection of its own."""
+    return create_handler(Database(lambda: Settings({"dsn": database_url})))
+
+
+# What Lambda calls. The connection it keeps between invocations belongs to this Database.
+handle = create_handler(Database(lambda: Settings.from_environment(os.environ)))

@@ -1,0 +1,48 @@
+"""PostgreSQL's built-in types: their object identifiers (pg_type.dat) and how their text becomes a value."""
+
+from __future__ import annotations
+
+# name -> (oid of the type, oid of its array). A type that is not here is looked up in the server's catalogue.
+NUMBERS = {"int2": (21, 1005), "int4": (23, 1007), "int8": (20, 1016), "oid": (26, 1028)}
+FLOATS = {"float4": (700, 1021), "float8": (701, 1022)}
+BOOLEANS = {"bool": (16, 1000)}
+TEXTS = {
+    "text": (25, 1009),
+    "varchar": (1043, 1015),
+    "bpchar": (1042, 1014),
+    "char": (18, 1002),
+    "name": (19, 1003),
+    "numeric": (1700, 1231),
+    "bytea": (17, 1001),
+    "uuid": (2950, 2951),
+    "date": (1082, 1182),
+    "time": (1083, 1183),
+    "timetz": (1266, 1270),
+    "timestamp": (1114, 1115),
+    "timestamptz": (1184, 1185),
+    "interval": (1186, 1187),
+    "json": (114, 199),
+    "jsonb": (3802, 3807),
+    "inet": (869, 1041),
+    "cidr": (650, 651),
+    "money": (790, 791),
+    "xml": (142, 143),
+    "void": (2278, 0),
+    "unknown": (705, 0),
+    "record": (2249, 2287),
+    "regclass": (2205, 2210),
+    "int4range": (3904, 3905),
+    "int8range": (3926, 3927),
+    "numrange": (3906, 3907),
+    "daterange": (3912, 3913),
+    "tsrange": (3908, 3909),
+    "tstzrange": (3910, 3911),
+}
+
+NAMES: dict[int, str] = {
+    oid: name + suffix
+    for group in (NUMBERS, FLOATS, BOOLEANS, TEXTS)
+    for name, oids in group.items()
+    for oid, suffix in zip(oids, ("", "[]"), strict=True)
+    if oid
+}

@@ -1,0 +1,84 @@
+"""The wire contract's codec."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from query_executor import contract
+from query_executor.contract import Column, Failure, InvalidRequestError, Reply, Request, Result, Statement
+
+
+def test_a_request_survives_the_wire() -> None:
+    sent = Request([Statement("SELECT :a", {"a": [1, None, "é"]})], read_only=True, deadline_ms=5, request_id="r")
+    got = contract.parse_request(json.loads(contract.encode_request(sent)))
+    assert (got.read_only, got.deadline_ms, got.request_id) == (True, 5, "r")
+    assert [(one.sql, one.params) for one in got.statements] == [("SELECT :a", {"a": [1, None, "é"]})]
+
+
+def test_a_single_statement_needs_no_list() -> None:
+    got = contract.parse_request({"sql": "SELECT :a", "params": {"a": 1}, "read_only": True})
+    assert [(one.sql, one.params) for one in got.statements] == [("SELECT :a", {"a": 1})]
+    assert got.read_only
+
+
+@pytest.mark.parametrize(
+    ("event", "names"),
+    [
+        (None, "the request"),
+        ([], "the request"),
+        ({}, "statements"),
+        ({"statements": []}, "statements"),
+        ({"statements": [1]}, r"statements\[0\]"),
+        ({"statements": [{}]}, r"statements\[0\]\.sql"),
+        ({"statements": [{"sql": "S", "parms": {}}]}, r"statements\[0\]\.parms"),
+        ({"sql": 1}, "sql"),
+        ({"sql": "a\x00b"}, "sql has a NUL"),
+        ({"sql": "S", "params": []}, "params"),
+        ({"sql": "S", "params": {"a": {}}}, r"params\.a is an object"),
+        ({"sql": "S", "params": {"a": ["x", "\ud800"]}}, r"params\.a\[1\] has a lone surrogate"),
+        ({"sql": "S", "params": {"a": float("nan")}}, r"params\.a"),
+        ({"sql": "S", "params": {"a": [float("-inf")]}}, r"params\.a\[0\]"),
+        ({"sql": "S", "readonly": True}, "readonly"),
+        ({"sql": "S", "read_only": 1}, "read_only"),
+        ({"sql": "S", "deadline_ms": 0}, "deadline_ms"),
+        ({"sql": "S", "deadline_ms": True}, "deadline_ms"),
+        ({"sql": "S", "request_id": 5}, "request_id"),
+    ],
+)
+def test_a_malformed_request_is_refused_by_the_name_of_its_member(event: object, names: str) -> None:
+    with pytest.raises(InvalidRequestError, match=names):
+        contract.parse_request(event)
+
+
+def test_a_request_larger_than_lambda_takes_is_refused_before_it_is_sent() -> None:
+    with pytest.raises(InvalidRequestError, match="6291456"):
+        contract.encode_request(Request([Statement("SELECT :a", {"a": "x" * contract.MAX_REQUEST_BYTES})]))
+
+
+def test_a_reply_survives_the_wire() -> None:
+    sent = Reply([Result([Column("a", "int4")], [[1], [None]], 2), Result([], [], 3)])
+    got = contract.decode_answer(json.dumps(contract.encode_answer(sent)).encode())
+    assert isinstance(got, Reply)
+    assert [(c.name, c.type) for c in got.results[0].columns] == [("a", "int4")]
+    assert [result.rows for result in got.results] == [[[1], [None]], []]
+    assert [result.row_count for result in got.results] == [2, 3]
+
+
+def test_a_failure_survives_the_wire() -> None:
+    sent = Failure("statement_failed", "m", statement=1, sqlstate="23505", constraint="c", table="t", column="x")
+    got = contract.decode_answer(json.dumps(contract.encode_answer(sent)).encode())
+    assert isinstance(got, Failure)
+    assert {name: getattr(got, name) for name in Failure.__slots__} == {
+        "code": "statement_failed", "message": "m", "statement": 1, "sqlstate": "23505",
+        "constraint": "c", "table": "t", "column": "x", "retryable": False,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "payload", [b"", b"null", b"[]", b'"text"', b"{}", b'{"errorMessage": "x"}', b'{"failure": {}}']
+)
+def test_what_is_no_answer_of_the_executor_is_told_apart(payload: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - json's own error is one too
+        contract.decode_answer(payload)
