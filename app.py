@@ -1,0 +1,19 @@
+"""Chalice's entry point: reads the settings, composes, exposes `app`."""
+
+import os
+
+from crud_api.application import create_app
+from crud_api.executor import InProcessExecutor, LambdaExecutor
+from crud_api.routes import Execute
+from crud_api.settings import Settings
+
+
+def _execute(settings: Settings) -> Execute:
+    if settings.executor_function is not None:
+        return LambdaExecutor(settings.executor_function)
+    from infra.local import local_handler  # noqa: PLC0415 - only a stage without a function has it
+
+    return InProcessExecutor(local_handler())
+
+
+app = create_app(_execute(Settings.from_environment(os.environ)))

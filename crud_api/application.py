@@ -1,0 +1,45 @@
+"""The composition root's factory: the one Chalice app, made of the resources it serves."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+
+from chalice.app import Chalice, Request, Response
+
+from crud_api import problems
+from crud_api.customers import customers
+from crud_api.errors import ApiError
+from crud_api.orders import orders
+from crud_api.requests import request_id
+from crud_api.resource import Resource
+from crud_api.routes import Execute, resource_routes
+
+APP_NAME = "crud-api"
+RESOURCES = (customers, orders)
+
+
+def create_app(execute: Execute, resources: Sequence[Resource] = RESOURCES) -> Chalice:
+    """The app that serves the resources by `execute`."""
+    # Lambda's own log format makes JSON of what the standard loggers are given; Chalice's handler would not.
+    app = Chalice(APP_NAME, configure_logs=False)
+    log = logging.getLogger(APP_NAME)
+
+    @app.middleware("http")
+    def answer_problems(request: Request, get_response: Callable[[Request], Response]) -> Response:
+        """The one way out for everything that is not a success."""
+        try:
+            response = get_response(request)
+            if response.status_code < 400:
+                return response
+            error = problems.from_chalice(response)
+        except ApiError as raised:
+            error = raised
+        if error.status >= 500:
+            extra = {"status": error.status, "cause": error.cause, "api_request_id": request_id(request)}
+            log.error("%s: %s", error.slug, error.cause, extra=extra)
+        return problems.to_response(error, request_id(request))
+
+    for resource in resources:
+        app.register_blueprint(resource_routes(resource, execute), url_prefix=f"/{resource.name}")
+    return app

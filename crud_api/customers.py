@@ -1,0 +1,30 @@
+"""Customers."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from crud_api.fields import Email, Key, Name, Text, Timestamp
+from crud_api.resource import Resource
+
+
+class Customer(Struct):
+    """A row of demo.customers."""
+
+    customer_id: Key
+    customer_name: Name
+    email: Email | None = None
+    city: Text | None = None
+    state: Text | None = None
+    created_at: Timestamp | None = None
+    updated_at: Timestamp | None = None
+
+
+customers = Resource(
+    name="customers",
+    table="demo.customers",
+    model=Customer,
+    key="customer_id",
+    read_only=frozenset({"created_at", "updated_at"}),
+    updated_at="updated_at",
+)

@@ -1,0 +1,129 @@
+"""Every error a request can end in.
+
+    ApiError                       status, slug and title are constant for a class (RFC 9457, section 3.1)
+     ├── MalformedBodyError        400   the body is not a JSON object
+     ├── InvalidParameterError     400   a query parameter is unknown, repeated or malformed
+     ├── NotFoundError             404   no row has this key
+     ├── MethodNotAllowedError     405   the path has no such method
+     ├── ConflictError             409   the key is taken, or the row is still referenced
+     ├── PreconditionFailedError   412   If-Match names another version of the row
+     ├── BodyTooLargeError         413   the body is larger than the API takes
+     ├── UnsupportedMediaTypeError 415   the body is not said to be JSON
+     ├── InvalidFieldsError        422   fields of the body are wrong; all of them are named
+     ├── InternalError             500   a defect of this API or of its set-up
+     ├── ExecutorFailedError       502   the query executor crashed or is not there
+     ├── ExecutorBusyError         503   the executor or the database has no room now
+     └── DeadlineExceededError     504   the database took too long, and nothing was written
+
+`ChaliceUnhandledError` is the one exception that Chalice lets through to the middleware, which makes the response.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from chalice.app import ChaliceUnhandledError
+
+
+class ApiError(ChaliceUnhandledError):
+    """An error with its HTTP meaning. `detail` and `errors` never hold row values, SQL or host names.
+
+    `errors` has one {"detail", "pointer"} a field (a JSON pointer into the body, RFC 6901) or {"detail",
+    "parameter"} a query parameter. `cause` says for the log, in the executor's codes, what lies behind it.
+    """
+
+    status: int
+    slug: str
+    title: str
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        errors: Sequence[Mapping[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+        cause: str | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.errors = errors
+        self.headers = headers or {}
+        self.cause = cause
+
+
+class MalformedBodyError(ApiError):
+    """The body is not a JSON object (RFC 8259)."""
+
+    status, slug, title = 400, "malformed-body", "The body is not a JSON object"
+
+
+class InvalidParameterError(ApiError):
+    """A query parameter is unknown, repeated or malformed."""
+
+    status, slug, title = 400, "invalid-parameter", "A query parameter is not valid"
+
+
+class NotFoundError(ApiError):
+    """No row has this key."""
+
+    status, slug, title = 404, "not-found", "There is no such resource"
+
+
+class MethodNotAllowedError(ApiError):
+    """The path has no such method; `Allow` lists those it has."""
+
+    status, slug, title = 405, "method-not-allowed", "The path has no such method"
+
+
+class ConflictError(ApiError):
+    """The key is taken, or other rows refer to this one."""
+
+    status, slug, title = 409, "conflict", "The request conflicts with stored rows"
+
+
+class PreconditionFailedError(ApiError):
+    """The row is not in a version that If-Match names (RFC 9110, section 13.1.1)."""
+
+    status, slug, title = 412, "precondition-failed", "The row has changed"
+
+
+class BodyTooLargeError(ApiError):
+    """The body is larger than the API takes."""
+
+    status, slug, title = 413, "body-too-large", "The body is too large"
+
+
+class UnsupportedMediaTypeError(ApiError):
+    """The body's Content-Type is not one that the path takes."""
+
+    status, slug, title = 415, "unsupported-media-type", "The body is not of a type that is taken here"
+
+
+class InvalidFieldsError(ApiError):
+    """Fields of the body are wrong; `errors` names all of them."""
+
+    status, slug, title = 422, "invalid-fields", "Fields of the body are not valid"
+
+
+class InternalError(ApiError):
+    """A defect of this API or of how it was set up."""
+
+    status, slug, title = 500, "internal-error", "The API failed"
+
+
+class ExecutorFailedError(ApiError):
+    """The query executor crashed, answered nonsense or is not there."""
+
+    status, slug, title = 502, "executor-failed", "The query executor failed"
+
+
+class ExecutorBusyError(ApiError):
+    """The executor or the database cannot take the request now. `Retry-After` says when to try again."""
+
+    status, slug, title = 503, "busy", "The service is busy"
+
+
+class DeadlineExceededError(ApiError):
+    """The request took too long in the executor or the database."""
+
+    status, slug, title = 504, "deadline-exceeded", "The request took too long"

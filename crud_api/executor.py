@@ -1,0 +1,96 @@
+"""How a request reaches the query executor: two transports with the same contract and the same limits."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from crud_api.errors import ApiError, DeadlineExceededError, ExecutorBusyError, ExecutorFailedError
+from crud_api.problems import RETRY_SOON
+from crud_api.settings import EXECUTOR_CONNECT_S, EXECUTOR_READ_S
+from query_executor.contract import MAX_REPLY_BYTES, Failure, Reply, Request, decode_answer, encode_request
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
+
+
+class LambdaExecutor:
+    """Invokes the executor's Lambda function, once: a write that was sent again would happen again."""
+
+    def __init__(self, function_name: str, read_timeout_s: float = EXECUTOR_READ_S, **client_options: Any) -> None:
+        self._function_name = function_name
+        self._read_timeout_s = read_timeout_s
+        self._client_options = client_options
+        self._client: LambdaClient | None = None
+
+    def __call__(self, request: Request) -> Reply | Failure:
+        """Raises `ExecutorBusyError`, `ExecutorFailedError` and `DeadlineExceededError`."""
+        # boto3 is the larger part of a cold start: an app that is only packaged, or refuses a request, has none.
+        from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError  # noqa: PLC0415
+
+        try:
+            client = self._client or self._create_client()
+            response = client.invoke(FunctionName=self._function_name, Payload=encode_request(request))
+            payload = response["Payload"].read()
+        except ClientError as error:
+            raise _refused(error.response["Error"]["Code"]) from error
+        except ReadTimeoutError as error:
+            raise _too_slow("read time-out") from error
+        except BotoCoreError as error:
+            raise _unreachable(type(error).__name__) from error
+        return _decoded(payload, is_error="FunctionError" in response)
+
+    def _create_client(self) -> LambdaClient:
+        import boto3  # noqa: PLC0415 - see above
+        from botocore.config import Config  # noqa: PLC0415
+
+        config = Config(
+            connect_timeout=EXECUTOR_CONNECT_S,
+            read_timeout=self._read_timeout_s,
+            retries={"total_max_attempts": 1},  # boto3's default sends an invocation again after a read time-out
+        )
+        self._client = boto3.client("lambda", config=config, **self._client_options)
+        return self._client
+
+
+class InProcessExecutor:
+    """Runs the executor's handler in this process, as Lambda does: through JSON, one invocation at a time."""
+
+    def __init__(self, handle: Callable[[Any, Any], object]) -> None:
+        self._handle = handle
+        self._lock = threading.Lock()
+
+    def __call__(self, request: Request) -> Reply | Failure:
+        """Raises `ExecutorFailedError` when the answer is larger than Lambda lets through."""
+        event = json.loads(encode_request(request))
+        with self._lock:
+            answer = self._handle(event, None)
+        payload = json.dumps(answer, ensure_ascii=False).encode()
+        return _decoded(payload, is_error=len(payload) > MAX_REPLY_BYTES)
+
+
+def _decoded(payload: bytes, *, is_error: bool) -> Reply | Failure:
+    if not is_error:
+        try:
+            return decode_answer(payload)
+        except ValueError:
+            pass
+    if b"Task timed out" in payload[:1000]:
+        raise _too_slow("function time-out")
+    raise ExecutorFailedError("The query executor crashed. It is not known whether a change was stored.", cause="crash")
+
+
+def _too_slow(cause: str) -> ApiError:
+    return DeadlineExceededError("The query executor did not answer in time.", cause=cause)
+
+
+def _refused(code: str) -> ApiError:
+    if code in {"TooManyRequestsException", "ServiceException", "EC2ThrottledException", "ENILimitReachedException"}:
+        return ExecutorBusyError("Nothing was stored. Try again soon.", headers=RETRY_SOON, cause=code)
+    return ExecutorFailedError("The query executor cannot be called. Nothing was stored.", cause=code)
+
+
+def _unreachable(cause: str) -> ApiError:
+    return ExecutorBusyError("The query executor cannot be reached. Try again soon.", headers=RETRY_SOON, cause=cause)

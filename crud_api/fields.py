@@ -1,0 +1,93 @@
+"""The field types that resources are declared with, and what the API knows of a declared field.
+
+A type is msgspec's: a Python type with its constraints in `Meta`. The description is also the error message, so it
+completes the sentence "must be ...". msgspec has no constraints for `Decimal`; `extra` holds them.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import msgspec
+from msgspec import Meta, Struct
+
+# A key is part of a path, where "." and ".." mean something else (RFC 3986, section 5.2.4). In Python, unlike in
+# the ECMAScript that JSON Schema means, $ also matches before a last line feed: hence the (?!\n).
+Key = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=64,
+        pattern=r"^(?!\.{1,2}$)\S(.*\S)?$(?!\n)",
+        description="1 to 64 characters with no space before or after, and neither . nor ..",
+    ),
+]
+# What it must be is for the row it refers to; the database holds that.
+Reference = Annotated[str, Meta(min_length=1, max_length=200, description="the key of a row, 1 to 200 characters")]
+Name = Annotated[
+    str, Meta(min_length=1, max_length=200, pattern=r"\S", description="1 to 200 characters, not only spaces")
+]
+Text = Annotated[str, Meta(max_length=200, description="a text of at most 200 characters")]
+Email = Annotated[
+    str,
+    Meta(
+        max_length=254,
+        pattern=r"^[^@\s]+@[^@\s.]+(\.[^@\s.]+)+$(?!\n)",
+        description="an e-mail address like ada@example.com, at most 254 characters",
+    ),
+]
+Amount = Annotated[
+    Decimal,
+    Meta(
+        description="a number from 0 to 9999999999.99 with at most 2 decimal places",
+        extra={"minimum": 0, "max_digits": 12, "decimal_places": 2},
+    ),
+]
+Timestamp = Annotated[datetime, Meta(description="a time, RFC 3339 with offset")]
+
+_DESCRIPTIONS = {bool: "true or false", int: "a whole number", float: "a number", Decimal: "a number", str: "a text"}
+
+
+class Field(Struct, frozen=True):
+    """A field of a resource, as its model declares it."""
+
+    name: str
+    type: Any  # what msgspec converts to, with its constraints
+    base: type  # the bare Python type: str, int, bool, float, Decimal, datetime, ...
+    required: bool
+    nullable: bool
+    default: Any  # None or msgspec.NODEFAULT where the database's own default applies
+    description: str
+    extra: dict[str, int]
+
+
+def fields_of(model: type[Struct]) -> dict[str, Field]:
+    """The model's fields by name, in its order."""
+    return {info.name: _field(info) for info in msgspec.structs.fields(model)}
+
+
+def _field(info: msgspec.structs.FieldInfo) -> Field:
+    hint, nullable = info.type, False
+    if get_origin(hint) in (Union, UnionType):
+        kinds = [kind for kind in get_args(hint) if kind is not NoneType]
+        hint, nullable = kinds[0], len(kinds) < len(get_args(hint))
+    base, *metadata = get_args(hint) if get_origin(hint) is Annotated else (hint,)
+    meta = next((one for one in metadata if isinstance(one, Meta)), Meta())
+    if get_origin(base) is Literal:
+        choices, base = get_args(base), str
+        description = f"one of {', '.join(choices)}"
+    else:
+        description = meta.description or _DESCRIPTIONS.get(base, f"a {base.__name__}")
+    return Field(
+        name=info.name,
+        type=hint,
+        base=base,
+        required=info.required,
+        nullable=nullable,
+        default=info.default,
+        description=description + (" or null" if nullable else ""),
+        extra=meta.extra or {},
+    )

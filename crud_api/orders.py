@@ -1,0 +1,34 @@
+"""Orders, each of one customer."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from crud_api.fields import Amount, Key, Reference, Timestamp
+from crud_api.resource import Resource
+
+Status = Literal["pending", "processing", "shipped", "delivered", "cancelled"]
+
+
+class Order(Struct):
+    """A row of demo.orders."""
+
+    order_id: Key
+    customer_id: Reference
+    total_amount: Amount
+    status: Status = "pending"
+    created_at: Timestamp | None = None
+    updated_at: Timestamp | None = None
+
+
+orders = Resource(
+    name="orders",
+    table="demo.orders",
+    model=Order,
+    key="order_id",
+    read_only=frozenset({"created_at", "updated_at"}),
+    updated_at="updated_at",
+    references={"customer_id": "customers"},
+)

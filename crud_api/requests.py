@@ -1,0 +1,79 @@
+"""What a view asks of Chalice's request: each value decoded once, or the error that says why it cannot be."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import unquote
+
+from chalice.app import Request
+
+from crud_api.errors import BodyTooLargeError, MalformedBodyError, NotFoundError
+from crud_api.listing import parse_text
+from crud_api.resource import Resource
+from crud_api.settings import MAX_BODY_BYTES
+from crud_api.validation import parse_object
+from query_executor.contract import Value
+
+_ETAG = re.compile(r'(W/)?"([^"]*)"')
+
+
+def request_id(request: Request) -> str:
+    """API Gateway's id of the request, which it also answers as x-amzn-requestid; locally the context's."""
+    context = request.lambda_context
+    return str(request.context.get("requestId") or getattr(context, "aws_request_id", None) or uuid.uuid4())
+
+
+def collection_path(request: Request) -> str:
+    """The path as the client knows it: API Gateway's stage, or a custom domain's base path, included."""
+    return str(request.context["path"])
+
+
+def query_parameters(request: Request) -> dict[str, list[str]]:
+    """The query's parameters, repeated ones included."""
+    parameters = request.query_params
+    return {} if parameters is None else {name: parameters.getlist(name) for name in parameters}
+
+
+def key_of(resource: Resource, path: Mapping[str, str], request: Request) -> Value:
+    """The key in the path. One that the column's type cannot hold names no row: `NotFoundError`."""
+    text = path[resource.key]
+    if "stage" not in request.context:  # API Gateway decodes path parameters, Chalice's local server does not
+        text = unquote(text)
+    try:
+        return parse_text(resource.fields[resource.key], text)
+    except ValueError:
+        raise not_found(resource) from None
+
+
+def not_found(resource: Resource) -> NotFoundError:
+    """The error for a key that no row has."""
+    return NotFoundError(f"No row of {resource.name} has this {resource.key}.")
+
+
+def json_object(request: Request) -> dict[str, Any]:
+    """The body, a JSON object. Raises `BodyTooLargeError` and `MalformedBodyError`."""
+    try:
+        body = request.raw_body
+        text = body if isinstance(body, str) else body.decode()
+    except ValueError:  # not base64, or not UTF-8
+        raise MalformedBodyError("The body is not UTF-8.") from None
+    if len(body) > MAX_BODY_BYTES:
+        raise BodyTooLargeError(f"It has {len(body)} bytes; at most {MAX_BODY_BYTES} are taken.")
+    return parse_object(text)
+
+
+def if_match(request: Request) -> Sequence[str] | None:
+    """The ETags of which the row must have one; None when any will do (RFC 9110, section 13.1.1)."""
+    header = request.headers.get("if-match")
+    if header is None or header.strip() == "*":
+        return None
+    return [tag for weak, tag in _ETAG.findall(header) if not weak]  # If-Match compares strongly
+
+
+def if_none_match(request: Request, etag: str) -> bool:
+    """Whether the client has this version already (RFC 9110, section 13.1.2)."""
+    header = request.headers.get("if-none-match", "")
+    return header.strip() == "*" or any(tag == etag for _, tag in _ETAG.findall(header))

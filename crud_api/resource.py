@@ -1,0 +1,33 @@
+"""What a table looks like to the API: one declaration a resource."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+
+from msgspec import Struct
+
+from crud_api.fields import Field, fields_of
+
+
+class Resource(Struct, frozen=True, kw_only=True, dict=True):
+    """A table and how it is served.
+
+    `name` is the path's first segment. `table` may have a schema (`demo.customers`). `model`'s fields are the
+    columns, in the order in which they are answered. `read_only` columns are answered and never taken;
+    `updated_at` is set to the transaction's time by every change. `references` maps a foreign-key column to the
+    resource it points to.
+    """
+
+    name: str
+    table: str
+    model: type[Struct]
+    key: str
+    read_only: frozenset[str] = frozenset()
+    updated_at: str | None = None
+    references: Mapping[str, str] = {}
+
+    @cached_property
+    def fields(self) -> dict[str, Field]:
+        """The columns by name."""
+        return fields_of(self.model)

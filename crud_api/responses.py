@@ -1,0 +1,44 @@
+"""Responses that are not problems."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from urllib.parse import quote, urlencode
+
+from chalice.app import Response
+
+JSON = "application/json"
+# Rows are private and change: no cache on the way may keep them, and no browser may guess their type.
+PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+
+def row(body: str, etag: str, status_code: int = 200, **headers: str) -> Response:
+    """A row, its body being the JSON text that the database wrote."""
+    return _response(body, status_code, {"Content-Type": JSON, "ETag": f'"{etag}"', **headers})
+
+
+def created(body: str, etag: str, collection: str, key: str) -> Response:
+    """A new row, with its `Location` below the collection's path."""
+    return row(body, etag, 201, Location=f"{collection.rstrip('/')}/{quote(key, safe='')}")
+
+
+def not_modified(etag: str) -> Response:
+    """The row is what the client has (RFC 9110, section 15.4.5)."""
+    return _response("", 304, {"ETag": f'"{etag}"'})
+
+
+def no_content() -> Response:
+    """The row is gone."""
+    return _response("", 204, {})
+
+
+def page(items: str, path: str, parameters: Mapping[str, Sequence[str]], cursor: str | None) -> Response:
+    """A page of rows. `next` is the same request with the cursor of the next page, or null (RFC 8288)."""
+    following = f"{path}?{urlencode({**parameters, 'cursor': cursor}, doseq=True)}" if cursor is not None else None
+    headers = {"Content-Type": JSON} | ({"Link": f'<{following}>; rel="next"'} if following else {})
+    return _response(f'{{"items":{items},"next":{json.dumps(following)}}}', 200, headers)
+
+
+def _response(body: str, status_code: int, headers: Mapping[str, str]) -> Response:
+    return Response(body, {**PRIVATE, **headers}, status_code)

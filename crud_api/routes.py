@@ -1,0 +1,91 @@
+"""The routes of a resource: HTTP in, one statement, HTTP out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+
+from chalice.app import Blueprint, Response
+
+from crud_api import problems, responses, statements
+from crud_api.errors import PreconditionFailedError
+from crud_api.listing import encode_cursor, list_query
+from crud_api.requests import (
+    collection_path,
+    if_match,
+    if_none_match,
+    json_object,
+    key_of,
+    not_found,
+    query_parameters,
+    request_id,
+)
+from crud_api.resource import Resource
+from crud_api.validation import changes, new_row
+from query_executor.contract import Failure, Reply, Request, Statement, Value
+
+Execute = Callable[[Request], Reply | Failure]
+Rows = Sequence[Sequence[Value]]
+
+
+def resource_routes(resource: Resource, execute: Execute) -> Blueprint:
+    """The views of a resource. Each calls `execute` at most once, and not at all when the request's form is refused."""
+    routes = Blueprint(__name__)
+    one = f"/{{{resource.key}}}"
+
+    def rows_of(statement: Statement, given: Collection[str] = ()) -> Rows:
+        request = routes.current_request
+        answer = execute(Request([statement], read_only=request.method == "GET", request_id=request_id(request)))
+        if isinstance(answer, Failure):
+            raise problems.from_failure(answer, resource, request.method, given)
+        return answer.results[0].rows
+
+    @routes.route("/", methods=["GET"], name=f"list_{resource.name}", content_types=[])
+    def list_() -> Response:
+        parameters = query_parameters(routes.current_request)
+        query = list_query(resource, parameters)
+        ((items, last),) = rows_of(statements.select_page(resource, query))
+        cursor = None if last is None else encode_cursor(str(last))
+        return responses.page(str(items), collection_path(routes.current_request), parameters, cursor)
+
+    @routes.route("/", methods=["POST"], name=f"create_{resource.name}")
+    def create_() -> Response:
+        values = new_row(resource, json_object(routes.current_request))
+        ((body, etag, key),) = rows_of(statements.insert(resource, values), values)
+        return responses.created(str(body), str(etag), collection_path(routes.current_request), str(key))
+
+    @routes.route(one, methods=["GET"], name=f"get_{resource.name}", content_types=[])
+    def get_(**path: str) -> Response:
+        key = key_of(resource, path, routes.current_request)
+        body, etag = stored(rows_of(statements.select_one(resource, key)))
+        if if_none_match(routes.current_request, etag):
+            return responses.not_modified(etag)
+        return responses.row(body, etag)
+
+    # PUT and PATCH are one: the users' guide sends PUT with only the fields to change, and null clears in both.
+    @routes.route(one, methods=["PUT"], name=f"replace_{resource.name}")
+    @routes.route(
+        one,
+        methods=["PATCH"],
+        name=f"update_{resource.name}",
+        content_types=["application/merge-patch+json", "application/json"],
+    )
+    def update_(**path: str) -> Response:
+        key = key_of(resource, path, routes.current_request)
+        values = changes(resource, json_object(routes.current_request), key)
+        etags = if_match(routes.current_request)
+        return responses.row(*stored(rows_of(statements.update(resource, key, values, etags), values)))
+
+    @routes.route(one, methods=["DELETE"], name=f"delete_{resource.name}", content_types=[])
+    def delete_(**path: str) -> Response:
+        key = key_of(resource, path, routes.current_request)
+        stored(rows_of(statements.delete(resource, key, if_match(routes.current_request))))
+        return responses.no_content()
+
+    def stored(rows: Rows) -> tuple[str, str]:
+        if not rows:
+            raise not_found(resource)
+        if rows[0][0] is None:
+            raise PreconditionFailedError("If-Match names another version of this row. Nothing was changed.")
+        return str(rows[0][0]), str(rows[0][-1])
+
+    return routes

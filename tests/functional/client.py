@@ -1,0 +1,54 @@
+"""The API as a client sees it, over any executor, with its executor invocations counted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from chalice.test import Client
+
+from crud_api.application import RESOURCES, create_app
+from crud_api.resource import Resource
+from crud_api.routes import Execute
+from query_executor.contract import Failure, Reply, Request
+
+
+class Response:
+    """Status, headers (lower case) and body of an answer."""
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        self.status = status
+        self.headers = {name.lower(): value for name, value in headers.items()}
+        self.body = body
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def pointers(self) -> list[str]:
+        """The fields that a problem names."""
+        return [error["pointer"] for error in self.json.get("errors", [])]
+
+
+class Api:
+    """Sends requests through Chalice's test client."""
+
+    def __init__(self, execute: Execute, resources: Sequence[Resource] = RESOURCES) -> None:
+        self.invocations = 0
+        self._execute = execute
+        self._client = Client(create_app(self._counted, resources), stage_name="local")
+
+    def _counted(self, request: Request) -> Reply | Failure:
+        self.invocations += 1
+        return self._execute(request)
+
+    def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> Response:
+        """`body` is sent as JSON, or as it is when it is bytes; a header's _ stands for -."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if body is not None and not isinstance(body, bytes):
+            body = json.dumps(body).encode()
+            sent.setdefault("content-type", "application/json")
+        answer = self._client.http.request(method, path, headers=sent, body=body or b"")
+        return Response(answer.status_code, answer.headers, answer.body)

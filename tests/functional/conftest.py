@@ -1,0 +1,48 @@
+"""The API over both executors, on one migrated database whose tables are emptied for each test."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from crud_api.executor import InProcessExecutor, LambdaExecutor
+from crud_api.routes import Execute
+from query_executor.handler import create_local_handler
+from query_executor.migrate import apply_migrations
+from tests.conftest import execute as run_sql
+from tests.functional.client import Api
+from tests.lambda_runtime import lambda_function
+
+CLIENT_OPTIONS = {"region_name": "eu-central-1", "aws_access_key_id": "none", "aws_secret_access_key": "none"}
+
+
+@pytest.fixture(scope="session")
+def api_database(postgres_url: str) -> str:
+    run_sql(postgres_url, "CREATE DATABASE api")
+    url = urlsplit(postgres_url)._replace(path="/api").geturl()
+    apply_migrations(url)
+    return url
+
+
+@pytest.fixture(scope="session", params=["in_process", "lambda"])
+def execute(request: pytest.FixtureRequest, api_database: str) -> Iterator[Execute]:
+    if request.param == "in_process":
+        yield InProcessExecutor(create_local_handler(api_database))
+        return
+    root = Path(__file__).parents[2]
+    with lambda_function(
+        "query_executor.handler.handle",
+        environment={"DATABASE_URL": api_database},
+        python_path=[root, *(Path(folder) for folder in sys.path if folder.endswith("site-packages"))],
+    ) as function:
+        yield LambdaExecutor("function", endpoint_url=function.endpoint_url, **CLIENT_OPTIONS)
+
+
+@pytest.fixture
+def api(execute: Execute, api_database: str) -> Api:
+    run_sql(api_database, "TRUNCATE demo.customers, demo.orders")
+    return Api(execute)

@@ -1,0 +1,72 @@
+"""A user whose tables were made by hand, with the old guide's columns only, finds every row in the API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from crud_api.executor import InProcessExecutor
+from query_executor.handler import create_local_handler
+from query_executor.migrate import apply_migrations
+from tests.conftest import execute as run_sql
+from tests.functional.client import Api
+
+MADE_BY_HAND = """
+    CREATE SCHEMA demo;
+    CREATE TABLE demo.customers (
+        customer_id varchar(50) PRIMARY KEY, customer_name varchar(100) NOT NULL, email varchar(100),
+        city varchar(50), state varchar(50));
+    CREATE TABLE demo.orders (
+        order_id varchar(50) PRIMARY KEY, customer_id varchar(50) REFERENCES demo.customers (customer_id),
+        status varchar(20), total_amount numeric(10, 2));
+    INSERT INTO demo.customers
+        SELECT 'CUST' || to_char(n, 'FM0000'), CASE WHEN n % 7 = 0 THEN '' ELSE 'Name ' || n END,
+               CASE WHEN n % 5 = 0 THEN 'no address' END, 'City', NULL
+        FROM generate_series(1, 120) AS n;
+    INSERT INTO demo.orders
+        SELECT 'ORD' || to_char(n, 'FM0000'), 'CUST' || to_char(n % 120 + 1, 'FM0000'),
+               CASE n % 3 WHEN 0 THEN 'on hold' WHEN 1 THEN NULL ELSE 'pending' END, n + 0.10
+        FROM generate_series(1, 180) AS n;
+"""
+
+
+@pytest.fixture
+def adopted(database_url: str) -> Api:
+    run_sql(database_url, MADE_BY_HAND)
+    apply_migrations(database_url)
+    return Api(InProcessExecutor(create_local_handler(database_url)))
+
+
+def every_row(api: Api, path: str) -> Iterator[dict[str, Any]]:
+    following = path
+    while following:
+        page = api("GET", following).json
+        yield from page["items"]
+        following = page["next"]
+
+
+@pytest.mark.parametrize("table", ["customers", "orders"])
+def test_every_row_is_in_the_list_and_under_its_key(adopted: Api, database_url: str, table: str) -> None:
+    key = table[:-1] + "_id"
+    stored = [row for (row,) in run_sql(database_url, f"SELECT row_to_json(t) FROM demo.{table} t ORDER BY {key}")]
+    served = list(every_row(adopted, f"/{table}"))
+    assert [{name: row[name] for name in stored[0]} for row in served] == stored
+    assert {(row["created_at"], row["updated_at"]) for row in served} == {(None, None)}
+    for row in served[::17]:
+        assert adopted("GET", f"/{table}/{row[key]}").json == row
+
+
+def test_an_old_row_is_changed_and_a_new_one_made_beside_it(adopted: Api) -> None:
+    changed = adopted("PUT", "/orders/ORD0003", {"total_amount": 5})
+    assert (changed.json["status"], changed.json["created_at"]) == ("on hold", None)
+    assert changed.json["updated_at"] is not None
+    created = adopted("POST", "/customers", {"customer_id": "NEW", "customer_name": "N"})
+    assert created.json["created_at"] is not None
+
+
+def test_a_value_longer_than_the_users_column_is_refused_and_not_cut(adopted: Api) -> None:
+    answer = adopted("POST", "/customers", {"customer_id": "NEW", "customer_name": "x" * 150})
+    assert answer.status == 422
+    assert adopted("GET", "/customers/NEW").status == 404

@@ -1,0 +1,1 @@
+../../query_executor/__init__.py
