@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
@@ -19,6 +20,7 @@ from query_executor.contract import Value
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 1000
+_NUMBER = re.compile(r"-?[0-9]{1,100}(\.[0-9]{1,100})?([eE][+-]?[0-9]{1,3})?")
 
 
 class ListQuery(Struct, frozen=True):
@@ -64,9 +66,11 @@ def parse_text(field: Field, text: str) -> Value:
     if flaw := text_flaw(text):
         raise ValueError(flaw)
     try:
-        value = msgspec.convert(text, field.base, strict=False)
-        if isinstance(value, Decimal | float) and not Decimal(value).is_finite():
+        if field.base in {int, float, Decimal} and not _NUMBER.fullmatch(
+            text
+        ):  # Python takes more: 1_000, NaN, digits of other scripts
             raise ValueError
+        value = msgspec.convert(text, field.base, strict=False)
     except (ValueError, msgspec.ValidationError):
         raise ValueError(f"must be {field.description}") from None
     return param(value)
