@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Any
 
 import pytest
 
 from crud_api.executor import InProcessExecutor, LambdaExecutor
 from crud_api.routes import Execute
 from query_executor.handler import create_local_handler
-from query_executor.migrate import apply_migrations
 from tests.conftest import execute as run_sql
 from tests.functional.client import Api
-from tests.lambda_runtime import lambda_function
+from tests.lambda_runtime import SITE_PACKAGES, lambda_function
 
-CLIENT_OPTIONS = {"region_name": "eu-central-1", "aws_access_key_id": "none", "aws_secret_access_key": "none"}
-
-
-@pytest.fixture(scope="session")
-def api_database(postgres_url: str) -> str:
-    run_sql(postgres_url, "CREATE DATABASE api")
-    url = urlsplit(postgres_url)._replace(path="/api").geturl()
-    apply_migrations(url)
-    return url
+# Credentials that boto3 signs with and nobody checks.
+CLIENT_OPTIONS: dict[str, Any] = {"region_name": "eu-central-1", "aws_access_key_id": "none", "aws_secret_access_key": "none"}
 
 
 @pytest.fixture(scope="session", params=["in_process", "lambda"])
@@ -37,7 +28,7 @@ def execute(request: pytest.FixtureRequest, api_database: str) -> Iterator[Execu
     with lambda_function(
         "query_executor.handler.handle",
         environment={"DATABASE_URL": api_database},
-        python_path=[root, *(Path(folder) for folder in sys.path if folder.endswith("site-packages"))],
+        python_path=[root, SITE_PACKAGES],
     ) as function:
         yield LambdaExecutor("function", endpoint_url=function.endpoint_url, **CLIENT_OPTIONS)
 

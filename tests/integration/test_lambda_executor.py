@@ -1,0 +1,92 @@
+"""LambdaExecutor against the real Lambda runtime: whatever happens to an invocation is a problem with a status."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from crud_api.executor import InProcessExecutor, LambdaExecutor
+from query_executor import contract
+from tests.functional.client import Api, Response
+from tests.functional.conftest import CLIENT_OPTIONS
+from tests.lambda_runtime import LambdaFront, lambda_function
+
+REPLY = {"results": [{"columns": [], "rows": [["[]", None]], "row_count": 1}]}
+Start = Callable[[str], LambdaFront]
+
+
+@pytest.fixture
+def front(tmp_path: Path) -> Iterator[Start]:
+    """Starts an executor whose handler has this body, behind Lambda's Invoke API."""
+    with ExitStack() as stack:
+
+        def start(body: str) -> LambdaFront:
+            source = f"import sys, os, time\ndef handle(event, context):\n    {body}\n"
+            (tmp_path / "function.py").write_text(source)
+            function = stack.enter_context(
+                lambda_function("function.handle", environment={}, python_path=[tmp_path], timeout_s=1)
+            )
+            return stack.enter_context(LambdaFront("executor", [function]))
+
+        yield start
+
+
+def listed(endpoint_url: str, function_name: str = "executor", read_timeout_s: float = 20) -> Response:
+    executor = LambdaExecutor(function_name, read_timeout_s, endpoint_url=endpoint_url, **CLIENT_OPTIONS)
+    return Api(executor)("GET", "/customers")
+
+
+def test_an_answer_comes_through(front: Start) -> None:
+    assert listed(front(f"return {REPLY}").endpoint_url).status == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ("raise RuntimeError('row: ada@example.com')", 502),
+        ("os._exit(1)", 502),
+        ("time.sleep(60)", 504),
+        ("return 'x' * 7_000_000", 502),
+        ("return {'something': 'else'}", 502),
+        ("return None", 502),
+    ],
+)
+def test_an_executor_that_fails_is_a_problem_without_details(front: Start, body: str, status: int) -> None:
+    executor = front(body)
+    answer = listed(executor.endpoint_url)
+    assert (answer.status, answer.headers["content-type"]) == (status, "application/problem+json")
+    assert b"ada" not in answer.body
+    assert b"function.py" not in answer.body
+    assert executor.requests == 1
+
+
+def test_an_executor_that_is_not_there_is_a_bad_gateway(front: Start) -> None:
+    assert listed(front("return None").endpoint_url, "elsewhere").status == 502
+
+
+def test_an_executor_that_cannot_be_reached_is_worth_another_try() -> None:
+    answer = listed("http://127.0.0.1:1")
+    assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+
+
+def test_a_throttled_invocation_says_when_to_come_back() -> None:
+    with LambdaFront("executor", []) as throttled:  # no process is ever free
+        answer = listed(throttled.endpoint_url)
+        assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+        assert throttled.requests == 1
+
+
+@pytest.mark.parametrize(("fault", "status"), [("hang", 504), ("run_and_hang", 504), ("run_and_cut", 503)])
+def test_a_lost_reply_is_never_asked_for_again(front: Start, fault: str, status: int) -> None:
+    executor = front(f"return {REPLY}")
+    executor.faults.append(fault)  # type: ignore[arg-type]
+    assert listed(executor.endpoint_url, read_timeout_s=0.5).status == status
+    assert executor.requests == 1
+
+
+def test_the_in_process_executor_has_lambdas_limit_for_a_reply() -> None:
+    large = {"results": [{"columns": [], "rows": [["x" * contract.MAX_REPLY_BYTES, None]], "row_count": 1}]}
+    assert Api(InProcessExecutor(lambda _event, _context: large))("GET", "/customers").status == 502

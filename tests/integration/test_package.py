@@ -1,0 +1,128 @@
+"""What `chalice package` makes is complete, holds nothing it should not, and answers in the real Lambda runtime."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from tests.functional.conftest import CLIENT_OPTIONS
+from tests.lambda_runtime import SITE_PACKAGES, lambda_function, link_distributions
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = {"app.py", "crud_api", "query_executor", "chalice", "msgspec", "msgspec-0.22.0.dist-info"}
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("package")
+    clone = shutil.copytree(
+        ROOT,
+        folder / "clone",
+        symlinks=True,
+        ignore=shutil.ignore_patterns(".venv", ".git", "__pycache__", "deployments"),
+    )
+    subprocess.run(
+        [Path(sys.executable).with_name("chalice"), "package", "--stage", "dev", folder / "out"],
+        cwd=clone,
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "AWS_DEFAULT_REGION": "eu-central-1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        },
+        check=True,
+        capture_output=True,
+    )
+    with zipfile.ZipFile(folder / "out" / "deployment.zip") as archive:
+        archive.extractall(folder / "unzipped")
+    return folder / "unzipped"
+
+
+def test_it_holds_the_app_its_two_packages_and_their_one_library(package: Path) -> None:
+    assert {path.name for path in package.iterdir()} == SHIPPED
+    assert {path.name for path in (package / "query_executor").iterdir()} == {"__init__.py", "contract.py"}
+    source = {path.name for path in (ROOT / "crud_api").iterdir() if path.suffix == ".py"}
+    assert {path.name for path in (package / "crud_api").iterdir()} == source
+    assert not list(package.rglob("*.pyc"))
+
+
+def event(method: str, path: str, body: object = None, **parameters: str) -> dict[str, Any]:
+    """An API Gateway REST API event, as the service sends it."""
+    resource = "/customers/{customer_id}" if parameters else path
+    return {
+        "resource": resource,
+        "path": path,
+        "httpMethod": method,
+        "headers": {"Content-Type": "application/json"},
+        "multiValueHeaders": {"Content-Type": ["application/json"]},
+        "queryStringParameters": None,
+        "multiValueQueryStringParameters": None,
+        "pathParameters": parameters or None,
+        "stageVariables": None,
+        "requestContext": {
+            "resourcePath": resource,
+            "httpMethod": method,
+            "path": f"/api{path}",
+            "stage": "api",
+            "requestId": "6f4a5f6e-2c45-4b3c-9d8a-3f2b1f0e9d7c",
+            "identity": {"sourceIp": "203.0.113.7"},
+        },
+        "body": None if body is None else json.dumps(body),
+        "isBase64Encoded": False,
+    }
+
+
+def invoke(endpoint_url: str, event: dict[str, Any]) -> dict[str, Any]:
+    client = boto3.client("lambda", endpoint_url=endpoint_url, **CLIENT_OPTIONS)
+    answer: dict[str, Any] = json.loads(
+        client.invoke(FunctionName="function", Payload=json.dumps(event))["Payload"].read()
+    )
+    client.close()
+    return answer
+
+
+def test_alone_with_the_runtime_it_answers_a_route(package: Path) -> None:
+    environment = {"QUERY_EXECUTOR_FUNCTION": "executor"}
+    with lambda_function("app.app", environment=environment, python_path=[package]) as function:
+        answer = invoke(function.endpoint_url, event("POST", "/customers", {"customer_id": "C1"}))
+    assert answer["statusCode"] == 422, answer
+    problem = json.loads(answer["body"])
+    assert problem["errors"] == [{"detail": "customer_name is missing", "pointer": "#/customer_name"}]
+    assert problem["instance"] == "urn:uuid:6f4a5f6e-2c45-4b3c-9d8a-3f2b1f0e9d7c"
+
+
+def test_with_the_runtimes_boto3_it_reaches_the_database_through_the_executor(
+    package: Path, api_database: str, tmp_path: Path
+) -> None:
+    (tmp_path / "boto3").mkdir()
+    runtimes = link_distributions(
+        tmp_path / "boto3", "boto3", "botocore", "s3transfer", "jmespath", "urllib3", "python-dateutil", "six"
+    )
+    executor = lambda_function(
+        "query_executor.handler.handle", environment={"DATABASE_URL": api_database}, python_path=[ROOT, SITE_PACKAGES]
+    )
+    with executor as executing:
+        environment = {
+            "QUERY_EXECUTOR_FUNCTION": "function",
+            "AWS_ENDPOINT_URL_LAMBDA": executing.endpoint_url,
+            "AWS_DEFAULT_REGION": "eu-central-1",
+            "AWS_ACCESS_KEY_ID": "none",
+            "AWS_SECRET_ACCESS_KEY": "none",
+        }
+        with lambda_function("app.app", environment=environment, python_path=[package, runtimes]) as api:
+            row = {"customer_id": "a/b", "customer_name": "Ada"}
+            created = invoke(api.endpoint_url, event("POST", "/customers", row))
+            assert (created["statusCode"], created["headers"]["Location"]) == (201, "/api/customers/a%2Fb"), created
+            found = invoke(api.endpoint_url, event("GET", "/customers/a%2Fb", customer_id="a/b"))
+            assert (found["statusCode"], found["body"]) == (200, created["body"])
+            gone = invoke(api.endpoint_url, event("DELETE", "/customers/a%2Fb", customer_id="a/b"))
+            assert gone["statusCode"] == 204

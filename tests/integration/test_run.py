@@ -1,0 +1,303 @@
+"""`make run` as a developer meets it: it starts, answers, and leaves nothing behind however it is ended."""
+
+from __future__ import annotations
+
+import fcntl
+import http.client
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import psycopg2
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+DEADLINE_S = 60
+
+
+@pytest.fixture
+def state() -> Iterator[Path]:
+    """Where the embedded database of this test is: short, and open to the account that the server runs under."""
+    with TemporaryDirectory(prefix="crud-api-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@contextmanager
+def running(command: list[str], state: Path, cwd: Path = PROJECT, **environ: str) -> Iterator[subprocess.Popen[str]]:
+    """A command in a session of its own, as in a terminal; yields when it serves."""
+    with subprocess.Popen(
+        command,
+        cwd=cwd,
+        env={**os.environ, "DATABASE_URL": "", "XDG_STATE_HOME": str(state), **environ},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        try:
+            lines = iter(process.stdout.readline, "")
+            head = []
+            for line in lines:
+                head.append(line)
+                if line.startswith("Serving on"):
+                    break
+            else:
+                pytest.fail("it ended before it served:\n" + "".join(head))
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+@contextmanager
+def open_terminal(inner_side: int, command: list[str], state: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A command as the first process of a terminal, given by the side of it that is its standard streams."""
+    first = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execvp(sys.argv[1], sys.argv[1:])"
+    with subprocess.Popen(
+        [sys.executable, "-c", first, *command],
+        cwd=PROJECT,
+        env={**os.environ, "DATABASE_URL": "", "XDG_STATE_HOME": str(state), "TERM": "xterm-256color"},
+        stdin=inner_side,
+        stdout=inner_side,
+        stderr=inner_side,
+        start_new_session=True,
+    ) as process:
+        os.close(inner_side)
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def infra_run(port: int) -> list[str]:
+    return [sys.executable, "-m", "infra", "run", "--port", str(port)]
+
+
+def make_run(port: int, *arguments: str) -> list[str]:
+    # The packages are there: this very test runs on them.
+    installed = ["--old-file=.venv/.installed-local", "--old-file=.venv/bin/python"]
+    return ["make", *installed, "run", f"PORT={port}", *arguments]
+
+
+def status_of(port: int, body: str | None = None) -> int:
+    """The status of GET /customers, or of POST with this body."""
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE_S)) as connection:
+        method = "GET" if body is None else "POST"
+        connection.request(method, "/customers", body, {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        response.read()
+        return response.status
+
+
+def output_to_the_end(process: subprocess.Popen[str]) -> str:
+    output, _ = process.communicate(timeout=DEADLINE_S)
+    return output
+
+
+def assert_nothing_left(state: Path, port: int) -> None:
+    """No process of the server or its keepers holds a lock, and nobody listens on the port."""
+    locks = list(state.glob("crud-api/*/*.lock"))
+    assert len(locks) == 2
+    for path in locks:
+        with path.open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port))
+
+
+def wait_until_stopped(state: Path) -> None:
+    wait = "import fcntl, sys; fcntl.flock(open(sys.argv[1]), fcntl.LOCK_EX)"
+    (directory,) = state.glob("crud-api/*")
+    for lock in (
+        directory / "server.lock",
+        directory / "users.lock",
+    ):  # the keeper needs its own until the server is gone
+        subprocess.run([sys.executable, "-c", wait, lock], check=True, timeout=DEADLINE_S)
+
+
+def test_run_answers_requests(state: Path, port: int) -> None:
+    with running(infra_run(port), state) as process:
+        assert status_of(port) == 200
+        process.terminate()
+        output_to_the_end(process)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signal_to_its_process_ends_it_quietly(state: Path, port: int, number: signal.Signals) -> None:
+    with running(infra_run(port), state) as process:
+        status_of(port)
+        process.send_signal(number)
+        assert "Traceback" not in output_to_the_end(process)
+        assert process.returncode == 0
+        assert_nothing_left(state, port)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signal_to_all_of_make_run_ends_it_quietly(state: Path, port: int, number: signal.Signals) -> None:
+    with running(make_run(port), state) as process:
+        status_of(port)
+        os.killpg(process.pid, number)
+        assert "Traceback" not in output_to_the_end(process)
+        assert process.returncode == -number  # make's own way to say that it was interrupted
+        assert_nothing_left(state, port)
+
+
+def test_sigterm_to_make_alone_ends_a_run_that_ignores_ctrl_c(state: Path, port: int) -> None:
+    script = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *make_run(port)]  # as a script's background job
+    with running(script, state) as process:
+        os.killpg(process.pid, signal.SIGINT)
+        assert status_of(port) == 200
+        process.terminate()
+        output_to_the_end(process)
+        assert_nothing_left(state, port)
+
+
+def test_killed_run_leaves_nothing(state: Path, port: int) -> None:
+    with running(infra_run(port), state) as process:
+        process.kill()
+        process.wait(DEADLINE_S)
+        wait_until_stopped(state)
+        assert_nothing_left(state, port)
+
+
+def test_killed_make_takes_the_run_with_it(state: Path, port: int) -> None:
+    with running(make_run(port), state) as process:
+        process.kill()
+        output_to_the_end(process)  # which is that of the last process that holds its pipe
+        assert_nothing_left(state, port)
+
+
+def test_closed_terminal_whose_first_process_is_make_ends_the_run(state: Path, port: int) -> None:
+    terminal, inner_side = os.openpty()
+    with open_terminal(inner_side, make_run(port), state) as process, os.fdopen(terminal, "rb", buffering=0) as screen:
+        shown = b""
+        while b"Serving on" not in shown:
+            shown += screen.read(4096)
+        screen.close()
+        process.wait(DEADLINE_S)
+        assert_nothing_left(state, port)
+    assert b"\x1b" not in shown  # nothing asks the terminal for its abilities and waits for an answer
+
+
+def test_taken_port_is_said_in_one_line_with_a_way_out(state: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taken = server.getsockname()[1]
+        ended = subprocess.run(
+            infra_run(taken), cwd=PROJECT, capture_output=True, text=True, check=False, timeout=DEADLINE_S
+        )
+    assert ended.returncode == 1
+    assert f"127.0.0.1:{taken}: Address already in use" in ended.stderr
+    assert "make run PORT=" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_data_is_there_in_the_next_run(state: Path, port: int) -> None:
+    customer = '{"customer_id": "CUST001", "customer_name": "Ada", "email": "ada@example.com"}'
+    statuses = []
+    for _ in range(2):
+        with running(infra_run(port), state) as process:
+            statuses.append(status_of(port, customer))
+            process.terminate()
+            output_to_the_end(process)
+    assert statuses == [201, 409]
+
+
+def test_clone_in_a_closed_folder_runs_and_stays_closed(state: Path, port: int, tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    clone = closed / "clone"
+    unwanted = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache")
+    shutil.copytree(PROJECT, clone, symlinks=True, ignore=unwanted)
+    (clone / ".venv").symlink_to(sys.prefix)
+    with running(make_run(port), state, cwd=clone) as process:
+        assert status_of(port) == 200
+        os.killpg(process.pid, signal.SIGTERM)
+        output_to_the_end(process)
+        assert_nothing_left(state, port)
+    assert closed.stat().st_mode & 0o777 == 0o700
+
+
+def test_own_database_is_used_and_its_password_is_not_shown(state: Path, port: int, database_url: str) -> None:
+    own = database_url.replace("postgres@", "postgres:s3cr$t@")
+    with running(make_run(port, f"DATABASE_URL={own}"), state) as process:
+        assert status_of(port) == 200
+        os.killpg(process.pid, signal.SIGINT)
+        assert "s3cr" not in output_to_the_end(process)
+    assert list(state.iterdir()) == []
+    with closing(psycopg2.connect(database_url)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM demo.customers")
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("postgresql://me:s3cret@127.0.0.1:1/shop", "127.0.0.1:1/shop cannot be used"),
+        ("postgresql://me:s3cret/@127.0.0.1:1/shop", "percent-encoded"),
+        ("postgresql://me:s3cret[@127.0.0.1:1/shop", "percent-encoded"),
+        ("postgresql://me:s3cret@x@127.0.0.1:1/shop", "percent-encoded"),
+        ("host=127.0.0.1 password=s3cret", "must look like postgresql://"),
+    ],
+)
+def test_unusable_database_is_said_without_its_password(url: str, expected: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "infra", "migrate"],
+        cwd=PROJECT,
+        env={**os.environ, "DATABASE_URL": url},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=DEADLINE_S,
+    )
+    assert ended.returncode == 1
+    assert expected in ended.stderr
+    assert "s3cret" not in ended.stderr + ended.stdout
+    assert "Traceback" not in ended.stderr
+
+
+def test_make_hands_on_a_url_with_a_dollar_sign_unchanged(port: int) -> None:
+    url = "postgresql://me:s3cret@127.0.0.1:1/a$shop"
+    ended = subprocess.run(
+        make_run(port, f"DATABASE_URL={url}"),
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=DEADLINE_S,
+    )
+    assert "127.0.0.1:1/a$shop cannot be used" in ended.stderr
+    assert "s3cret" not in ended.stderr + ended.stdout
+
+
+def test_migrate_says_what_it_did_and_does_it_once(database_url: str) -> None:
+    outputs = [
+        subprocess.run(
+            [sys.executable, "-m", "infra", "migrate"],
+            cwd=PROJECT,
+            env={**os.environ, "DATABASE_URL": database_url},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=DEADLINE_S,
+        )
+        for _ in range(2)
+    ]
+    assert "demo.customers" in outputs[0].stderr
+    assert outputs[1].stderr == ""
+    assert all("is up to date" in one.stdout for one in outputs)
