@@ -1,0 +1,211 @@
+"""Brings a database to the schema the API needs: migrations/*.sql in order, each once.
+
+DATABASE_URL=postgresql://... python -m query_executor.migrate
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from typing import TYPE_CHECKING
+
+import psycopg2
+from psycopg2 import errors
+from psycopg2.extensions import parse_dsn
+from yoyo.backends.core.postgresql import PostgresqlBackend
+from yoyo.connections import DatabaseURI
+from yoyo.migrations import Migration, read_migrations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_FOLDER = "package:query_executor:migrations"
+_ADVISORY_LOCK = 0x63727564  # any constant: advisory locks are numbers private to one database
+
+_MISSING_RIGHTS = """
+SELECT format('%s belongs to the role %I: run this as that role, or as it run: ALTER TABLE %s OWNER TO %I;',
+              qualified, owner, qualified, current_user)
+FROM (SELECT 'demo.' || relname AS qualified, pg_get_userbyid(relowner) AS owner, relowner
+      FROM pg_class
+      WHERE relnamespace = to_regnamespace('demo')
+        AND relname IN ('customers', 'orders', '_yoyo_migration', '_yoyo_log', '_yoyo_version')) AS tables
+WHERE NOT pg_has_role(relowner, 'USAGE')
+UNION ALL
+SELECT format('It may not use and create in the schema demo: GRANT USAGE, CREATE ON SCHEMA demo TO %I;',
+              current_user)
+FROM pg_namespace
+WHERE nspname = 'demo'
+  AND NOT (has_schema_privilege(oid, 'USAGE') AND has_schema_privilege(oid, 'CREATE'))
+UNION ALL
+SELECT format('It may not create the schema demo: GRANT CREATE ON DATABASE %I TO %I;',
+              current_database(), current_user)
+WHERE to_regnamespace('demo') IS NULL AND NOT has_database_privilege(current_database(), 'CREATE')
+"""
+
+
+class MigrationError(Exception):
+    """A migration could not be applied, and nothing of that one was kept.
+
+    `done` is what the migrations before it did. They are not applied again, so this is the only
+    time their warnings are given: str() has them too, before the reason.
+    """
+
+    def __init__(self, reason: str, done: Iterable[str] = ()) -> None:
+        super().__init__(reason)
+        self.done = list(done)
+
+    def __str__(self) -> str:
+        return "\n".join([*self.done, *self.args])
+
+
+class _Backend(PostgresqlBackend):  # type: ignore[misc] # yoyo has no types
+    """yoyo's tables and files, without yoyo's lock.
+
+    That lock is a row, and a process that is killed leaves it behind for someone to delete by
+    hand. An advisory lock ends with its connection, however that comes about.
+    """
+
+    def lock(self, timeout: float = 0) -> AbstractContextManager[None]:  # noqa: ARG002 - yoyo's signature
+        return nullcontext()
+
+
+def apply_migrations(database_url: str, *, table_lock_s: float = 5, other_run_s: float = 300) -> list[str]:
+    """Apply what is not applied yet; return what was done, a sentence each (empty: nothing to do).
+
+    Any number of processes may call this at once. `table_lock_s` bounds the wait for a table that
+    is in use, since everyone else's queries queue up behind that wait; `other_run_s` the wait for
+    another run. Raises MigrationError.
+    """
+    _refuse_misread_url(database_url)
+    done: list[str] = []
+    step = ""
+    try:
+        with _only_run(database_url, other_run_s), _open_backend(database_url) as backend:
+            done += _create_schema(backend)
+            for migration in _outstanding(backend):
+                step = f"{migration.id}: "
+                done += [step + message for message in _apply(backend, migration, table_lock_s)]
+    except psycopg2.Error as error:
+        raise MigrationError(step + _explain(database_url, error), done) from error
+    return done
+
+
+def _outstanding(backend: _Backend) -> Iterable[Migration]:
+    migrations = read_migrations(_FOLDER)
+    if not migrations:  # yoyo takes a missing folder for an empty one
+        raise MigrationError("No migrations found: the image lacks query_executor/migrations.")
+    return backend.to_apply(migrations)  # type: ignore[no-any-return] # yoyo has no types
+
+
+def _apply(backend: _Backend, migration: Migration, table_lock_s: float) -> list[str]:
+    """Apply one migration in one transaction with the record of it; return what it says it did.
+
+    yoyo's own apply_one() takes two transactions: killed between them, it applies a migration
+    twice. It also logs the name of the OS user, which a Lambda function need not have.
+    """
+    notices: list[str] = []
+    backend.connection.notices = notices
+    with backend.transaction():
+        backend.execute(f"SET LOCAL lock_timeout = {round(table_lock_s * 1000)}")
+        backend.execute("SET LOCAL client_min_messages = notice")
+        migration.process_steps(backend, "apply")
+        backend.mark_one(migration, log=False)
+    return [" ".join(notice.removeprefix("NOTICE:").split()) for notice in notices] or [
+        "Nothing to do in this database."
+    ]
+
+
+def _refuse_misread_url(database_url: str) -> None:
+    """Refuse a URL whose password was not percent-encoded: libpq's errors would print pieces of it."""
+    try:
+        parts = parse_dsn(database_url)
+    except psycopg2.ProgrammingError:
+        parts = None
+    if (
+        parts is None
+        or "@" in parts.get("host", "")
+        or "@" in parts.get("dbname", "")
+        or not parts.get("port", "0").replace(",", "").isdigit()
+    ):
+        raise MigrationError(
+            "DATABASE_URL cannot be read: is its password percent-encoded (@ as %40, / as %2F, : as %3A)?"
+        )
+
+
+@contextmanager
+def _only_run(database_url: str, wait_s: float) -> Iterator[None]:
+    """Hold the advisory lock, in a transaction: so it also works behind a pool that shares sessions."""
+    with closing(psycopg2.connect(database_url)) as connection, connection.cursor() as cursor:
+        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        cursor.execute("SET LOCAL statement_timeout = 0")
+        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [str(round(wait_s * 1000))])
+        try:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_ADVISORY_LOCK])
+        except errors.LockNotAvailable as error:
+            raise MigrationError(f"Another run has been migrating this database for {wait_s:g} s.") from error
+        yield
+
+
+def _open_backend(database_url: str) -> _Backend:
+    """Hand the URL to libpq as it is: yoyo's own parser knows no unix sockets and fewer escapes.
+
+    yoyo's tables go beside the API's, into the schema demo: creating there is a right the
+    migrations need anyway, and creating in public one that since PostgreSQL 15 few roles have.
+    """
+    parts = DatabaseURI("postgresql", None, None, None, None, None, {"dsn": database_url, "schema": "demo"})
+    return _Backend(parts, "_yoyo_migration")
+
+
+def _create_schema(backend: _Backend) -> list[str]:
+    # IF NOT EXISTS would demand the right to create schemas even where there is nothing to create.
+    if backend.execute("SELECT to_regnamespace('demo') IS NOT NULL").fetchone()[0]:
+        return []
+    backend.execute("CREATE SCHEMA demo")
+    return ["Created the schema demo."]
+
+
+def _explain(database_url: str, error: psycopg2.Error) -> str:
+    """PostgreSQL's message and what to do about it, without its detail: that one quotes row values."""
+    message = error.diag.message_primary
+    if message is None:  # libpq's words, while connecting
+        return " ".join(str(error).split())
+    match error:
+        case errors.LockNotAvailable():
+            return (
+                "demo.customers or demo.orders was in use for too long. Nothing of this migration was "
+                "kept; run it again when no long transaction holds them."
+            )
+        case errors.InsufficientPrivilege() | errors.InvalidSchemaName():  # the latter: no USAGE on demo
+            with closing(psycopg2.connect(database_url)) as connection, connection.cursor() as cursor:
+                cursor.execute(_MISSING_RIGHTS)
+                remedies = [remedy for (remedy,) in cursor.fetchall()]
+                role = connection.info.user
+            return " ".join([f"The role {role} lacks a right: {message}.", *remedies])
+        case _:
+            return ". ".join(filter(None, [message, error.diag.message_hint]))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m query_executor.migrate",
+        description="Create or complete the tables of the API in the database that the environment "
+        "variable DATABASE_URL names (postgresql://user:password@host:port/database). Adds only; "
+        "running it again is safe.",
+    )
+    parser.parse_args()
+    database_url = os.environ.get("DATABASE_URL")
+    if not database_url:
+        parser.error("set the environment variable DATABASE_URL")
+    try:
+        done = apply_migrations(database_url)
+    except MigrationError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.writelines(f"{line}\n" for line in done or ["Nothing to do: every migration is applied."])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,28 @@
+-- created_at and updated_at. Added without a default first, so that the rows that are there say
+-- null (nobody knows when they were made) and none is rewritten; the default is for rows to come.
+DO $body$
+DECLARE
+    missing record;
+BEGIN
+    FOR missing IN
+        SELECT c.relname, wanted.column_name
+        FROM pg_class c
+        CROSS JOIN (VALUES ('created_at'), ('updated_at')) AS wanted (column_name)
+        WHERE c.relnamespace = 'demo'::regnamespace
+          AND c.relname IN ('customers', 'orders')
+          AND c.relkind = 'r'
+          AND NOT EXISTS (
+              SELECT FROM pg_attribute a
+              WHERE a.attrelid = c.oid AND a.attname = wanted.column_name AND NOT a.attisdropped
+          )
+        ORDER BY c.relname, wanted.column_name
+    LOOP
+        EXECUTE format('ALTER TABLE demo.%I ADD COLUMN %I timestamptz', missing.relname, missing.column_name);
+        EXECUTE format(
+            'ALTER TABLE demo.%I ALTER COLUMN %I SET DEFAULT now()', missing.relname, missing.column_name
+        );
+        RAISE NOTICE 'Added the column % to demo.%: null in the rows that are there, now() in new ones.',
+            missing.column_name, missing.relname;
+    END LOOP;
+END
+$body$;
