@@ -6,6 +6,7 @@ DATABASE_URL=postgresql://... python -m query_executor.migrate
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
@@ -20,6 +21,8 @@ from yoyo.migrations import Migration, read_migrations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+logging.getLogger("yoyo").setLevel(logging.WARNING)  # what was done is returned, in sentences
 
 _FOLDER = "package:query_executor:migrations"
 _ADVISORY_LOCK = 0x63727564  # any constant: advisory locks are numbers private to one database

@@ -16,7 +16,11 @@ from tests.functional.client import Api
 from tests.lambda_runtime import SITE_PACKAGES, lambda_function
 
 # Credentials that boto3 signs with and nobody checks.
-CLIENT_OPTIONS: dict[str, Any] = {"region_name": "eu-central-1", "aws_access_key_id": "none", "aws_secret_access_key": "none"}
+CLIENT_OPTIONS: dict[str, Any] = {
+    "region_name": "eu-central-1",
+    "aws_access_key_id": "none",
+    "aws_secret_access_key": "none",
+}
 
 
 @pytest.fixture(scope="session", params=["in_process", "lambda"])

@@ -125,10 +125,8 @@ def assert_nothing_left(state: Path, port: int) -> None:
 def wait_until_stopped(state: Path) -> None:
     wait = "import fcntl, sys; fcntl.flock(open(sys.argv[1]), fcntl.LOCK_EX)"
     (directory,) = state.glob("crud-api/*")
-    for lock in (
-        directory / "server.lock",
-        directory / "users.lock",
-    ):  # the keeper needs its own until the server is gone
+    # In this order: the keeper can stop the server only while nobody else has the users' lock.
+    for lock in (directory / "server.lock", directory / "users.lock"):
         subprocess.run([sys.executable, "-c", wait, lock], check=True, timeout=DEADLINE_S)
 
 
@@ -137,6 +135,12 @@ def test_run_answers_requests(state: Path, port: int) -> None:
         assert status_of(port) == 200
         process.terminate()
         output_to_the_end(process)
+
+
+def test_import_of_the_app_starts_nothing(state: Path) -> None:
+    environ = {**os.environ, "DATABASE_URL": "", "XDG_STATE_HOME": str(state)}
+    subprocess.run([sys.executable, "-c", "import app"], cwd=PROJECT, env=environ, check=True, timeout=DEADLINE_S)
+    assert list(state.iterdir()) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -1,0 +1,64 @@
+# Everything a clone needs is made in .venv; `make clean` removes it. Works with GNU make 3.81 (macOS).
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+# What these files hold is installed once, and again when a requirements file changes.
+RUNS := $(VENV)/.installed-local
+DEVELOPS := $(VENV)/.installed-dev
+
+# The front end of AWS Lambda, which the tests put before the executor. It is published in no package of its own,
+# so it is taken out of the SAM CLI's, whose own code and dependencies are not used. It runs on Linux only.
+LAMBDA_FRONT_END := $(if $(filter Linux,$(shell uname)),$(VENV)/lambda-rie/.installed-1.170.0)
+
+# make would read a $ in the URL's password as the beginning of one of its variables.
+ifdef DATABASE_URL
+override DATABASE_URL := $(value DATABASE_URL)
+export DATABASE_URL
+endif
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test check format clean
+
+help: ## List these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+# exec: make's SIGTERM has to reach Python, not a shell before it.
+run: $(RUNS) ## Serve the API here with a database of its own; [PORT=8001] [DATABASE_URL=postgresql://...]
+	@exec $(BIN)/python -m infra run $(if $(PORT),--port $(PORT))
+
+test: $(DEVELOPS) $(LAMBDA_FRONT_END) ## Run all tests and measure their coverage
+	$(BIN)/python -m pytest --cov
+
+check: $(DEVELOPS) ## Check style, format, types and the direction of imports
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(DEVELOPS) ## Put the code into its format
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+clean: ## Remove everything made in this clone; the embedded database's data is elsewhere and stays
+	rm -rf $(VENV) build .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --clear: an environment whose Python is gone (an upgrade of the system) is of no use, nor is what it has installed.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "This needs Python 3.11 or newer, and $(PYTHON) is: `$(PYTHON) --version 2>&1`." \
+			"Name another one: make PYTHON=python3.13 ..." >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+
+$(RUNS): requirements-local.txt | $(BIN)/python
+$(DEVELOPS): requirements-dev.txt | $(BIN)/python
+$(RUNS) $(DEVELOPS):
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+$(LAMBDA_FRONT_END): | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
+		--target $(VENV)/lambda-rie aws-sam-cli==1.170.0
+	@touch $@
