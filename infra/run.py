@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import select
 import signal
@@ -48,6 +49,8 @@ def _serve(host: str, port: int) -> None:
     os.environ.setdefault("NO_COLOR", "1")
     # Another `chalice local` of this clone reloads when any file below it changes, a .pyc file too.
     sys.dont_write_bytecode = True
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # Chalice says when it serves, also into a pipe or a file
     from chalice.cli import cli  # noqa: PLC0415 - a third of a second that the other commands need not wait
 
     arguments = ["local", "--no-autoreload", "--stage", "local", "--host", host, "--port", str(port)]
