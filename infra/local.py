@@ -8,7 +8,9 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+
+import psycopg2
+from psycopg2.extensions import parse_dsn
 
 from infra import embedded_postgres
 from infra.postgres_programs import EmbeddedPostgresError
@@ -27,9 +29,7 @@ def open_database(environ: Mapping[str, str]) -> str:
     What the migrations did goes to stderr. The embedded server is held until this process ends.
     """
     url = environ.get("DATABASE_URL")
-    if url:
-        _refuse_unreadable(url)
-    else:
+    if not url:
         try:
             server = embedded_postgres.start(embedded_postgres.default_directory(environ))
         except EmbeddedPostgresError as error:
@@ -59,10 +59,12 @@ def local_handler() -> Handler:
 
 def describe(database_url: str) -> str:
     """Which database a URL means, as host:port/name, without user and password."""
-    parts = urlsplit(database_url)
-    query = parse_qs(parts.query)
-    host = parts.netloc.rpartition("@")[2] or query.get("host", ["localhost"])[0]
-    return unquote(f"{host}{parts.path}")
+    try:
+        parts = parse_dsn(database_url)
+    except psycopg2.ProgrammingError:
+        return "of DATABASE_URL"
+    port = f":{parts['port']}" if "port" in parts else ""
+    return f"{parts.get('host', 'localhost')}{port}/{parts.get('dbname', '')}"
 
 
 def _open_handler() -> Handler:
@@ -82,17 +84,3 @@ def _migrate(url: str) -> None:
         ) from error
     for line in done:
         print(line, file=sys.stderr)
-
-
-def _refuse_unreadable(url: str) -> None:
-    """Refuse what libpq would read in another way than it was meant, and then quote a part of in its message."""
-    scheme, _, rest = url.partition("://")
-    try:
-        netloc = urlsplit(url).netloc
-    except ValueError:  # a bracket
-        netloc = ""
-    if scheme not in {"postgresql", "postgres"} or netloc.count("@") > 1 or ("@" in rest and "@" not in netloc):
-        raise DatabaseError(
-            "DATABASE_URL must look like postgresql://user:password@host:5432/database, with the special characters\n"
-            "of its user and password percent-encoded (@ is %40, / is %2F, : is %3A, # is %23, ? is %3F, [ is %5B)."
-        )

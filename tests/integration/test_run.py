@@ -253,10 +253,10 @@ def test_own_database_is_used_and_its_password_is_not_shown(state: Path, port: i
     ("url", "expected"),
     [
         ("postgresql://me:s3cret@127.0.0.1:1/shop", "127.0.0.1:1/shop cannot be used"),
-        ("postgresql://me:s3cret/@127.0.0.1:1/shop", "percent-encoded"),
-        ("postgresql://me:s3cret[@127.0.0.1:1/shop", "percent-encoded"),
+        ("postgresql://me:s3cret/@127.0.0.1:1/shop", "127.0.0.1:1/shop cannot be used"),
+        ("postgresql://me:s3cret[@127.0.0.1:1/shop", "127.0.0.1:1/shop cannot be used"),
         ("postgresql://me:s3cret@x@127.0.0.1:1/shop", "percent-encoded"),
-        ("host=127.0.0.1 password=s3cret", "must look like postgresql://"),
+        ("host=127.0.0.1 port=1 password=s3cret", "127.0.0.1:1/ cannot be used"),
     ],
 )
 def test_unusable_database_is_said_without_its_password(url: str, expected: str) -> None:
