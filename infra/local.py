@@ -78,7 +78,7 @@ def _migrate(url: str) -> None:
         done = apply_migrations(url)
     except MigrationError as error:
         raise DatabaseError(
-            f"The database {describe(url)} cannot be used: {error}\n"
+            f"The database cannot be used: {error}\n"
             "Check that its server runs and lets this machine in, and that DATABASE_URL has the right host, port,\n"
             "database, user and password. Without DATABASE_URL an embedded PostgreSQL is used."
         ) from error

@@ -252,11 +252,11 @@ def test_own_database_is_used_and_its_password_is_not_shown(state: Path, port: i
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
-        ("postgresql://me:s3cret@127.0.0.1:1/shop", "127.0.0.1:1/shop cannot be used"),
-        ("postgresql://me:s3cret/@127.0.0.1:1/shop", "127.0.0.1:1/shop cannot be used"),
-        ("postgresql://me:s3cret[@127.0.0.1:1/shop", "127.0.0.1:1/shop cannot be used"),
+        ("postgresql://me:s3cret@127.0.0.1:1/shop", 'at "127.0.0.1", port 1 failed'),
+        ("postgresql://me:s3cret/@127.0.0.1:1/shop", "percent-encoded"),
+        ("postgresql://me:s3cret[@127.0.0.1:1/shop", 'at "127.0.0.1", port 1 failed'),
         ("postgresql://me:s3cret@x@127.0.0.1:1/shop", "percent-encoded"),
-        ("host=127.0.0.1 port=1 password=s3cret", "127.0.0.1:1/ cannot be used"),
+        ("host=127.0.0.1 port=1 password=s3cret", 'at "127.0.0.1", port 1 failed'),
     ],
 )
 def test_unusable_database_is_said_without_its_password(url: str, expected: str) -> None:
