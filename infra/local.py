@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import psycopg2
 from psycopg2.extensions import parse_dsn
 
 from infra import embedded_postgres
@@ -59,10 +58,7 @@ def local_handler() -> Handler:
 
 def describe(database_url: str) -> str:
     """Which database a URL means, as host:port/name, without user and password."""
-    try:
-        parts = parse_dsn(database_url)
-    except psycopg2.ProgrammingError:
-        return "of DATABASE_URL"
+    parts = parse_dsn(database_url)
     port = f":{parts['port']}" if "port" in parts else ""
     return f"{parts.get('host', 'localhost')}{port}/{parts.get('dbname', '')}"
 
