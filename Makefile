@@ -19,7 +19,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check format clean
+.PHONY: help run test soak check format clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -30,6 +30,9 @@ run: $(RUNS) ## Serve the API here with a database of its own; [PORT=8001] [DATA
 
 test: $(DEVELOPS) $(LAMBDA_FRONT_END) ## Run all tests and measure their coverage
 	$(BIN)/python -m pytest --cov
+
+soak: $(DEVELOPS) ## Run what takes longer: a hundred faults under load
+	$(BIN)/python -m pytest -m soak -s
 
 check: $(DEVELOPS) ## Check style, format, types and the direction of imports
 	$(BIN)/ruff check

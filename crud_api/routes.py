@@ -34,7 +34,9 @@ def resource_routes(resource: Resource, execute: Execute) -> Blueprint:
 
     def rows_of(statement: Statement, given: Collection[str] = ()) -> Rows:
         request = routes.current_request
-        answer = execute(Request([statement], read_only=request.method == "GET", request_id=request_id(request)))
+        answer = execute(
+            Request([statement], read_only=request.method == "GET", max_rows=1, request_id=request_id(request))
+        )
         if isinstance(answer, Failure):
             raise problems.from_failure(answer, resource, request.method, given)
         return answer.results[0].rows

@@ -1,15 +1,17 @@
 r"""The wire contract between a caller and the query executor: the values and their JSON form.
 
-This module is all of the executor that the API's deployment package holds. It imports the standard library only,
-and of that nothing a cold start would feel: plain classes, because importing `dataclasses` and `typing` takes
-about as long as psycopg2.
+This module is all of the executor that the API's deployment package holds. It imports the standard library only, and
+of that nothing a cold start would feel: plain classes, because importing `dataclasses` and `typing` takes about as
+long as psycopg2. docs/executor.schema.json is made from these classes, docs/executor.md explains them.
 
 Request  {"statements": [{"sql": "... :name ...", "params": {"name": value}}, ...],
-          "read_only": false, "deadline_ms": 20000, "request_id": "..."}
+          "read_only": false, "deadline_ms": 20000, "max_rows": 1000, "request_id": "..."}
          or, for one statement, {"sql": "...", "params": {...}} with the same options.
-Reply    {"results": [{"columns": [{"name": "a", "type": "int4"}], "rows": [[1]], "row_count": 1}, ...]}
+Reply    {"results": [{"columns": [{"name": "a", "type": "int4"}], "rows": [[1]], "row_count": 1,
+                       "truncated": false}, ...]}
 Failure  {"failure": {"code": "statement_failed", "message": "...", "statement": 0, "sqlstate": "23505",
-          "constraint": "customers_pkey", "table": "customers", "column": null, "retryable": false}}
+          "constraint": "customers_pkey", "table": "customers", "column": null,
+          "retryable": false, "retry_after_ms": null}}
 
 A value is null, a boolean, a number (int2, int4, int8, oid and finite float4, float8), an array of values, or a
 string. A string is PostgreSQL's own text of the value, so that every type travels whole: all the digits of a
@@ -26,12 +28,15 @@ Value = None | bool | int | float | str | list["Value"]
 # Lambda's limits for a synchronous invocation, in bytes.
 MAX_REQUEST_BYTES = 6 * 1024 * 1024
 MAX_REPLY_BYTES = 6 * 1024 * 1024 + 100
+_MAX_DIMENSIONS = 6  # PostgreSQL's MAXDIM
 
 # What a failure's `code` can be, and what it says of the work that was asked for.
 INVALID_REQUEST = "invalid_request"  # refused before anything was sent to the database
 STATEMENT_FAILED = "statement_failed"  # the database refused it; rolled back
+EXPECTATION_FAILED = "expectation_failed"  # a statement met another number of rows than it must; rolled back
+RESULT_TOO_LARGE = "result_too_large"  # the reply would not pass Lambda; rolled back
 DEADLINE_EXCEEDED = "deadline_exceeded"  # cancelled when its time was over; rolled back
-UNAVAILABLE = "unavailable"  # no connection to be had; nothing was sent
+UNAVAILABLE = "unavailable"  # no connection to be had, or one lost that had only read
 OUTCOME_UNKNOWN = "outcome_unknown"  # the connection was lost on the way: a write may or may not have happened
 
 
@@ -39,24 +44,65 @@ class InvalidRequestError(Exception):
     """A request that the contract does not allow. The message names the member that is wrong."""
 
 
+class Typed:
+    """A param whose type is said, `{"type": "timestamptz", "value": "2026-01-31"}`, where the SQL leaves it open.
+
+    `type` is one of PostgreSQL's short names (`int8`, `numeric`, `bytea`, `uuid`, `jsonb`, `text[]`). For json and
+    jsonb the value may be any JSON; a string is the JSON's text.
+    """
+
+    __slots__ = ("type", "value")
+
+    def __init__(self, type: str, value: Value) -> None:  # noqa: A002 - the wire's own name
+        self.type = type
+        self.value = value
+
+
+class FromResult:
+    """A param taken from an earlier statement's first row, `{"result": 0, "column": "order_id"}`."""
+
+    __slots__ = ("column", "result")
+
+    def __init__(self, result: int, column: str) -> None:
+        self.result = result
+        self.column = column
+
+
+Param = Value | Typed | FromResult
+
+
 class Statement:
-    """One SQL statement with named params, written `:name` where the value goes."""
+    """One SQL statement with named params, written `:name` where the value goes.
 
-    __slots__ = ("params", "sql")
+    `batch` runs it once for each set of params, many sets in one round trip; it answers neither rows nor a count.
+    `expect_rows` is a count that must hold, of rows returned or changed, else everything is rolled back.
+    """
 
-    def __init__(self, sql: str, params: Mapping[str, Value] | None = None) -> None:
+    __slots__ = ("batch", "expect_rows", "params", "sql")
+
+    def __init__(
+        self,
+        sql: str,
+        params: Mapping[str, Param] | None = None,
+        *,
+        batch: Sequence[Mapping[str, Param]] | None = None,
+        expect_rows: int | None = None,
+    ) -> None:
         self.sql = sql
-        self.params: Mapping[str, Value] = params or {}
+        self.params: Mapping[str, Param] = params or {}
+        self.batch = batch
+        self.expect_rows = expect_rows
 
 
 class Request:
     """Statements that succeed or fail together, as one transaction.
 
-    `deadline_ms` is the longest the database may take for all of them, in milliseconds; the executor's own
-    setting and the time Lambda has left can only make it shorter. `request_id` is the caller's, for the logs.
+    `deadline_ms` is the longest the database may take for all of them, in milliseconds; the executor's own setting
+    and the time Lambda has left can only make it shorter. A result has at most `max_rows` rows, and says when there
+    were more. `request_id` is the caller's, for the logs and for the database's list of who does what.
     """
 
-    __slots__ = ("deadline_ms", "read_only", "request_id", "statements")
+    __slots__ = ("deadline_ms", "max_rows", "read_only", "request_id", "statements")
 
     def __init__(
         self,
@@ -64,11 +110,13 @@ class Request:
         *,
         read_only: bool = False,
         deadline_ms: int | None = None,
+        max_rows: int | None = None,
         request_id: str | None = None,
     ) -> None:
         self.statements = statements
         self.read_only = read_only
         self.deadline_ms = deadline_ms
+        self.max_rows = max_rows
         self.request_id = request_id
 
 
@@ -83,14 +131,25 @@ class Column:
 
 
 class Result:
-    """What one statement answered. `row_count` is also that of a statement which returns no rows."""
+    """What one statement answered.
 
-    __slots__ = ("columns", "row_count", "rows")
+    `row_count` counts the rows returned, or those changed by a statement that returns none; it is null for a batch.
+    `truncated`: there were more rows than `max_rows`.
+    """
 
-    def __init__(self, columns: Sequence[Column], rows: Sequence[Sequence[Value]], row_count: int) -> None:
+    __slots__ = ("columns", "row_count", "rows", "truncated")
+
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        rows: Sequence[Sequence[Value]],
+        row_count: int | None,
+        truncated: bool = False,
+    ) -> None:
         self.columns = columns
         self.rows = rows
         self.row_count = row_count
+        self.truncated = truncated
 
 
 class Reply:
@@ -103,13 +162,15 @@ class Reply:
 
 
 class Failure:
-    """Why a request failed. `statement` counts from 0; `retryable`: the same request may succeed soon.
+    """Why a request failed. `statement` counts from 0; `retryable`: the same request may succeed, after a while.
 
     `sqlstate` is PostgreSQL's (PostgreSQL documentation, appendix A); `message` is for the caller's developers
     and may hold values, so it is never logged and never shown to an end user.
     """
 
-    __slots__ = ("code", "column", "constraint", "message", "retryable", "sqlstate", "statement", "table")
+    __slots__ = (
+        "code", "column", "constraint", "message", "retry_after_ms", "retryable", "sqlstate", "statement", "table",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -122,6 +183,7 @@ class Failure:
         table: str | None = None,
         column: str | None = None,
         retryable: bool = False,
+        retry_after_ms: int | None = None,
     ) -> None:
         self.code = code
         self.message = message
@@ -131,18 +193,21 @@ class Failure:
         self.table = table
         self.column = column
         self.retryable = retryable
+        self.retry_after_ms = retry_after_ms
 
 
 def encode_request(request: Request) -> bytes:
     """The request as JSON, UTF-8. Raises `InvalidRequestError` when Lambda would refuse its size."""
-    body: dict[str, object] = {"statements": [{"sql": one.sql, "params": one.params} for one in request.statements]}
-    if request.read_only:
-        body["read_only"] = True
-    if request.deadline_ms is not None:
-        body["deadline_ms"] = request.deadline_ms
-    if request.request_id is not None:
-        body["request_id"] = request.request_id
-    payload = json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
+    body: dict[str, object] = {"statements": [_statement_to_wire(one) for one in request.statements]}
+    for name in ("read_only", "deadline_ms", "max_rows", "request_id"):
+        if (value := getattr(request, name)) is not None and value is not False:
+            body[name] = value
+    try:
+        payload = json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
+    except ValueError as error:
+        raise InvalidRequestError(
+            "a param is NaN or infinite, which JSON has no number for: send it as a string"
+        ) from error
     if len(payload) > MAX_REQUEST_BYTES:
         raise InvalidRequestError(f"the request has {len(payload)} bytes, Lambda takes {MAX_REQUEST_BYTES}")
     return payload
@@ -152,23 +217,24 @@ def parse_request(event: object) -> Request:
     """The request that a Lambda event holds. Raises `InvalidRequestError`."""
     body = _object(event, "the request")
     if "sql" in body:
-        statements = [_statement({name: body.pop(name) for name in ("sql", "params") if name in body}, "")]
+        own = {name: body.pop(name) for name in Statement.__slots__ if name in body}
+        statements = [_statement(own, 0, "")]
     else:
         listed = body.pop("statements", None)
         if not isinstance(listed, list) or not listed:
             raise InvalidRequestError("statements must be an array of at least one statement (or give sql)")
-        statements = [_statement(one, f"statements[{n}].") for n, one in enumerate(listed)]
-    read_only, deadline_ms = body.pop("read_only", False), body.pop("deadline_ms", None)
-    request_id = body.pop("request_id", None)
+        statements = [_statement(one, n, f"statements[{n}].") for n, one in enumerate(listed)]
+    read_only, request_id = body.pop("read_only", False), body.pop("request_id", None)
+    deadline_ms, max_rows = _count(body, "deadline_ms", "", least=1), _count(body, "max_rows", "", least=1)
     if body:
-        raise InvalidRequestError(f"unknown members: {', '.join(sorted(body))}")
+        raise InvalidRequestError(f"{min(body)} is not known")
     if not isinstance(read_only, bool):
         raise InvalidRequestError("read_only must be true or false")
-    if deadline_ms is not None and (type(deadline_ms) is not int or deadline_ms < 1):
-        raise InvalidRequestError("deadline_ms must be a whole number of milliseconds, at least 1")
-    if request_id is not None and not isinstance(request_id, str):
-        raise InvalidRequestError("request_id must be a string")
-    return Request(statements, read_only=read_only, deadline_ms=deadline_ms, request_id=request_id)
+    if request_id is not None:
+        if not isinstance(request_id, str):
+            raise InvalidRequestError("request_id must be a string")
+        _check_text(request_id, "request_id")
+    return Request(statements, read_only=read_only, deadline_ms=deadline_ms, max_rows=max_rows, request_id=request_id)
 
 
 def encode_answer(answer: Reply | Failure) -> dict[str, object]:
@@ -181,6 +247,7 @@ def encode_answer(answer: Reply | Failure) -> dict[str, object]:
                 "columns": [{"name": column.name, "type": column.type} for column in result.columns],
                 "rows": result.rows,
                 "row_count": result.row_count,
+                "truncated": result.truncated,
             }
             for result in answer.results
         ]
@@ -195,12 +262,32 @@ def decode_answer(payload: bytes) -> Reply | Failure:
             return Failure(**body["failure"])
         return Reply(
             [
-                Result([Column(**column) for column in one["columns"]], one["rows"], one["row_count"])
+                Result([Column(**column) for column in one["columns"]], one["rows"], one["row_count"], one["truncated"])
                 for one in body["results"]
             ]
         )
     except (KeyError, TypeError) as error:
         raise ValueError("not an answer of the query executor") from error
+
+
+def _statement_to_wire(statement: Statement) -> dict[str, object]:
+    body: dict[str, object] = {"sql": statement.sql}
+    if statement.params:
+        body["params"] = _params_to_wire(statement.params)
+    if statement.batch is not None:
+        body["batch"] = [_params_to_wire(params) for params in statement.batch]
+    if statement.expect_rows is not None:
+        body["expect_rows"] = statement.expect_rows
+    return body
+
+
+def _params_to_wire(params: Mapping[str, Param]) -> dict[str, object]:
+    return {
+        name: {part: getattr(param, part) for part in param.__slots__}
+        if isinstance(param, Typed | FromResult)
+        else param
+        for name, param in params.items()
+    }
 
 
 def _object(value: object, name: str) -> dict[str, object]:
@@ -209,19 +296,53 @@ def _object(value: object, name: str) -> dict[str, object]:
     return dict(value)
 
 
-def _statement(value: object, at: str) -> Statement:
-    body = _object(value, at.rstrip(".") or "the request")
-    sql, params = body.pop("sql", None), body.pop("params", None)
+def _count(body: dict[str, object], name: str, at: str, *, least: int) -> int | None:
+    value = body.pop(name, None)
+    if value is None:
+        return None
+    if type(value) is not int or value < least:
+        raise InvalidRequestError(f"{at}{name} must be a whole number, at least {least}")
+    return value
+
+
+def _statement(value: object, number: int, at: str) -> Statement:
+    body = _object(value, at.rstrip("."))
+    sql, params, batch = body.pop("sql", None), body.pop("params", None), body.pop("batch", None)
+    expect_rows = _count(body, "expect_rows", at, least=0)
     if body:
         raise InvalidRequestError(f"{at}{min(body)} is not known")
     if not isinstance(sql, str):
         raise InvalidRequestError(f"{at}sql must be a string")
     _check_text(sql, f"{at}sql")
-    checked = {} if params is None else _object(params, f"{at}params")
-    return Statement(sql, {name: _value(one, f"{at}params.{name}") for name, one in checked.items()})
+    if batch is None:
+        return Statement(sql, _params({} if params is None else params, number, f"{at}params"), expect_rows=expect_rows)
+    if not isinstance(batch, list) or not batch or params is not None or expect_rows is not None:
+        raise InvalidRequestError(
+            f"{at}batch must be an array of params, with neither params nor expect_rows beside it"
+        )
+    return Statement(sql, batch=[_params(one, number, f"{at}batch[{n}]") for n, one in enumerate(batch)])
 
 
-def _value(value: object, at: str) -> Value:
+def _params(value: object, number: int, at: str) -> dict[str, Param]:
+    return {name: _param(one, number, f"{at}.{name}") for name, one in _object(value, at).items()}
+
+
+def _param(value: object, number: int, at: str) -> Param:
+    if not isinstance(value, dict):
+        return _value(value, at)
+    if value.keys() == {"type", "value"} and isinstance(value["type"], str):
+        typed = value["value"]
+        if value["type"] in {"json", "jsonb"} and typed is not None and not isinstance(typed, str):
+            typed = json.dumps(typed)
+        return Typed(value["type"], _value(typed, f"{at}.value"))
+    if value.keys() == {"result", "column"} and isinstance(value["column"], str):
+        if type(value["result"]) is int and 0 <= value["result"] < number:
+            return FromResult(value["result"], value["column"])
+        raise InvalidRequestError(f"{at}.result must be the number of an earlier statement, counted from 0")
+    raise InvalidRequestError(f'{at} must be a value, {{"type", "value"}} or {{"result", "column"}}')
+
+
+def _value(value: object, at: str, dimensions: int = 0) -> Value:
     if isinstance(value, float) and value - value != 0:  # NaN and the infinities, which JSON does not have
         raise InvalidRequestError(f"{at} is not a JSON number: send {value} as a string")
     if value is None or isinstance(value, bool | int | float):
@@ -230,7 +351,9 @@ def _value(value: object, at: str) -> Value:
         _check_text(value, at)
         return value
     if isinstance(value, list):
-        return [_value(one, f"{at}[{n}]") for n, one in enumerate(value)]
+        if dimensions == _MAX_DIMENSIONS:
+            raise InvalidRequestError(f"{at} has more dimensions than the {_MAX_DIMENSIONS} of PostgreSQL's arrays")
+        return [_value(one, f"{at}[{n}]", dimensions + 1) for n, one in enumerate(value)]
     raise InvalidRequestError(f"{at} is an object: send JSON as a string holding its text")
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import time
 from collections.abc import Callable
 
-from query_executor import contract
-from query_executor.contract import Failure, InvalidRequestError
+from query_executor import contract, log
+from query_executor.contract import Failure, InvalidRequestError, Reply, Request
 from query_executor.database import Database
 from query_executor.settings import Settings, SettingsError
 
@@ -18,14 +20,21 @@ def create_handler(database: Database) -> Handler:
 
     def handle(event: object, context: object) -> dict[str, object]:
         """Runs the request in `event` and returns a reply or a failure in the contract's form."""
+        started = time.perf_counter()
         remaining = getattr(context, "get_remaining_time_in_millis", None)
+        request: Request | None = None
+        answer: Reply | Failure
         try:
             request = contract.parse_request(event)
             answer = database.run(request, remaining() if remaining is not None else None)
         except InvalidRequestError as error:
-            answer = Failure(contract.INVALID_REQUEST, str(error))
+            # It may repeat a name of the request that is no Unicode text, which not every runtime could send back.
+            message = str(error).encode(errors="backslashreplace").decode()
+            answer = Failure(contract.INVALID_REQUEST, message)
         except SettingsError as error:
             answer = Failure(contract.UNAVAILABLE, str(error))
+            logging.getLogger("query_executor").error("%s", error)  # noqa: TRY400 - names the setting, no trace needed
+        log.invocation(request, answer, started, getattr(context, "function_name", "local"))
         return contract.encode_answer(answer)
 
     return handle
@@ -35,6 +44,9 @@ def create_local_handler(database_url: str) -> Handler:
     """A handler for one database, with a connection of its own."""
     return create_handler(Database(lambda: Settings({"dsn": database_url})))
 
+
+if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
+    logging.getLogger("query_executor").setLevel(logging.INFO)
 
 # What Lambda calls. The connection it keeps between invocations belongs to this Database.
 handle = create_handler(Database(lambda: Settings.from_environment(os.environ)))

@@ -46,3 +46,8 @@ NAMES: dict[int, str] = {
     for oid, suffix in zip(oids, ("", "[]"), strict=True)
     if oid
 }
+
+# What a param can say it is: these names and their arrays, which are also valid in a cast.
+CASTS = frozenset(
+    name for name in NAMES.values() if name.removesuffix("[]") not in {"void", "unknown", "record", "char"}
+)

@@ -29,6 +29,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from urllib.parse import unquote
 
+import pytest
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -174,6 +176,8 @@ def lambda_function(
     add SITE_PACKAGES to give it the virtual environment too. Its environment is PATH, what Lambda
     sets and `environment`: no AWS credentials of the developer's, and no HOME to find them in.
     """
+    if sys.platform != "linux":
+        pytest.skip("AWS builds Lambda's front end and runtime for Linux only")
     with TemporaryDirectory(prefix="lambda-") as name:
         folder = Path(name)
         (folder / "runtime").mkdir()

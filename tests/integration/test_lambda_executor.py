@@ -14,7 +14,7 @@ from tests.functional.client import Api, Response
 from tests.functional.conftest import CLIENT_OPTIONS
 from tests.lambda_runtime import LambdaFront, lambda_function
 
-REPLY = {"results": [{"columns": [], "rows": [["[]", None]], "row_count": 1}]}
+REPLY = {"results": [{"columns": [], "rows": [["[]", None]], "row_count": 1, "truncated": False}]}
 Start = Callable[[str], LambdaFront]
 
 
@@ -88,5 +88,6 @@ def test_a_lost_reply_is_never_asked_for_again(front: Start, fault: str, status:
 
 
 def test_the_in_process_executor_has_lambdas_limit_for_a_reply() -> None:
-    large = {"results": [{"columns": [], "rows": [["x" * contract.MAX_REPLY_BYTES, None]], "row_count": 1}]}
+    row = ["x" * contract.MAX_REPLY_BYTES, None]
+    large = {"results": [{"columns": [], "rows": [row], "row_count": 1, "truncated": False}]}
     assert Api(InProcessExecutor(lambda _event, _context: large))("GET", "/customers").status == 502

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,9 +99,10 @@ def fronted(*functions: LambdaFunction, **options: Any) -> Iterator[tuple[Lambda
 
 
 def members_of_session(leader: int) -> list[int]:
-    pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-    alive = [pid for pid in pids if Path(f"/proc/{pid}/stat").exists()]
-    fields = {pid: Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split() for pid in alive}
+    fields = {}
+    for pid in [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]:
+        with suppress(FileNotFoundError, ProcessLookupError):  # it may have ended since it was listed
+            fields[pid] = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return [pid for pid, (state, _, _, session, *_) in fields.items() if int(session) == leader and state != "Z"]
 
 

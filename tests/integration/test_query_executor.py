@@ -56,7 +56,9 @@ WHOLE = [
 @pytest.mark.parametrize(("kind", "whole"), WHOLE)
 def test_a_value_of_every_type_comes_out_as_it_went_in(call: Call, kind: str, whole: object) -> None:
     answer = call(f"SELECT :v::{kind} AS v", {"v": whole})
-    assert answer == {"results": [{"columns": [{"name": "v", "type": kind}], "rows": [[whole]], "row_count": 1}]}
+    assert answer == {
+        "results": [{"columns": [{"name": "v", "type": kind}], "rows": [[whole]], "row_count": 1, "truncated": False}]
+    }
     assert type(value(answer)) is type(whole)
 
 
@@ -93,7 +95,9 @@ def test_params_are_values_and_never_sql(call: Call) -> None:
 
 
 def test_row_counts_are_those_of_the_statement(call: Call) -> None:
-    assert call("CREATE TABLE t (n int)")["results"] == [{"columns": [], "rows": [], "row_count": 0}]
+    assert call("CREATE TABLE t (n int)")["results"] == [
+        {"columns": [], "rows": [], "row_count": 0, "truncated": False}
+    ]
     assert call("INSERT INTO t SELECT generate_series(1, 5)")["results"][0]["row_count"] == 5
     assert call("DELETE FROM t WHERE n > :n", {"n": 2})["results"][0]["row_count"] == 3
     assert call("SELECT n FROM t WHERE n = ANY(:n)", {"n": [1, 7]})["results"][0]["rows"] == [[1]]

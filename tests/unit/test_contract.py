@@ -36,7 +36,7 @@ def test_a_single_statement_needs_no_list() -> None:
         ({"sql": 1}, "sql"),
         ({"sql": "a\x00b"}, "sql has a NUL"),
         ({"sql": "S", "params": []}, "params"),
-        ({"sql": "S", "params": {"a": {}}}, r"params\.a is an object"),
+        ({"sql": "S", "params": {"a": {}}}, r"params\.a must be a value"),
         ({"sql": "S", "params": {"a": ["x", "\ud800"]}}, r"params\.a\[1\] has a lone surrogate"),
         ({"sql": "S", "params": {"a": float("nan")}}, r"params\.a"),
         ({"sql": "S", "params": {"a": [float("-inf")]}}, r"params\.a\[0\]"),
@@ -72,7 +72,7 @@ def test_a_failure_survives_the_wire() -> None:
     assert isinstance(got, Failure)
     assert {name: getattr(got, name) for name in Failure.__slots__} == {
         "code": "statement_failed", "message": "m", "statement": 1, "sqlstate": "23505",
-        "constraint": "c", "table": "t", "column": "x", "retryable": False,
+        "constraint": "c", "table": "t", "column": "x", "retryable": False, "retry_after_ms": None,
     }  # fmt: skip
 
 
@@ -82,3 +82,29 @@ def test_a_failure_survives_the_wire() -> None:
 def test_what_is_no_answer_of_the_executor_is_told_apart(payload: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - json's own error is one too
         contract.decode_answer(payload)
+
+
+def test_a_limit_of_nothing_is_refused_and_not_taken_for_no_limit() -> None:
+    for limit in ({"deadline_ms": 0}, {"max_rows": 0}):
+        sent = contract.encode_request(Request([Statement("SELECT 1")], **limit))  # type: ignore[arg-type]
+        with pytest.raises(InvalidRequestError, match=next(iter(limit))):
+            contract.parse_request(json.loads(sent))
+
+
+def test_a_number_that_json_does_not_have_is_not_sent() -> None:
+    with pytest.raises(InvalidRequestError, match="NaN"):
+        contract.encode_request(Request([Statement("SELECT :a", {"a": float("nan")})]))
+
+
+def test_an_array_has_no_more_dimensions_than_postgresql_knows() -> None:
+    value: object = 1
+    for _ in range(6):
+        value = [value]
+    assert contract.parse_request({"sql": "S", "params": {"a": value}})
+    with pytest.raises(InvalidRequestError, match="dimensions"):
+        contract.parse_request({"sql": "S", "params": {"a": [value]}})
+
+
+def test_a_request_id_is_text() -> None:
+    with pytest.raises(InvalidRequestError, match="request_id has a lone surrogate"):
+        contract.parse_request({"sql": "S", "request_id": "\ud800"})

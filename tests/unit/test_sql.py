@@ -63,16 +63,57 @@ def test_a_quote_or_comment_that_is_not_closed_is_refused(sql: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "sql", ["begin", "/* x */ COMMIT", "Rollback TO a", "savepoint a", "END", "prepare x AS SELECT 1"]
-)
-def test_transaction_control_is_refused(sql: str) -> None:
-    with pytest.raises(InvalidRequestError, match="the request is the transaction"):
+    ("sql", "reason"),
+    [
+        ("begin", "the request is the transaction"), ("/* x */ COMMIT", "the request is the transaction"),
+        ("Rollback TO a", "the request is the transaction"), ("END", "the request is the transaction"),
+        ("prepare x AS SELECT 1", "the session"), ("LISTEN x", "the session"), ("DISCARD ALL", "the session"),
+        ("SET x = 1", "SET LOCAL"), ("SET SESSION x = 1", "SET LOCAL"), ("RESET ALL", "the session"),
+        ("COPY t FROM STDIN", "no stream"),
+    ],
+)  # fmt: skip
+def test_what_reaches_beyond_the_request_is_refused(sql: str, reason: str) -> None:
+    with pytest.raises(InvalidRequestError, match=reason):
         scan(sql)
 
 
-def test_copy_is_refused_because_its_data_has_no_way_in() -> None:
-    with pytest.raises(InvalidRequestError, match="COPY"):
-        scan("COPY t FROM STDIN")
+@pytest.mark.parametrize(
+    "sql", ["SET LOCAL x = 1", "SET CONSTRAINTS ALL DEFERRED", "SELECT 'commit'", "SELECT begin FROM t"]
+)
+def test_what_ends_with_the_request_is_taken(sql: str) -> None:
+    scan(sql)
+
+
+PLAIN = [
+    "SELECT * FROM t", "VALUES (1)", "TABLE t", "INSERT INTO t (a) VALUES (1)", 'INSERT INTO "s" . "t" ("a") SELECT 1',
+    "WITH x AS (SELECT count(*) FROM t) SELECT * FROM x", "UPDATE t SET a = upper(b) WHERE c IN (1, 2)",
+    "DELETE FROM t",
+]  # fmt: skip
+NOT_PLAIN = [
+    "SELECT set_config('a', 'b', false)", "SELECT pg_catalog.set_config('a', 'b', false)",
+    "SELECT pg_advisory_lock (1)",
+    'SELECT "set_config"(1)', "SELECT my_function()", "SELECT f /* x */ (1)", "CREATE TEMP TABLE t (a int)",
+    "SELECT 1 INTO TEMP t", "DO $$ $$", "CALL p()", "SET LOCAL x = 1", "EXPLAIN ANALYZE SELECT f()",
+    "INSERT INTO t SELECT f(1)", "INSERT INTO t (a) VALUES (f(1))", "INSERT INTO a.b.c SELECT x.f(1)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("sql", "plain"), [(sql, True) for sql in PLAIN] + [(sql, False) for sql in NOT_PLAIN])
+def test_a_statement_is_plain_when_all_it_calls_is_known(sql: str, plain: bool) -> None:
+    assert scan(sql).is_plain is plain
+
+
+@pytest.mark.parametrize(
+    ("sql", "query"),
+    [
+        ("SELECT 1", True), ("(SELECT 1)", True), ("WITH a AS (SELECT 1) TABLE a", True), ("VALUES (1)", True),
+        ("SELECT 'insert'", True), ("SELECT 1 INTO t", False), ("SELECT 1 FROM t FOR UPDATE", False),
+        ("WITH a AS (DELETE FROM t RETURNING *) SELECT * FROM a", False), ("INSERT INTO t SELECT 1", False),
+        ("SHOW x", False),
+    ],
+)  # fmt: skip
+def test_a_query_is_told_from_a_change(sql: str, query: bool) -> None:
+    assert scan(sql).is_query is query
 
 
 def test_params_are_found_only_where_a_value_can_stand() -> None:

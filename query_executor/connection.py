@@ -1,0 +1,152 @@
+"""The executor's one connection: made when it is needed, kept, and replaced when it is broken."""
+
+from __future__ import annotations
+
+import functools
+import math
+import select
+import time
+
+import psycopg2
+from psycopg2.extensions import POLL_OK, POLL_READ, make_dsn, set_wait_callback
+
+from query_executor.credentials import Credentials
+from query_executor.failures import is_refused_credential
+from query_executor.settings import CONNECT_MS, CONNECTION_CHECK_MS, IDLE_IN_TRANSACTION_MS, PING_MS, Settings
+from query_executor.values import CASTERS
+
+# What a value's text and the end of a request must not leave to the server or the role. Statements after the connect,
+# not libpq's `options`, which poolers (PgBouncer, RDS Proxy) refuse; what a server does not know is left out.
+_SESSION = """
+    SELECT set_config(name, value, false) FROM (VALUES
+      ('standard_conforming_strings', 'on'), ('TimeZone', 'UTC'), ('DateStyle', 'ISO, YMD'),
+      ('IntervalStyle', 'iso_8601'), ('bytea_output', 'hex'), ('extra_float_digits', '1'), ('xmlbinary', 'base64'),
+      ('lock_timeout', '{lock_ms}'), ('idle_in_transaction_session_timeout', '{idle_ms}'),
+      ('client_connection_check_interval', '{check_ms}'), ('cursor_tuple_fraction', '1.0')
+    ) AS setting (name, value) WHERE current_setting(name, true) IS NOT NULL
+"""
+# DISCARD ALL in its parts (PostgreSQL documentation, DISCARD), which unlike the whole can travel in one message.
+_CLEAN = """
+    CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; DEALLOCATE ALL; UNLISTEN *;
+    SELECT pg_advisory_unlock_all(); DISCARD PLANS; DISCARD TEMP; DISCARD SEQUENCES;
+"""
+
+
+class StalledError(Exception):
+    """The server did not answer in time, and its connection is closed."""
+
+
+class Connection(psycopg2.extensions.connection):
+    """A connection on which every wait ends at its `deadline`, a time.monotonic(), whatever the network does."""
+
+    def __init__(self, dsn: str, deadline: float) -> None:
+        self.deadline = deadline
+        super().__init__(dsn)
+
+
+def _wait(connection: psycopg2.extensions.connection) -> None:
+    # A server that stalls while its TCP still answers defeats statement_timeout and tcp_user_timeout; this does not
+    # trust anybody. Raising makes psycopg2 close the connection.
+    deadline = getattr(connection, "deadline", math.inf)
+    while (state := connection.poll()) != POLL_OK:
+        poll = select.poll()
+        poll.register(connection.fileno(), select.POLLIN if state == POLL_READ else select.POLLOUT)
+        left_s = deadline - time.monotonic()
+        if not poll.poll(None if left_s == math.inf else max(0, math.ceil(left_s * 1000))):
+            raise StalledError("the database server did not answer in time")
+
+
+set_wait_callback(_wait)  # for the whole process, as psycopg2 has it
+
+
+class KeptConnection:
+    """The one connection. Not for several threads at once; Lambda serves one invocation at a time."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._credentials = Credentials(settings)
+        self._session = _SESSION.format(
+            lock_ms=settings.lock_ms, idle_ms=IDLE_IN_TRANSACTION_MS, check_ms=CONNECTION_CHECK_MS
+        )
+        self._connection: Connection | None = None
+        self._used = 0.0
+
+    def get(self, deadline: float) -> Connection:
+        """The connection, made anew when there is none or the kept one is dead.
+
+        Raises `psycopg2.Error`, `StalledError`, `SecretUnavailableError` and `SettingsError`; nothing of the request
+        was sent then.
+        """
+        kept = self._connection
+        if kept is None or kept.closed or _has_input(kept) or not self._answers(kept, deadline):
+            self.close()
+            kept = self._connection = self._connect(min(deadline, time.monotonic() + CONNECT_MS / 1000))
+        kept.deadline = deadline
+        self._used = time.time()
+        return kept
+
+    def clean(self) -> None:
+        """Leave nothing of this request in the session for the next one."""
+        if self._connection is None or self._connection.closed:
+            return
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute(_CLEAN + self._session)
+        except (psycopg2.Error, StalledError):
+            self.close()
+
+    def close(self) -> None:
+        """Close the connection, if there is one; the next request makes a new one."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _answers(self, kept: Connection, deadline: float) -> bool:
+        # A peer that went without a goodbye while the function lay frozen (a failover, a NAT that forgot) shows when
+        # something is sent; a write would have an unknown outcome then. The wall's clock, for frozen ones may stop.
+        if time.time() - self._used < self._settings.ping_after_ms / 1000:
+            return True
+        now = time.monotonic()
+        kept.deadline = min(now + PING_MS / 1000, now + (deadline - now) / 4)  # and time is left for a new one
+        try:
+            with kept.cursor() as cursor:
+                cursor.execute("SELECT")
+        except (psycopg2.Error, StalledError):
+            return False
+        return True
+
+    def _connect(self, deadline: float) -> Connection:
+        pause_s = 0.0
+        while True:
+            try:
+                return self._open(deadline)
+            except psycopg2.OperationalError as error:
+                # Rotation: the password is new before the secret says so. Read it again while there is time.
+                again = is_refused_credential(error) and self._credentials.forget()
+                if not again or time.monotonic() + pause_s > deadline:
+                    raise
+            time.sleep(pause_s)
+            pause_s = min(0.5, 2 * pause_s + 0.1)
+
+    def _open(self, deadline: float) -> Connection:
+        dsn = make_dsn(
+            self._credentials.dsn(deadline),
+            application_name=self._settings.name,
+            client_encoding="UTF8",
+            keepalives_idle=10,  # seconds; a peer that is gone is noticed while nothing is sent
+            tcp_user_timeout=CONNECT_MS,  # ... and while something is
+            target_session_attrs="any" if self._settings.read_only else "read-write",
+        )
+        connection = psycopg2.connect(dsn, connection_factory=functools.partial(Connection, deadline=deadline))
+        connection.autocommit = True  # transactions are written out, to spend no round trip on BEGIN
+        connection.string_types.update(CASTERS)
+        with connection.cursor() as cursor:
+            cursor.execute(self._session)
+        return connection
+
+
+def _has_input(connection: Connection) -> bool:
+    # An idle connection has nothing to read unless the server closed it, or is about to.
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))

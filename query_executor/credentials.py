@@ -1,0 +1,122 @@
+"""Who connects, and by what: libpq's parameters for the user, the password and TLS."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+
+import psycopg2
+from psycopg2.extensions import make_dsn, parse_dsn
+
+from query_executor.settings import RDS_CA_BUNDLE, Settings, SettingsError
+
+TYPE_CHECKING = False  # typing's own costs the cold start typing
+if TYPE_CHECKING:
+    from typing import Any
+
+
+# Errors of Secrets Manager that pass.
+_THROTTLED = frozenset({"Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"})
+_LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class SecretUnavailableError(Exception):
+    """Secrets Manager did not give the secret now; it may the next time."""
+
+
+class Credentials:
+    """The connection string, its secret read when it is first needed and again when the server refuses it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._dsn: str | None = None
+        self._session: Any = None  # boto3's, which is slow to make
+
+    def dsn(self, deadline: float = math.inf) -> str:
+        """A libpq connection string, by `deadline`, a time.monotonic().
+
+        Raises `SettingsError` when the secret cannot be read and `SecretUnavailableError` when it cannot be read now.
+        """
+        if self._dsn is None or self._settings.iam_auth:  # a token is good for 15 minutes only
+            self._dsn = self._read(deadline)
+        return self._dsn
+
+    def forget(self) -> bool:
+        """Have the secret read again; returns whether that can give another one."""
+        self._dsn = None
+        return self._settings.secret_arn is not None or self._settings.iam_auth
+
+    def _read(self, deadline: float) -> str:
+        settings = self._settings
+        parts = _parsed(settings)
+        if settings.secret_arn is not None:
+            secret = self._secret(settings.secret_arn, deadline)
+            parts |= {"user": secret["username"], "password": secret["password"]}
+        elif settings.iam_auth:
+            parts["password"] = self._token(parts)
+        return str(make_dsn(**(_tls(parts) if settings.in_aws else parts)))
+
+    def _secret(self, arn: str, deadline: float) -> dict[str, Any]:
+        from botocore import exceptions  # noqa: PLC0415 - only this way of signing in pays for it
+
+        # Short, because a name has several addresses and each is tried: a VPC without a way to Secrets Manager.
+        left_s = max(0.1, deadline - time.monotonic())
+        try:
+            client = self._client(
+                "secretsmanager", connect_timeout=min(0.5, left_s / 4), read_timeout=min(2, left_s / 2)
+            )
+            secret = json.loads(client.get_secret_value(SecretId=arn)["SecretString"])
+            if isinstance(secret["username"], str) and isinstance(secret["password"], str):
+                return dict(secret)
+        except (exceptions.ConnectionError, exceptions.HTTPClientError) as error:
+            raise SecretUnavailableError(f"DB_SECRET_ARN cannot be read: {error}") from error
+        except exceptions.ClientError as error:
+            passes = error.response["ResponseMetadata"].get("HTTPStatusCode", 0) >= 500
+            kind = SecretUnavailableError if passes or error.response["Error"]["Code"] in _THROTTLED else SettingsError
+            raise kind(f"DB_SECRET_ARN cannot be read: {error}") from error
+        except exceptions.BotoCoreError as error:
+            raise SettingsError(f"DB_SECRET_ARN cannot be read: {error}") from error
+        except (KeyError, TypeError, ValueError):  # these repeat what they found
+            pass
+        raise SettingsError("DB_SECRET_ARN must hold JSON with username and password")
+
+    def _token(self, parts: dict[str, Any]) -> str:
+        # Signed with the function's own credentials and sent to nobody but the database: the VPC needs no way out.
+        from botocore.exceptions import BotoCoreError  # noqa: PLC0415
+
+        host, port, user = parts["host"], int(parts.get("port", 5432)), parts["user"]
+        try:
+            return str(self._client("rds").generate_db_auth_token(DBHostname=host, Port=port, DBUsername=user))
+        except BotoCoreError as error:
+            raise SettingsError(f"DB_IAM_AUTH: no token can be made: {error}") from error
+
+    def _client(self, service: str, **time_outs_s: float) -> Any:
+        import boto3  # noqa: PLC0415
+        from botocore.config import Config  # noqa: PLC0415
+
+        self._session = self._session or boto3.session.Session(region_name=self._settings.region)
+        config = Config(retries={"total_max_attempts": 1}, **time_outs_s)  # type: ignore[arg-type]
+        return self._session.client(service, config=config)
+
+
+def _parsed(settings: Settings) -> dict[str, Any]:
+    try:
+        parts: dict[str, Any] = parse_dsn(make_dsn(**settings.connect))
+        # In a password that is not encoded, @ and / end it too soon, and its rest would be in libpq's messages.
+        if "@" not in parts.get("host", "")[1:] and parts.get("port", "0").replace(",", "").isdigit():
+            return parts
+    except (psycopg2.ProgrammingError, ValueError):  # its message repeats what is wrong, and that can be the password
+        pass
+    raise SettingsError("DATABASE_URL or DB_PORT cannot be read: is the URL's password percent-encoded?")
+
+
+def _tls(parts: dict[str, Any]) -> dict[str, Any]:
+    """With a verified certificate demanded of every server, unless all are surely on this very machine."""
+    hosts = [host for name in ("host", "hostaddr") for host in parts.get(name, "").split(",") if host]
+    if hosts and all(host.startswith(("/", "@")) or host in _LOCAL for host in hosts):
+        return parts
+    if parts.setdefault("sslmode", "verify-full") in {"disable", "allow", "prefer"}:
+        raise SettingsError(f"sslmode={parts['sslmode']} would let the password travel in the clear: use verify-full")
+    parts.setdefault("sslrootcert", RDS_CA_BUNDLE)
+    return parts

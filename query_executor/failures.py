@@ -1,0 +1,63 @@
+"""What the driver's errors mean to a caller."""
+
+from __future__ import annotations
+
+import psycopg2
+
+from query_executor import contract
+from query_executor.contract import Failure
+
+# SQLSTATEs and classes after which the same request may succeed (PostgreSQL documentation, appendix A):
+# serialisation failure, deadlock, lock not available, insufficient resources, shutdown and start-up, connection.
+_RETRYABLE = ("40001", "40P01", "55P03", "53", "57P", "08")
+RETRIED_HERE = frozenset({"40001", "40P01"})
+QUERY_CANCELED, READ_ONLY_TRANSACTION = "57014", "25006"
+# A transaction that the server ended, rolled back, with its connection: psycopg2 then has the words but no SQLSTATE.
+_TIMED_OUT = {"due to idle-in-transaction timeout": "25P03", "due to transaction timeout": "25P04"}
+
+# libpq's connect errors carry no SQLSTATE, so their text has to tell (English, as servers say it by default).
+_REFUSED = (
+    "password authentication failed", "PAM authentication failed", "no password supplied", "not permitted to log in",
+)  # fmt: skip
+_PERMANENT = (
+    *_REFUSED, "does not exist", "pg_hba.conf", "permission denied", "certificate", "does not support SSL", "invalid ",
+)  # fmt: skip
+_CROWDED = ("too many", "remaining connection slots", "the database system is")
+_RETRY_AFTER_MS = 1_000
+
+
+def is_refused_credential(error: psycopg2.Error) -> bool:
+    """Whether a connect failed for its password (28P01) or its token (28000)."""
+    return any(words in str(error) for words in _REFUSED)
+
+
+def from_connect(error: psycopg2.Error) -> Failure:
+    """The failure for a connection that was not made; nothing was sent."""
+    text = str(error).strip()
+    if any(words in text for words in _CROWDED):
+        return Failure(contract.UNAVAILABLE, text, retryable=True, retry_after_ms=_RETRY_AFTER_MS)
+    return Failure(contract.UNAVAILABLE, text, retryable=not any(words in text for words in _PERMANENT))
+
+
+def from_lost(message: str, statement: int | None, *, read_only: bool, sqlstate: str | None = None) -> Failure:
+    """The failure for a connection that was lost after something was sent on it."""
+    for words, timed_out in _TIMED_OUT.items():
+        if words in message:
+            return Failure(contract.DEADLINE_EXCEEDED, message, statement=statement, sqlstate=timed_out)
+    code = contract.UNAVAILABLE if read_only else contract.OUTCOME_UNKNOWN
+    return Failure(code, message, statement=statement, sqlstate=sqlstate, retryable=read_only)
+
+
+def from_statement(error: psycopg2.Error, statement: int | None) -> Failure:
+    """The failure for what PostgreSQL answered; the transaction was rolled back."""
+    sqlstate = error.pgcode or ""
+    return Failure(
+        contract.DEADLINE_EXCEEDED if sqlstate == QUERY_CANCELED else contract.STATEMENT_FAILED,
+        error.diag.message_primary or str(error).strip(),
+        statement=statement,
+        sqlstate=error.pgcode,
+        constraint=error.diag.constraint_name,
+        table=error.diag.table_name,
+        column=error.diag.column_name,
+        retryable=sqlstate.startswith(_RETRYABLE),
+    )

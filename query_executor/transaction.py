@@ -1,0 +1,214 @@
+"""One request as one transaction: all of its statements, or nothing."""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+
+import psycopg2
+from psycopg2.extensions import cursor
+
+from query_executor import contract, failures
+from query_executor.connection import Connection, StalledError
+from query_executor.contract import (
+    MAX_REPLY_BYTES,
+    Failure,
+    InvalidRequestError,
+    Param,
+    Reply,
+    Request,
+    Result,
+    Statement,
+)
+from query_executor.results import ReplySize, ResultReader, cut
+from query_executor.settings import STALL_MS
+from query_executor.sql import ScannedStatement
+from query_executor.values import MissingRowError, bind
+
+Scanned = Sequence[tuple[ScannedStatement, Statement]]
+
+_FETCHED_AT_ONCE = 1_000  # rows, where a request wants no more
+_FIRST_ROWS = 100  # where it may want more; then as many as will fit by the size of these
+_BATCH_SETS = 100  # sent in one message
+_TRANSACTION_TIMEOUT_SINCE = 17_00_00  # PostgreSQL's version
+
+# How SQL was read, here and by the driver, and how values are written.
+_READ_AS = {"standard_conforming_strings": "on", "client_encoding": "UTF8"}
+_WRITTEN_AS = {"DateStyle": "ISO, YMD", "TimeZone": "UTC"}
+
+
+class _GivenUpError(Exception):
+    """The transaction is to be rolled back for a reason that is not PostgreSQL's."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Transaction:
+    """Runs once. `deadline` is a time.monotonic()."""
+
+    def __init__(
+        self, connection: Connection, reader: ResultReader, request: Request, read_only: bool, deadline: float
+    ) -> None:
+        self._connection = connection
+        self._reader = reader
+        self._max_rows = request.max_rows
+        self._read_only = read_only
+        self._deadline = deadline
+        # A DBA sees it in pg_stat_activity, before the statement.
+        self._comment = f"/* {re.sub('[^A-Za-z0-9_-]', '', request.request_id)[:64]} */ " if request.request_id else ""
+        self._results: list[Result] = []
+        self._size = ReplySize()
+        self._discard = ""
+        self._open = self._begun = False
+
+    @property
+    def changed_settings(self) -> bool:
+        """Whether the session has other settings now, by the server's own report; a trigger may have changed them."""
+        return not self._connection.closed and not self._has(_READ_AS | _WRITTEN_AS)
+
+    def run(self, scanned: Scanned) -> Reply | Failure:
+        """All statements, committed, or why not."""
+        at = None
+        # A message of several commands is a transaction by itself; this one may need more than one message.
+        self._open = not _fits_one_message(scanned, self._max_rows)
+        # An insert does not clean the session after it, so what asks for lastval() has to before it.
+        discards = not all(statement.is_plain for statement, _ in scanned)
+        try:
+            with self._connection.cursor() as source:
+                for at, (statement, one) in enumerate(scanned):  # noqa: B007 - a failure names its statement
+                    if discards and not statement.is_setting:
+                        discards, self._discard = False, "DISCARD SEQUENCES; "
+                    result = self._result(source, statement, one)
+                    self._expect(statement, one, result)
+                    self._results.append(cut(result, self._max_rows))
+                    self._check_size(statement)
+                at = None
+                if self._open:
+                    source.execute("COMMIT")
+        except StalledError as error:
+            if self._read_only or self._open == (at is not None):
+                # What would commit was not sent, and never will be on this connection.
+                return Failure(contract.DEADLINE_EXCEEDED, str(error), statement=at)
+            return failures.from_lost(str(error), at, read_only=self._read_only)
+        except (_GivenUpError, InvalidRequestError) as error:
+            self._roll_back()
+            return Failure(getattr(error, "code", contract.INVALID_REQUEST), str(error), statement=at)
+        except psycopg2.Error as error:
+            if self._connection.closed:
+                return failures.from_lost(str(error).strip(), at, read_only=self._read_only, sqlstate=error.pgcode)
+            self._roll_back()
+            return failures.from_statement(error, at)
+        except BaseException:
+            self._connection.close()  # or the next request would be part of this transaction
+            raise
+        return Reply(self._results)
+
+    def _result(self, source: cursor, statement: ScannedStatement, one: Statement) -> Result:
+        """The whole result, and counted in the size as far as it will be answered."""
+        if one.batch is not None:
+            for message in self._batches(source, statement, one.batch):
+                self._send(source, message)
+            result = Result([], [], None)
+        elif statement.is_query:
+            return self._fetched(source, statement, one)
+        else:
+            self._send(source, statement.text, self._bound(one.params))
+            result = self._reader.read(source)
+        self._size.add(result.columns, cut(result, self._max_rows).rows)
+        return result
+
+    def _fetched(self, source: cursor, statement: ScannedStatement, one: Statement) -> Result:
+        # A cursor bounds what is in memory at a time, whatever the query finds.
+        name, most = f"result_{len(self._results)}", math.inf if self._max_rows is None else self._max_rows
+        wanted = max(most, one.expect_rows or 0) + 1  # one more tells that there are more
+        chunk = int(wanted) if wanted <= _FETCHED_AT_ONCE else _FIRST_ROWS
+        declare = f"DECLARE {name} NO SCROLL CURSOR FOR {statement.text}\n; FETCH {chunk} FROM {name}"
+        before = self._size.bytes
+        self._send(source, declare, self._bound(one.params))
+        result = self._reader.read(source)
+        rows, new = list(result.rows), result.rows
+        self._size.add(result.columns, cut(result, self._max_rows).rows)
+        while len(new) == chunk and len(rows) < wanted and self._size.fits:
+            used, left = max(1, self._size.bytes - before), MAX_REPLY_BYTES - self._size.bytes
+            chunk = int(min(wanted - len(rows), max(1, min(10 * len(rows), len(rows) * left // used))))
+            self._send(source, f"FETCH {chunk} FROM {name}")
+            new = self._reader.read(source).rows
+            self._size.add([], new if len(rows) + len(new) <= most else new[: max(0, int(most) - len(rows))])
+            rows += new
+        return Result(result.columns, rows, len(rows))
+
+    def _expect(self, statement: ScannedStatement, one: Statement, result: Result) -> None:
+        if one.expect_rows is not None and result.row_count != one.expect_rows:
+            counted = not statement.is_query or self._max_rows is None or len(result.rows) <= self._max_rows
+            rows = f"{'' if counted else 'at least '}{result.row_count} rows, not {one.expect_rows}"
+            raise _GivenUpError(contract.EXPECTATION_FAILED, f"the statement met {rows}")
+
+    def _check_size(self, statement: ScannedStatement) -> None:
+        if self._size.fits:
+            return
+        only_read = self._open or self._read_only or (statement.is_query and statement.is_plain)
+        done = "" if only_read else " What it changed is stored."
+        message = f"the reply would have {self._size.bytes} bytes, Lambda lets {MAX_REPLY_BYTES} through.{done}"
+        raise _GivenUpError(contract.RESULT_TOO_LARGE, message)
+
+    def _has(self, settings: Mapping[str, str]) -> bool:
+        # The server reports these when they change. What a pooler does not report cannot be told.
+        return all(self._connection.get_parameter_status(name) in {value, None} for name, value in settings.items())
+
+    def _send(self, source: cursor, text: str, params: Mapping[str, object] | None = None) -> None:
+        source.execute(self._prefix() + text, params)
+        if self._open and not self._has(_READ_AS):
+            # The next message would be read otherwise than it was scanned.
+            raise _GivenUpError(contract.STATEMENT_FAILED, f"the statement changed {' or '.join(_READ_AS)}")
+
+    def _bound(self, params: Mapping[str, Param]) -> Mapping[str, object] | None:
+        try:
+            return bind(params, self._results) if params else None
+        except MissingRowError as error:
+            raise _GivenUpError(contract.EXPECTATION_FAILED, str(error)) from None
+
+    def _batches(
+        self, source: cursor, statement: ScannedStatement, batch: Sequence[Mapping[str, Param]]
+    ) -> Iterator[str]:
+        for start in range(0, len(batch), _BATCH_SETS):
+            texts = [
+                source.mogrify(statement.text, self._bound(params)).decode()
+                for params in batch[start : start + _BATCH_SETS]
+            ]
+            yield "\n;".join(texts)
+
+    def _prefix(self) -> str:
+        left_ms = max(1, int((self._deadline - time.monotonic()) * 1000))  # 0 would be no limit at all
+        begin = mode = whole = ""
+        discard, self._discard = self._discard, ""
+        if not self._begun:
+            self._begun = True
+            begin = "BEGIN; " if self._open else ""
+            mode = "SET TRANSACTION READ ONLY; " if self._read_only else ""
+        if self._connection.server_version >= _TRANSACTION_TIMEOUT_SINCE:
+            # For what statement_timeout lets pass: many statements in one message, one that changes it, the triggers
+            # that COMMIT runs, a client that is frozen. Later, because it costs the connection.
+            whole = f"SET LOCAL transaction_timeout = {left_ms + STALL_MS // 2}; "
+        return f"{self._comment}{begin}SET LOCAL statement_timeout = {left_ms}; {whole}{mode}{discard}"
+
+    def _roll_back(self) -> None:
+        if self._open and self._begun and not self._connection.closed:
+            try:
+                with self._connection.cursor() as source:
+                    source.execute("ROLLBACK")
+            except (psycopg2.Error, StalledError):
+                self._connection.close()
+
+
+def _fits_one_message(scanned: Scanned, max_rows: int | None) -> bool:
+    (statement, one), *others = scanned
+    if others or one.expect_rows is not None:
+        return False
+    if one.batch is not None:
+        return len(one.batch) <= _BATCH_SETS
+    # Rows without a bound may prove too many; what a change returns is then rolled back with it.
+    return max_rows < _FETCHED_AT_ONCE if max_rows is not None else not (statement.is_query or statement.returns_rows)

@@ -1,0 +1,109 @@
+"""Values between JSON and PostgreSQL: params into SQL's literals, columns out as the contract's values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from psycopg2.extensions import UNICODE, UNICODEARRAY, AsIs, new_array_type, new_type
+
+from query_executor import types
+from query_executor.contract import FromResult, InvalidRequestError, Param, Result, Typed, Value
+
+
+def _float(text: str | bytes | None, _cursor: object) -> float | str | bytes | None:
+    # JSON has no NaN and no Infinity: they stay PostgreSQL's text.
+    if text is None or not math.isfinite(value := float(text)):
+        return text
+    return value
+
+
+def _casters() -> dict[int, object]:
+    finite = new_type(tuple(oid for oid, _ in types.FLOATS.values()), "FLOAT", _float)
+    floats = new_array_type(tuple(array for _, array in types.FLOATS.values()), "FLOATARRAY", finite)
+    casters: dict[int, object] = {}
+    for caster in (finite, floats):
+        casters |= dict.fromkeys(caster.values, caster)
+    for oid, array in types.TEXTS.values():
+        casters |= {oid: UNICODE, array: UNICODEARRAY}
+    return casters
+
+
+# How columns are read, by the type's oid. psycopg2's own make Python's dates and decimals of them.
+CASTERS = _casters()
+
+
+class MissingRowError(Exception):
+    """An earlier result has no row of which a param could be."""
+
+
+class Literal:
+    """A string as psycopg2 writes it into SQL, with a cast to its type if that is said.
+
+    psycopg2's own literals are E'' strings, wrongly escaped, wherever the server, the database or the role had
+    standard_conforming_strings off while connecting. It is on when this is sent, and then only quotes are doubled.
+    """
+
+    def __init__(self, text: str, type_name: str | None = None) -> None:
+        self._text = text
+        self._type = type_name
+
+    def __conform__(self, _protocol: object) -> Literal:
+        return self
+
+    def getquoted(self) -> bytes:
+        """The literal."""
+        cast = f"::{self._type}" if self._type else ""
+        return b"'%s'%s" % (self._text.replace("'", "''").encode(), cast.encode())
+
+
+def check(params: Mapping[str, Param], names: frozenset[str], at: str) -> None:
+    """Raise `InvalidRequestError` unless the params are those of the statement, with types that are known."""
+    if missing := names - params.keys():
+        raise InvalidRequestError(f"{at} lacks {', '.join(sorted(missing))}")
+    if unused := params.keys() - names:
+        raise InvalidRequestError(f"{at}.{min(unused)} is not in its sql")
+    for name, param in params.items():
+        if isinstance(param, Typed) and param.type not in types.CASTS:
+            raise InvalidRequestError(f"{at}.{name}.type must be one of {', '.join(sorted(types.CASTS))}")
+
+
+def bind(params: Mapping[str, Param], results: Sequence[Result]) -> dict[str, object]:
+    """The params as psycopg2 takes them.
+
+    Raises `MissingRowError` and, for a column that an earlier result does not have, `InvalidRequestError`.
+    """
+    return {name: _bound(param, results) for name, param in params.items()}
+
+
+def _bound(param: Param, results: Sequence[Result]) -> object:
+    if isinstance(param, Typed):
+        return AsIs(f"NULL::{param.type}") if param.value is None else Literal(_text(param.value), param.type)
+    if isinstance(param, FromResult):
+        result = results[param.result]
+        names = [column.name for column in result.columns]
+        if param.column not in names:
+            raise InvalidRequestError(f"result {param.result} has no column {param.column}")
+        if not result.rows:
+            raise MissingRowError(f"result {param.result} has no row to take {param.column} from")
+        param = result.rows[0][names.index(param.column)]
+    if isinstance(param, str | list):
+        return Literal(_text(param))
+    if isinstance(param, int | float) and param < 0:
+        return AsIs(f"({param})")  # in -1::int8 the cast would come before the sign
+    return param
+
+
+def _text(value: Value) -> str:
+    """PostgreSQL's own text of a value, so that it takes its type from where it stands."""
+    if isinstance(value, list):
+        return "{" + ",".join(_element(one) for one in value) + "}"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _element(value: Value) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, list):
+        return _text(value)
+    return '"' + _text(value).replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,52 @@
+"""The executor's image without Docker: what its Dockerfile says, and the files that it copies."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+DOCKERFILE = ROOT / "query_executor" / "Dockerfile"
+
+
+def instructions() -> list[tuple[str, str]]:
+    """The Dockerfile's instructions and their arguments, each on one line."""
+    text = re.sub(r"^#.*\n", "", DOCKERFILE.read_text(), flags=re.MULTILINE).replace("\\\n", " ")
+    return [
+        (name, " ".join(rest.split())) for name, _, rest in (line.partition(" ") for line in text.split("\n")) if name
+    ]
+
+
+def build(folder: Path) -> Path:
+    """Copies the executor's files as the image has them, compiled as the image has them; returns the task's root."""
+    for name, arguments in instructions():
+        if name != "COPY":
+            continue
+        source, target = arguments.split()[-2:]
+        target = target.replace("${LAMBDA_TASK_ROOT}/", "")
+        for path in sorted([ROOT / source, *(ROOT / source).rglob("*")]):
+            within = path.relative_to(ROOT)
+            if path.is_file() and not is_ignored(within):
+                copied = folder / target.lstrip("/") / within.relative_to(source)
+                copied.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, copied)
+    shutil.rmtree(folder / "tmp")
+    mode = re.search(r"compileall -q --invalidation-mode (\S+)", DOCKERFILE.read_text())
+    assert mode
+    subprocess.run([sys.executable, "-m", "compileall", "-q", "--invalidation-mode", mode[1], folder], check=True)
+    return folder
+
+
+def is_ignored(path: Path) -> bool:
+    """As Docker reads .dockerignore: the last line that matches the path, or a folder above it, decides."""
+    ignored = False
+    for line in (ROOT / ".dockerignore").read_text().splitlines():
+        if not line or line.startswith("#"):
+            continue
+        pattern = re.escape(line.lstrip("!")).replace(r"\*\*/", "(?:.*/)?").replace(r"\*", "[^/]*")
+        if any(re.fullmatch(pattern, one.as_posix()) for one in (path, *path.parents)):
+            ignored = not line.startswith("!")
+    return ignored

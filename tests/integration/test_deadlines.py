@@ -1,0 +1,348 @@
+"""Every wait of the executor ends in time, whatever the database, the network or the function itself does."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from typing import Any
+from uuid import uuid4
+
+import psycopg2
+import pytest
+
+from query_executor.settings import IDLE_IN_TRANSACTION_MS, REPLY_MARGIN_MS
+from tests.conftest import execute
+from tests.executor import Context, Executor, eventually, failure, value, within
+from tests.network import BOTH, Direction, Proxy, proxy_to, silent_port
+
+DEADLINE_MS = 200
+SLOW = "INSERT INTO t SELECT 1 FROM pg_sleep(60)"
+
+
+@pytest.fixture
+def name() -> str:
+    """What the executor calls itself in pg_stat_activity."""
+    return f"test-{uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def url(database_url: str) -> str:
+    execute(database_url, "CREATE TABLE t (n int)")
+    return database_url
+
+
+@contextmanager
+def locked(url: str, statement: str) -> Iterator[None]:
+    """Somebody else's transaction, which has run this statement and holds its locks."""
+    with closing(psycopg2.connect(url)) as other, other.cursor() as cursor:
+        cursor.execute(statement)
+        yield
+
+
+def rows(url: str) -> object:
+    return execute(url, "SELECT count(*) FROM t")[0][0]
+
+
+def assert_no_work_is_left(url: str, name: str, seconds: float = 3) -> None:
+    busy = f"SELECT 1 FROM pg_stat_activity WHERE application_name = '{name}' AND state <> 'idle'"
+    eventually(lambda: not execute(url, busy), seconds)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"sql": SLOW},
+        {"sql": "SELECT pg_sleep(60)", "read_only": True},
+        {"sql": "SELECT pg_sleep(60)", "max_rows": 1},
+        {"statements": [{"sql": "INSERT INTO t VALUES (1)"}, {"sql": SLOW}]},
+        {"statements": [{"sql": "INSERT INTO t SELECT :n FROM pg_sleep(60)", "batch": [{"n": 1}, {"n": 2}]}]},
+    ],
+    ids=["write", "read", "bounded read", "transaction", "batch"],
+)
+def test_slow_work_is_cancelled_and_rolled_back(url: str, name: str, request_: dict[str, Any]) -> None:
+    call = Executor(url, name=name)
+    pid = value(call("SELECT pg_backend_pid()"))
+    with within(DEADLINE_MS):
+        answer = call(**request_, deadline_ms=DEADLINE_MS)
+    assert failure(answer, "code", "sqlstate") == ("deadline_exceeded", "57014")
+    assert_no_work_is_left(url, name, 0.5)
+    assert rows(url) == 0
+    assert value(call("SELECT pg_backend_pid()")) == pid  # a slow query is no reason to connect anew
+    call.close()
+
+
+def test_the_statements_of_a_transaction_share_one_deadline(url: str) -> None:
+    call = Executor(url)
+    third = [{"sql": "INSERT INTO t SELECT 1 FROM pg_sleep(0.2)"}] * 10
+    with within(500):
+        answer = call(statements=third, deadline_ms=500)
+    assert failure(answer, "code", "statement") == ("deadline_exceeded", 2)
+    assert rows(url) == 0
+    call.close()
+
+
+def test_the_sets_of_a_batch_share_one_deadline(url: str, name: str) -> None:
+    call = Executor(url, name=name)
+    batch = [{"n": n} for n in range(100)]
+    with within(DEADLINE_MS):
+        answer = call(
+            statements=[{"sql": "INSERT INTO t SELECT :n FROM pg_sleep(0.05)", "batch": batch}], deadline_ms=DEADLINE_MS
+        )
+    assert failure(answer, "code") == "deadline_exceeded"
+    assert_no_work_is_left(url, name, 0.5)
+    assert rows(url) == 0
+    call.close()
+
+
+@pytest.mark.parametrize(
+    ("deadline_ms", "statement_ms", "remaining_ms"),
+    [
+        (DEADLINE_MS, 60_000, None),
+        (60_000, DEADLINE_MS, None),
+        (None, DEADLINE_MS, None),
+        (None, 60_000, REPLY_MARGIN_MS + DEADLINE_MS),
+        (60_000, 60_000, REPLY_MARGIN_MS + DEADLINE_MS),
+        (None, 60_000, 10),  # less than the margin
+    ],
+)
+def test_the_smallest_of_the_limits_is_the_deadline(
+    url: str, deadline_ms: int | None, statement_ms: int, remaining_ms: int | None
+) -> None:
+    call = Executor(url, statement_ms=statement_ms)
+    call("SELECT 1")
+    with within(DEADLINE_MS):
+        answer = call(SLOW, deadline_ms=deadline_ms, context=remaining_ms and Context(remaining_ms))
+    assert failure(answer, "code") == "deadline_exceeded"
+    assert rows(url) == 0
+    call.close()
+
+
+FREED = "SELECT set_config('statement_timeout', '0', :local)"
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        [{"sql": "SET LOCAL statement_timeout = 0"}, {"sql": SLOW}],
+        [{"sql": FREED, "params": {"local": True}}, {"sql": SLOW}],
+        [{"sql": FREED, "params": {"local": False}}, {"sql": SLOW}],
+        [{"sql": f"{FREED}, pg_sleep(60)", "params": {"local": False}}],
+        [{"sql": "INSERT INTO t SELECT 1 FROM set_config('statement_timeout', '0', true), pg_sleep(0.2)",
+          "batch": [{}] * 50}],
+        [{"sql": "INSERT INTO t SELECT 1 FROM set_config('statement_timeout', '0', true), "
+                 "set_config('transaction_timeout', '0', true) AS other, pg_sleep(0.2)", "batch": [{}] * 50}],
+    ],
+    ids=["SET LOCAL", "set_config", "for the session", "in the statement itself", "batch", "every limit"],
+)  # fmt: skip
+def test_a_statement_cannot_free_itself_from_the_deadline(url: str, name: str, statements: list[object]) -> None:
+    call = Executor(url, name=name)
+    call("SELECT 1")
+    with within(DEADLINE_MS):
+        answer = call(statements=statements, deadline_ms=DEADLINE_MS)
+    # One that takes every limit away costs its connection, and what became of it in one message is not known.
+    assert failure(answer, "code") in {"deadline_exceeded", "outcome_unknown"}
+    assert_no_work_is_left(url, name)
+    assert rows(url) == 0
+    with within(DEADLINE_MS):  # nor can it free the next request
+        assert failure(call(SLOW, deadline_ms=DEADLINE_MS), "code") == "deadline_exceeded"
+    call.close()
+
+
+def test_the_triggers_that_a_commit_runs_are_under_the_deadline(url: str, name: str) -> None:
+    execute(
+        url,
+        """CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(60); RETURN NULL; END';
+           CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON t DEFERRABLE INITIALLY DEFERRED
+             FOR EACH ROW EXECUTE FUNCTION slow()""",
+    )
+    call = Executor(url, name=name)
+    one = {"sql": "INSERT INTO t VALUES (1)"}
+    for statements in ([one], [one, one]):
+        with within(DEADLINE_MS):
+            answer = call(statements=statements, deadline_ms=DEADLINE_MS)
+        assert failure(answer, "code", "sqlstate") == ("deadline_exceeded", "25P04")
+        assert_no_work_is_left(url, name, 0.5)
+        assert rows(url) == 0
+    call.close()
+
+
+def test_a_lock_that_is_held_can_be_tried_again_later(url: str, name: str) -> None:
+    call = Executor(url, name=name, lock_ms=200)
+    with locked(url, "LOCK TABLE t"), within(200):
+        answer = call("INSERT INTO t VALUES (1)", deadline_ms=10_000)
+    assert failure(answer, "code", "sqlstate", "retryable") == ("statement_failed", "55P03", True)
+    assert_no_work_is_left(url, name, 0.5)
+    assert call("INSERT INTO t VALUES (1)")["results"]
+    call.close()
+
+
+def test_a_wait_for_a_lock_ends_at_the_deadline(url: str, name: str) -> None:
+    call = Executor(url, name=name, lock_ms=10_000)
+    with locked(url, "LOCK TABLE t"), within(DEADLINE_MS):
+        answer = call("INSERT INTO t VALUES (1)", deadline_ms=DEADLINE_MS)
+    assert failure(answer, "code", "sqlstate") == ("deadline_exceeded", "57014")
+    assert_no_work_is_left(url, name, 0.5)
+    call.close()
+
+
+def test_a_server_that_takes_a_connection_and_says_nothing(proxy: Proxy) -> None:
+    proxy.fail("stall", "requests")
+    call = Executor(proxy.url)
+    with within(DEADLINE_MS):
+        answer = call("SELECT 1", deadline_ms=DEADLINE_MS)
+    assert failure(answer, "code", "retryable") == ("unavailable", True)
+    proxy.heal()
+    assert value(call("SELECT 1")) == 1
+    call.close()
+
+
+def test_an_address_where_nothing_answers(database_url: str) -> None:
+    with silent_port() as port:
+        call = Executor({"dsn": database_url, "host": "127.0.0.1", "port": str(port)})
+        with within(DEADLINE_MS):
+            answer = call("SELECT 1", deadline_ms=DEADLINE_MS)
+    assert failure(answer, "code", "retryable") == ("unavailable", True)
+
+
+def test_a_connect_ends_in_time_wherever_it_stalls(database_url: str) -> None:
+    """Start-up and session set-up included: after each 30th byte of what the server says."""
+
+    def stalled(after: int) -> object:
+        with proxy_to(database_url) as proxy:
+            proxy.fail("stall", "replies", after=after)
+            call = Executor(proxy.url)
+            with within(100):
+                answer = call("SELECT 1", deadline_ms=100)
+            return failure(answer, "code")
+
+    with ThreadPoolExecutor(16) as pool:
+        assert set(pool.map(stalled, range(0, 450, 30))) == {"unavailable"}
+
+
+@pytest.mark.parametrize(
+    ("request_", "code"),
+    [
+        ({"sql": SLOW}, "outcome_unknown"),
+        ({"sql": "SELECT pg_sleep(60)", "read_only": True}, "deadline_exceeded"),
+        # Its COMMIT was never sent.
+        ({"statements": [{"sql": "INSERT INTO t VALUES (1)"}, {"sql": SLOW}]}, "deadline_exceeded"),
+    ],
+    ids=["write", "read", "transaction"],
+)
+def test_a_network_that_stalls_while_it_acknowledges(url: str, name: str, request_: dict[str, Any], code: str) -> None:
+    def stalled(directions: tuple[Direction, ...]) -> object:
+        with proxy_to(url) as proxy:
+            call = Executor(proxy.url, name=name)
+            call("SELECT 1")
+            proxy.fail("stall", *directions)
+            with within(DEADLINE_MS):
+                answer = call(**request_, deadline_ms=DEADLINE_MS)
+            # The server does not learn that its client is gone, and yet ends the work.
+            assert_no_work_is_left(url, name)
+            proxy.heal()
+            assert value(call("SELECT 1")) == 1
+            call.close()
+            return failure(answer, "code")
+
+    with ThreadPoolExecutor() as pool:
+        assert list(pool.map(stalled, [("requests",), ("replies",), BOTH])) == [code] * 3
+    assert rows(url) == 0
+
+
+def test_a_large_request_into_a_network_that_stalls(proxy: Proxy) -> None:
+    call = Executor(proxy.url)
+    call("SELECT 1")
+    proxy.fail("stall", "requests")
+    with within(DEADLINE_MS):
+        answer = call("SELECT length(:text)", {"text": "x" * 5_000_000}, read_only=True, deadline_ms=DEADLINE_MS)
+    assert failure(answer, "code") == "deadline_exceeded"
+
+
+def test_a_write_whose_reply_stalls_is_not_said_to_be_undone(url: str) -> None:
+    with proxy_to(url) as proxy:
+        call = Executor(proxy.url)
+        call("SELECT 1")
+        proxy.fail("stall", "replies")
+        with within(DEADLINE_MS):
+            answer = call("INSERT INTO t VALUES (1)", deadline_ms=DEADLINE_MS)
+        assert failure(answer, "code", "retryable") == ("outcome_unknown", False)
+        assert rows(url) == 1
+
+
+def test_the_cleaning_of_the_session_ends_in_time_too(url: str) -> None:
+    with proxy_to(url) as proxy:
+        call = Executor(proxy.url)
+        proxy.seen["replies"].clear()
+        call("SELECT 1")
+        before = len(proxy.seen["replies"])
+        call("SELECT pg_backend_pid()", max_rows=1)  # not a plain statement: the session is cleaned afterwards
+        answered = proxy.seen["replies"][before:].index(b"Z") + 6  # ReadyForQuery, the end of the answer itself
+        proxy.fail("stall", "replies", after=answered)
+        with within(DEADLINE_MS):
+            assert call("SELECT pg_backend_pid()", max_rows=1, deadline_ms=DEADLINE_MS)["results"]
+        proxy.heal()
+        assert value(call("SELECT 1")) == 1
+        call.close()
+
+
+# Stops itself when the second statement's params are bound: the first has run, and its locks are held.
+FROZEN = """
+import json, os, signal, sys
+from query_executor.contract import Request, Statement, encode_answer
+from query_executor.database import Database
+from query_executor.settings import Settings
+
+class Freezing(dict):
+    calls = 0
+    def items(self):
+        Freezing.calls += 1
+        if Freezing.calls == 2:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return super().items()
+
+database = Database(lambda: Settings({"dsn": sys.argv[1]}, name=sys.argv[2]))
+two = [Statement("UPDATE t SET n = n + 1"), Statement("SELECT :n::int4", Freezing(n=1))]
+print(json.dumps(encode_answer(database.run(Request(two, deadline_ms=int(sys.argv[3]))))))
+print(json.dumps(encode_answer(database.run(Request([Statement("UPDATE t SET n = n + 10")])))))
+"""
+
+
+@pytest.mark.parametrize(
+    ("deadline_ms", "free_ms"), [(20_000, IDLE_IN_TRANSACTION_MS), (1_000, 1_000)], ids=["idle", "deadline"]
+)
+def test_a_function_frozen_in_its_transaction_does_not_keep_its_locks(
+    url: str, name: str, deadline_ms: int, free_ms: int
+) -> None:
+    execute(url, "INSERT INTO t VALUES (0)")
+    frozen = subprocess.Popen(
+        [sys.executable, "-c", FROZEN, url, name, str(deadline_ms)], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        _, status = os.waitpid(frozen.pid, os.WUNTRACED)
+        assert os.WIFSTOPPED(status)
+        stopped = time.monotonic()
+        blocked = Executor(url, lock_ms=100)
+        with within(100):
+            assert failure(blocked("UPDATE t SET n = n + 100"), "sqlstate") == "55P03"
+        with within(DEADLINE_MS):
+            assert failure(Executor(url)("UPDATE t SET n = 1", deadline_ms=DEADLINE_MS), "code") == "deadline_exceeded"
+        patient = Executor(url, lock_ms=15_000)
+        assert patient("UPDATE t SET n = n + 1000", deadline_ms=15_000)["results"][0]["row_count"] == 1
+        assert time.monotonic() - stopped < free_ms / 1000 + 1
+        assert_no_work_is_left(url, name, 0.5)
+        os.kill(frozen.pid, signal.SIGCONT)
+        late, following = map(json.loads, frozen.communicate(timeout=20)[0].splitlines())
+    finally:
+        if frozen.poll() is None:
+            frozen.kill()
+            frozen.communicate()
+    assert failure(late, "code") == "deadline_exceeded"
+    assert following["results"][0]["row_count"] == 1
+    assert execute(url, "SELECT n FROM t") == [(1010,)]

@@ -1,0 +1,36 @@
+"""How many messages a connection sends: the server's own log says, one line for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from tests.conftest import execute
+
+Handler = Callable[[object, object], dict[str, Any]]
+
+
+class Messages:
+    """Counts those of a handler's one connection to a database of the embedded server.
+
+    Make it before the handler's first request. Each message of the simple protocol is a round trip.
+    """
+
+    def __init__(self, database_url: str, handle: Handler) -> None:
+        name = execute(database_url, "SELECT current_database()")[0][0]
+        execute(database_url, f"ALTER DATABASE \"{name}\" SET log_statement = 'all'")
+        self._log = Path(parse_qs(urlsplit(database_url).query)["host"][0]) / "server.log"
+        self._handle = handle
+        self._pid = handle({"sql": "SELECT pg_backend_pid()"}, None)["results"][0]["rows"][0][0]
+
+    def of(self, event: object) -> tuple[list[str], dict[str, Any]]:
+        """The messages that a request takes, in their order, and its answer."""
+        before = self._log.stat().st_size
+        answer = self._handle(event, None)
+        with self._log.open("rb") as log:
+            log.seek(before)
+            written = log.read().decode(errors="replace")
+        # The server writes the line before it runs the statement, so it is there when the answer is.
+        return written.split(f"[{self._pid}] LOG:  statement: ")[1:], answer

@@ -1,0 +1,78 @@
+"""PostgreSQL servers that a test may turn inside out: passwords, TLS, a crowd, a demotion."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from infra.postgres_programs import run_program, server_account
+
+DEBIANS = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+
+
+class OwnServer:
+    """A server of the test's own. `url` is its superuser's, over the unix socket, without a password."""
+
+    def __init__(self, folder: Path, programs: Path | None) -> None:
+        self.data = folder / "data"
+        self.port = free_port()
+        self.url = f"postgresql://postgres@/postgres?host={folder}&port={self.port}"
+        self._programs = programs
+
+    def run(self, name: str, *arguments: str) -> None:
+        # An absolute path stays as it is; a name is one of the embedded programs.
+        done = run_program(str(self._programs / name) if self._programs else name, *arguments)
+        log = self.data / "log"
+        assert done.returncode == 0, done.stdout + (log.read_text() if log.exists() else "")
+
+    def start(self) -> None:
+        options = f"-p {self.port} -c unix_socket_directories={self.data.parent}"
+        self.run("pg_ctl", "start", "-w", "-D", str(self.data), "-l", str(self.data / "log"), "-o", options)
+
+    def stop(self, mode: str = "fast") -> None:
+        self.run("pg_ctl", "stop", "-w", "-D", str(self.data), "-m", mode)
+
+    def write(self, name: str, text: str) -> Path:
+        """A file in the data folder that the server may read."""
+        path = self.data / name
+        path.touch(mode=0o600)
+        path.write_text(text)
+        if account := server_account():
+            os.chown(path, account.uid, account.gid)
+        return path
+
+    def reload(self) -> None:
+        self.run("pg_ctl", "reload", "-D", str(self.data))
+
+
+@contextmanager
+def own_server(*settings: str, hba: str, programs: Path | None = None, **files: str) -> Iterator[OwnServer]:
+    """A new server, by default of the embedded programs. `files` lie in its data folder; a _ in a name is a dot."""
+    with TemporaryDirectory(prefix="crud-api-") as folder:
+        Path(folder).chmod(0o755)
+        if account := server_account():
+            os.chown(folder, account.uid, account.gid)
+        server = OwnServer(Path(folder), programs)
+        server.run("initdb", "-D", str(server.data), "-U", "postgres", "--no-sync", "--auth=trust", "--encoding=UTF8")
+        config = server.data / "postgresql.conf"
+        always = ["fsync = off", "shared_buffers = 16MB", "listen_addresses = '127.0.0.1'"]
+        config.write_text("\n".join([config.read_text(), *always, *settings, ""]))
+        server.write("pg_hba.conf", hba)
+        for name, text in files.items():
+            server.write(name.replace("_", "."), text)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop("immediate")
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
