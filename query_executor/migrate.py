@@ -1,6 +1,8 @@
 """Brings a database to the schema the API needs: migrations/*.sql in order, each once.
 
-DATABASE_URL=postgresql://... python -m query_executor.migrate
+In AWS the executor's image runs `handle` as a function of its own; elsewhere it is a command:
+DATABASE_URL=postgresql://... python -m query_executor.migrate. Both take the executor's settings, with the
+credentials of the tables' owner instead of the executor's.
 """
 
 from __future__ import annotations
@@ -14,10 +16,13 @@ from typing import TYPE_CHECKING
 
 import psycopg2
 from psycopg2 import errors
-from psycopg2.extensions import parse_dsn
+from psycopg2.extensions import make_dsn, parse_dsn
 from yoyo.backends.core.postgresql import PostgresqlBackend
 from yoyo.connections import DatabaseURI
 from yoyo.migrations import Migration, read_migrations
+
+from query_executor.credentials import Credentials, SecretUnavailableError
+from query_executor.settings import CONNECT_MS, Settings, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -190,20 +195,31 @@ def _explain(database_url: str, error: psycopg2.Error) -> str:
             return ". ".join(filter(None, [message, error.diag.message_hint]))
 
 
+def handle(event: object, context: object) -> dict[str, list[str]]:  # noqa: ARG001 - Lambda's signature
+    """What Lambda calls; the event is of no matter. Answers {"done": [a sentence, ...]}.
+
+    Raises `MigrationError`, `SettingsError` and `SecretUnavailableError`, of which Lambda makes a FunctionError with
+    their message.
+    """
+    return {"done": apply_migrations(_dsn())}
+
+
+def _dsn() -> str:
+    """Read anew each time: a secret may have been rotated since."""
+    return str(make_dsn(Credentials(Settings.from_environment(os.environ)).dsn(), connect_timeout=CONNECT_MS // 1000))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m query_executor.migrate",
         description="Create or complete the tables of the API in the database that the environment "
-        "variable DATABASE_URL names (postgresql://user:password@host:port/database). Adds only; "
-        "running it again is safe.",
+        "variable DATABASE_URL names (postgresql://user:password@host:port/database), or DB_HOST and the "
+        "executor's other settings. Adds only; running it again is safe.",
     )
     parser.parse_args()
-    database_url = os.environ.get("DATABASE_URL")
-    if not database_url:
-        parser.error("set the environment variable DATABASE_URL")
     try:
-        done = apply_migrations(database_url)
-    except MigrationError as error:
+        done = apply_migrations(_dsn())
+    except (MigrationError, SettingsError, SecretUnavailableError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     sys.stdout.writelines(f"{line}\n" for line in done or ["Nothing to do: every migration is applied."])

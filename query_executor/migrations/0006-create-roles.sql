@@ -1,0 +1,69 @@
+-- The application's rights: crud_api may read and change rows in the schema demo, in the tables that are there and in
+-- those to come, and nothing else. It is a group: the user the executor connects as is made a member of it. On RDS,
+-- where IAM can sign in instead of a password, that user is made here too (on a group, rds_iam would lock out
+-- members who have passwords).
+--
+-- Roles belong to the whole server. One that is there is taken as it is; and who may not make one, or grant what
+-- another role owns, is told what to have run. No right on sequences but the one an INSERT needs.
+DO $body$
+DECLARE
+    command text;
+    left_out text[] := '{}';
+    on_rds boolean := to_regrole('rds_iam') IS NOT NULL;
+    makes_user boolean := on_rds AND to_regrole('query_executor') IS NULL;
+BEGIN
+    FOR command IN
+        SELECT 'CREATE ROLE crud_api NOLOGIN' WHERE to_regrole('crud_api') IS NULL
+        UNION ALL
+        SELECT 'GRANT USAGE ON SCHEMA demo TO crud_api'
+        UNION ALL
+        (SELECT CASE
+             WHEN relkind = 'S' THEN format('GRANT USAGE ON SEQUENCE demo.%I TO crud_api', relname)
+             ELSE format('GRANT SELECT, INSERT, UPDATE, DELETE ON demo.%I TO crud_api', relname)
+         END
+         FROM pg_class
+         WHERE relnamespace = 'demo'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+           AND relname !~ '^_?yoyo_'  -- the record of the migrations
+         ORDER BY relname)
+        UNION ALL
+        SELECT format('ALTER DEFAULT PRIVILEGES FOR ROLE %I IN SCHEMA demo GRANT %s TO crud_api', current_user, rights)
+        FROM (VALUES ('SELECT, INSERT, UPDATE, DELETE ON TABLES'), ('USAGE ON SEQUENCES')) AS to_come (rights)
+        UNION ALL
+        SELECT 'CREATE ROLE query_executor LOGIN' WHERE makes_user
+        UNION ALL
+        SELECT 'GRANT crud_api TO query_executor' WHERE on_rds
+        UNION ALL
+        SELECT 'GRANT rds_iam TO query_executor' WHERE makes_user
+    LOOP
+        BEGIN
+            EXECUTE command;
+        EXCEPTION
+            WHEN duplicate_object OR unique_violation THEN
+                NULL;  -- another database's migrations made the role just now
+            WHEN insufficient_privilege OR undefined_object THEN  -- the latter: of a role that could not be made
+                left_out := left_out || command;
+        END;
+    END LOOP;
+
+    IF left_out <> '{}' THEN
+        RAISE WARNING '% may not make all of the role crud_api, whose rights end at reading and changing rows in the '
+            'schema demo. All works without it. To have it, let somebody who may run: %;',
+            current_user, array_to_string(left_out, '; ');
+    ELSE
+        RAISE NOTICE 'The role crud_api may read and change rows in the schema demo, and nothing else.';
+        IF on_rds THEN
+            RAISE NOTICE 'The executor can connect as query_executor, with an IAM token. To let another user in, '
+                'run: GRANT crud_api TO ...;';
+        ELSE
+            RAISE NOTICE 'To let the user in that the executor connects as, run: GRANT crud_api TO ...;';
+        END IF;
+    END IF;
+
+    -- Up to PostgreSQL 14 every role may. Somebody may rely on it, so it is theirs to end.
+    IF EXISTS (SELECT FROM pg_namespace
+               WHERE nspname = 'public' AND has_schema_privilege('public', oid, 'CREATE')) THEN
+        RAISE WARNING 'Every role may create objects in the schema public, and so may crud_api. '
+            'If nobody needs that, run: REVOKE CREATE ON SCHEMA public FROM PUBLIC;';
+    END IF;
+END
+$body$;
