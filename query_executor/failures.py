@@ -24,6 +24,7 @@ _PERMANENT = (
 )  # fmt: skip
 _CROWDED = ("too many", "remaining connection slots", "the database system is")
 _RETRY_AFTER_MS = 1_000
+_MAX_MESSAGE = 4_000  # characters; PostgreSQL's may repeat a value of any size, and a failure has to pass Lambda too
 
 
 def is_refused_credential(error: psycopg2.Error) -> bool:
@@ -53,7 +54,7 @@ def from_statement(error: psycopg2.Error, statement: int | None) -> Failure:
     sqlstate = error.pgcode or ""
     return Failure(
         contract.DEADLINE_EXCEEDED if sqlstate == QUERY_CANCELED else contract.STATEMENT_FAILED,
-        error.diag.message_primary or str(error).strip(),
+        (error.diag.message_primary or str(error).strip())[:_MAX_MESSAGE],
         statement=statement,
         sqlstate=error.pgcode,
         constraint=error.diag.constraint_name,

@@ -306,7 +306,7 @@ def test_too_many_connections_can_be_tried_again_after_a_while(database_url: str
     name = urlsplit(database_url).path[1:]
     execute(database_url, f"ALTER {limited} {role if limited == 'ROLE' else name} CONNECTION LIMIT 1")
     first, second = Executor(make_dsn(database_url, user=role)), Executor(make_dsn(database_url, user=role))
-    assert value(first("SELECT 1")) == 1
+    eventually(lambda: "results" in first("SELECT 1"))  # the backend that set the limit counts until it is gone
     answer = second("SELECT 1")
     assert failure(answer, "code", "retryable", "retry_after_ms") == ("unavailable", True, 1_000)
     first.close()

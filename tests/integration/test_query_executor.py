@@ -149,6 +149,12 @@ def test_a_failure_says_what_postgresql_said(call: Call, sql: str, expected: dic
     assert failure["message"]
 
 
+def test_a_message_that_repeats_a_large_value_is_cut(call: Call) -> None:
+    failure = call("SELECT :v::int", {"v": "x" * 1_000_000})["failure"]
+    assert failure["sqlstate"] == "22P02"
+    assert len(failure["message"]) == 4_000
+
+
 @pytest.mark.parametrize(
     ("event", "words"),
     [
