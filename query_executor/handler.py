@@ -45,8 +45,9 @@ def create_local_handler(database_url: str) -> Handler:
     return create_handler(Database(lambda: Settings({"dsn": database_url})))
 
 
-if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
-    logging.getLogger("query_executor").setLevel(logging.INFO)
+# A line an invocation is for CloudWatch; on a laptop Chalice's server already prints one a request.
+in_lambda = "AWS_LAMBDA_FUNCTION_NAME" in os.environ
+logging.getLogger("query_executor").setLevel(logging.INFO if in_lambda else logging.WARNING)
 
 # What Lambda calls. The connection it keeps between invocations belongs to this Database.
 handle = create_handler(Database(lambda: Settings.from_environment(os.environ)))
