@@ -58,7 +58,7 @@ def test_an_executor_that_fails_is_a_problem_without_details(front: Start, body:
     executor = front(body)
     answer = listed(executor.endpoint_url)
     assert (answer.status, answer.headers["content-type"]) == (status, "application/problem+json")
-    assert b"ada" not in answer.body
+    assert b"ada@example.com" not in answer.body
     assert b"function.py" not in answer.body
     assert executor.requests == 1
 
