@@ -11,6 +11,9 @@ DEVELOPS := $(VENV)/.installed-dev
 # so it is taken out of the SAM CLI's, whose own code and dependencies are not used. It runs on Linux only.
 LAMBDA_FRONT_END := $(if $(filter Linux,$(shell uname)),$(VENV)/lambda-rie/.installed-1.170.0)
 
+# Scans the templates for what is open or unencrypted. Its pins contradict ours, so it has an environment of its own.
+POLICY_SCANNER := $(VENV)/checkov/.installed-3.3.30
+
 # make would read a $ in the URL's password as the beginning of one of its variables.
 ifdef DATABASE_URL
 override DATABASE_URL := $(value DATABASE_URL)
@@ -34,11 +37,13 @@ test: $(DEVELOPS) $(LAMBDA_FRONT_END) ## Run all tests and measure their coverag
 soak: $(DEVELOPS) ## Run what takes longer: a hundred faults under load
 	$(BIN)/python -m pytest -m soak -s
 
-check: $(DEVELOPS) ## Check style, format, types and the direction of imports
+check: $(DEVELOPS) $(POLICY_SCANNER) ## Check style, format, types, the direction of imports and the templates
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/cfn-lint infra/*.yaml
+	$(VENV)/checkov/bin/checkov --skip-download --quiet --compact --framework cloudformation --directory infra
 
 format: $(DEVELOPS) ## Put the code into its format
 	$(BIN)/ruff format
@@ -64,4 +69,9 @@ $(RUNS) $(DEVELOPS):
 $(LAMBDA_FRONT_END): | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
 		--target $(VENV)/lambda-rie aws-sam-cli==1.170.0
+	@touch $@
+
+$(POLICY_SCANNER): | $(BIN)/python
+	$(BIN)/python -m venv --clear $(VENV)/checkov
+	$(VENV)/checkov/bin/pip install --quiet --disable-pip-version-check checkov==3.3.30
 	@touch $@
