@@ -90,14 +90,6 @@ class ReplySize:
         return self.bytes <= MAX_REPLY_BYTES
 
 
-def size(results: Sequence[Result]) -> int:
-    """The bytes that results have in a reply, as `ReplySize` has them."""
-    reply = ReplySize()
-    for one in results:
-        reply.add(one.columns, one.rows)
-    return reply.bytes
-
-
 def _estimate(rows: Sequence[Sequence[Value]]) -> int:
     # Of a character JSON makes at most 6 bytes, \u0000; of a number 24; each has quotes, a comma and a space.
     total = 0
