@@ -77,7 +77,7 @@ def from_failure(failure: Failure, resource: Resource, method: str, given: Colle
     if sqlstate == "23503":
         # PostgreSQL names the constraint and not its column; the fields that could be meant are known.
         wrong = [name for name in resource.references if name in given]
-        return _refused({name: f"{name} names no row of {resource.references[name]}" for name in wrong})
+        return _refused({name: f"{name} names no row of {resource.references[name].resource}" for name in wrong})
     if sqlstate.startswith(("22", "23")) and method == "GET":
         return InvalidParameterError("The database cannot compare a column with this value.")
     if sqlstate.startswith(("22", "23")):

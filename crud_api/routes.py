@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from chalice.app import Blueprint, Response
 
-from crud_api import problems, responses, statements
+from crud_api import problems, responses
 from crud_api.errors import PreconditionFailedError
 from crud_api.listing import encode_cursor, list_query
 from crud_api.requests import (
@@ -20,6 +20,7 @@ from crud_api.requests import (
     request_id,
 )
 from crud_api.resource import Resource
+from crud_api.statements import reading, writing
 from crud_api.validation import changes, new_row
 from query_executor.contract import Failure, Reply, Request, Statement, Value
 
@@ -45,20 +46,20 @@ def resource_routes(resource: Resource, execute: Execute) -> Blueprint:
     def list_() -> Response:
         parameters = query_parameters(routes.current_request)
         query = list_query(resource, parameters)
-        ((items, last),) = rows_of(statements.select_page(resource, query))
+        ((items, last),) = rows_of(reading.select_page(resource, query))
         cursor = None if last is None else encode_cursor(str(last))
         return responses.page(str(items), collection_path(routes.current_request), parameters, cursor)
 
     @routes.route("/", methods=["POST"], name=f"create_{resource.name}")
     def create_() -> Response:
         values = new_row(resource, json_object(routes.current_request))
-        ((body, etag, key),) = rows_of(statements.insert(resource, values), values)
+        ((body, etag, key),) = rows_of(writing.insert(resource, values), values)
         return responses.created(str(body), str(etag), collection_path(routes.current_request), str(key))
 
     @routes.route(one, methods=["GET"], name=f"get_{resource.name}", content_types=[])
     def get_(**path: str) -> Response:
         key = key_of(resource, path, routes.current_request)
-        body, etag = stored(rows_of(statements.select_one(resource, key)))
+        body, etag = stored(rows_of(reading.select_one(resource, key)))
         if if_none_match(routes.current_request, etag):
             return responses.not_modified(etag)
         return responses.row(body, etag)
@@ -75,12 +76,12 @@ def resource_routes(resource: Resource, execute: Execute) -> Blueprint:
         key = key_of(resource, path, routes.current_request)
         values = changes(resource, json_object(routes.current_request), key)
         etags = if_match(routes.current_request)
-        return responses.row(*stored(rows_of(statements.update(resource, key, values, etags), values)))
+        return responses.row(*stored(rows_of(writing.update(resource, key, values, etags), values)))
 
     @routes.route(one, methods=["DELETE"], name=f"delete_{resource.name}", content_types=[])
     def delete_(**path: str) -> Response:
         key = key_of(resource, path, routes.current_request)
-        stored(rows_of(statements.delete(resource, key, if_match(routes.current_request))))
+        stored(rows_of(writing.delete(resource, key, if_match(routes.current_request))))
         return responses.no_content()
 
     def stored(rows: Rows) -> tuple[str, str]:
