@@ -46,7 +46,7 @@ Amount = Annotated[
         extra={"minimum": 0, "max_digits": 12, "decimal_places": 2},
     ),
 ]
-Timestamp = Annotated[datetime, Meta(description="a time, RFC 3339 with offset")]
+Timestamp = Annotated[datetime, Meta(tz=True, description="a time, RFC 3339 with offset")]
 
 _DESCRIPTIONS = {bool: "true or false", int: "a whole number", float: "a number", Decimal: "a number", str: "a text"}
 
