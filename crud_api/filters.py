@@ -88,7 +88,7 @@ def _elements(text: str) -> list[str]:
     while True:
         match = _ELEMENT.match(text, position)
         if match is None or text[match.end() : match.end() + 1] not in {"", ","}:
-            raise ValueError('must list values, separated by commas; one with a comma or a quote stands in "quotes"')
+            raise ValueError('must list values, separated by commas; one that holds a comma stands in "quotes"')
         quoted, plain = match.groups()
         elements.append(plain if quoted is None else re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL))
         if len(elements) > MAX_VALUES:

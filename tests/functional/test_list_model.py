@@ -51,7 +51,7 @@ def holds(condition: Condition, row: dict[str, Any]) -> bool:
     name, operator, value = condition
     stored = row[name]
     if operator == "is":
-        return (stored is None) == (value == "null")
+        return bool((stored is None) == (value == "null"))
     if stored is None:
         return False
     if operator == "in":
