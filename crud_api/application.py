@@ -41,5 +41,5 @@ def create_app(execute: Execute, resources: Sequence[Resource] = RESOURCES) -> C
         return problems.to_response(error, request_id(request))
 
     for resource in resources:
-        app.register_blueprint(resource_routes(resource, execute), url_prefix=f"/{resource.name}")
+        app.register_blueprint(resource_routes(resource, resources, execute), url_prefix=f"/{resource.name}")
     return app

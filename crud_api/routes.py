@@ -7,8 +7,11 @@ from collections.abc import Callable, Collection, Sequence
 from chalice.app import Blueprint, Response
 
 from crud_api import problems, responses
+from crud_api.creating import create
+from crud_api.creation import referring_to
 from crud_api.errors import PreconditionFailedError
 from crud_api.listing import encode_cursor, list_query
+from crud_api.preferences import parse_preferences
 from crud_api.requests import (
     collection_path,
     if_match,
@@ -21,26 +24,30 @@ from crud_api.requests import (
 )
 from crud_api.resource import Resource
 from crud_api.statements import reading, writing
-from crud_api.validation import changes, new_row
+from crud_api.validation import changes
 from query_executor.contract import Failure, Reply, Request, Statement, Value
 
 Execute = Callable[[Request], Reply | Failure]
 Rows = Sequence[Sequence[Value]]
 
 
-def resource_routes(resource: Resource, execute: Execute) -> Blueprint:
+def resource_routes(resource: Resource, resources: Sequence[Resource], execute: Execute) -> Blueprint:
     """The views of a resource. Each calls `execute` at most once, and not at all when the request's form is refused."""
     routes = Blueprint(__name__)
     one = f"/{{{resource.key}}}"
+    by_name, referring = {each.name: each for each in resources}, referring_to(resource, resources)
 
     def rows_of(statement: Statement, given: Collection[str] = ()) -> Rows:
+        return rows_of_last([statement], given)
+
+    def rows_of_last(statements: Sequence[Statement], given: Collection[str]) -> Rows:
         request = routes.current_request
         answer = execute(
-            Request([statement], read_only=request.method == "GET", max_rows=1, request_id=request_id(request))
+            Request(statements, read_only=request.method == "GET", max_rows=1, request_id=request_id(request))
         )
         if isinstance(answer, Failure):
             raise problems.from_failure(answer, resource, request.method, given)
-        return answer.results[0].rows
+        return answer.results[-1].rows
 
     @routes.route("/", methods=["GET"], name=f"list_{resource.name}", content_types=[])
     def list_() -> Response:
@@ -52,9 +59,7 @@ def resource_routes(resource: Resource, execute: Execute) -> Blueprint:
 
     @routes.route("/", methods=["POST"], name=f"create_{resource.name}")
     def create_() -> Response:
-        values = new_row(resource, json_object(routes.current_request))
-        ((body, etag, key),) = rows_of(writing.insert(resource, values), values)
-        return responses.created(str(body), str(etag), collection_path(routes.current_request), str(key))
+        return create(resource, referring, by_name, routes.current_request, lambda *what: rows_of_last(*what)[0])
 
     @routes.route(one, methods=["GET"], name=f"get_{resource.name}", content_types=[])
     def get_(**path: str) -> Response:
@@ -76,7 +81,11 @@ def resource_routes(resource: Resource, execute: Execute) -> Blueprint:
         key = key_of(resource, path, routes.current_request)
         values = changes(resource, json_object(routes.current_request), key)
         etags = if_match(routes.current_request)
-        return responses.row(*stored(rows_of(writing.update(resource, key, values, etags), values)))
+        preferences = parse_preferences(routes.current_request.headers.get("prefer"))
+        body, etag = stored(rows_of(writing.update(resource, key, values, etags), values))
+        headers = {"ETag": f'"{etag}"', **preferences.applied("return")}
+        minimal = preferences.return_ == "minimal"
+        return responses.stored("" if minimal else body, 204 if minimal else 200, headers)
 
     @routes.route(one, methods=["DELETE"], name=f"delete_{resource.name}", content_types=[])
     def delete_(**path: str) -> Response:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any, Never
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
@@ -100,9 +100,7 @@ def converted(resource: Resource, body: Mapping[str, Any], errors: Errors, at: s
     return values
 
 
-def with_defaults(
-    resource: Resource, values: Values, body: Mapping[str, Any], errors: Errors, at: str = "#"
-) -> Values:
+def with_defaults(resource: Resource, values: Values, body: Mapping[str, Any], errors: Errors, at: str = "#") -> Values:
     """The values of a new row: those of the body and, where it has none, the declared defaults."""
     for name, field in resource.fields.items():
         if name in body or name in resource.read_only:
