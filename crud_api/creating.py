@@ -3,49 +3,48 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from chalice.app import Request, Response
 
 from crud_api import responses
-from crud_api.creation import Referring, parse_creation, refuse_taken
+from crud_api.creation import parse_creation, refuse_taken
 from crud_api.errors import IdempotencyInFlightError, IdempotencyKeyReusedError
 from crud_api.idempotency import attempt_of
 from crud_api.preferences import parse_preferences
 from crud_api.problems import RETRY_SOON
+from crud_api.read_routes import RowsOf
+from crud_api.relations import Relations
 from crud_api.requests import collection_path, json_rows
 from crud_api.resource import Resource
 from crud_api.statements import idempotency, storing, writing
 from crud_api.statements.storing import Storing
 from crud_api.validation import new_row, pointer, refuse
-from query_executor.contract import Statement, Value
-
-# Runs statements as one transaction; the one row that the last answers. The names are the fields that were sent.
-Run = Callable[[Sequence[Statement], Collection[str]], Sequence[Value]]
 
 
-def create(
-    resource: Resource, referring: Referring, resources: Mapping[str, Resource], request: Request, run: Run
-) -> Response:
+def create(resource: Resource, relations: Mapping[str, Relations], request: Request, rows_of: RowsOf) -> Response:
     """The answer to a POST of one row, of many, or of rows with those that refer to them."""
     preferences = parse_preferences(request.headers.get("prefer"))
     minimal, merge = preferences.return_ == "minimal", preferences.resolution is not None
     attempt = attempt_of(request, preferences)
     sent = json_rows(request)
     status, headers = 201, preferences.applied("return", "resolution")
-    if isinstance(sent, dict) and not (merge or attempt or referring.keys() & sent):
+    own = relations[resource.name]
+    if isinstance(sent, dict) and not (merge or attempt or any(name in sent and one.many for name, one in own.items())):
         values = new_row(resource, sent)
-        body, etag, key = run([writing.insert(resource, values)], values)
+        (((body, etag, key),),) = rows_of(writing.insert(resource, values), given=values)
     else:
-        creation = parse_creation(resource, referring, sent)
+        creation = parse_creation(resource, own, sent)
         rows = storing.store(
-            creation, resources, merge=merge, minimal=minimal, condition=idempotency.CONDITION if attempt else "true"
+            creation, relations, merge=merge, minimal=minimal, condition=idempotency.CONDITION if attempt else "true"
         )
         merged = 204 if minimal else 200
         statements = [storing.create(rows)]
         if attempt is not None:
             statements = [idempotency.lock(attempt), idempotency.create_once(rows, attempt, 201, merged)]
-        body, etag, key, inserted, wrong, *record = run(statements, () if creation.many else creation.rows.rows[0].sent)
+        *_, ((body, etag, key, inserted, wrong, *record),) = rows_of(
+            *statements, given=() if creation.many else creation.rows.rows[0].sent
+        )
         status = 201 if inserted else merged
         if attempt is not None and record[0] is not None:
             if record[0] != attempt.fingerprint:

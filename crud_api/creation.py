@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from crud_api.errors import ConflictError
+from crud_api.relations import Relations
 from crud_api.resource import Resource
 from crud_api.validation import Errors, Values, converted, pointer, refuse, with_defaults
 from query_executor.contract import Value
@@ -45,33 +46,23 @@ class Creation(Struct, frozen=True):
     many: bool
 
 
-Referring = Mapping[str, tuple[Resource, str]]
+def parse_creation(resource: Resource, relations: Relations, body: Mapping[str, Any] | Sequence[Any]) -> Creation:
+    """The rows of a body; `relations` are the resource's.
 
-
-def referring_to(resource: Resource, resources: Sequence[Resource]) -> Referring:
-    """What refers to a resource's rows: the resource and its column, by what these rows are called beside them."""
-    return {
-        reference.reverse: (other, column)
-        for other in resources
-        for column, reference in other.references.items()
-        if reference.resource == resource.name and reference.reverse not in resource.fields
-    }
-
-
-def parse_creation(resource: Resource, referring: Referring, body: Mapping[str, Any] | Sequence[Any]) -> Creation:
-    """The rows of a body. Raises `InvalidFieldsError`, and `ConflictError` where two rows have the same key."""
+    Raises `InvalidFieldsError`, and `ConflictError` where two rows have the same key.
+    """
     many = not isinstance(body, Mapping)
     errors: Errors = {}
     if many and not 1 <= len(body) <= MAX_ROWS:
         refuse({"#": f"the array must have 1 to {MAX_ROWS} objects, not {len(body)}"})
-    found = {member: NewRows(other, column=column, member=member) for member, (other, column) in referring.items()}
+    found = {name: NewRows(one.resource, column=one.column, member=name) for name, one in relations.items() if one.many}
     rows = NewRows(resource)
     for n, one in enumerate(body if isinstance(body, Sequence) else [body]):
         at = f"#/{n}" if many else "#"
         if not isinstance(one, Mapping):
             errors[at] = "each element of the array must be an object"
             continue
-        own = {name: value for name, value in one.items() if name not in referring} if referring else one
+        own = {name: value for name, value in one.items() if name not in found} if found else one
         row = _row(resource, own, errors, at)
         rows.rows.append(row)
         for member, those in found.items():

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from crud_api.creation import Creation, NewRow, NewRows
+from crud_api.relations import Relations
 from crud_api.resource import Resource
 from crud_api.statements.identifiers import columns, quoted, table
 from query_executor.contract import Param, Statement
@@ -54,7 +55,7 @@ def create(storing: Storing) -> Statement:
 
 
 def store(
-    creation: Creation, resources: Mapping[str, Resource], *, merge: bool, minimal: bool, condition: str = "true"
+    creation: Creation, relations: Mapping[str, Relations], *, merge: bool, minimal: bool, condition: str = "true"
 ) -> Storing:
     """What stores the rows, if the SQL of `condition` is true.
 
@@ -71,7 +72,7 @@ def store(
         params[f"member_{n}"] = f",{json.dumps(those.member)}:["
         params[f"having_{n}"] = list(those.parents)
         params[f"parents_{n}"] = [row.parent for row in those.rows]
-    checks, wrong = _wrong(every, grouped, resources, merge=merge)
+    checks, wrong = _wrong(every, grouped, relations, merge=merge)
     parts = [_sent(one) for groups in grouped for one in groups]
     parts.append(f"wrong AS MATERIALIZED ({wrong})")
     parts += [_stored(one, condition, merge=merge) for groups in grouped for one in groups]
@@ -102,18 +103,19 @@ def _sent(group: _Group) -> str:
 
 
 def _wrong(
-    every: Sequence[NewRows], grouped: Sequence[Sequence[_Group]], resources: Mapping[str, Resource], *, merge: bool
+    every: Sequence[NewRows], grouped: Sequence[Sequence[_Group]], relations: Mapping[str, Relations], *, merge: bool
 ) -> tuple[list[Check], str]:
     checks: list[Check] = []
     queries = ['SELECT 0 AS "#check", 0 AS "#place" WHERE false']
     for rows, groups in zip(every, grouped, strict=True):
         own = rows.resource
         asked = [] if merge else [(Check(rows, own.key), own, "EXISTS")]
-        for column, reference in own.references.items():
-            other = resources.get(reference.resource)
-            # What refers to rows of this request does so rightly, or its foreign key says no.
-            if other is not None and other.name != own.name and column != rows.column:
-                asked.append((Check(rows, column, other.name), other, "NOT EXISTS"))
+        asked += [
+            (Check(rows, one.own, one.resource.name), one.resource, "NOT EXISTS")
+            for one in relations[own.name].values()
+            # What may refer to rows of this request does so rightly, or its foreign key says no.
+            if not one.many and one.resource.name != own.name and one.own != rows.column
+        ]
         for check, other, is_wrong in asked:
             column = quoted(check.column)
             queries += [
