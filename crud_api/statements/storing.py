@@ -51,7 +51,8 @@ class _Group(Struct, frozen=True):
 
 def create(storing: Storing) -> Statement:
     """Answers (body, etag, key, inserted, wrong), as `Storing` has them."""
-    return Statement(f"WITH {storing.ctes} SELECT body, etag, key, inserted, wrong FROM answer", storing.params)
+    sql = f"WITH {storing.ctes} SELECT body, etag, key, inserted, wrong FROM answer"
+    return Statement(sql, storing.params, expect_rows=1)  # so that rows that no answer can hold are not stored
 
 
 def store(
