@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any, Never
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
