@@ -14,7 +14,7 @@ from tests.functional.client import Api
 def stocked(api: Api) -> Api:
     for customer in ("C1", "C2", "C/3 ä"):
         assert api("POST", "/customers", {"customer_id": customer, "customer_name": f"Name {customer}"}).status == 201
-    for n, customer in enumerate(["C2", "C1", "C2", "C/3 ä", "C2"]):
+    for n, customer in reversed(list(enumerate(["C2", "C1", "C2", "C/3 ä", "C2"]))):
         order = {"order_id": f"O{n}", "customer_id": customer, "total_amount": n + 0.1}
         assert api("POST", "/orders", order).status == 201
     api.invocations = 0

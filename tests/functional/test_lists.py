@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 
 from crud_api.routes import Execute
+from query_executor.contract import MAX_REPLY_BYTES, Reply, Request, Result
 from tests.conftest import execute as run_sql
 from tests.functional.client import Api
 
@@ -207,11 +208,22 @@ def test_an_estimate_is_the_planners(execute: Execute, api: Api, api_database: s
     assert 0 < api("GET", "/customers?customer_id[lt]=C15", prefer="count=estimated").json["count"] < 3000
 
 
-def test_a_page_that_is_too_large_names_the_limit(api: Api, api_database: str) -> None:
-    run_sql(api_database, "INSERT INTO demo.customers SELECT n, repeat('x', 20000) FROM generate_series(1, 400) AS n")
+@pytest.mark.parametrize("name", ["repeat('x', 20000)", """repeat('"', 8000)""", "repeat(U&'\\+01F600', 5000)"])
+def test_a_page_that_is_too_large_names_the_limit(api: Api, api_database: str, name: str) -> None:
+    """In the database already, in the executor's answer with its escaped quotes, or in bytes only."""
+    run_sql(api_database, f"INSERT INTO demo.customers SELECT n, {name} FROM generate_series(1, 400) AS n")
     answer = api("GET", "/customers?limit=1000")
     assert (answer.status, [error["parameter"] for error in answer.json["errors"]]) == (400, ["limit"])
-    assert len(api("GET", "/customers?limit=100").json["items"]) == 100
+    assert len(api("GET", "/customers?limit=50").json["items"]) == 50
+
+
+def test_a_page_that_its_own_headers_make_too_large_names_the_limit() -> None:
+    def execute(request: Request) -> Reply:
+        items = "1" * (MAX_REPLY_BYTES - 200)  # the executor's answer around it is smaller than that
+        return Reply([Result([], [[items, 1, ["a"], [None], None, True, None]], 1)])
+
+    answer = Api(execute)("GET", "/customers")
+    assert (answer.status, [error["parameter"] for error in answer.json["errors"]]) == (400, ["limit"])
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from crud_api.resource import Reference, Resource
 from crud_api.sorting import SortKey
 from crud_api.statements.reading import explain_count, select_page
 from query_executor.sql import scan
+from tests.functional.things import things
 
 RELATIONS = relations_of({resource.name: resource for resource in RESOURCES})
 
@@ -32,7 +33,7 @@ def parsed(resource: Resource = orders, /, **parameters: str) -> ListQuery:
 
 def wrong(resource: Resource, parameters: dict[str, list[str]]) -> dict[str, str]:
     with pytest.raises(InvalidParameterError) as raised:
-        list_query(resource, RELATIONS[resource.name], parameters)
+        list_query(resource, RELATIONS.get(resource.name, {}), parameters)
     return {error["parameter"]: error["detail"] for error in raised.value.errors}
 
 
@@ -88,6 +89,16 @@ def test_a_time_is_passed_on_in_utc() -> None:
     for text in ("0001-01-01T00:00:00+00:01", "9999-12-31T23:59:59-00:01"):
         with pytest.raises(ValueError, match="must be a time"):
             filter_of(orders, "created_at[gte]", text)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("9223372036854775807", 2**63 - 1), ("-9223372036854775808", -(2**63)), ("-0", 0)]
+)
+def test_a_whole_number_is_one_that_the_largest_column_holds(text: str, value: int) -> None:
+    assert filter_of(things, "number[in]", text).value == [value]
+    for beyond in ("9223372036854775808", "-9223372036854775809", "9" * 100, "1.0", "1e3"):
+        with pytest.raises(ValueError, match="must be a whole number"):
+            filter_of(things, "number[in]", beyond)
 
 
 @pytest.mark.parametrize(
@@ -168,6 +179,13 @@ def test_a_cursor_with_another_number_of_values_is_refused() -> None:
     query = parsed(sort="status")
     text = query.cursor_text(Cursor("gt", ("only one",)))
     assert wrong(orders, {"sort": ["status"], "cursor": [text]}) == {"cursor": "cursor is not a cursor of this list"}
+
+
+def test_a_cursor_is_of_one_resource_even_where_another_has_the_same_columns() -> None:
+    text = parsed().cursor_text(Cursor("gt", ("x",)))
+    assert wrong(replace(orders, name="archive"), {"cursor": [text]}) == {
+        "cursor": "cursor belongs to a list with other filters, another order or another path"
+    }
 
 
 def test_relations_are_seen_from_both_sides() -> None:
