@@ -12,11 +12,12 @@ from crud_api.application import RESOURCES
 from crud_api.cursors import Cursor
 from crud_api.customers import customers
 from crud_api.errors import InvalidParameterError
-from crud_api.filters import Filter, filter_of
+from crud_api.filters import OPERATORS, Filter, filter_of
 from crud_api.listing import ListQuery, Parent, list_query
 from crud_api.orders import orders
 from crud_api.relations import relations_of
 from crud_api.resource import Reference, Resource
+from crud_api.settings import MAX_QUERY_BYTES
 from crud_api.sorting import SortKey
 from crud_api.statements.reading import explain_count, select_page
 from query_executor.sql import scan
@@ -81,6 +82,43 @@ def test_a_list_of_values_is_read_as_postgrest_reads_it(text: str, values: list[
 def test_a_list_with_a_quote_astray_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="must list values"):
         filter_of(orders, "status[in]", text)
+
+
+def many_filters(number: int) -> dict[str, list[str]]:
+    names = [f"{field}[{operator}]" for field in customers.fields for operator in OPERATORS if operator != "like"]
+    return {name: ["null" if "[is]" in name else "2026-01-01T00:00:00Z"] for name in names[:number]}
+
+
+@pytest.mark.parametrize(
+    ("most", "more", "named"),
+    [
+        ({"city": ["x" * 1000]}, {"city": ["x" * 1001]}, ["city"]),
+        ({"city[like]": ["x" * 1000]}, {"city[like]": ["x" * 1001]}, ["city[like]"]),
+        ({"city[in]": [",".join("x" * 100)]}, {"city[in]": [",".join("x" * 101)]}, ["city[in]"]),
+        ({"city[in]": ["x" * 1000 + ",y"]}, {"city[in]": ["x" * 1001 + ",y"]}, ["city[in]"]),
+        (many_filters(20), many_filters(21), [list(many_filters(21))[-1]]),
+        (
+            {"sort": ["city,state,email,customer_name,created_at"]},
+            {"sort": ["city,state,email,customer_name,created_at,customer_id"]},
+            ["sort"],
+        ),
+        ({"limit": ["1000"]}, {"limit": ["1001"]}, ["limit"]),
+    ],
+)
+def test_bounds(most: dict[str, list[str]], more: dict[str, list[str]], named: list[str]) -> None:
+    list_query(customers, RELATIONS["customers"], most)
+    assert list(wrong(customers, more)) == named
+
+
+@pytest.mark.parametrize("character", ["x", "\u00e4", "\U0001f600"])
+def test_a_query_has_a_bound_in_bytes(character: str) -> None:
+    def named(bytes_left: int) -> dict[str, str]:
+        text = "x" * (bytes_left % len(character.encode())) + character * (bytes_left // len(character.encode()))
+        return wrong(customers, {"nothing": [text]})
+
+    around = len("nothing=&")
+    assert list(named(MAX_QUERY_BYTES - around)) == ["nothing"]
+    assert named(MAX_QUERY_BYTES - around + 1) == {}
 
 
 def test_a_time_is_passed_on_in_utc() -> None:
