@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -32,8 +31,8 @@ class GatewayApi:
         if claims:
             self._context["authorizer"] = {"claims": dict(claims)}
 
-    def __call__(self, method: str, path: str, body: Any = None, *, encode: bool = False, **headers: str) -> Response:
-        """`encode`: the body comes in base64, as where its type is one of the API's binary ones."""
+    def __call__(self, method: str, path: str, body: Any = None, *, encoded: bool = False, **headers: str) -> Response:
+        """`encoded`: the body is in base64, as it comes where its type is one of the API's binary ones."""
         sent = {"content-type": "application/json"} | {name.replace("_", "-"): one for name, one in headers.items()}
         text = body if isinstance(body, str) or body is None else json.dumps(body)
         event = {
@@ -53,8 +52,8 @@ class GatewayApi:
                 "path": f"/{self._stage}{path}",
                 "requestId": str(uuid4()),
             },
-            "body": base64.b64encode(text.encode()).decode() if encode and text is not None else text,
-            "isBase64Encoded": encode,
+            "body": text,
+            "isBase64Encoded": encoded,
         }
         answer = self._app(event, None)
         return Response(answer["statusCode"], answer["headers"], answer["body"].encode())

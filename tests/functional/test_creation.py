@@ -150,6 +150,21 @@ def test_an_upsert_still_refuses_unknown_references(api: Api) -> None:
     assert (refused.status, refused.pointers) == (422, ["#/0/customer_id"])
 
 
+def test_rows_that_no_answer_can_hold_are_not_changed_unless_none_is_wanted(api: Api, api_database: str) -> None:
+    run_sql(
+        api_database,
+        "INSERT INTO demo.customers (customer_id, customer_name, city) "
+        "SELECT 'L' || n, 'N', repeat('x', 4000000) FROM generate_series(1, 2) n",
+    )
+    rows = [customer("L1", state="x"), customer("L2", state="x")]
+    refused = api("POST", "/customers", rows, prefer=MERGE)
+    assert (refused.status, "return=minimal" in refused.json["detail"]) == (422, True)
+    changed = "SELECT count(*) FROM demo.customers WHERE state = 'x'"
+    assert run_sql(api_database, changed) == [(0,)]
+    assert api("POST", "/customers", rows, prefer=f"{MERGE}, return=minimal").status == 204
+    assert run_sql(api_database, changed) == [(2,)]
+
+
 # return=minimal
 
 

@@ -14,11 +14,6 @@ ORDER = {"order_id": "O1", "total_amount": 1.5}
 OF_THE_ANSWER = ("content-type", "etag", "location", "preference-applied")
 
 
-@pytest.fixture(autouse=True)
-def _no_records(api_database: str) -> None:
-    run_sql(api_database, "TRUNCATE demo.idempotency_keys")
-
-
 def same(first: Response, second: Response) -> bool:
     """Whether they are one answer, byte for byte."""
     headers = [[answer.headers.get(name) for name in OF_THE_ANSWER] for answer in (first, second)]
