@@ -47,21 +47,23 @@ def source(postgres_url: str) -> Iterator[cursor]:
         yield source
 
 
-def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for part in plan.get("Plans", []):
-        yield from nodes(part)
-
-
-def rows_read(source: cursor, query: ListQuery) -> int:
-    """The most rows that any step of the plan has met, those it threw away included."""
-    statement = select_page(BY_NAME["orders"], query)
+def steps(source: cursor, resource: str, query: ListQuery) -> list[dict[str, Any]]:
+    """The steps of the plan, as they were run."""
+    statement = select_page(BY_NAME[resource], query)
     explain = "EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) " + scan(statement.sql).text
     source.execute(explain, bind(statement.params, []))
     ((((plan,),)),) = source.fetchall()
+    found = [plan["Plan"]]
+    for step in found:
+        found += step.get("Plans", [])
+    return found
+
+
+def rows_read(source: cursor, query: ListQuery) -> int:
+    """The most orders that any step has met, those it threw away included."""
     return max(
-        int(node["Actual Loops"] * (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)))
-        for node in nodes(plan["Plan"])
+        int(step["Actual Loops"] * (step["Actual Rows"] + step.get("Rows Removed by Filter", 0)))
+        for step in steps(source, "orders", query)
     )
 
 
@@ -99,3 +101,9 @@ def test_the_rows_of_one_customer_are_read_by_their_own_index(source: cursor) ->
 
 def test_embedded_rows_are_looked_up_for_the_page_only(source: cursor) -> None:
     assert rows_read(source, listed(expand="customer")) == LIMIT + 1
+
+
+def test_a_relation_is_read_once_a_row_though_two_things_are_asked_of_it(source: cursor) -> None:
+    query = list_query(BY_NAME["customers"], RELATIONS["customers"], {"expand": ["orders"], "limit": ["3"]})
+    reads = [step for step in steps(source, "customers", query) if step.get("Relation Name") == "orders"]
+    assert [step["Actual Loops"] for step in reads] == [4]
