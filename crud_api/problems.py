@@ -19,7 +19,7 @@ from crud_api.errors import (
     MethodNotAllowedError,
     UnsupportedMediaTypeError,
 )
-from crud_api.parameters import wrong as wrong_parameters
+from crud_api.parameters import too_large
 from crud_api.resource import Resource
 from crud_api.responses import PRIVATE
 from crud_api.validation import pointer
@@ -73,7 +73,7 @@ def from_failure(failure: Failure, resource: Resource, method: str, given: Colle
             "Nothing was stored. The same request may succeed soon.", headers=RETRY_SOON, cause=cause
         )
     if method == "GET" and (failure.code == contract.RESULT_TOO_LARGE or sqlstate == "54000"):
-        return wrong_parameters(dict.fromkeys(given, "asks for more than one answer can hold"))
+        return too_large(given)
     if method == "POST" and failure.code == contract.RESULT_TOO_LARGE:
         return InvalidFieldsError(
             "Nothing was stored: no answer can hold these rows. Prefer: return=minimal needs none."
