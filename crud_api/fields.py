@@ -26,7 +26,7 @@ Key = Annotated[
     ),
 ]
 # What it must be is for the row it refers to; the database holds that.
-Reference = Annotated[str, Meta(min_length=1, max_length=200, description="the key of a row, 1 to 200 characters")]
+ForeignKey = Annotated[str, Meta(min_length=1, max_length=200, description="the key of a row, 1 to 200 characters")]
 Name = Annotated[
     str, Meta(min_length=1, max_length=200, pattern=r"\S", description="1 to 200 characters, not only spaces")
 ]
@@ -46,7 +46,7 @@ Amount = Annotated[
         extra={"minimum": 0, "max_digits": 12, "decimal_places": 2},
     ),
 ]
-Timestamp = Annotated[datetime, Meta(description="a time, RFC 3339 with offset")]
+Timestamp = Annotated[datetime, Meta(tz=True, description="a time, RFC 3339 with offset")]
 
 _DESCRIPTIONS = {bool: "true or false", int: "a whole number", float: "a number", Decimal: "a number", str: "a text"}
 

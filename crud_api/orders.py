@@ -6,8 +6,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from crud_api.fields import Amount, Key, Reference, Timestamp
-from crud_api.resource import Resource
+from crud_api.fields import Amount, ForeignKey, Key, Timestamp
+from crud_api.resource import Reference, Resource
 
 Status = Literal["pending", "processing", "shipped", "delivered", "cancelled"]
 
@@ -16,7 +16,7 @@ class Order(Struct):
     """A row of demo.orders."""
 
     order_id: Key
-    customer_id: Reference
+    customer_id: ForeignKey
     total_amount: Amount
     status: Status = "pending"
     created_at: Timestamp | None = None
@@ -30,5 +30,5 @@ orders = Resource(
     key="order_id",
     read_only=frozenset({"created_at", "updated_at"}),
     updated_at="updated_at",
-    references={"customer_id": "customers"},
+    references={"customer_id": Reference(resource="customers", name="customer", reverse="orders")},
 )

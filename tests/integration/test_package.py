@@ -50,8 +50,8 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_holds_the_app_its_two_packages_and_their_one_library(package: Path) -> None:
     assert {path.name for path in package.iterdir()} == SHIPPED
     assert {path.name for path in (package / "query_executor").iterdir()} == {"__init__.py", "contract.py"}
-    source = {path.name for path in (ROOT / "crud_api").iterdir() if path.suffix == ".py"}
-    assert {path.name for path in (package / "crud_api").iterdir()} == source
+    shipped = {path.relative_to(package) for path in (package / "crud_api").rglob("*") if path.is_file()}
+    assert shipped == {path.relative_to(ROOT) for path in (ROOT / "crud_api").rglob("*.py")}
     assert not list(package.rglob("*.pyc"))
 
 
