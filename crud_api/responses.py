@@ -28,6 +28,11 @@ def not_modified(etag: str) -> Response:
     return _response("", 304, {"ETag": f'"{etag}"'})
 
 
+def json_text(body: str) -> Response:
+    """A JSON text that is no row."""
+    return _response(body, 200, {"Content-Type": JSON})
+
+
 def no_content() -> Response:
     """The row is gone."""
     return _response("", 204, {})
