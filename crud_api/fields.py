@@ -67,7 +67,8 @@ Amount = Annotated[
     ),
 ]
 Timestamp = Annotated[
-    datetime, Meta(description="a time, RFC 3339 with offset", examples=["2026-01-31T09:30:00.123456+00:00"])
+    datetime,
+    Meta(tz=True, description="a time, RFC 3339 with offset", examples=["2026-01-31T09:30:00.123456+00:00"]),
 ]
 
 _DESCRIPTIONS = {bool: "true or false", int: "a whole number", float: "a number", Decimal: "a number", str: "a text"}

@@ -14,7 +14,7 @@ from crud_api.errors import BodyTooLargeError, MalformedBodyError, NotFoundError
 from crud_api.listing import parse_text
 from crud_api.resource import Resource
 from crud_api.settings import MAX_BODY_BYTES
-from crud_api.validation import parse_object
+from crud_api.validation import parse_json, parse_object
 from query_executor.contract import Value
 
 _ETAG = re.compile(r'(W/)?"([^"]*)"')
@@ -55,14 +55,35 @@ def not_found(resource: Resource) -> NotFoundError:
 
 def json_object(request: Request) -> dict[str, Any]:
     """The body, a JSON object. Raises `BodyTooLargeError` and `MalformedBodyError`."""
+    return parse_object(_text(raw_body(request)))
+
+
+def json_rows(request: Request) -> dict[str, Any] | list[Any]:
+    """The body, a JSON object or an array. Raises `BodyTooLargeError` and `MalformedBodyError`."""
+    value = parse_json(_text(raw_body(request)))
+    if not isinstance(value, dict | list):
+        raise MalformedBodyError("The body is JSON, but neither an object nor an array.")
+    return value
+
+
+def raw_body(request: Request) -> bytes:
+    """The body as it was sent. Raises `BodyTooLargeError` and `MalformedBodyError`."""
     try:
         body = request.raw_body
-        text = body if isinstance(body, str) else body.decode()
-    except ValueError:  # not base64, or not UTF-8
+    except ValueError:  # not base64, or it has a lone surrogate
         raise MalformedBodyError("The body is not UTF-8.") from None
+    if isinstance(body, str):
+        body = body.encode()
     if len(body) > MAX_BODY_BYTES:
         raise BodyTooLargeError(f"It has {len(body)} bytes; at most {MAX_BODY_BYTES} are taken.")
-    return parse_object(text)
+    return body
+
+
+def _text(body: bytes) -> str:
+    try:
+        return body.decode()
+    except ValueError:
+        raise MalformedBodyError("The body is not UTF-8.") from None
 
 
 def if_match(request: Request) -> Sequence[str] | None:
