@@ -13,6 +13,7 @@ from crud_api.documentation import documentation_routes
 from crud_api.errors import ApiError
 from crud_api.monitors import monitor_routes
 from crud_api.orders import orders
+from crud_api.relations import relations_of
 from crud_api.requests import request_id
 from crud_api.resource import Resource
 from crud_api.routes import Execute, resource_routes
@@ -50,8 +51,10 @@ def create_app(
             log.error("%s: %s", error.slug, error.cause, extra=extra)
         return problems.to_response(error, request_id(request))
 
+    relations = relations_of({resource.name: resource for resource in resources})
     for resource in resources:
-        app.register_blueprint(resource_routes(resource, execute), url_prefix=f"/{resource.name}")
+        routes = resource_routes(resource, relations, execute)
+        app.register_blueprint(routes, url_prefix=f"/{resource.name}")
     app.register_blueprint(monitor_routes(execute))
     app.register_blueprint(documentation_routes(resources, access))
     if cors_origins:

@@ -19,6 +19,7 @@ from crud_api.errors import (
     MethodNotAllowedError,
     UnsupportedMediaTypeError,
 )
+from crud_api.parameters import wrong as wrong_parameters
 from crud_api.resource import Resource
 from crud_api.responses import PRIVATE
 from crud_api.validation import pointer
@@ -56,7 +57,8 @@ def from_chalice(response: Response) -> ApiError:
 def from_failure(failure: Failure, resource: Resource, method: str, given: Collection[str] = ()) -> ApiError:  # noqa: PLR0911
     """What a failure of the executor means to the client of `method`; `given` are the fields it sent.
 
-    The classes are those of PostgreSQL's documentation, appendix A.
+    Of a GET these are the parameters that make its answer large. The classes are those of PostgreSQL's documentation,
+    appendix A.
     """
     sqlstate = failure.sqlstate or ""
     cause = f"{failure.code} {sqlstate}".strip()
@@ -70,6 +72,8 @@ def from_failure(failure: Failure, resource: Resource, method: str, given: Colle
         return ExecutorBusyError(
             "Nothing was stored. The same request may succeed soon.", headers=RETRY_SOON, cause=cause
         )
+    if method == "GET" and (failure.code == contract.RESULT_TOO_LARGE or sqlstate == "54000"):
+        return wrong_parameters(dict.fromkeys(given, "asks for more than one answer can hold"))
     if sqlstate == "23505":
         return ConflictError(f"A row of {resource.name} with this {resource.key}, or another unique field, exists.")
     if sqlstate == "23503" and method == "DELETE":

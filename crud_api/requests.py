@@ -6,12 +6,12 @@ import re
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from chalice.app import Request
 
 from crud_api.errors import BodyTooLargeError, MalformedBodyError, NotFoundError
-from crud_api.listing import parse_text
+from crud_api.filters import parse_text
 from crud_api.resource import Resource
 from crud_api.settings import MAX_BODY_BYTES
 from crud_api.validation import parse_json, parse_object
@@ -29,6 +29,12 @@ def request_id(request: Request) -> str:
 def collection_path(request: Request) -> str:
     """The path as the client knows it: API Gateway's stage, or a custom domain's base path, included."""
     return str(request.context["path"])
+
+
+def nested_path(request: Request, resource: Resource, key: Value, name: str) -> str:
+    """The path of a row's `name`, as the client knows it; API Gateway says it with the key decoded."""
+    before = collection_path(request).partition(f"/{resource.name}/")[0]
+    return f"{before}/{resource.name}/{quote(str(key), safe='')}/{name}"
 
 
 def query_parameters(request: Request) -> dict[str, list[str]]:

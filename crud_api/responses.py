@@ -38,11 +38,24 @@ def no_content() -> Response:
     return _response("", 204, {})
 
 
-def page(items: str, path: str, parameters: Mapping[str, Sequence[str]], cursor: str | None) -> Response:
-    """A page of rows. `next` is the same request with the cursor of the next page, or null (RFC 8288)."""
-    following = f"{path}?{urlencode({**parameters, 'cursor': cursor}, doseq=True)}" if cursor is not None else None
-    headers = {"Content-Type": JSON} | ({"Link": f'<{following}>; rel="next"'} if following else {})
-    return _response(f'{{"items":{items},"next":{json.dumps(following)}}}', 200, headers)
+def page(
+    items: str,
+    path: str,
+    parameters: Mapping[str, Sequence[str]],
+    cursors: Mapping[str, str | None],
+    count: int | None = None,
+    **headers: str,
+) -> Response:
+    """A page of rows. The pages beside it are the same request with another of the `cursors` (RFC 8288), or null."""
+    urls = {
+        name: f"{path}?{urlencode({**parameters, 'cursor': cursor}, doseq=True)}" if cursor else None
+        for name, cursor in cursors.items()
+    }
+    members = "".join(f',"{name}":{json.dumps(url)}' for name, url in urls.items())
+    members += f',"count":{count}' if count is not None else ""
+    link = ", ".join(f'<{url}>; rel="{name}"' for name, url in urls.items() if url)
+    headers = {"Content-Type": JSON, **({"Link": link} if link else {}), **headers}
+    return _response(f'{{"items":[{items}]{members}}}', 200, headers)
 
 
 def _response(body: str, status_code: int, headers: Mapping[str, str]) -> Response:

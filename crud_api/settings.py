@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 MAX_BODY_BYTES = 1_000_000
+MAX_QUERY_BYTES = 8192
 # Seconds. The client waits longer than the executor's function may run, so that a time-out is always the
 # executor's own answer, and less long than the API's function and API Gateway (29 s) wait for us.
 EXECUTOR_CONNECT_S = 1

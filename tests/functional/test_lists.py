@@ -19,9 +19,14 @@ def keys(items: list[dict[str, object]]) -> list[object]:
     return [item["customer_id"] for item in items]
 
 
+def link(page: dict[str, str | None]) -> str | None:
+    """The header that names the neighbours of a page."""
+    return ", ".join(f'<{page[name]}>; rel="{name}"' for name in ("next", "prev") if page[name]) or None
+
+
 def test_an_empty_list_is_a_list(api: Api) -> None:
     answer = api("GET", "/customers")
-    assert (answer.status, answer.json) == (200, {"items": [], "next": None})
+    assert (answer.status, answer.json) == (200, {"items": [], "next": None, "prev": None})
     assert "link" not in answer.headers
 
 
@@ -32,7 +37,7 @@ def test_pages_follow_each_other_to_the_last_row(five: Api) -> None:
         assert page.status == 200
         seen.append(keys(page.json["items"]))
         following = page.json["next"]
-        assert page.headers.get("link") == (f'<{following}>; rel="next"' if following else None)
+        assert page.headers.get("link") == link(page.json)
     assert seen == [["C0", "C1"], ["C2", "C3"], ["C4"]]
 
 
