@@ -12,6 +12,7 @@ from crud_api.openapi.problem_types import problem_schemas
 from crud_api.openapi.replies import HEADERS, problem_references, problem_responses
 from crud_api.openapi.schemas import Schema, row_schemas
 from crud_api.openapi.security import gateway_problems, security_requirement, security_schemes
+from crud_api.relations import relations_of
 from crud_api.resource import Resource
 
 API_VERSION = "0.1.0"
@@ -29,12 +30,14 @@ def document(resources: Sequence[Resource], access: str) -> dict[str, Any]:
     paths = monitor_paths()
     schemas = problem_schemas() | {"Status": STATUS_SCHEMA}
     parameters = shared_parameters()
+    relations = relations_of({resource.name: resource for resource in resources})
     for resource in resources:
-        paths |= resource_paths(resource, resources)
-        schemas |= row_schemas(resource, resources)
-        parameters |= resource_parameters(resource, resources)
+        paths |= resource_paths(resource, relations)
+        schemas |= row_schemas(resource, relations[resource.name])
+        parameters |= resource_parameters(resource, relations[resource.name])
     responses = _complete(paths, access)
     said = {name for answer in _answers(paths, responses) for name in answer.get("headers", {})}
+    schemes = security_schemes(access)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -46,7 +49,7 @@ def document(resources: Sequence[Resource], access: str) -> dict[str, Any]:
             "license": {"name": "Proprietary", "identifier": "LicenseRef-Proprietary"},
         },
         # Relative to where the description is: API Gateway's stage, or a custom domain's base path, comes before.
-        "servers": [{"url": ".", "description": "The API that answers this description."}],
+        "servers": [{"url": ".", "description": "The API that answers this description.", "x-internal": False}],
         "tags": [
             *({"name": one.name, "description": f"Rows of {one.name}."} for one in resources),
             {"name": "service", "description": "The service itself."},
@@ -58,7 +61,7 @@ def document(resources: Sequence[Resource], access: str) -> dict[str, Any]:
             "parameters": parameters,
             "headers": {name: header for name, header in HEADERS.items() if name in said},
             "responses": responses,
-            "securitySchemes": security_schemes(access),
+            **({"securitySchemes": schemes} if schemes else {}),
         },
     }
 

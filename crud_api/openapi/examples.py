@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from crud_api.openapi.relations import relations
 from crud_api.openapi.schemas import change_example, new_example, stored_example
+from crud_api.relations import Relations
 from crud_api.resource import Resource
 
 Examples = dict[str, dict[str, Any]]
 
 
-def new(resource: Resource, resources: Sequence[Resource]) -> Examples:
+def new(resource: Resource, relations: Relations) -> Examples:
     """One row; several; one with the rows that refer to it."""
     row = new_example(resource)
     found = {"one": _example("One row", row), "several": _example("Several rows, all or none", [row])}
-    for relation in relations(resource, resources):
-        if relation.to_many:
+    for relation in relations.values():
+        if relation.many:
             other = {name: value for name, value in new_example(relation.resource).items() if name != relation.column}
             found[f"with_{relation.name}"] = _example(
                 f"One row with its {relation.name}", row | {relation.name: [other]}

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from crud_api import errors
 from crud_api.errors import ApiError
+from crud_api.listing import MAX_FILTERS
 from crud_api.openapi import examples
 from crud_api.openapi.parameters import list_parameters
 from crud_api.openapi.problem_types import ProblemType, of
-from crud_api.openapi.relations import relations
 from crud_api.openapi.replies import success
 from crud_api.openapi.schemas import MAX_ROWS, Schema, model_name, ref
+from crud_api.relations import Relations
 from crud_api.resource import Resource
 from crud_api.responses import JSON
 
@@ -39,36 +40,38 @@ _IDEMPOTENCY: Kinds = (
 )
 
 
-def resource_paths(resource: Resource, resources: Sequence[Resource]) -> dict[str, Schema]:
+def resource_paths(resource: Resource, relations: Mapping[str, Relations]) -> dict[str, Schema]:
     """The paths of a resource: its rows, one row, and the rows of others that refer to one."""
     one = f"/{resource.name}/{{{resource.key}}}"
     paths: dict[str, Schema] = {
-        f"/{resource.name}": {"get": _list(resource, resources), "post": _create(resource, resources)},
+        f"/{resource.name}": {"get": _list(resource, relations), "post": _create(resource, relations[resource.name])},
         one: {
             "parameters": [ref("parameters", f"{resource.name}.key")],
-            "get": _get(resource, resources),
+            "get": _get(resource, relations[resource.name]),
             "put": _change(resource, "replace", JSON),
             "patch": _change(resource, "update", MERGE_PATCH, JSON),
             "delete": _delete(resource),
         },
     }
-    for relation in relations(resource, resources):
-        if relation.to_many:
+    for relation in relations[resource.name].values():
+        if relation.many:
             paths[f"{one}/{relation.name}"] = {
                 "parameters": [ref("parameters", f"{resource.name}.key")],
-                "get": _list(relation.resource, resources, of=resource, called=relation.name),
+                "get": _list(relation.resource, relations, of=resource, called=relation.name),
             }
     return paths
 
 
-def _list(resource: Resource, resources: Sequence[Resource], of: Resource | None = None, called: str = "") -> Schema:
+def _list(
+    resource: Resource, relations: Mapping[str, Relations], of: Resource | None = None, called: str = ""
+) -> Schema:
     page = ref("schemas", f"{model_name(resource)}Page")
     return {
-        "operationId": f"list_{of.name}_{called}" if of else f"list_{resource.name}",
-        "summary": f"List the {called} of one of {of.name}" if of else f"List {resource.name}",
-        "description": "Filters are and-ed; at most 20 are taken, each once. The key breaks ties of the sort.",
+        "operationId": f"list_{called}_of_{of.name}" if of else f"list_{resource.name}",
+        "summary": f"List the {called} of one {_said(of)}" if of else f"List {resource.name}",
+        "description": f"Filters are and-ed, at most {MAX_FILTERS} of them. The key breaks ties of the sort.",
         "tags": [resource.name],
-        "parameters": list_parameters(resource, resources),
+        "parameters": list_parameters(resource, relations[resource.name]),
         "responses": {
             "200": success(
                 "A page of rows, which may be empty.", page, examples.page(resource), "Link", "Preference-Applied"
@@ -79,14 +82,14 @@ def _list(resource: Resource, resources: Sequence[Resource], of: Resource | None
     }
 
 
-def _create(resource: Resource, resources: Sequence[Resource]) -> Schema:
+def _create(resource: Resource, relations: Relations) -> Schema:
     name = model_name(resource)
     new, stored = ref("schemas", f"New{name}"), ref("schemas", f"{name}Created")
     answer = {"oneOf": [stored, _many(stored)]}
     headers = ("ETag", "Location", "Preference-Applied", "Idempotency-Replayed")
     links = _links_to_one(resource, f"$response.body#/{resource.key}")
-    for relation in relations(resource, resources):
-        if relation.to_many:
+    for relation in relations.values():
+        if relation.many:
             body = {relation.column: f"$response.body#/{resource.key}"}
             links[f"create_{relation.name}"] = {
                 "operationId": f"create_{relation.resource.name}",
@@ -104,7 +107,7 @@ def _create(resource: Resource, resources: Sequence[Resource]) -> Schema:
             "content": {
                 JSON: {
                     "schema": {"oneOf": [new, _many(new, minItems=1)]},
-                    "examples": examples.new(resource, resources),
+                    "examples": examples.new(resource, relations),
                 }
             },
         },
@@ -124,13 +127,13 @@ def _create(resource: Resource, resources: Sequence[Resource]) -> Schema:
     }
 
 
-def _get(resource: Resource, resources: Sequence[Resource]) -> Schema:
+def _get(resource: Resource, relations: Relations) -> Schema:
     taken = [f"{resource.name}.fields"]
-    if relations(resource, resources):
+    if relations:
         taken.append(f"{resource.name}.expand")
     return {
         "operationId": f"get_{resource.name}",
-        "summary": f"Get one of {resource.name}",
+        "summary": f"Get one {_said(resource)}",
         "description": "Its ETag is that of the answer. For If-Match take one without `fields` and `expand`.",
         "tags": [resource.name],
         "parameters": [ref("parameters", name) for name in (*taken, "ifNoneMatch")],
@@ -147,7 +150,7 @@ def _change(resource: Resource, verb: str, *media_types: str) -> Schema:
     body = {"schema": change, "examples": examples.change(resource)}
     return {
         "operationId": f"{verb}_{resource.name}",
-        "summary": f"{verb.capitalize()} fields of one of {resource.name}",
+        "summary": f"{verb.capitalize()} fields of one {_said(resource)}",
         "description": "PUT and PATCH are the same: fields that are absent stay as they are, null clears (RFC 7396).",
         "tags": [resource.name],
         "parameters": [ref("parameters", "preferReturn"), ref("parameters", "ifMatch")],
@@ -171,7 +174,7 @@ def _change(resource: Resource, verb: str, *media_types: str) -> Schema:
 def _delete(resource: Resource) -> Schema:
     return {
         "operationId": f"delete_{resource.name}",
-        "summary": f"Delete one of {resource.name}",
+        "summary": f"Delete one {_said(resource)}",
         "description": "A row that others refer to stays.",
         "tags": [resource.name],
         "parameters": [ref("parameters", "ifMatch")],
@@ -200,3 +203,7 @@ def _many(schema: Schema, **limits: int) -> Schema:
 def _problems(*kinds: type[ApiError]) -> list[ProblemType]:
     # The document makes responses of them, with those that API Gateway adds.
     return [of(kind) for kind in kinds]
+
+
+def _said(resource: Resource) -> str:
+    return model_name(resource).lower()

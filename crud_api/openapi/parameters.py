@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
 from crud_api.fields import NO_NUL, Field
+from crud_api.filters import MAX_VALUE_CHARACTERS, MAX_VALUES
 from crud_api.listing import DEFAULT_LIMIT, MAX_LIMIT
-from crud_api.openapi.relations import relations
 from crud_api.openapi.schemas import Schema, example, ref
+from crud_api.relations import Relations
 from crud_api.resource import Resource
-
-MAX_FILTER_LENGTH = 1000
-MAX_SORT_KEYS = 5
-MAX_IN_VALUES = 100
+from crud_api.settings import MAX_QUERY_BYTES
+from crud_api.sorting import MAX_KEYS
 
 _COMPARISONS = {
     "ne": "differs from this value; null is left out",
@@ -23,8 +21,9 @@ _COMPARISONS = {
     "lt": "is less than this value",
     "lte": "is this value or less",
 }
-_NUMBER = r"-?[0-9]{1,100}(\.[0-9]{1,100})?([eE][+-]?[0-9]{1,3})?"
-_TEXT = {"type": "string", "maxLength": MAX_FILTER_LENGTH, "pattern": NO_NUL}
+# Between commas: in quotes, where a backslash stands before any character; or without quotes.
+_ELEMENT = r'("([^"\\\x00]|\\[^\x00]){0,1000}"|([^",\x00][^,\x00]{0,999})?)'
+_TEXT = {"type": "string", "maxLength": MAX_VALUE_CHARACTERS, "pattern": NO_NUL}
 
 
 def shared_parameters() -> dict[str, Schema]:
@@ -47,7 +46,9 @@ def shared_parameters() -> dict[str, Schema]:
             "return=minimal",
         ),
         "preferReturn": _prefer("`return=minimal` asks for no body.", "return=minimal"),
-        "ifMatch": _header("If-Match", "Only a row with one of these ETags is changed, else 412 (RFC 9110)."),
+        "ifMatch": _header(
+            "If-Match", "Only a row with one of these ETags is changed, else 412; `*` is any (RFC 9110).", shown="*"
+        ),
         "ifNoneMatch": _header("If-None-Match", "A row with one of these ETags is answered by 304 (RFC 9110)."),
         "idempotencyKey": _header(
             "Idempotency-Key",
@@ -58,7 +59,7 @@ def shared_parameters() -> dict[str, Schema]:
     }
 
 
-def resource_parameters(resource: Resource, resources: Sequence[Resource]) -> dict[str, Schema]:
+def resource_parameters(resource: Resource, relations: Relations) -> dict[str, Schema]:
     """The parameters of one resource: its key in the path, and the query of its lists."""
     key = resource.fields[resource.key]
     found = {
@@ -67,7 +68,7 @@ def resource_parameters(resource: Resource, resources: Sequence[Resource]) -> di
             "in": "path",
             "required": True,
             "description": f"The key of a row of {resource.name}.",
-            "schema": _value(key) if key.base is not str else {"type": "string", "minLength": 1, "maxLength": 1000},
+            "schema": _value(key) if key.base is not str else _TEXT | {"minLength": 1},
             "example": example(key),
         },
         f"{resource.name}.fields": _array(
@@ -75,7 +76,7 @@ def resource_parameters(resource: Resource, resources: Sequence[Resource]) -> di
         ),
         f"{resource.name}.sort": _sort(resource),
     }
-    if names := [relation.name for relation in relations(resource, resources)]:
+    if names := list(relations):
         found[f"{resource.name}.expand"] = _array(
             "expand", "Rows of other resources that are answered with each row.", names, names[:1]
         )
@@ -84,9 +85,9 @@ def resource_parameters(resource: Resource, resources: Sequence[Resource]) -> di
     return found
 
 
-def list_parameters(resource: Resource, resources: Sequence[Resource]) -> list[Schema]:
+def list_parameters(resource: Resource, relations: Relations) -> list[Schema]:
     """References to all that a list takes."""
-    own = [name for name in resource_parameters(resource, resources) if name != f"{resource.name}.key"]
+    own = [name for name in resource_parameters(resource, relations) if name != f"{resource.name}.key"]
     return [ref("parameters", name) for name in ("limit", "cursor", "preferCount", *own)]
 
 
@@ -97,13 +98,7 @@ def _filters(resource: Resource, field: Field) -> dict[str, Schema]:
         found[f"{prefix}.{operator}"] = _query(
             f"{name}[{operator}]", f"Only rows whose {name} {what}.", _value(field), shown
         )
-    found[f"{prefix}.in"] = _query(
-        f"{name}[in]",
-        f"Only rows whose {name} is one of these, at most {MAX_IN_VALUES}, separated by commas."
-        + (' One with a comma is put in "quotes".' if field.base is str else ""),
-        {"type": "string", "maxLength": MAX_FILTER_LENGTH, "pattern": _list_of(_item(field))},
-        str(shown).lower() if field.base is bool else str(shown),
-    )
+    found[f"{prefix}.in"] = _in(field, shown)
     if field.base is str:
         what = "is like this pattern: `%` or `*` stands for any characters, `_` for one"
         found[f"{prefix}.like"] = _query(f"{name}[like]", f"Only rows whose {name} {what}.", dict(_TEXT), f"{shown}*")
@@ -129,18 +124,18 @@ def _value(field: Field) -> Schema:
     return {"type": "string", "format": "date-time", "maxLength": 64}
 
 
-def _item(field: Field) -> str:
-    if field.base is str:
-        return r'([^",\x00][^,\x00]*|"([^"\x00]|"")*")'
-    if field.base is bool:
-        return "(true|false)"
-    if field.base is int:
-        return "-?[0-9]{1,18}"
-    return _NUMBER if field.base in (float, Decimal) else r"[0-9TtZz:.+-]{1,64}"
-
-
-def _list_of(item: str) -> str:
-    return rf"^{item}(,{item}){{0,{MAX_IN_VALUES - 1}}}$(?!\n)"
+def _in(field: Field, shown: Any) -> Schema:
+    name, description = f"{field.name}[in]", f"Only rows whose {field.name} is one of these, separated by commas."
+    if field.base is not str:
+        values = {"type": "array", "minItems": 1, "maxItems": MAX_VALUES, "items": _value(field)}
+        return _query(name, description, values, [shown]) | {"style": "form", "explode": False}
+    pattern = rf"^{_ELEMENT}(,{_ELEMENT}){{0,{MAX_VALUES - 1}}}$(?!\n)"
+    return _query(
+        name,
+        f'{description} One with a comma is put in "quotes".',
+        {"type": "string", "maxLength": MAX_QUERY_BYTES, "pattern": pattern},
+        f'{shown},"a, b"',
+    )
 
 
 def _sort(resource: Resource) -> Schema:
@@ -148,11 +143,11 @@ def _sort(resource: Resource) -> Schema:
     twice = r"(?!(.*,)?-?([^,-]+)(,.*)?,-?\2(,|$))"
     return _query(
         "sort",
-        f"At most {MAX_SORT_KEYS} columns, each once, separated by commas; one with a - before it is descending.",
+        f"At most {MAX_KEYS} columns, each once, separated by commas; one with a - before it is descending.",
         {
             "type": "string",
-            "maxLength": MAX_FILTER_LENGTH,
-            "pattern": rf"^{twice}-?({names})(,-?({names})){{0,{MAX_SORT_KEYS - 1}}}$(?!\n)",
+            "maxLength": MAX_VALUE_CHARACTERS,
+            "pattern": rf"^{twice}-?({names})(,-?({names})){{0,{MAX_KEYS - 1}}}$(?!\n)",
         },
         f"-{list(resource.fields)[-1]},{resource.key}",
     )
@@ -181,5 +176,6 @@ def _prefer(description: str, shown: str) -> Schema:
 def _header(
     name: str, description: str, schema: Schema | None = None, shown: str = '"900150983cd24fb0d6963f7d28e17f72"'
 ) -> Schema:
-    schema = schema or {"type": "string", "maxLength": MAX_FILTER_LENGTH}
+    # API Gateway bounds all headers together (10,240 bytes), not this API one of them.
+    schema = schema or {"type": "string", "pattern": r"^[^\x00\r\n]*$"}
     return {"name": name, "in": "header", "description": description, "schema": schema, "example": shown}

@@ -24,12 +24,12 @@ HEADERS: dict[str, Schema] = {
     },
     "Link": {
         "description": "The pages after and before, where there are such (RFC 8288).",
-        "schema": {"type": "string", "maxLength": 20000},
+        "schema": {"type": "string", "maxLength": 20000, "pattern": "^[ -~]+$"},
         "example": '</customers?limit=2&cursor=WyJDVVNUMDAyIl0>; rel="next"',
     },
     "Preference-Applied": {
         "description": "What was done of what `Prefer` asked for (RFC 7240).",
-        "schema": {"type": "string", "maxLength": 200},
+        "schema": {"type": "string", "maxLength": 200, "pattern": "^[a-z=, -]+$"},
         "example": "return=minimal",
     },
     "Idempotency-Replayed": {
@@ -44,7 +44,7 @@ HEADERS: dict[str, Schema] = {
     },
     "Allow": {
         "description": "The methods that the path has.",
-        "schema": {"type": "string", "maxLength": 200},
+        "schema": {"type": "string", "maxLength": 200, "pattern": "^[A-Z, ]+$"},
         "example": "GET, POST",
     },
     "Cache-Control": {

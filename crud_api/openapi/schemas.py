@@ -9,8 +9,9 @@ from typing import Any, Literal, get_args, get_origin
 import msgspec
 
 from crud_api.fields import NO_NUL, Field
-from crud_api.openapi.relations import Relation, relations
+from crud_api.relations import Relation, Relations
 from crud_api.resource import Resource
+from crud_api.selection import MAX_EMBEDDED
 from crud_api.settings import MAX_BODY_BYTES
 from query_executor.contract import MAX_REPLY_BYTES
 
@@ -26,13 +27,13 @@ def ref(kind: str, name: str) -> Schema:
     return {"$ref": f"#/components/{kind}/{name}"}
 
 
-def row_schemas(resource: Resource, resources: Sequence[Resource]) -> dict[str, Schema]:
+def row_schemas(resource: Resource, relations: Relations) -> dict[str, Schema]:
     """The component schemas of a resource by name; `model_name` and its prefixes and suffixes name them."""
     name = model_name(resource)
-    nested = [relation for relation in relations(resource, resources) if relation.to_many]
+    nested = [relation for relation in relations.values() if relation.many]
     schemas = {
         name: _stored(resource),
-        f"{name}View": _view(resource, resources),
+        f"{name}View": _view(resource, relations),
         f"{name}Page": _page(name),
         f"New{name}": _new(resource, nested),
         f"{name}Change": _change(resource),
@@ -98,12 +99,12 @@ def _stored(resource: Resource) -> Schema:
     )
 
 
-def _view(resource: Resource, resources: Sequence[Resource]) -> Schema:
+def _view(resource: Resource, relations: Relations) -> Schema:
     properties = {name: _answered(field) for name, field in resource.fields.items()}
-    for relation in relations(resource, resources):
+    for relation in relations.values():
         one = ref("schemas", model_name(relation.resource))
-        many = {"type": "array", "maxItems": MAX_ROWS, "items": one}
-        properties[relation.name] = many if relation.to_many else {"anyOf": [one, {"type": "null"}]}
+        many = {"type": "array", "maxItems": MAX_EMBEDDED, "items": one}
+        properties[relation.name] = many if relation.many else {"anyOf": [one, {"type": "null"}]}
     return _object(
         properties,
         description=f"A row of {resource.name}: the columns that `fields` picks, by default all, "
@@ -182,7 +183,7 @@ def _answered(field: Field) -> Schema:
     """What is stored may be older than the limits of today: only its type is certain."""
     schema = {key: value for key, value in _described(field).items() if key in {"type", "format", "examples"}}
     if schema["type"] == "string":
-        schema["maxLength"] = MAX_REPLY_BYTES
+        schema |= {"maxLength": MAX_REPLY_BYTES} | ({"pattern": NO_NUL} if field.base is str else {})
     elif field.base is int:
         schema |= _INT64
     return _or_null(schema) if field.nullable else schema
