@@ -18,9 +18,14 @@ def row(body: str, etag: str, status_code: int = 200, **headers: str) -> Respons
     return _response(body, status_code, {"Content-Type": JSON, "ETag": f'"{etag}"', **headers})
 
 
-def created(body: str, etag: str, collection: str, key: str) -> Response:
-    """A new row, with its `Location` below the collection's path."""
-    return row(body, etag, 201, Location=f"{collection.rstrip('/')}/{quote(key, safe='')}")
+def stored(body: str, status_code: int, headers: Mapping[str, str]) -> Response:
+    """What was stored, its body being the JSON text that the database wrote; or none, where the client wants none."""
+    return _response(body, status_code, {"Content-Type": JSON, **headers} if body else headers)
+
+
+def location(collection: str, key: str) -> str:
+    """The path of a row below that of its collection."""
+    return f"{collection.rstrip('/')}/{quote(key, safe='')}"
 
 
 def not_modified(etag: str) -> Response:

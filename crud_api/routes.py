@@ -7,11 +7,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from chalice.app import Blueprint, Response
 
 from crud_api import problems, responses
+from crud_api.creating import create
 from crud_api.errors import PreconditionFailedError
+from crud_api.preferences import parse_preferences
 from crud_api.read_routes import Rows, add_read_routes
 from crud_api.relations import Relations
 from crud_api.requests import (
-    collection_path,
     if_match,
     json_object,
     key_of,
@@ -20,7 +21,7 @@ from crud_api.requests import (
 )
 from crud_api.resource import Resource
 from crud_api.statements import writing
-from crud_api.validation import changes, new_row
+from crud_api.validation import changes
 from query_executor.contract import Failure, Reply, Request, Statement
 
 Execute = Callable[[Request], Reply | Failure]
@@ -44,9 +45,7 @@ def resource_routes(resource: Resource, relations: Mapping[str, Relations], exec
 
     @routes.route("/", methods=["POST"], name=f"create_{resource.name}")
     def create_() -> Response:
-        values = new_row(resource, json_object(routes.current_request))
-        (((body, etag, key),),) = rows_of(writing.insert(resource, values), given=values)
-        return responses.created(str(body), str(etag), collection_path(routes.current_request), str(key))
+        return create(resource, relations, routes.current_request, rows_of)
 
     # PUT and PATCH are one: the users' guide sends PUT with only the fields to change, and null clears in both.
     @routes.route(one, methods=["PUT"], name=f"replace_{resource.name}")
@@ -60,7 +59,11 @@ def resource_routes(resource: Resource, relations: Mapping[str, Relations], exec
         key = key_of(resource, path, routes.current_request)
         values = changes(resource, json_object(routes.current_request), key)
         etags = if_match(routes.current_request)
-        return responses.row(*stored(*rows_of(writing.update(resource, key, values, etags), given=values)))
+        preferences = parse_preferences(routes.current_request.headers.get("prefer"))
+        body, etag = stored(*rows_of(writing.update(resource, key, values, etags), given=values))
+        headers = {"ETag": f'"{etag}"', **preferences.applied("return")}
+        minimal = preferences.return_ == "minimal"
+        return responses.stored("" if minimal else body, 204 if minimal else 200, headers)
 
     @routes.route(one, methods=["DELETE"], name=f"delete_{resource.name}", content_types=[])
     def delete_(**path: str) -> Response:
