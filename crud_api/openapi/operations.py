@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from crud_api import errors
+from crud_api.creation import MAX_ROWS
 from crud_api.errors import ApiError
 from crud_api.listing import MAX_FILTERS
 from crud_api.openapi import examples
 from crud_api.openapi.parameters import list_parameters
 from crud_api.openapi.problem_types import ProblemType, of
 from crud_api.openapi.replies import success
-from crud_api.openapi.schemas import MAX_ROWS, Schema, model_name, ref
+from crud_api.openapi.schemas import Schema, model_name, ref
 from crud_api.relations import Relations
 from crud_api.resource import Resource
 from crud_api.responses import JSON
@@ -38,6 +39,7 @@ _IDEMPOTENCY: Kinds = (
     errors.IdempotencyInFlightError,
     errors.IdempotencyKeyReusedError,
 )
+_STORED = ("ETag", "Preference-Applied", "Idempotency-Replayed")
 
 
 def resource_paths(resource: Resource, relations: Mapping[str, Relations]) -> dict[str, Schema]:
@@ -86,7 +88,6 @@ def _create(resource: Resource, relations: Relations) -> Schema:
     name = model_name(resource)
     new, stored = ref("schemas", f"New{name}"), ref("schemas", f"{name}Created")
     answer = {"oneOf": [stored, _many(stored)]}
-    headers = ("ETag", "Location", "Preference-Applied", "Idempotency-Replayed")
     links = _links_to_one(resource, f"$response.body#/{resource.key}")
     for relation in relations.values():
         if relation.many:
@@ -116,12 +117,17 @@ def _create(resource: Resource, relations: Relations) -> Schema:
                 "No row is new: the rows that had these keys were changed, as `resolution=merge-duplicates` asks.",
                 answer,
                 examples.stored(resource),
-                *headers,
+                *_STORED,
             ),
             "201": success(
-                "What was stored; no body with `return=minimal`.", answer, examples.stored(resource), *headers
+                "What was stored; no body with `return=minimal`.",
+                answer,
+                examples.stored(resource),
+                "Location",
+                *_STORED,
             )
             | {"links": links},
+            "204": success("What 200 says, with `return=minimal`.", None, None, *_STORED),
         },
         "problems": _problems(*_BODY, errors.ConflictError, *_IDEMPOTENCY, *_EXECUTING),
     }

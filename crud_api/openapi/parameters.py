@@ -14,6 +14,8 @@ from crud_api.resource import Resource
 from crud_api.settings import MAX_QUERY_BYTES
 from crud_api.sorting import MAX_KEYS
 
+# A String of RFC 8941, or as most clients send it, its characters alone.
+_IDEMPOTENCY_KEY = r'^([!#-~]{1,255}|"([ !#-\[\]-~]|\\["\\]){1,255}")$(?!\n)'
 _COMPARISONS = {
     "ne": "differs from this value; null is left out",
     "gt": "is greater than this value",
@@ -53,7 +55,7 @@ def shared_parameters() -> dict[str, Schema]:
         "idempotencyKey": _header(
             "Idempotency-Key",
             "A request that is sent again within 24 hours with the same key and body gets the first answer again.",
-            {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!#-\\[\\]-~]+$"},
+            {"type": "string", "minLength": 1, "maxLength": 512, "pattern": _IDEMPOTENCY_KEY},
             "8e03978e-40d5-43dd-bc93-6894a57f9324",
         ),
     }

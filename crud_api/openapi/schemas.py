@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
+from crud_api.creation import MAX_ROWS
 from crud_api.fields import NO_NUL, Field
 from crud_api.relations import Relation, Relations
 from crud_api.resource import Resource
@@ -17,7 +18,6 @@ from query_executor.contract import MAX_REPLY_BYTES
 
 Schema = dict[str, Any]
 
-MAX_ROWS = 1000  # of a bulk request, and nested in one row
 _INT64 = {"format": "int64", "minimum": -(2**63), "maximum": 2**63 - 1}
 _EXAMPLES: dict[type, Any] = {bool: True, int: 1, float: 1.5, Decimal: 1.5, str: "text"}
 
