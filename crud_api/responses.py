@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 from chalice.app import Response
 
 JSON = "application/json"
+NOTHING = "text/plain"  # the type of a body without a character
 # Rows are private and change: no cache on the way may keep them, and no browser may guess their type.
 PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
@@ -20,7 +21,8 @@ def row(body: str, etag: str, status_code: int = 200, **headers: str) -> Respons
 
 def stored(body: str, status_code: int, headers: Mapping[str, str]) -> Response:
     """What was stored, its body being the JSON text that the database wrote; or none, where the client wants none."""
-    return _response(body, status_code, {"Content-Type": JSON, **headers} if body else headers)
+    # Chalice would say that no body is JSON, which it is not.
+    return _response(body, status_code, {"Content-Type": JSON if body else NOTHING, **headers})
 
 
 def location(collection: str, key: str) -> str:

@@ -12,7 +12,7 @@ from crud_api.listing import MAX_FILTERS
 from crud_api.openapi import examples
 from crud_api.openapi.parameters import list_parameters
 from crud_api.openapi.problem_types import ProblemType, of
-from crud_api.openapi.replies import success
+from crud_api.openapi.replies import or_nothing, success
 from crud_api.openapi.schemas import Schema, model_name, ref
 from crud_api.relations import Relations
 from crud_api.resource import Resource
@@ -119,13 +119,7 @@ def _create(resource: Resource, relations: Relations) -> Schema:
                 examples.stored(resource),
                 *_STORED,
             ),
-            "201": success(
-                "What was stored; no body with `return=minimal`.",
-                answer,
-                examples.stored(resource),
-                "Location",
-                *_STORED,
-            )
+            "201": or_nothing(success("What was stored.", answer, examples.stored(resource), "Location", *_STORED))
             | {"links": links},
             "204": success("What 200 says, with `return=minimal`.", None, None, *_STORED),
         },

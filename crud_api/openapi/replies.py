@@ -7,7 +7,7 @@ from itertools import groupby
 
 from crud_api.openapi.problem_types import ProblemType
 from crud_api.openapi.schemas import Schema, ref
-from crud_api.responses import JSON
+from crud_api.responses import JSON, NOTHING
 
 PROBLEM = "application/problem+json"
 
@@ -67,6 +67,15 @@ def success(description: str, schema: Schema | None = None, examples: Schema | N
     if schema is not None:
         answer["content"] = {JSON: {"schema": schema, "examples": examples}}
     return answer
+
+
+def or_nothing(answer: Schema) -> Schema:
+    """The answer, which has no body for those who prefer `return=minimal`."""
+    nothing = {
+        "schema": {"type": "string", "maxLength": 0, "const": ""},
+        "examples": {"minimal": {"summary": "With return=minimal", "value": ""}},
+    }
+    return answer | {"content": answer["content"] | {NOTHING: nothing}}
 
 
 def problem_references(kinds: Iterable[ProblemType]) -> dict[str, Schema]:

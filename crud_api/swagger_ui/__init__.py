@@ -7,14 +7,15 @@ are set up for them; the largest has 1.7 MB of the 6 MB that a Lambda may answer
 from __future__ import annotations
 
 import gzip
+import json
 from hashlib import sha256
 from pathlib import Path
 
-VERSION = "5.35.0"
 _FOLDER = Path(__file__).parent
+VERSION: str = json.loads((_FOLDER / "source.json").read_text())["version"]
 _JAVASCRIPT, _CSS = "text/javascript; charset=utf-8", "text/css; charset=utf-8"
 
-# "online" would be the validator at swagger.io: nothing leaves this origin.
+# validatorUrl: Swagger UI would ask swagger.io, and nothing leaves this origin.
 _START = """\
 window.ui = SwaggerUIBundle({
   url: "openapi.json",
