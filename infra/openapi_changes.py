@@ -16,9 +16,8 @@ from typing import Any
 
 Json = Mapping[str, Any]
 
-ROOT = Path(__file__).parents[1]
 DESCRIPTION = "docs/openapi.json"
-_MISSING: Any = object()
+_ABSENT: Any = object()
 _AT_LEAST = ("minimum", "minLength", "minItems", "minProperties")
 _AT_MOST = ("maximum", "maxLength", "maxItems", "maxProperties")
 _EXACT = ("pattern", "format", "const", "multipleOf", "uniqueItems", "additionalProperties")
@@ -100,7 +99,7 @@ class _Comparison:
                 else:
                     yield from self._answer(f"{where}: {status}", media["schema"], new["content"][kind]["schema"])
 
-    def _request(self, where: str, old: Json, new: Json, seen: tuple[str, ...] = ()) -> Iterator[str]:
+    def _request(self, where: str, old: Json, new: Json) -> Iterator[str]:
         old, new = self._resolved(self._before, old), self._resolved(self._after, new)
         yield from _lost(where, "may no longer be", _types(old), _types(new))
         yield from _lost(where, "may no longer be", _values(old), _values(new))
@@ -109,44 +108,38 @@ class _Comparison:
                 if limit in new and (limit not in old or sign * new[limit] > sign * old[limit]):
                     yield f"{where}: {limit} is {new[limit]} now"
         for word in _EXACT:
-            if new.get(word, _MISSING) not in (_MISSING, True if word == "additionalProperties" else _MISSING) and (
-                old.get(word, _MISSING) != new[word]
-            ):
+            if word in new and new[word] != old.get(word, _ABSENT):
                 yield f"{where}: {word} is {new[word]} now"
         for name in new.get("required", []):
             if name not in old.get("required", []):
                 yield f"{where}: {name} is required now"
-        yield from self._parts(where, old, new, seen, request=True)
+        yield from self._parts(where, old, new, request=True)
 
-    def _answer(self, where: str, old: Json, new: Json, seen: tuple[str, ...] = ()) -> Iterator[str]:
-        for one in (old, new):
-            if (name := one.get("$ref")) in seen and name is not None:
-                return
-        seen = (*seen, *(one["$ref"] for one in (old,) if "$ref" in one))
+    def _answer(self, where: str, old: Json, new: Json) -> Iterator[str]:
         old, new = self._resolved(self._before, old), self._resolved(self._after, new)
         yield from _lost(where, "may now be", _types(new), _types(old))
         yield from _lost(where, "may now be", _values(new), _values(old))
         for name in old.get("required", []):
             if name not in new.get("required", []):
                 yield f"{where}: {name} may be absent now"
-        yield from self._parts(where, old, new, seen, request=False)
+        yield from self._parts(where, old, new, request=False)
 
-    def _parts(self, where: str, old: Json, new: Json, seen: tuple[str, ...], *, request: bool) -> Iterator[str]:
+    def _parts(self, where: str, old: Json, new: Json, *, request: bool) -> Iterator[str]:
         compare = self._request if request else self._answer
         for name, schema in old.get("properties", {}).items():
             if name not in new.get("properties", {}):
                 yield f"{where}: {name} is gone"
             else:
-                yield from compare(f"{where}/{name}", schema, new["properties"][name], seen)
+                yield from compare(f"{where}/{name}", schema, new["properties"][name])
         if "items" in old and "items" in new:
-            yield from compare(f"{where}/*", old["items"], new["items"], seen)
+            yield from compare(f"{where}/*", old["items"], new["items"])
         for word in ("oneOf", "anyOf", "allOf"):
             olds, news = old.get(word, []), new.get(word, [])
             fewer, more = len(news) < len(olds), len(news) > len(olds)
             if fewer if request != (word == "allOf") else more:
                 yield f"{where}: {word} has {len(news)} alternatives now, not {len(olds)}"
             for one, other in zip(olds, news, strict=False):
-                yield from compare(where, one, other, seen)
+                yield from compare(where, one, other)
 
     def _named(self, document: Json, parameters: list[Json]) -> dict[tuple[str, str], Json]:
         resolved = [self._resolved(document, one) for one in parameters]
@@ -176,30 +169,13 @@ def _lost(where: str, what: str, before: set[Any], after: set[Any]) -> Iterator[
         yield from (f"{where} {what} {one}" for one in sorted(before - after, key=str))
 
 
-def _committed_before() -> str | None:
-    """The description where this branch left the main one, or else a commit ago; None where there was none."""
-    for base in (
-        _git("merge-base", "HEAD", "origin/main"),
-        _git("merge-base", "HEAD", "main"),
-        _git("rev-parse", "HEAD~"),
-    ):
-        if base and base.strip() != (_git("rev-parse", "HEAD") or "").strip():
-            return _git("show", f"{base.strip()}:{DESCRIPTION}")
-    return None
-
-
-def _git(*arguments: str) -> str | None:
-    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S607
-    return done.stdout if done.returncode == 0 else None
-
-
-def main() -> int:
+def check(root: Path) -> int:
     """Compare the file with its committed predecessor; returns the exit status."""
-    before = _committed_before()
+    before = _committed_before(root)
     if before is None:
-        print(f"{DESCRIPTION}: nothing before it to compare with")
+        print(f"{DESCRIPTION}: there is nothing before it to compare with")
         return 0
-    found = breaking_changes(json.loads(before), json.loads((ROOT / DESCRIPTION).read_text()))
+    found = breaking_changes(json.loads(before), json.loads((root / DESCRIPTION).read_text()))
     for one in found:
         print(one, file=sys.stderr)
     if found:
@@ -207,5 +183,18 @@ def main() -> int:
     return 1 if found else 0
 
 
+def _committed_before(root: Path) -> str | None:
+    """The description where this branch left the main one, or else a commit ago; None where there was none."""
+
+    def git(*arguments: str) -> str | None:
+        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False)  # noqa: S607
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    head = git("rev-parse", "HEAD")
+    bases = (git("merge-base", "HEAD", main) for main in ("origin/main", "main"))
+    base = next((one for one in bases if one and one != head), None) or git("rev-parse", "HEAD~")
+    return git("show", f"{base}:{DESCRIPTION}") if base else None
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(check(Path(__file__).parents[1]))

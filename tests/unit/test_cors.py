@@ -26,7 +26,8 @@ def answer(method: str, path: str, *, origins: tuple[str, ...] = ORIGINS, **part
 
 
 def allowed(reply: dict[str, Any]) -> str | None:
-    return reply["headers"].get("Access-Control-Allow-Origin")
+    headers: dict[str, str] = reply["headers"]
+    return headers.get("Access-Control-Allow-Origin")
 
 
 def test_it_is_off_unless_asked_for() -> None:

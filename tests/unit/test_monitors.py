@@ -28,7 +28,7 @@ def ask(path: str, answer: Reply | Failure | ApiError) -> tuple[dict[str, Any], 
     return reply, asked
 
 
-ONE = Reply([Result(columns=["?column?"], rows=[[1]], row_count=1)])
+ONE = Reply([Result(columns=[], rows=[[1]], row_count=1)])
 
 
 def test_health_is_answered_by_the_process_alone() -> None:
