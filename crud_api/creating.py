@@ -9,7 +9,7 @@ from chalice.app import Request, Response
 
 from crud_api import responses
 from crud_api.creation import parse_creation, refuse_taken
-from crud_api.errors import IdempotencyInFlightError, IdempotencyKeyReusedError
+from crud_api.errors import IdempotencyInFlightError, IdempotencyKeyReusedError, InvalidFieldsError
 from crud_api.idempotency import attempt_of
 from crud_api.preferences import parse_preferences
 from crud_api.problems import RETRY_SOON
@@ -42,9 +42,12 @@ def create(resource: Resource, relations: Mapping[str, Relations], request: Requ
         statements = [storing.create(rows)]
         if attempt is not None:
             statements = [idempotency.lock(attempt), idempotency.create_once(rows, attempt, 201, merged)]
-        *_, ((body, etag, key, inserted, wrong, *record),) = rows_of(
-            *statements, given=() if creation.many else creation.rows.rows[0].sent
-        )
+        try:
+            *_, ((body, etag, key, inserted, wrong, *record),) = rows_of(*statements, given=creation.rows.rows[0].sent)
+        except InvalidFieldsError as error:
+            if creation.many or creation.referring:  # the database names a column, but no row
+                error.errors = []
+            raise
         status = 201 if inserted else merged
         if attempt is not None and record[0] is not None:
             if record[0] != attempt.fingerprint:

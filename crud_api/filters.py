@@ -19,7 +19,9 @@ MAX_VALUE_CHARACTERS = 1000
 MAX_VALUES = 100  # of [in]
 _NAME = re.compile(r"([^\[\]]+)\[([^\[\]]*)\]")
 # Python takes more: 1_000, NaN, digits of other scripts.
-_NUMBER = re.compile(r"-?[0-9]{1,100}(\.[0-9]{1,100})?([eE][+-]?[0-9]{1,3})?")
+_WHOLE = re.compile(r"-?[0-9]{1,100}")
+_NUMBER = re.compile(rf"{_WHOLE.pattern}(\.[0-9]{{1,100}})?([eE][+-]?[0-9]{{1,3}})?")
+_FORMS = {int: _WHOLE, float: _NUMBER, Decimal: _NUMBER}
 _ELEMENT = re.compile(r'"((?:[^"\\]|\\.)*)"|([^",][^,]*|)', re.DOTALL)
 _INT8 = range(-(2**63), 2**63)
 
@@ -54,7 +56,7 @@ def parse_text(field: Field, text: str) -> Value:
     if len(text) > MAX_VALUE_CHARACTERS:
         raise ValueError(f"must have at most {MAX_VALUE_CHARACTERS} characters")
     try:
-        if field.base in {int, float, Decimal} and not _NUMBER.fullmatch(text):
+        if (form := _FORMS.get(field.base)) and not form.fullmatch(text):
             raise ValueError
         # Not strict, a number would be a time, in seconds since 1970.
         value = msgspec.convert(text, field.base, strict=field.base is datetime)
@@ -88,7 +90,7 @@ def _elements(text: str) -> list[str]:
     while True:
         match = _ELEMENT.match(text, position)
         if match is None or text[match.end() : match.end() + 1] not in {"", ","}:
-            raise ValueError('must list values, separated by commas; one with a comma or a quote stands in "quotes"')
+            raise ValueError('must list values, separated by commas; one that holds a comma stands in "quotes"')
         quoted, plain = match.groups()
         elements.append(plain if quoted is None else re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL))
         if len(elements) > MAX_VALUES:

@@ -26,8 +26,10 @@ class Page(Struct, frozen=True):
 
 
 def page_of(query: ListQuery, items: str | None, found: int, first: Sequence[Value], last: Sequence[Value]) -> Page:
-    """The page, by the first five values that `select_page` answers."""
+    """The page, by the first four values that `select_page` answers. Raises `InvalidParameterError`."""
     backwards = query.cursor is not None and query.cursor.backwards
+    if items is None and found:
+        raise parameters.too_large(["limit"])
     text, ahead = items or "", None
     if found > query.limit:
         text = text[: text.rindex(SEPARATOR)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from crud_api.errors import InvalidParameterError
 from crud_api.settings import MAX_QUERY_BYTES
@@ -35,6 +35,11 @@ def wrong(errors: Mapping[str, str]) -> InvalidParameterError:
         "Each error names its parameter.",
         errors=[{"detail": f"{name} {detail}", "parameter": name} for name, detail in errors.items()],
     )
+
+
+def too_large(names: Iterable[str]) -> InvalidParameterError:
+    """The error for an answer that Lambda would not let through, which these parameters make as large."""
+    return wrong(dict.fromkeys(names, "asks for more than one answer can hold"))
 
 
 def names(text: str, known: Mapping[str, object], kind: str) -> list[str]:

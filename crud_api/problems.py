@@ -19,7 +19,7 @@ from crud_api.errors import (
     MethodNotAllowedError,
     UnsupportedMediaTypeError,
 )
-from crud_api.parameters import wrong as wrong_parameters
+from crud_api.parameters import too_large
 from crud_api.resource import Resource
 from crud_api.responses import PRIVATE
 from crud_api.validation import pointer
@@ -73,8 +73,12 @@ def from_failure(failure: Failure, resource: Resource, method: str, given: Colle
             "Nothing was stored. The same request may succeed soon.", headers=RETRY_SOON, cause=cause
         )
     if method == "GET" and (failure.code == contract.RESULT_TOO_LARGE or sqlstate == "54000"):
-        return wrong_parameters(dict.fromkeys(given, "asks for more than one answer can hold"))
-    if sqlstate == "23505":
+        return too_large(given)
+    if method == "POST" and failure.code == contract.RESULT_TOO_LARGE:
+        return InvalidFieldsError(
+            "Nothing was stored: no answer can hold these rows. Prefer: return=minimal needs none."
+        )
+    if sqlstate == "23505" or (sqlstate == "21000" and method == "POST"):  # the latter: twice in an upsert
         return ConflictError(f"A row of {resource.name} with this {resource.key}, or another unique field, exists.")
     if sqlstate == "23503" and method == "DELETE":
         return ConflictError(f"Other rows still refer to this row of {resource.name}.")

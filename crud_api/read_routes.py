@@ -9,6 +9,7 @@ from chalice.app import Blueprint, Response
 
 from crud_api import pages, responses
 from crud_api.listing import ListQuery, Parent, list_query
+from crud_api.parameters import too_large
 from crud_api.preferences import parse_preferences
 from crud_api.relations import Relation, Relations
 from crud_api.requests import collection_path, if_none_match, key_of, nested_path, not_found, query_parameters
@@ -76,7 +77,7 @@ def add_read_routes(routes: Blueprint, resource: Resource, relations: Mapping[st
         if plan:
             count = pages.planned_count(plan[0][0][0])
         one_page = pages.page_of(query, items, found, first, last)
-        return responses.page(
+        response = responses.page(
             one_page.items,
             path,
             query_parameters(routes.current_request),
@@ -84,6 +85,9 @@ def add_read_routes(routes: Blueprint, resource: Resource, relations: Mapping[st
             count,
             **preferences.applied("count"),
         )
+        if not responses.fits(response):  # the executor's answer did, but has no headers
+            raise too_large(["limit"])
+        return response
 
     def refuse_too_many(of: Resource, selected: Selection, number: int | None) -> None:
         if number is not None:

@@ -8,6 +8,8 @@ from urllib.parse import quote, urlencode
 
 from chalice.app import Response
 
+from query_executor.contract import MAX_REPLY_BYTES
+
 JSON = "application/json"
 NOTHING = "text/plain"  # the type of a body without a character
 # Rows are private and change: no cache on the way may keep them, and no browser may guess their type.
@@ -63,6 +65,13 @@ def page(
     link = ", ".join(f'<{url}>; rel="{name}"' for name, url in urls.items() if url)
     headers = {"Content-Type": JSON, **({"Link": link} if link else {}), **headers}
     return _response(f'{{"items":[{items}]{members}}}', 200, headers)
+
+
+def fits(response: Response) -> bool:
+    """Whether Lambda lets it through: as JSON, in which the body is a string with every quote escaped."""
+    if len(response.body) < MAX_REPLY_BYTES // 10:
+        return True
+    return len(json.dumps(response.to_dict(), ensure_ascii=False).encode()) <= MAX_REPLY_BYTES
 
 
 def _response(body: str, status_code: int, headers: Mapping[str, str]) -> Response:

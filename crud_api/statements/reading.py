@@ -11,7 +11,7 @@ from crud_api.selection import MAX_EMBEDDED, Selection
 from crud_api.sorting import SortKey
 from crud_api.statements.conditions import beyond, filtered
 from crud_api.statements.identifiers import columns, quoted, table
-from query_executor.contract import Param, Statement, Value
+from query_executor.contract import MAX_REPLY_BYTES, Param, Statement, Value
 
 # Between the items of a page. row_to_json writes a line feed in no value, and json_agg none right after a comma.
 SEPARATOR = ",\n"
@@ -33,8 +33,8 @@ def select_page(resource: Resource, query: ListQuery, *, counted: bool = False) 
     """Answers one row: (items, found, first, last, number of a relation with too many rows, has parent, count).
 
     The items are in the order in which they are read, which a cursor may turn round; one more than the limit says that
-    more follow. `first` are the sort values of the first, `last` those of the last within the limit. `count`, if
-    wanted, is that of all rows the filters find.
+    more follow. They are null where no answer could hold them, too. `first` are the sort values of the first, `last`
+    those of the last within the limit. `count`, if wanted, is that of all rows the filters find.
     """
     conditions, params = filtered(query)
     where, params["limit"] = _where(conditions), query.limit
@@ -43,10 +43,12 @@ def select_page(resource: Resource, query: ListQuery, *, counted: bool = False) 
     page = _limited(resource, query, [[*conditions, *place] for place in places])
     keys = [f"key_{n}" for n in range(len(query.order))]
     values = ", ".join(f"page.{quoted(one.column)}::text AS {key}" for one, key in zip(query.order, keys, strict=True))
+    items = "string_agg(item, E',\\n')"
     first = ", ".join(f"(array_agg({key}))[1]" for key in keys)
     last = ", ".join(f"(array_agg({key}))[:limit]" for key in keys)
     return Statement(
-        f"""SELECT string_agg(item, E',\\n'), count(*), ARRAY[{first}], ARRAY[{last}],
+        f"""SELECT CASE WHEN octet_length({items}) <= {MAX_REPLY_BYTES} THEN {items} END, count(*),
+                   ARRAY[{first}], ARRAY[{last}],
                    {_too_many(query.selection, "bool_or(lacks_{})")}, {_parent(query)}, {counts}
             FROM (
               SELECT row_to_json(shown)::text AS item, {values}{_lacks(query.selection)}

@@ -51,7 +51,8 @@ class _Group(Struct, frozen=True):
 
 def create(storing: Storing) -> Statement:
     """Answers (body, etag, key, inserted, wrong), as `Storing` has them."""
-    return Statement(f"WITH {storing.ctes} SELECT body, etag, key, inserted, wrong FROM answer", storing.params)
+    sql = f"WITH {storing.ctes} SELECT body, etag, key, inserted, wrong FROM answer"
+    return Statement(sql, storing.params, expect_rows=1)  # so that rows that no answer can hold are not stored
 
 
 def store(
@@ -133,9 +134,15 @@ def _stored(group: _Group, condition: str, *, merge: bool) -> str:
     names = ", ".join(quoted(name) for name in group.names)
     return f"""stored_{group.label} AS (
           INSERT INTO {table(group.resource)} {f"({names})" if names else ""} SELECT {names} FROM sent_{group.label}
-          WHERE NOT EXISTS (SELECT FROM wrong) AND {condition} ORDER BY "#place" {_merging(group) if merge else ""}
+          WHERE NOT EXISTS (SELECT FROM wrong) AND {condition} ORDER BY {_order(group)}
+          {_merging(group) if merge else ""}
           RETURNING {columns(group.resource)}, {"xmax = 0" if merge else "true"} AS "#inserted"
         )"""
+
+
+def _order(group: _Group) -> str:
+    # Of two requests that change the same rows, the second waits for the first and never each for the other.
+    return quoted(group.resource.key) if group.resource.key in group.names else '"#place"'
 
 
 def _merging(group: _Group) -> str:
@@ -153,14 +160,14 @@ def _merging(group: _Group) -> str:
 
 
 def _items(n: int, groups: Sequence[_Group]) -> str:
-    # RETURNING answers rows in the order in which they were stored, that of their places.
+    # RETURNING answers rows in the order in which they were stored.
     queries = [
         f"""SELECT "#place", "#item", "#key", "#inserted"
             FROM (SELECT row_number() OVER () AS "#n",
                          row_to_json((SELECT part FROM (SELECT {columns(group.resource)}) AS part))::text AS "#item",
                          {quoted(group.resource.key)}::text AS "#key", "#inserted"
                   FROM stored_{group.label}) AS stored
-            JOIN (SELECT "#place", row_number() OVER (ORDER BY "#place") AS "#n" FROM sent_{group.label}) AS sent
+            JOIN (SELECT "#place", row_number() OVER (ORDER BY {_order(group)}) AS "#n" FROM sent_{group.label}) AS sent
               USING ("#n")"""
         for group in groups
     ]

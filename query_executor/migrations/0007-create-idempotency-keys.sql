@@ -21,9 +21,10 @@ BEGIN
         RAISE NOTICE 'Created the table demo.idempotency_keys, for the answers to requests with an Idempotency-Key.';
     END IF;
 
-    SELECT string_agg(column_name, ', ')
+    SELECT string_agg(column_name, ', ' ORDER BY n)
     INTO lacking
-    FROM unnest(ARRAY['id', 'fingerprint', 'status', 'body', 'etag', 'row_key', 'expires_at']) AS column_name
+    FROM unnest(ARRAY['id', 'fingerprint', 'status', 'body', 'etag', 'row_key', 'expires_at'])
+        WITH ORDINALITY AS needed (column_name, n)
     WHERE NOT EXISTS (
         SELECT FROM pg_attribute a
         WHERE a.attrelid = 'demo.idempotency_keys'::regclass AND a.attname = column_name AND NOT a.attisdropped
@@ -38,8 +39,9 @@ BEGIN
         GRANT SELECT, INSERT, UPDATE, DELETE ON demo.idempotency_keys TO crud_api;
     EXCEPTION
         WHEN insufficient_privilege OR undefined_object THEN
-            RAISE WARNING 'The role crud_api, which is not there, lacks rights on demo.idempotency_keys. Once it is '
-                'there, run: GRANT SELECT, INSERT, UPDATE, DELETE ON demo.idempotency_keys TO crud_api;';
+            RAISE WARNING 'The role crud_api has no rights on demo.idempotency_keys: it is not there, or the table is '
+                'another role''s. Once it is, let the owner run: '
+                'GRANT SELECT, INSERT, UPDATE, DELETE ON demo.idempotency_keys TO crud_api;';
     END;
 END
 $body$;

@@ -145,6 +145,18 @@ def test_a_table_that_a_later_migration_makes_is_the_applications_too(database: 
         execute(application, "SELECT setval('demo.later_id_seq', 7)")
 
 
+def test_the_answers_to_keys_are_the_applications_whoever_makes_their_table(database: str) -> None:
+    apply_migrations(database)
+    execute(database, "ALTER DEFAULT PRIVILEGES IN SCHEMA demo REVOKE ALL ON TABLES FROM crud_api")
+    execute(database, "DROP TABLE demo.idempotency_keys")
+    execute(database, "DELETE FROM demo._yoyo_migration WHERE migration_id = '0007-create-idempotency-keys'")
+    assert apply_migrations(database) == [
+        "0007-create-idempotency-keys: Created the table demo.idempotency_keys, for the answers to requests with an "
+        "Idempotency-Key."
+    ]
+    assert execute(app_of(database), "DELETE FROM demo.idempotency_keys RETURNING 1") == []
+
+
 def test_a_table_of_the_users_own_with_a_serial_key_takes_the_applications_rows(database: str) -> None:
     execute(database, "CREATE SCHEMA demo; CREATE TABLE demo.notes (id serial, body text)")
     apply_migrations(database)

@@ -10,7 +10,7 @@ from chalice.test import Client
 from crud_api.application import create_app
 from crud_api.settings import Settings
 from query_executor.contract import Reply, Request
-from tests.gateway import event
+from tests.gateway_events import event
 
 ORIGINS = ("https://app.example.com", "http://localhost:3000")
 NAMED = {"Origin": ["https://app.example.com"]}

@@ -16,7 +16,7 @@ from crud_api.application import RESOURCES, create_app
 from crud_api.openapi import document
 from infra.swagger_ui import FOLDER, SERVED, SOURCE
 from query_executor.contract import MAX_REPLY_BYTES, Reply, Request
-from tests.gateway import event
+from tests.gateway_events import event
 
 
 def refuse(request: Request) -> Reply:

@@ -10,7 +10,7 @@ from chalice.test import Client
 
 from crud_api.application import create_app
 from query_executor.contract import Failure, Reply, Request, Result
-from tests.gateway import event
+from tests.gateway_events import event
 
 ROW = '{"customer_id":"a/b","customer_name":"Ada"}'
 STORED = Reply([Result(columns=[], rows=[[ROW, "e" * 32, "a/b"]], row_count=1)])

@@ -12,7 +12,7 @@ from crud_api.application import create_app
 from crud_api.errors import ApiError, DeadlineExceededError, ExecutorBusyError, ExecutorFailedError
 from query_executor import contract
 from query_executor.contract import Failure, Reply, Request, Result
-from tests.gateway import event
+from tests.gateway_events import event
 
 
 def ask(path: str, answer: Reply | Failure | ApiError) -> tuple[dict[str, Any], list[Request]]:
