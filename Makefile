@@ -9,7 +9,7 @@ DEVELOPS := $(VENV)/.installed-dev
 
 # The front end of AWS Lambda, which the tests put before the executor. It is published in no package of its own,
 # so it is taken out of the SAM CLI's, whose own code and dependencies are not used. It runs on Linux only.
-LAMBDA_FRONT_END := $(if $(filter Linux,$(shell uname)),$(VENV)/lambda-rie/.installed-1.170.0)
+LAMBDA_FRONT_END := $(if $(filter Linux,$(shell uname)),$(VENV)/lambda-rie/.installed)
 
 # Scans the templates for what is open or unencrypted. Its pins contradict ours, so it has an environment of its own.
 POLICY_SCANNER := $(VENV)/checkov/.installed
@@ -89,9 +89,9 @@ $(RUNS) $(DEVELOPS):
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-$(LAMBDA_FRONT_END): | $(BIN)/python
+$(LAMBDA_FRONT_END): requirements-lambda.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
-		--target $(VENV)/lambda-rie aws-sam-cli==1.170.0
+		--target $(VENV)/lambda-rie -r $<
 	@touch $@
 
 $(POLICY_SCANNER): requirements-checkov.txt | $(BIN)/python

@@ -140,6 +140,15 @@ def test_nor_a_token_meant_for_somebody_else(stage: str) -> None:
 
 
 @stages
+def test_the_trust_is_letter_by_letter(stage: str) -> None:
+    (role,) = github(stage).of_type("AWS::IAM::Role").values()
+    (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert statement["Condition"] == {
+        "StringEquals": {f"{ISSUER}:aud": "sts.amazonaws.com", f"{ISSUER}:sub": SUBJECTS[stage]}
+    }
+
+
+@stages
 def test_only_githubs_own_provider_vouches(stage: str) -> None:
     stack = github(stage)
     (role,) = stack.of_type("AWS::IAM::Role").values()
@@ -177,6 +186,17 @@ def test_the_role_may_change_what_is_the_stages_and_not_the_other_stages(stage: 
 @pytest.mark.parametrize(("action", "pattern"), NEVER)
 def test_it_may_not_help_itself_to_more(stage: str, action: str, pattern: str) -> None:
     assert not may(github(stage), action, arn(pattern, stage))
+
+
+@stages
+@pytest.mark.parametrize(
+    "action", ["iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy", "iam:DeleteRole", "iam:PassRole"]
+)
+def test_its_own_name_is_none_of_those_it_may_change(stage: str, action: str) -> None:
+    stack = github(stage)
+    (role,) = stack.of_type("AWS::IAM::Role").values()
+    own = f"arn:aws:iam::{ACCOUNT}:role/{role['RoleName']}"
+    assert not may(stack, action, own, iam__PassedToService="lambda.amazonaws.com")
 
 
 @pytest.mark.parametrize(
