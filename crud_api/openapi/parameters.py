@@ -167,8 +167,9 @@ def _array(name: str, description: str, values: list[str], shown: list[str]) -> 
 
 
 def _query(name: str, description: str, schema: Schema, shown: Any = None) -> Schema:
-    parameter = {"name": name, "in": "query", "description": description, "schema": schema}
-    return parameter if shown is None else parameter | {"example": shown}
+    # The schema's example, not the parameter's, which a page would fill in for every filter at once.
+    examples = {} if shown is None else {"examples": [shown]}
+    return {"name": name, "in": "query", "description": description, "schema": schema | examples}
 
 
 def _prefer(description: str, shown: str) -> Schema:
@@ -180,4 +181,4 @@ def _header(
 ) -> Schema:
     # API Gateway bounds all headers together (10,240 bytes), not this API one of them.
     schema = schema or {"type": "string", "pattern": r"^[^\x00\r\n]*$"}
-    return {"name": name, "in": "header", "description": description, "schema": schema, "example": shown}
+    return {"name": name, "in": "header", "description": description, "schema": schema | {"examples": [shown]}}

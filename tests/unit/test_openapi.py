@@ -128,9 +128,12 @@ def test_every_example_is_valid(access: str) -> None:
     checked = 0
     for _, _, operation in operations(described):
         for parameter in (resolved(described, one) for one in operation.get("parameters", [])):
-            if "example" in parameter:
+            for example in [
+                *parameter["schema"].get("examples", []),
+                *([parameter["example"]] * ("example" in parameter)),
+            ]:
                 checked += 1
-                validator(described, parameter["schema"]).validate(parameter["example"])
+                validator(described, parameter["schema"]).validate(example)
         bodies = [operation["requestBody"]] if "requestBody" in operation else []
         for holder in [*bodies, *(resolved(described, one) for one in operation["responses"].values())]:
             for media in holder.get("content", {}).values():
