@@ -40,7 +40,7 @@ def shared_parameters() -> dict[str, Schema]:
         "cursor": _query(
             "cursor",
             "The place of a page, as `next` and `prev` have it, with the filters and the sort it was made with.",
-            {"type": "string", "maxLength": 8000, "pattern": "^[A-Za-z0-9_-]+$"},
+            {"type": "string", "maxLength": 8000, "pattern": r"^[A-Za-z0-9_-]+$(?!\n)"},
         ),
         "preferCount": _prefer("`count=exact` or `count=estimated` asks for the number of rows.", "count=exact"),
         "preferCreate": _prefer(
@@ -180,5 +180,5 @@ def _header(
     name: str, description: str, schema: Schema | None = None, shown: str = '"900150983cd24fb0d6963f7d28e17f72"'
 ) -> Schema:
     # API Gateway bounds all headers together (10,240 bytes), not this API one of them.
-    schema = schema or {"type": "string", "pattern": r"^[^\x00\r\n]*$"}
+    schema = schema or {"type": "string", "pattern": r"^[^\x00\r\n]*$(?!\n)"}
     return {"name": name, "in": "header", "description": description, "schema": schema | {"examples": [shown]}}

@@ -14,7 +14,7 @@ PROBLEM = "application/problem+json"
 HEADERS: dict[str, Schema] = {
     "ETag": {
         "description": "The version of the row, for If-Match and If-None-Match (RFC 9110).",
-        "schema": {"type": "string", "maxLength": 34, "pattern": '^"[0-9a-f]{32}"$'},
+        "schema": {"type": "string", "maxLength": 34, "pattern": r'^"[0-9a-f]{32}"$(?!\n)'},
         "example": '"900150983cd24fb0d6963f7d28e17f72"',
     },
     "Location": {
@@ -24,12 +24,12 @@ HEADERS: dict[str, Schema] = {
     },
     "Link": {
         "description": "The pages after and before, where there are such (RFC 8288).",
-        "schema": {"type": "string", "maxLength": 20000, "pattern": "^[ -~]+$"},
+        "schema": {"type": "string", "maxLength": 20000, "pattern": r"^[ -~]+$(?!\n)"},
         "example": '</customers?limit=2&cursor=WyJDVVNUMDAyIl0>; rel="next"',
     },
     "Preference-Applied": {
         "description": "What was done of what `Prefer` asked for (RFC 7240).",
-        "schema": {"type": "string", "maxLength": 200, "pattern": "^[a-z=, -]+$"},
+        "schema": {"type": "string", "maxLength": 200, "pattern": r"^[a-z=, -]+$(?!\n)"},
         "example": "return=minimal",
     },
     "Idempotency-Replayed": {
@@ -44,7 +44,7 @@ HEADERS: dict[str, Schema] = {
     },
     "Allow": {
         "description": "The methods that the path has.",
-        "schema": {"type": "string", "maxLength": 200, "pattern": "^[A-Z, ]+$"},
+        "schema": {"type": "string", "maxLength": 200, "pattern": r"^[A-Z, ]+$(?!\n)"},
         "example": "GET, POST",
     },
     "Cache-Control": {
