@@ -16,4 +16,5 @@ def _execute(settings: Settings) -> Execute:
     return InProcessExecutor(local_handler())
 
 
-app = create_app(_execute(Settings.from_environment(os.environ)))
+_settings = Settings.from_environment(os.environ)
+app = create_app(_execute(_settings), cors_origins=_settings.cors_origins)
