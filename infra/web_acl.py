@@ -147,4 +147,4 @@ def _delete(client: Any, api: RestApi) -> None:
     if _associated(client, api).get("Id") == found["Id"]:
         client.disassociate_web_acl(ResourceArn=stage_arn(client, api))
     token = client.get_web_acl(**found)["LockToken"]
-    eventually.call(client, "DeleteWebACL", "WAFAssociatedItemException", **found, LockToken=token)
+    eventually.call(client, "DeleteWebACL", "WAFAssociatedItemException", LockToken=token, **dict[str, Any](found))
