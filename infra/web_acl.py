@@ -121,8 +121,8 @@ def _existing(client: Any, api: RestApi) -> tuple[dict[str, str], str, str]:
 def _associated(client: Any, api: RestApi) -> dict[str, Any]:
     try:
         return client.get_web_acl_for_resource(ResourceArn=stage_arn(client, api)).get("WebACL") or {}
-    except client.exceptions.WAFNonexistentItemException:  # the stage is gone
-        return {}
+    except (client.exceptions.WAFNonexistentItemException, client.exceptions.WAFInvalidParameterException):
+        return {}  # the stage is gone, or its API's id is not known any more
 
 
 def _associate(client: Any, api: RestApi) -> None:

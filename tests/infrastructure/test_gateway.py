@@ -428,10 +428,11 @@ def test_removing_leaves_nothing_of_ours_and_can_be_repeated(aws: Aws, api: Rest
     assert gateway.remove(aws, api) == []
 
 
-def test_removing_works_when_the_api_is_gone(aws: Aws, api: RestApi) -> None:
+@pytest.mark.parametrize("forgotten", [False, True])
+def test_removing_works_when_the_api_is_gone(aws: Aws, api: RestApi, forgotten: bool) -> None:
     gateway.apply(aws, api, "api_key", SETTINGS)
     aws("apigateway").delete_rest_api(restApiId=api.rest_api_id)
-    gateway.remove(aws, api)
+    gateway.remove(aws, RestApi("", "api", "dev", "") if forgotten else api)
     assert items(aws, "get_usage_plans") == items(aws, "get_api_keys") == []
     assert aws("wafv2").list_web_acls(Scope="REGIONAL")["WebACLs"] == []
 

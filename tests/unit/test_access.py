@@ -16,7 +16,7 @@ FUNCTION = {"QUERY_EXECUTOR_FUNCTION": "crud-api-dev-query-executor:live"}
 
 
 def app() -> Chalice:
-    """The API, with a health check beside it."""
+    """The API, with a health check and a preflight beside it."""
 
     def execute(request: object) -> None:
         raise AssertionError(request)
@@ -25,16 +25,19 @@ def app() -> Chalice:
     made = create_app(served)
     if "/health" not in made.routes:
         made.route("/health")(dict)
+    if "OPTIONS" not in made.routes["/customers"]:
+        made.route("/customers", methods=["OPTIONS"])(dict)
     return made
 
 
 def protection(made: Chalice) -> dict[str, set[tuple[bool, type | None]]]:
-    """(whether a key is asked for, the authorizer's type) of all other routes, and of the health check."""
+    """(whether a key is asked for, the authorizer's type) of the health check and preflights, and of all others."""
     found: dict[str, set[tuple[bool, type | None]]] = {"protected": set(), "open": set()}
     for path, methods in made.routes.items():
-        for route in methods.values():
+        for method, route in methods.items():
             authorizer = None if route.authorizer is None else type(route.authorizer)
-            found["open" if path == "/health" else "protected"].add((bool(route.api_key_required), authorizer))
+            is_open = path == "/health" or method == "OPTIONS"
+            found["open" if is_open else "protected"].add((bool(route.api_key_required), authorizer))
     return found
 
 
@@ -47,7 +50,9 @@ def protection(made: Chalice) -> dict[str, set[tuple[bool, type | None]]]:
         ("cognito", (False, CognitoUserPoolAuthorizer)),
     ],
 )
-def test_every_route_is_protected_but_the_health_check(kind: str, wanted: tuple[bool, type | None]) -> None:
+def test_every_route_is_protected_but_the_health_check_and_preflights(
+    kind: str, wanted: tuple[bool, type | None]
+) -> None:
     made = protect(app(), kind, POOL)
     assert len(made.routes) >= 5
     assert protection(made) == {"protected": {wanted}, "open": {(False, None)}}
