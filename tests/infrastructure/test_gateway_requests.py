@@ -105,16 +105,27 @@ def test_a_plan_is_patched_at_the_paths_that_api_gateway_has() -> None:
     answers = Answers("apigateway", lambda operation: (200, plan if operation == "GetUsagePlans" else b"{}"))
     settings = GatewaySettings(throttle=Throttle(2.5, 4), quota=Quota(5, "MONTH"))
     next(iter(usage_plan.changes(answers.client, API, settings))).make()
-    (params,) = (params for name, params in answers.sent if name == "UpdateUsagePlan")
-    assert params["usagePlanId"] == "p1"
-    stages = [one for one in params["patchOperations"] if one["path"] == "/apiStages"]
+    updates = [params for name, params in answers.sent if name == "UpdateUsagePlan"]
+    assert {one["usagePlanId"] for one in updates} == {"p1"}
+    operations = [one for params in updates for one in params["patchOperations"]]
+    stages = [one for one in operations if one["path"] == "/apiStages"]
     assert stages == [
         {"op": "remove", "path": "/apiStages", "value": "old:api"},
         {"op": "add", "path": "/apiStages", "value": "abc123:api"},
     ]
-    limits = {one["path"]: one["value"] for one in params["patchOperations"] if one["op"] == "replace"}
+    limits = {one["path"]: one["value"] for one in operations if one["op"] == "replace"}
     assert limits.keys() == PLAN_PATHS
     assert list(limits.values()) == ["2.5", "4", "5", "MONTH", "0"]
+
+
+def test_what_a_plan_lacks_is_added_and_a_stage_that_is_gone_stops_nothing() -> None:
+    plan = b'{"item": [{"id": "p1", "name": "crud-api-dev", "apiStages": [{"apiId": "gone", "stage": "api"}]}]}'
+    replies = iter([(400, b"BadRequestException"), (200, b"{}")])
+    answers = Answers("apigateway", lambda name: (200, plan) if name == "GetUsagePlans" else next(replies))
+    next(iter(usage_plan.changes(answers.client, API, GatewaySettings()))).make()
+    added = [params["patchOperations"] for name, params in answers.sent if name == "UpdateUsagePlan"][1]
+    assert {one["op"] for one in added} == {"add"}
+    assert {one["path"] for one in added} == (PLAN_PATHS - {"/quota/offset"}) | {"/apiStages"}
 
 
 @pytest.mark.parametrize(
