@@ -11,6 +11,7 @@ import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
+from botocore.config import Config
 from botocore.exceptions import ClientError, WaiterError
 
 from infra import eventually, gateway_stage, usage_plan
@@ -35,8 +36,9 @@ class Answers:
     """
 
     def __init__(self, service: Any, answer: Callable[[str], tuple[int, bytes]]) -> None:
+        once = Config(retries={"total_max_attempts": 1})
         self.client: Any = boto3.client(
-            service, region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test"
+            service, region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test", config=once
         )
         self.sent: list[tuple[str, dict[str, Any]]] = []
         self._answer = answer
@@ -132,6 +134,7 @@ def test_what_a_plan_lacks_is_added_and_a_stage_that_is_gone_stops_nothing() -> 
     ("service", "operation", "refusal", "arguments"),
     [
         ("apigateway", "UpdateAccount", "BadRequestException", {"patchOperations": []}),
+        ("apigateway", "CreateDeployment", "TooManyRequestsException", {"restApiId": "abc123", "stageName": "api"}),
         (
             "wafv2",
             "AssociateWebACL",
@@ -143,7 +146,8 @@ def test_what_a_plan_lacks_is_added_and_a_stage_that_is_gone_stops_nothing() -> 
 def test_what_is_not_known_everywhere_yet_is_asked_for_again(
     service: str, operation: str, refusal: str, arguments: dict[str, Any]
 ) -> None:
-    replies = iter([(400, refusal.encode()), (400, refusal.encode()), (200, b"{}")])
+    made = 201 if operation.startswith("Create") else 200
+    replies = iter([(400, refusal.encode()), (400, refusal.encode()), (made, b"{}")])
     answers = Answers(service, lambda _: next(replies))
     eventually.call(answers.client, operation, refusal, delay_s=0, **arguments)
     assert answers.sent == [(operation, arguments)] * 3
