@@ -39,7 +39,7 @@ run: $(RUNS) ## Serve the API here with a database of its own; [PORT=8001] [DATA
 test: $(DEVELOPS) $(LAMBDA_FRONT_END) ## Run all tests and measure their coverage
 	$(BIN)/python -m pytest --cov
 
-soak: $(DEVELOPS) ## Run what takes longer: a hundred faults under load
+soak: $(DEVELOPS) ## Run what takes longer: a hundred faults under load, 10,000 cases of Schemathesis
 	$(BIN)/python -m pytest -m soak -s
 
 check: $(DEVELOPS) $(POLICY_SCANNER) $(NPM_TOOLS) ## Check style, types, the direction of imports, templates and workflows
