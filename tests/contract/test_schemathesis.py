@@ -1,4 +1,4 @@
-"""The served API keeps to its own description: Schemathesis sends what is and what is not right by it, and follows links.
+"""The served API keeps to its description: Schemathesis sends what is right by it and what is not, and follows links.
 
 `pytest -m soak` sends five times as much.
 """
@@ -16,12 +16,12 @@ from tests.served import served
 
 # What is not taken for a fault, and why.
 CONFIG = Path(__file__).with_name("schemathesis.toml")
-PHASES = {"examples", "coverage", "fuzzing", "stateful"}
+PHASES = ["examples", "coverage", "fuzzing", "stateful"]
 
 
-@pytest.mark.timeout(600)  # of a machine that does much else
+@pytest.mark.timeout(1200)  # seconds, of a machine that does much else
 @pytest.mark.parametrize(
-    ("examples", "least"), [(20, 2_000), pytest.param(250, 10_000, marks=pytest.mark.soak, id="soak")]
+    ("examples", "least"), [(20, 2_000), pytest.param(800, 10_000, marks=pytest.mark.soak, id="soak")]
 )
 def test_the_api_is_as_it_is_described(database_url: str, tmp_path: Path, examples: int, least: int) -> None:
     report = tmp_path / "report.json"
@@ -29,7 +29,7 @@ def test_the_api_is_as_it_is_described(database_url: str, tmp_path: Path, exampl
         done = subprocess.run(
             [
                 Path(sys.executable).with_name("st"), "--config-file", CONFIG, "run", f"{url}/openapi.json",
-                "--checks=all", "--mode=all", f"--max-examples={examples}", "--phases=examples,coverage,fuzzing,stateful",
+                "--checks=all", "--mode=all", f"--max-examples={examples}", f"--phases={','.join(PHASES)}",
                 "--workers=1", "--seed=1", "--generation-database=none", "--continue-on-failure", "--no-color",
                 "--suppress-health-check=too_slow", f"--report-json-path={report}",
             ],
@@ -37,7 +37,7 @@ def test_the_api_is_as_it_is_described(database_url: str, tmp_path: Path, exampl
         )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads(report.read_text())
-    assert {name for name, phase in found["phases"].items() if phase["status"] == "success"} == PHASES
+    assert {name: phase["status"] for name, phase in found["phases"].items()} == dict.fromkeys(PHASES, "success")
     assert found["operations"]["tested"] == found["operations"]["total"] > 0
     assert (found["failures"], found["errors"]) == ([], [])
     assert found["test_cases"]["generated"] >= least
