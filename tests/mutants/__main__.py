@@ -68,7 +68,7 @@ def _attempt(mutation: Mutation | None, arguments: Sequence[str]) -> Outcome:
             check=False,
         )
         seconds = time.monotonic() - started
-    failed = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
+    failed = re.search(r"^FAILED (.+?)(?: - .*)?$", done.stdout, re.MULTILINE)
     return Outcome(done.returncode, failed[1] if failed else "", done.stdout, seconds)
 
 
@@ -105,11 +105,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         attempts = {pool.submit(_attempt, one, one.tests.split()): one for one in wanted}
         for n, attempt in enumerate(as_completed(attempts), 1):
             one, outcome = attempts[attempt], attempt.result()
-            killed = outcome.status == _FOUND
+            killed = outcome.status == _FOUND and outcome.killer != ""  # not where a fixture has an error
             survived += not killed
             said = "killed" if killed else "SURVIVED" if outcome.status == _DONE else "NOT TRIED"
             _say(f"[{n:2}/{len(wanted)}] {said:9} {outcome.seconds:5.1f} s  {one.harm}", f"{'':26}{outcome.killer}")
-            if outcome.status not in {_DONE, _FOUND}:
+            if not killed:
                 _say(outcome.output)
         if alone.result().status != _DONE:
             _say(alone.result().output, "The same tests fail without any mutation.")

@@ -95,7 +95,7 @@ MUTATIONS = [
         "crud_api/routes.py",
         '@routes.route("/", methods=["POST"], name=f"create_{resource.name}")',
         '@routes.route("/", methods=["POST"], name=f"create_{resource.name}", content_types=[])',
-        "tests/functional/test_rows.py tests/functional/test_creation.py",
+        "tests/functional/test_invocations.py tests/unit/test_cors.py",
     ),
     Mutation(
         "of an array with a mistake nobody knows in which row it is",
