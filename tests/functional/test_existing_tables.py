@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -70,3 +71,16 @@ def test_a_value_longer_than_the_users_column_is_refused_and_not_cut(adopted: Ap
     answer = adopted("POST", "/customers", {"customer_id": "NEW", "customer_name": "x" * 150})
     assert answer.status == 422
     assert adopted("GET", "/customers/NEW").status == 404
+
+
+def test_a_column_of_a_type_of_the_users_own_is_filtered_and_sorted(database_url: str) -> None:
+    run_sql(database_url, MADE_BY_HAND)
+    run_sql(database_url, "CREATE TYPE demo.state AS ENUM ('pending', 'on hold')")
+    run_sql(database_url, "ALTER TABLE demo.orders ALTER status TYPE demo.state USING status::demo.state")
+    apply_migrations(database_url)
+    api = Api(InProcessExecutor(create_local_handler(database_url)))
+    for query in ("status=on hold", "status[like]=on*", 'status[in]="on hold"', "status[gt]=pending"):
+        assert api("GET", f"/orders?{quote(query, safe='=')}", prefer="count=exact").json["count"] == 60
+    assert api("GET", "/orders?status=shipped").status == 400
+    served = [row["status"] for row in every_row(api, "/orders?sort=status&limit=50")]
+    assert served == ["pending"] * 60 + ["on hold"] * 60 + [None] * 60
