@@ -125,3 +125,21 @@ def test_an_upsert_reaches_what_is_no_plain_table(database_url: str, kind: str) 
     assert [answer.status for answer in merges] == [201, 200]
     assert [row["order_id"] for row in merges[1].json] == ["O0", "O1", "O2"]
     assert api("POST", "/orders", rows).pointers == ["#/0/order_id", "#/1/order_id", "#/2/order_id"]
+
+
+def test_a_row_without_a_key_is_listed_and_ends_every_list(database_url: str) -> None:
+    run_sql(
+        database_url, MADE_BY_HAND.replace(" PRIMARY KEY", "").replace(" REFERENCES demo.customers (customer_id)", "")
+    )
+    run_sql(database_url, "UPDATE demo.customers SET customer_id = NULL WHERE customer_id > 'CUST0002'")
+    apply_migrations(database_url)
+    api = Api(InProcessExecutor(create_local_handler(database_url)))
+    descending = every_row(api, "/customers?sort=-customer_id&limit=118&fields=customer_id")
+    assert [row["customer_id"] for row in descending] == [None] * 118 + ["CUST0002", "CUST0001"]
+    for limit in (1, 2, 3, 119):
+        served = [row["customer_id"] for row in every_row(api, f"/customers?limit={limit}")]
+        assert served[:2] == ["CUST0001", "CUST0002"]
+    page = api("GET", "/customers?limit=3").json
+    empty = api("GET", page["next"]).json
+    assert (empty["items"], empty["next"]) == ([], None)
+    assert api("GET", empty["prev"]).json["items"][-1]["customer_id"] is None
