@@ -107,7 +107,7 @@ def test_a_wrong_type_is_named_in_every_field(refusing: Api, path: str, field: s
     right = {"customer_id": "C2", "customer_name": "N"} if path == "/customers" else {
         "order_id": "O1", "customer_id": "C1", "total_amount": 1,
     }  # fmt: skip
-    takes = {"total_amount": (5, 5.5), "orders": ([],)}.get(field, ("2026-13-45",))
+    takes: tuple[object, ...] = {"total_amount": (5, 5.5), "orders": ([],)}.get(field, ("2026-13-45",))
     if value in takes or (value == "2026-13-45" and field in {"city", "state"}):
         return
     answer = refusing("POST", path, right | {field: value})
@@ -182,6 +182,7 @@ def test_an_unknown_name_is_named_whatever_it_is(refusing: Api, name: str) -> No
 
 def test_an_answer_to_nothing_but_errors_stays_small_enough_to_be_sent(refusing: Api) -> None:
     names = {f"é{n}": 1 for n in range(30_000)}
+    body: object
     for body in (names, [{}] * 1000, [{f"{n}": 1} for n in range(1000)], {"x" * 900_000: 1}, ["x"] * 1000):
         answer = refusing("POST", "/customers", body)
         assert (answer.status, refusing.invocations) == (422, 0)

@@ -32,12 +32,12 @@ def url(database_url: str) -> str:
 
 
 @contextmanager
-def meeting(url: str, other_sql: str, path: str, body: Any, **headers: str) -> Iterator[tuple[Any, Future[Response]]]:
+def meeting(url: str, other_sql: str, path: str, body: Any, **headers: Any) -> Iterator[tuple[Any, Future[Response]]]:
     """A POST that waits for another client, which is in the middle of a transaction."""
     api: GatewayApi = api_of(url)
     with closing(psycopg2.connect(url)) as other, other.cursor() as cursor, ThreadPoolExecutor(1) as pool:
         cursor.execute(other_sql)
-        answer = pool.submit(api, "POST", path, body, **headers)
+        answer = pool.submit(lambda: api("POST", path, body, **headers))
         eventually(lambda: waits_for_a_lock(url))
         yield other, answer
 

@@ -107,3 +107,15 @@ def test_a_relation_is_read_once_a_row_though_two_things_are_asked_of_it(source:
     query = list_query(BY_NAME["customers"], RELATIONS["customers"], {"expand": ["orders"], "limit": ["3"]})
     reads = [step for step in steps(source, "customers", query) if step.get("Relation Name") == "orders"]
     assert [step["Actual Loops"] for step in reads] == [4]
+
+
+def test_a_page_that_no_answer_could_hold_does_not_leave_the_database(source: cursor) -> None:
+    source.execute(
+        "INSERT INTO demo.customers (customer_id, customer_name) "
+        "SELECT 'Z' || n, repeat('x', 200000) FROM generate_series(1, 40) AS n"
+    )
+    query = list_query(BY_NAME["customers"], {}, {"customer_id[gte]": ["Z"]})
+    statement = select_page(BY_NAME["customers"], query)
+    source.execute(scan(statement.sql).text, bind(statement.params, []))
+    ((items, found, *_),) = source.fetchall()
+    assert (items, found) == (None, 40)
