@@ -23,6 +23,8 @@ class Preferences(Struct, frozen=True):
 
     def applied(self, *names: str) -> dict[str, str]:
         """The header `Preference-Applied` for those of `return`, `resolution` and `count` that were asked for."""
+        if self is _NONE:
+            return {}
         wanted = {"return": self.return_, "resolution": self.resolution, "count": self.count}
         said = ", ".join(f"{name}={wanted[name]}" for name in names if wanted[name])
         return {"Preference-Applied": said} if said else {}
