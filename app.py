@@ -2,6 +2,7 @@
 
 import os
 
+from crud_api.access import protect
 from crud_api.application import create_app
 from crud_api.executor import InProcessExecutor, LambdaExecutor
 from crud_api.routes import Execute
@@ -17,4 +18,5 @@ def _execute(settings: Settings) -> Execute:
 
 
 _settings = Settings.from_environment(os.environ)
-app = create_app(_execute(_settings), cors_origins=_settings.cors_origins)
+_app = create_app(_execute(_settings), access=_settings.access, cors_origins=_settings.cors_origins)
+app = protect(_app, _settings.access, _settings.cognito_user_pool_arn)
