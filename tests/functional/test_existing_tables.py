@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -70,3 +71,34 @@ def test_a_value_longer_than_the_users_column_is_refused_and_not_cut(adopted: Ap
     answer = adopted("POST", "/customers", {"customer_id": "NEW", "customer_name": "x" * 150})
     assert answer.status == 422
     assert adopted("GET", "/customers/NEW").status == 404
+
+
+def test_a_column_of_a_type_of_the_users_own_is_filtered_and_sorted(database_url: str) -> None:
+    run_sql(database_url, MADE_BY_HAND)
+    run_sql(database_url, "CREATE TYPE demo.state AS ENUM ('pending', 'on hold')")
+    run_sql(database_url, "ALTER TABLE demo.orders ALTER status TYPE demo.state USING status::demo.state")
+    apply_migrations(database_url)
+    api = Api(InProcessExecutor(create_local_handler(database_url)))
+    for query in ("status=on hold", "status[like]=on*", 'status[in]="on hold"', "status[gt]=pending"):
+        assert api("GET", f"/orders?{quote(query, safe='=')}", prefer="count=exact").json["count"] == 60
+    assert api("GET", "/orders?status=shipped").status == 400
+    served = [row["status"] for row in every_row(api, "/orders?sort=status&limit=50")]
+    assert served == ["pending"] * 60 + ["on hold"] * 60 + [None] * 60
+
+
+def test_a_row_without_a_key_is_listed_and_ends_every_list(database_url: str) -> None:
+    run_sql(
+        database_url, MADE_BY_HAND.replace(" PRIMARY KEY", "").replace(" REFERENCES demo.customers (customer_id)", "")
+    )
+    run_sql(database_url, "UPDATE demo.customers SET customer_id = NULL WHERE customer_id > 'CUST0002'")
+    apply_migrations(database_url)
+    api = Api(InProcessExecutor(create_local_handler(database_url)))
+    descending = every_row(api, "/customers?sort=-customer_id&limit=118&fields=customer_id")
+    assert [row["customer_id"] for row in descending] == [None] * 118 + ["CUST0002", "CUST0001"]
+    for limit in (1, 2, 3, 119):
+        served = [row["customer_id"] for row in every_row(api, f"/customers?limit={limit}")]
+        assert served[:2] == ["CUST0001", "CUST0002"]
+    page = api("GET", "/customers?limit=3").json
+    empty = api("GET", page["next"]).json
+    assert (empty["items"], empty["next"]) == ([], None)
+    assert api("GET", empty["prev"]).json["items"][-1]["customer_id"] is None

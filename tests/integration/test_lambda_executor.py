@@ -15,7 +15,8 @@ from tests.functional.conftest import CLIENT_OPTIONS
 from tests.lambda_runtime import LambdaFront, lambda_function
 from tests.network import silent_port
 
-REPLY = {"results": [{"columns": [], "rows": [["[]", None]], "row_count": 1, "truncated": False}]}
+EMPTY_PAGE = ["", 0, None, None, None, True, None]
+REPLY = {"results": [{"columns": [], "rows": [EMPTY_PAGE], "row_count": 1, "truncated": False}]}
 Start = Callable[[str], LambdaFront]
 
 

@@ -93,6 +93,13 @@ def test_an_index_that_begins_with_the_sort_key_serves_both_directions(source: c
     assert rows_read(source, at(first, Cursor(toward, (None, FAR)))) <= LIMIT + 1
 
 
+@pytest.mark.parametrize("sort", ["created_at,-order_id", "-created_at,status,order_id"])
+def test_keys_beyond_the_index_sort_the_ties_only(source: cursor, sort: str) -> None:
+    first = listed(sort=sort)
+    values = ("2026-01-01 05:00:00+00", "pending", FAR) if "status" in sort else ("2026-01-01 05:00:00+00", FAR)
+    assert rows_read(source, at(first, Cursor("gt", values))) <= 2 * LIMIT
+
+
 def test_the_rows_of_one_customer_are_read_by_their_own_index(source: cursor) -> None:
     by_filter = listed(customer_id="CUST7")
     nested = listed(Parent(BY_NAME["customers"], RELATIONS["customers"]["orders"], "CUST7"))
