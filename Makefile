@@ -14,6 +14,9 @@ LAMBDA_FRONT_END := $(if $(filter Linux,$(shell uname)),$(VENV)/lambda-rie/.inst
 # Scans the templates for what is open or unencrypted. Its pins contradict ours, so it has an environment of its own.
 POLICY_SCANNER := $(VENV)/checkov/.installed-3.3.30
 
+# The peers that the bench compares with stay apart from what the product and its tests are checked with.
+BENCHES := $(VENV)/bench/.installed
+
 # make would read a $ in the URL's password as the beginning of one of its variables.
 ifdef DATABASE_URL
 override DATABASE_URL := $(value DATABASE_URL)
@@ -22,7 +25,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test soak check format clean
+.PHONY: help run test soak bench check format clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -36,6 +39,9 @@ test: $(DEVELOPS) $(LAMBDA_FRONT_END) ## Run all tests and measure their coverag
 
 soak: $(DEVELOPS) ## Run what takes longer: a hundred faults under load
 	$(BIN)/python -m pytest -m soak -s
+
+bench: $(BENCHES) $(LAMBDA_FRONT_END) ## Measure the API against its peers and write docs/performance.md; 5 minutes, Linux only
+	$(VENV)/bench/bin/python -m bench all
 
 check: $(DEVELOPS) $(POLICY_SCANNER) ## Check style, format, types, the direction of imports and the templates
 	$(BIN)/ruff check
@@ -64,6 +70,12 @@ $(RUNS): requirements-local.txt | $(BIN)/python
 $(DEVELOPS): requirements-dev.txt | $(BIN)/python
 $(RUNS) $(DEVELOPS):
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+$(BENCHES): requirements-bench.txt | $(BIN)/python
+	$(BIN)/python -m venv --clear $(VENV)/bench
+	$(VENV)/bench/bin/pip install --quiet --disable-pip-version-check -r $<
+	ln -sfn ../lambda-rie $(VENV)/bench/lambda-rie
 	@touch $@
 
 $(LAMBDA_FRONT_END): | $(BIN)/python
