@@ -19,8 +19,8 @@ DOCUMENT = Path(__file__).parents[1] / "docs" / "performance.md"
 FOLDER = DOCUMENT.with_suffix("")
 RESULTS = FOLDER / "results.json"
 LIBRARIES = """
-    chalice msgspec boto3 psycopg2-binary psycopg sqlalchemy fastapi mangum pydantic aws-lambda-powertools flask apig-wsgi
-    awslambdaric
+    chalice msgspec boto3 psycopg2-binary psycopg sqlalchemy fastapi mangum pydantic flask apig-wsgi
+    aws-lambda-powertools awslambdaric
 """.split()
 
 Result = Mapping[str, Any]
