@@ -43,15 +43,16 @@ class LambdaExecutor:
         return _decoded(payload, is_error="FunctionError" in response)
 
     def _create_client(self) -> LambdaClient:
-        import boto3  # noqa: PLC0415 - see above
-        from botocore.config import Config  # noqa: PLC0415
+        from botocore.config import Config  # noqa: PLC0415 - see above
+
+        from crud_api.lambda_client import create_client  # noqa: PLC0415
 
         config = Config(
             connect_timeout=EXECUTOR_CONNECT_S,
             read_timeout=self._read_timeout_s,
             retries={"total_max_attempts": 1},  # boto3's default sends an invocation again after a read time-out
         )
-        self._client = boto3.client("lambda", config=config, **self._client_options)
+        self._client = create_client(config, **self._client_options)
         return self._client
 
 

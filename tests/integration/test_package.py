@@ -51,7 +51,7 @@ def test_it_holds_the_app_its_two_packages_and_their_one_library(package: Path) 
     assert {path.name for path in package.iterdir()} == SHIPPED
     assert {path.name for path in (package / "query_executor").iterdir()} == {"__init__.py", "contract.py"}
     source = {path.name for path in (ROOT / "crud_api").iterdir() if path.suffix == ".py"}
-    assert {path.name for path in (package / "crud_api").iterdir()} == source
+    assert {path.name for path in (package / "crud_api").iterdir()} == source | {"lambda_data"}
     assert not list(package.rglob("*.pyc"))
 
 
