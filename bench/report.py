@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import re
@@ -80,10 +81,13 @@ def _operations(result: Result) -> str:
         ]
         for name, row in result["rows"].items()
     ]
+    best = [[name, *(f"{row[each]['best']:.2f}" for each in OPERATIONS)] for name, row in result["rows"].items()]
     times = [[name, *(f"{row[each]['ms']:.3f}" for each in OPERATIONS)] for name, row in result["rows"].items()]
     return (
         f"Ratios to the bare handler in the same round: the median of {result['rounds']} rounds, and the quartiles.\n\n"
         + table(["", *OPERATIONS], ratios)
+        + "\n\nThe best round of each, least disturbed by other programs, to the bare handler's:\n\n"
+        + table(["", *OPERATIONS], best)
         + "\n\nMedians in milliseconds:\n\n"
         + table(["", *OPERATIONS], times)
     )
@@ -116,11 +120,9 @@ def _cold(result: Result) -> str:
         + table(["", "ms", "ratio", "to", "memory"], rows)
         + "\n\n"
         + table(["what is shipped", "MB"], sizes)
-        + "\n\nComputed, not measured: a function's share of a CPU is its memory / 1769 MB, and until it has a whole one, "
-        + "work takes so much longer (USD of eu-central-1, x86: 0.0000166667 a GB-second).\n\n"
-        + table(
-            ["memory", "API's cold start, ms", "executor's, ms", "a million requests of 5 ms CPU, USD"], _memory(result)
-        )
+        + "\n\nComputed, not measured: a function's share of a CPU is its memory / 1769 MB.\n"
+        + "The requests have 1 ms of CPU and 2 ms of waiting each; a GB-second is USD 0.0000166667 (x86).\n\n"
+        + table(["memory", "API's cold start, ms", "executor's, ms", "a million API requests, USD"], _memory(result))
     )
 
 
@@ -129,8 +131,8 @@ def _memory(result: Result) -> list[list[str]]:
     for memory_mb in (256, 512, 1024, 1769):
         slower = 1769 / memory_mb
         starts = [f"{result['rows'][name]['ms'] * slower:.0f}" for name in (cold.API_PACKAGED, cold.EXECUTOR)]
-        billed_ms = max(1, -(-5 * slower // 1))
-        rows.append([f"{memory_mb} MB", *starts, f"{memory_mb / 1024 * billed_ms * 1000 * 0.0000166667:.2f}"])
+        billed_ms = math.ceil(2 + 1 * slower)
+        rows.append([f"{memory_mb} MB", *starts, f"{memory_mb / 1024 * billed_ms * 1000 * 0.0000166667:.3f}"])
     return rows
 
 

@@ -56,7 +56,8 @@ def rotated(names: Sequence[str], by: int) -> list[str]:
 def compared(medians: Mapping[str, Mapping[str, Sequence[float]]], base: str) -> dict[str, dict[str, dict[str, float]]]:
     """For each peer and operation the median of its rounds in ms, and of its ratios to `base` in the same rounds.
 
-    `low` and `high` are the quartiles of the ratios.
+    `low` and `high` are the quartiles of the ratios; `best` is the ratio of the best rounds, which other programs on
+    the machine disturb the least.
     """
     rows: dict[str, dict[str, dict[str, float]]] = {}
     for name, operations in medians.items():
@@ -69,5 +70,6 @@ def compared(medians: Mapping[str, Mapping[str, Sequence[float]]], base: str) ->
                 "ratio": round(middle, 3),
                 "low": round(low, 3),
                 "high": round(high, 3),
+                "best": round(min(times) / min(medians[base][operation]), 3),
             }
     return rows
