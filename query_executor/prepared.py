@@ -16,6 +16,7 @@ from psycopg2.extensions import adapt
 from query_executor.values import Literal
 
 _MOST = 100  # statements a connection keeps; each takes some 50 KB of the server's memory
+_LONGEST = 10_000  # characters; a longer text is hardly one that comes again, and all of them are kept here
 _PLACE = re.compile(r"%\((\w+)\)s|%%")
 # Syntax or a type that cannot be found (42), a name that this session does not know (26), a result whose columns are
 # no longer the prepared ones (0A). Nothing has been done then.
@@ -41,7 +42,7 @@ class Prepared:
         values = f"({', '.join(arguments)})" if arguments else ""
         if (name := self._names.get(key)) is not None:
             return f"EXECUTE {name}{values}"
-        if key in self._refused or not _came_before(key, self._seen):
+        if len(text) > _LONGEST or key in self._refused or not _came_before(key, self._seen):
             return None
         self._names[key] = name = _name(key)
         dropped = f"DEALLOCATE {self._names.pop(next(iter(self._names)))}; " if len(self._names) > _MOST else ""

@@ -67,6 +67,12 @@ def test_what_came_once_is_not_prepared(executor: Executor) -> None:
     assert prepared(executor) == 0
 
 
+def test_what_is_very_long_is_not_prepared(executor: Executor) -> None:
+    sql = f"SELECT id FROM t WHERE id IN ({', '.join(map(str, range(4000)))}) ORDER BY id"
+    assert [value(executor(sql, max_rows=1)) for _ in range(3)] == [1, 1, 1]
+    assert prepared(executor) == 0
+
+
 @pytest.mark.parametrize("sql", ["SELECT 1) AS x, (SELECT 2", "SELECT id FROM t WHERE", "SELECT nothing FROM t"])
 def test_what_is_wrong_is_refused_each_time(executor: Executor, sql: str) -> None:
     first, *others = [failure(executor(sql, max_rows=1), "sqlstate", "message") for _ in range(4)]
