@@ -15,7 +15,7 @@ from psycopg2.extensions import adapt
 
 from query_executor.values import Literal
 
-_MOST = 100  # statements a connection keeps; each takes some 50 KB of the server's memory
+_MOST = 50  # statements a connection keeps; each takes some 0.1 MB of the server's memory
 _LONGEST = 10_000  # characters; a longer text is hardly one that comes again, and all of them are kept here
 _PLACE = re.compile(r"%\((\w+)\)s|%%")
 # Syntax or a type that cannot be found (42), a name that this session does not know (26), a result whose columns are

@@ -122,7 +122,7 @@ def test_read_only_holds_for_what_is_prepared(executor: Executor) -> None:
 
 
 def test_the_server_keeps_only_the_newest(executor: Executor) -> None:
-    for number in range(130):
+    for number in range(70):
         for _ in range(2):
             assert value(executor(f"SELECT id + {number} FROM t WHERE id = 1", max_rows=1)) == 1 + number
-    assert prepared(executor) == 100
+    assert prepared(executor) == 50
