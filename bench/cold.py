@@ -119,7 +119,7 @@ def first_answer(start: Start) -> tuple[float, int]:
 
 @contextmanager
 def invoked(url: str) -> Iterator[str]:
-    """An endpoint that answers each Invoke as the executor did the first time, so that only the API's own time counts."""
+    """An endpoint that answers each Invoke as the executor did at first, so that only the API's own time counts."""
     database = Database(lambda: Settings({"dsn": url}))
     handle = create_handler(database)
     answers: dict[str, bytes] = {}
