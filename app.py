@@ -2,6 +2,7 @@
 
 import os
 
+from crud_api.access import protect
 from crud_api.application import create_app
 from crud_api.executor import InProcessExecutor, LambdaExecutor
 from crud_api.routes import Execute
@@ -16,4 +17,6 @@ def _execute(settings: Settings) -> Execute:
     return InProcessExecutor(local_handler())
 
 
-app = create_app(_execute(Settings.from_environment(os.environ)))
+_settings = Settings.from_environment(os.environ)
+_app = create_app(_execute(_settings), access=_settings.access, cors_origins=_settings.cors_origins)
+app = protect(_app, _settings.access, _settings.cognito_user_pool_arn)

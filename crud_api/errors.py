@@ -16,6 +16,7 @@
      ├── InternalError             500   a defect of this API or of its set-up
      ├── ExecutorFailedError       502   the query executor crashed, is not there or its answer was lost
      ├── ExecutorBusyError         503   the executor or the database has no room now
+     ├── NotReadyError             503   the database does not answer a monitor
      └── DeadlineExceededError     504   the database took too long, and nothing was written
 
 `ChaliceUnhandledError` is the one exception that Chalice lets through to the middleware, which makes the response.
@@ -143,6 +144,12 @@ class ExecutorBusyError(ApiError):
     """The executor or the database cannot take the request now. `Retry-After` says when to try again."""
 
     status, slug, title = 503, "busy", "The service is busy"
+
+
+class NotReadyError(ApiError):
+    """The database does not answer."""
+
+    status, slug, title = 503, "not-ready", "The service is not ready"
 
 
 class DeadlineExceededError(ApiError):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from crud_api.fields import Amount, ForeignKey, Key, Timestamp
 from crud_api.resource import Reference, Resource
@@ -15,8 +15,8 @@ Status = Literal["pending", "processing", "shipped", "delivered", "cancelled"]
 class Order(Struct):
     """A row of demo.orders."""
 
-    order_id: Key
-    customer_id: ForeignKey
+    order_id: Annotated[Key, Meta(examples=["ORD001"])]
+    customer_id: Annotated[ForeignKey, Meta(examples=["CUST001"])]
     total_amount: Amount
     status: Status = "pending"
     created_at: Timestamp | None = None

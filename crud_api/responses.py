@@ -11,6 +11,7 @@ from chalice.app import Response
 from query_executor.contract import MAX_REPLY_BYTES
 
 JSON = "application/json"
+NOTHING = "text/plain"  # the type of a body without a character
 # Rows are private and change: no cache on the way may keep them, and no browser may guess their type.
 PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
@@ -22,7 +23,8 @@ def row(body: str, etag: str, status_code: int = 200, **headers: str) -> Respons
 
 def stored(body: str, status_code: int, headers: Mapping[str, str]) -> Response:
     """What was stored, its body being the JSON text that the database wrote; or none, where the client wants none."""
-    return _response(body, status_code, {"Content-Type": JSON, **headers} if body else headers)
+    # Chalice would say that no body is JSON, which it is not.
+    return _response(body, status_code, {"Content-Type": JSON if body else NOTHING, **headers})
 
 
 def location(collection: str, key: str) -> str:
@@ -33,6 +35,11 @@ def location(collection: str, key: str) -> str:
 def not_modified(etag: str) -> Response:
     """The row is what the client has (RFC 9110, section 15.4.5)."""
     return _response("", 304, {"ETag": f'"{etag}"'})
+
+
+def json_text(body: str) -> Response:
+    """A JSON text that is no row."""
+    return _response(body, 200, {"Content-Type": JSON})
 
 
 def no_content() -> Response:

@@ -28,7 +28,6 @@ INSERTS = """
     INSERT INTO demo.orders (order_id, customer_id, total_amount, created_at)
     SELECT 'ORD' || to_char(n, 'FM00000'), 'CUST' || n % 20 + 1, 1, '2026-01-01Z'::timestamptz + n * interval '1s'
     FROM generate_series(1, 20000) n;
-    CREATE INDEX ON demo.orders (created_at, order_id);
     ANALYZE demo.customers;
     ANALYZE demo.orders;
 """

@@ -1,0 +1,153 @@
+"""Schemas of rows, derived from the declarations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from crud_api.creation import MAX_ROWS
+from crud_api.fields import Field
+from crud_api.openapi.field_schemas import Schema, answered, example, ref, written
+from crud_api.relations import Relation, Relations
+from crud_api.resource import Resource
+from crud_api.selection import MAX_EMBEDDED
+from query_executor.contract import MAX_REPLY_BYTES
+
+
+def row_schemas(resource: Resource, relations: Relations) -> dict[str, Schema]:
+    """The component schemas of a resource by name; `model_name` and its prefixes and suffixes name them."""
+    name = model_name(resource)
+    nested = [relation for relation in relations.values() if relation.many]
+    schemas = {
+        name: _stored(resource),
+        f"{name}View": _view(resource, relations),
+        f"{name}Page": _page(name),
+        f"New{name}": _new(resource, nested),
+        f"{name}Change": _change(resource),
+        f"{name}Created": _created(resource, nested),
+    }
+    for relation in nested:
+        schemas[f"New{name}{model_name(relation.resource)}"] = _new(relation.resource, [], without=relation.column)
+    return schemas
+
+
+def model_name(resource: Resource) -> str:
+    """What one row is called: the model's name."""
+    return resource.model.__name__
+
+
+def stored_example(resource: Resource) -> dict[str, Any]:
+    """A row as it is answered."""
+    return {name: example(field) for name, field in resource.fields.items()}
+
+
+def new_example(resource: Resource) -> dict[str, Any]:
+    """A row as it is sent."""
+    return {name: example(field) for name, field in resource.fields.items() if name not in resource.read_only}
+
+
+def change_example(resource: Resource) -> dict[str, Any]:
+    """A change of one field: of the last that can be written."""
+    name = list(_changeable(resource))[-1]
+    return {name: example(resource.fields[name])}
+
+
+def _stored(resource: Resource) -> Schema:
+    return _object(
+        {name: answered(field) for name, field in resource.fields.items()},
+        required=list(resource.fields),
+        description=f"A stored row of {resource.name}. One older than today's rules is answered as it is.",
+        example=stored_example(resource),
+    )
+
+
+def _view(resource: Resource, relations: Relations) -> Schema:
+    properties = {name: answered(field) for name, field in resource.fields.items()}
+    for relation in relations.values():
+        one = ref("schemas", model_name(relation.resource))
+        many = {"type": "array", "maxItems": MAX_EMBEDDED, "items": one}
+        properties[relation.name] = many if relation.many else {"anyOf": [one, {"type": "null"}]}
+    return _object(
+        properties,
+        description=f"A row of {resource.name}: the columns that `fields` picks, by default all, "
+        "and the rows that `expand` asks for.",
+        example=stored_example(resource),
+    ) | {"minProperties": 1}
+
+
+def _created(resource: Resource, nested: Sequence[Relation]) -> Schema:
+    stored = _stored(resource)
+    for relation in nested:
+        stored["properties"][relation.name] = {
+            "type": "array",
+            "maxItems": MAX_ROWS,
+            "items": ref("schemas", model_name(relation.resource)),
+        }
+    stored["description"] = f"A row of {resource.name} as it was stored" + (
+        ", with the rows that were sent with it." if nested else "."
+    )
+    return stored
+
+
+def _page(name: str) -> Schema:
+    link = {"type": ["string", "null"], "format": "uri-reference", "maxLength": MAX_REPLY_BYTES}
+    return _object(
+        {
+            "items": {"type": "array", "maxItems": MAX_ROWS, "items": ref("schemas", f"{name}View")},
+            "next": link | {"description": "The URL of the next page."},
+            "prev": link | {"description": "The URL of the page before."},
+            "count": {
+                "type": "integer",
+                "format": "int64",
+                "minimum": 0,
+                "maximum": 2**63 - 1,
+                "description": "How many rows there are on all pages, where `Prefer` asks for it.",
+            },
+        },
+        required=["items", "next", "prev"],
+        description="A page of rows.",
+    )
+
+
+def _new(resource: Resource, nested: Sequence[Relation], without: str | None = None) -> Schema:
+    fields = {name: f for name, f in resource.fields.items() if name not in resource.read_only and name != without}
+    schema = _object(
+        {name: written(field) for name, field in fields.items()},
+        required=[name for name, field in fields.items() if field.required],
+        description=f"A new row of {resource.name}."
+        + (f" Its {without} is that of the row it is sent with." if without else ""),
+        example={name: example(field) for name, field in fields.items()},
+    )
+    for relation in nested:
+        schema["properties"][relation.name] = {
+            "type": "array",
+            "maxItems": MAX_ROWS,
+            "items": ref("schemas", f"New{model_name(resource)}{model_name(relation.resource)}"),
+            "description": f"Rows of {relation.resource.name} that are stored with it, in one transaction.",
+        }
+    return schema
+
+
+def _change(resource: Resource) -> Schema:
+    return _object(
+        {name: written(field) for name, field in _changeable(resource).items()},
+        description=f"What changes in a row of {resource.name}: a field that is absent stays as it is, null clears it. "
+        f"A {resource.key} may be sent too, if it is that of the path: a key does not change.",
+        example=change_example(resource),
+    )
+
+
+def _changeable(resource: Resource) -> dict[str, Field]:
+    return {n: f for n, f in resource.fields.items() if n not in resource.read_only and n != resource.key}
+
+
+def _object(
+    properties: Schema, *, description: str, required: Sequence[str] = (), example: dict[str, Any] | None = None
+) -> Schema:
+    schema: Schema = {"type": "object", "description": description, "properties": properties}
+    if required:
+        schema["required"] = list(required)
+    schema["additionalProperties"] = False
+    if example is not None:
+        schema["examples"] = [example]
+    return schema

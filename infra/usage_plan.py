@@ -1,0 +1,147 @@
+"""API keys: the usage plan of a stage, with its limits, and the keys that belong to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from infra.gateway_settings import GatewaySettings
+from infra.rest_api import Change, RestApi
+
+
+def changes(client: Any, api: RestApi, settings: GatewaySettings) -> Iterator[Change]:
+    """What has to be changed until the stage has its plan, bound to it, and a key that works."""
+    plan = find(client, api)
+    if plan is None:
+        yield Change(f"Make the usage plan {api.name}: {_limits(settings)}.", lambda: _make(client, api, settings))
+    else:
+        others, patch = _bound(plan) - {_here(api)}, _patch(plan, api, settings)
+        if others or patch:
+            yield Change(
+                f"Set the usage plan {api.name} to {_limits(settings)}, for {_here(api)} only.",
+                lambda: _update(client, plan, others, patch),
+            )
+    if not keys(client, api):
+        yield Change(f"Make an API key for the usage plan {api.name}.", lambda: add_key(client, api))
+
+
+def keys(client: Any, api: RestApi) -> list[dict[str, Any]]:
+    """Our keys of the plan that are enabled, the oldest first; who else was given one by hand keeps it."""
+    plan = find(client, api)
+    bound = {one["id"] for one in _items(client, "get_usage_plan_keys", usagePlanId=plan["id"])} if plan else set()
+    found = [one for one in _named(client, api) if one["id"] in bound and one["enabled"]]
+    return sorted(found, key=lambda one: (one["createdDate"], one["id"]))
+
+
+def add_key(client: Any, api: RestApi) -> str:
+    """Make one more key and return its value; those before stay valid."""
+    plan = find(client, api)
+    if plan is None:
+        raise LookupError(f"there is no usage plan {api.name}: deploy the stage with access api_key first")
+    key = client.create_api_key(name=api.name, description=f"Of the stage {api.stage}", enabled=True)
+    client.create_usage_plan_key(usagePlanId=plan["id"], keyId=key["id"], keyType="API_KEY")
+    return str(key["value"])
+
+
+def retire_keys(client: Any, api: RestApi) -> int:
+    """Delete all of the stage's keys but the newest; returns how many."""
+    old = keys(client, api)[:-1]
+    for one in old:
+        client.delete_api_key(apiKey=one["id"])
+    return len(old)
+
+
+def removal(client: Any, api: RestApi) -> Iterator[Change]:
+    """Our keys, also those that a killed run bound to nothing, and the plan."""
+    plan = find(client, api)
+    for one in _named(client, api):
+        yield Change(f"Delete the API key {one['id']}.", partial(client.delete_api_key, apiKey=one["id"]))
+    if plan:
+        yield Change(f"Delete the usage plan {api.name}.", lambda: _delete(client, plan))
+
+
+def find(client: Any, api: RestApi) -> dict[str, Any] | None:
+    """The stage's usage plan; its name is how it is known again."""
+    found = [one for one in _items(client, "get_usage_plans") if one.get("name") == api.name]
+    return min(found, key=lambda one: str(one["id"]), default=None)
+
+
+def _named(client: Any, api: RestApi) -> list[dict[str, Any]]:
+    found = _items(client, "get_api_keys", nameQuery=api.name, includeValues=True)  # of names that begin so
+    return [one for one in found if one.get("name") == api.name]
+
+
+def _items(client: Any, operation: str, **arguments: Any) -> list[dict[str, Any]]:
+    return [one for page in client.get_paginator(operation).paginate(**arguments) for one in page.get("items", [])]
+
+
+def _make(client: Any, api: RestApi, settings: GatewaySettings) -> None:
+    quota = {"quota": {"limit": settings.quota.limit, "period": settings.quota.period}} if settings.quota else {}
+    client.create_usage_plan(
+        name=api.name,
+        description=f"Of the stage {api.stage}",
+        apiStages=[{"apiId": api.rest_api_id, "stage": api.api_stage}],
+        throttle={"rateLimit": settings.throttle.rate, "burstLimit": settings.throttle.burst},
+        **quota,
+    )
+
+
+def _here(api: RestApi) -> str:
+    """The stage, as a usage plan's patch operations name it."""
+    return f"{api.rest_api_id}:{api.api_stage}"
+
+
+def _bound(plan: dict[str, Any]) -> set[str]:
+    return {f"{one['apiId']}:{one['stage']}" for one in plan.get("apiStages", [])}
+
+
+def _patch(plan: dict[str, Any], api: RestApi, settings: GatewaySettings) -> list[dict[str, str]]:
+    """UpdateUsagePlan's patch operations, from the plan as it is to the settings."""
+    patch = [] if _here(api) in _bound(plan) else [{"op": "add", "path": "/apiStages", "value": _here(api)}]
+    rate = settings.throttle.rate
+    limits: list[tuple[str, str, Any]] = [
+        ("throttle", "rateLimit", int(rate) if rate == int(rate) else rate),
+        ("throttle", "burstLimit", settings.throttle.burst),
+    ]
+    if settings.quota:
+        limits += [("quota", "limit", settings.quota.limit), ("quota", "period", settings.quota.period)]
+        # Where the period begins is 0 unless somebody moved it.
+        limits += [("quota", "offset", 0)] if plan.get("quota", {}).get("offset") else []
+    elif plan.get("quota"):
+        patch.append({"op": "remove", "path": "/quota"})
+    for part, name, wanted in limits:
+        is_now = plan.get(part, {}).get(name)
+        if is_now != wanted:
+            operation = "add" if is_now is None else "replace"
+            patch.append({"op": operation, "path": f"/{part}/{name}", "value": str(wanted)})
+    return patch
+
+
+def _update(client: Any, plan: dict[str, Any], others: set[str], patch: list[dict[str, str]]) -> None:
+    _unbind(client, plan, others)
+    if patch:
+        client.update_usage_plan(usagePlanId=plan["id"], patchOperations=patch)
+
+
+def _unbind(client: Any, plan: dict[str, Any], stages: set[str]) -> None:
+    """A stage that is gone cannot be unbound, and need not be."""
+    for stage in sorted(stages):
+        patch = [{"op": "remove", "path": "/apiStages", "value": stage}]
+        try:
+            client.update_usage_plan(usagePlanId=plan["id"], patchOperations=patch)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in ("BadRequestException", "NotFoundException"):
+                raise
+
+
+def _delete(client: Any, plan: dict[str, Any]) -> None:
+    _unbind(client, plan, _bound(plan))  # or it could not be deleted
+    client.delete_usage_plan(usagePlanId=plan["id"])
+
+
+def _limits(settings: GatewaySettings) -> str:
+    quota = f", {settings.quota.limit} a {settings.quota.period.lower()}" if settings.quota else ", no quota"
+    return f"{settings.throttle.rate:g} requests a second, {settings.throttle.burst} at once{quota}"
