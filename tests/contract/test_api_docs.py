@@ -49,6 +49,7 @@ EXAMPLES = examples()
 
 
 def normal(text: str) -> str:
+    text = re.sub(r"^(HTTP/1.1 \d{3}) .*$", r"\1", text, flags=re.MULTILINE)  # Python 3.13 has other words
     for name, form in CHANGING.items():
         text = form.sub(f"<{name}>", text)
     return text
@@ -81,8 +82,9 @@ def answers(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
     with served(database, tmp_path_factory.mktemp("api-docs") / "server.log", CORS_ORIGINS=ORIGIN) as url:
         printed = []
         for command, expected in EXAMPLES:
-            sent = ETAG.sub(lambda match: etags.get(match[0], match[0]), command).replace(ADDRESS, url)
-            sent = sent.replace("curl ", "curl --silent --max-time 30 ", 1)
+            sent = command.replace(ADDRESS, url).replace("curl ", "curl --silent --max-time 30 ", 1)
+            for shown_one, etag in etags.items():
+                sent = sent.replace(shown_one, etag)
             done = subprocess.run(["bash", "-c", sent], capture_output=True, text=True, check=True)
             printed.append(done.stdout.replace(url, ADDRESS))
             etags |= dict(zip(ETAG.findall(expected), ETAG.findall(done.stdout), strict=False))
@@ -98,12 +100,14 @@ def test_a_request_has_its_answer(answers: list[str], number: int) -> None:
         assert shown(expected_head).fullmatch(f"{head}\n"), head
 
 
-def test_it_sends_every_kind_of_request_that_the_api_has() -> None:
+def test_it_shows_every_path_method_operator_and_header() -> None:
     commands = " ".join(command for command, _ in EXAMPLES)
     for path, operations in document(RESOURCES, "none")["paths"].items():
         form = re.escape(path).replace(r"\{", "{").replace(r"\}", "}")
         assert re.search(re.sub("{.*?}", "[^/? ]+", form), commands) or path.startswith("/docs/"), path
-        assert {name.upper() for name in operations} & {"PUT", "PATCH", "DELETE"} <= set(re.findall("-X ([A-Z]+)", commands))
+        assert {name.upper() for name in operations} & {"PUT", "PATCH", "DELETE"} <= set(
+            re.findall("-X ([A-Z]+)", commands)
+        )
     for operator in (*OPERATORS, "limit=", "sort=", "fields=", "expand=", "cursor=", "Prefer: ", "Idempotency-Key: ",
                      "If-Match: ", "If-None-Match: ", "Origin: "):  # fmt: skip
         assert operator in TEXT, operator
