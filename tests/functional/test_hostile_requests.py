@@ -43,10 +43,34 @@ def in_url(text: str) -> str:
     return quote(text.encode(errors="surrogatepass"), safe="")
 
 
-def forged(resource: Resource, text: str) -> str:
-    """A cursor with this text for its place, sealed as the API's own are."""
+def filled(template: Any, text: str) -> Any:
+    """A body with the text where {} stands."""
+    if isinstance(template, dict):
+        return {name: filled(value, text) for name, value in template.items()}
+    if isinstance(template, list):
+        return [filled(value, text) for value in template]
+    return text if template == "{}" else template
+
+
+def sending(method: str, path: str, body: Any = None, **headers: str) -> Send:
+    """A request with the text where {} stands in its path, its body or its headers."""
+
+    def send(api: Api, text: str) -> Response:
+        sent = {name: value.replace("{}", text) for name, value in headers.items()}
+        return api(method, path.replace("{}", in_url(text)), filled(body, text), **sent)
+
+    return send
+
+
+def forging(resource: Resource) -> Send:
+    """A list from a place on that is the text, the cursor being sealed as the API's own are."""
     scope = list_query(resource, RELATIONS[resource.name], {}).scope
-    return in_url(cursors.encode(Cursor("gt", (text.encode(errors="replace").decode(),)), scope))
+
+    def send(api: Api, text: str) -> Response:
+        place = text.encode(errors="replace").decode()
+        return api("GET", f"/{resource.name}?cursor={cursors.encode(Cursor('gt', (place,)), scope)}")
+
+    return send
 
 
 def places() -> Iterator[tuple[str, Send]]:
@@ -55,52 +79,33 @@ def places() -> Iterator[tuple[str, Send]]:
         row = ROWS[resource.name]
         path, own = f"/{resource.name}", f"/{resource.name}/{row[resource.key]}"
         for field in resource.fields:
-            yield f"POST {path} {field}", sending("POST", path, lambda text, r=row, f=field: r | {f: text})
-            yield f"POST {path} [{field}]", sending("POST", path, lambda text, r=row, f=field: [r | {f: text}])
-            yield f"PATCH {own} {field}", sending("PATCH", own, lambda text, f=field: {f: text})
+            yield f"POST {path} {field}", sending("POST", path, row | {field: "{}"})
+            yield f"POST {path} [{field}]", sending("POST", path, [row | {field: "{}"}])
+            yield f"PATCH {own} {field}", sending("PATCH", own, {field: "{}"})
             # A column of each type; what is made of an operator is the same for all of one.
             operators = OPERATORS if field in {resource.key, "total_amount", "created_at"} else ()
             for name in (field, *(f"{field}[{operator}]" for operator in operators)):
                 yield f"GET {path}?{name}", sending("GET", f"{path}?{in_url(name)}={{}}")
         name = list(resource.fields)[1]  # of a text that may be long
         for headers in ({"idempotency_key": "k"}, {"prefer": "resolution=merge-duplicates"}):
-            made = lambda text, r=row, f=name: [r | {f: text}]  # noqa: E731
-            yield f"POST {path} {headers}", sending("POST", path, made, **headers)
-        yield f"PUT {own} If-Match", sending("PUT", own, lambda text, f=name: {f: text}, if_match='"x"')
+            yield f"POST {path} {headers}", sending("POST", path, [row | {name: "{}"}], **headers)
+        yield f"PUT {own} If-Match", sending("PUT", own, {name: "{}"}, if_match='"x"')
         for name in ("sort", "fields", "expand", "limit", "cursor"):
             yield f"GET {path}?{name}", sending("GET", f"{path}?{name}={{}}")
-        yield (
-            f"GET {path}?cursor=...",
-            lambda api, text, p=path, r=resource: api("GET", f"{p}?cursor={forged(r, text)}"),
-        )
-        for method in ("GET", "PUT", "DELETE"):
-            yield f"{method} {path}/...", sending(method, f"{path}/_{{}}", lambda _text: {})
-        for method, header in (
-            ("GET", "if_none_match"), ("PATCH", "if_match"), ("DELETE", "if_match"), ("PATCH", "prefer"),
-            ("GET", "prefer"),
-        ):  # fmt: skip
-            yield f"{method} {own} {header}", sending(method, own, lambda _text: {}, **{header: '"{}"'})
-        yield f"POST {path} idempotency_key", sending("POST", path, lambda _text, r=row: r, idempotency_key="{}")
-    for field in set(ORDERS.fields) - {"customer_id"}:
-        order = {"order_id": "New", "total_amount": 1}
-        yield (
-            f"POST /customers orders {field}",
-            sending(
-                "POST", "/customers", lambda text, o=order, f=field: ROWS[CUSTOMERS.name] | {"orders": [o | {f: text}]}
-            ),
-        )
+        yield f"GET {path}?cursor=...", forging(resource)
+        for method in ("GET", "DELETE"):
+            yield f"{method} {path}/...", sending(method, f"{path}/_{{}}")
+            tag = "if_none_match" if method == "GET" else "if_match"
+            yield f"{method} {own} {tag}", sending(method, own, **{tag: '"{}"'})
+        yield f"PUT {path}/...", sending("PUT", f"{path}/_{{}}", {})
+        yield f"PATCH {own} if_match", sending("PATCH", own, {}, if_match='"{}"')
+        yield f"PATCH {own} prefer", sending("PATCH", own, {}, prefer="{}")
+        yield f"GET {path} prefer", sending("GET", path, prefer="{}")
+        yield f"POST {path} idempotency_key", sending("POST", path, row, idempotency_key="{}")
+    for field in sorted({*ORDERS.fields} - {"customer_id"}):
+        order = {"order_id": "New", "total_amount": 1, field: "{}"}
+        yield f"POST /customers orders {field}", sending("POST", "/customers", ROWS["customers"] | {"orders": [order]})
     yield "GET /customers/.../orders", sending("GET", "/customers/_{}/orders")
-
-
-def sending(method: str, path: str, body: Callable[[str], Any] | None = None, **headers: str) -> Send:
-    """A request with the text in its body, or where {} stands in its path or in a header."""
-
-    def send(api: Api, text: str) -> Response:
-        sent = {name: value.replace("{}", text) for name, value in headers.items()}
-        made = body(text) if body is not None and method in {"POST", "PUT", "PATCH"} else None
-        return api(method, path.replace("{}", in_url(text)), made, **sent)
-
-    return send
 
 
 PLACES = dict(places())
