@@ -2,7 +2,7 @@
 
 import os
 
-from crud_api.application import create_app
+from crud_api.application import APP_NAME, create_app
 from crud_api.executor import InProcessExecutor, LambdaExecutor
 from crud_api.routes import Execute
 from crud_api.settings import Settings
@@ -17,3 +17,5 @@ def _execute(settings: Settings) -> Execute:
 
 
 app = create_app(_execute(Settings.from_environment(os.environ)))
+# The REST API's name in AWS, by which the deploy finds it again, and its metrics those of one stage.
+app.app_name = os.environ.get("API_NAME", APP_NAME)
