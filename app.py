@@ -2,6 +2,7 @@
 
 import os
 
+from crud_api.access import protect
 from crud_api.application import APP_NAME, create_app
 from crud_api.executor import InProcessExecutor, LambdaExecutor
 from crud_api.routes import Execute
@@ -16,6 +17,7 @@ def _execute(settings: Settings) -> Execute:
     return InProcessExecutor(local_handler())
 
 
-app = create_app(_execute(Settings.from_environment(os.environ)))
+_settings = Settings.from_environment(os.environ)
+app = protect(create_app(_execute(_settings)), _settings.access, _settings.cognito_user_pool_arn)
 # The REST API's name in AWS, by which the deploy finds it again, and its metrics those of one stage.
 app.app_name = os.environ.get("API_NAME", APP_NAME)

@@ -6,41 +6,74 @@ repeating changes nothing and what was changed by hand is put back.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
 
+from crud_api.access import API_KEY
+from infra import gateway_logs, gateway_responses, gateway_stage, usage_plan, web_acl
 from infra.gateway_settings import GatewaySettings
+from infra.rest_api import Aws, Change, RestApi
 
-Aws = Callable[[str], Any]  # from the name of a service to its boto3 client
-
-
-@dataclass(frozen=True)
-class RestApi:
-    """A deployed REST API; `stage` is Chalice's name (dev), `api_stage` API Gateway's (api)."""
-
-    rest_api_id: str
-    api_stage: str
-    stage: str
-    access_log_group_arn: str
-    cors_origins: tuple[str, ...] = ()
+__all__ = ["Aws", "RestApi", "api_key", "apply", "plan", "remove", "retire_keys", "rotate_key"]
 
 
 def apply(aws: Aws, api: RestApi, access: str, settings: GatewaySettings) -> list[str]:
     """Give the API its settings. Returns a sentence for each thing that changed; none when nothing had to."""
-    raise NotImplementedError
+    return _make(_changes(aws, api, access, settings))
 
 
 def plan(aws: Aws, api: RestApi, access: str, settings: GatewaySettings) -> list[str]:
     """What `apply` would say, changing nothing."""
-    raise NotImplementedError
+    return [change.sentence for change in _changes(aws, api, access, settings)]
 
 
 def remove(aws: Aws, api: RestApi) -> list[str]:
-    """Remove what `apply` made, before Chalice deletes the API or after. Returns a sentence for each thing."""
-    raise NotImplementedError
+    """Remove what `apply` made, before Chalice deletes the API or after. Returns a sentence for each thing.
+
+    After is second best: WAF and usage plans hold a stage that is there.
+    """
+    return _make(
+        change
+        for part in (
+            web_acl.removal(aws("wafv2"), api),
+            usage_plan.removal(aws("apigateway"), api),
+            gateway_logs.removal(aws, api),
+        )
+        for change in part
+    )
 
 
 def api_key(aws: Aws, api: RestApi) -> str | None:
     """The value of the stage's newest API key, or None where there is none."""
-    raise NotImplementedError
+    found = usage_plan.keys(aws("apigateway"), api)
+    return str(found[-1]["value"]) if found else None
+
+
+def rotate_key(aws: Aws, api: RestApi) -> str | None:
+    """Make a new API key and return its value. The old ones stay valid until `retire_keys`."""
+    usage_plan.add_key(aws("apigateway"), api)
+    return api_key(aws, api)
+
+
+def retire_keys(aws: Aws, api: RestApi) -> int:
+    """Delete all API keys of the stage but the newest; returns how many."""
+    return usage_plan.retire_keys(aws("apigateway"), api)
+
+
+def _changes(aws: Aws, api: RestApi, access: str, settings: GatewaySettings) -> Iterator[Change]:
+    client = aws("apigateway")
+    if access == API_KEY:
+        yield from usage_plan.changes(client, api, settings)
+    if settings.access_logs:
+        yield from gateway_logs.changes(aws, api)  # before the stage, which may not log without
+    yield from gateway_stage.changes(client, api, settings)
+    yield from web_acl.changes(aws("wafv2"), api, settings.waf)
+    yield from gateway_responses.changes(client, api, access)
+
+
+def _make(changes: Iterator[Change]) -> list[str]:
+    """Make one after the other; what is compared later sees what was made before."""
+    made = []
+    for change in changes:
+        change.make()
+        made.append(change.sentence)
+    return made

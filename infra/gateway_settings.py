@@ -1,4 +1,4 @@
-"""The member "gateway" of .chalice/config.json, read and checked: what the REST API of a stage is told beside its routes."""
+"""The member "gateway" of .chalice/config.json, read and checked: what a REST API is told beside its routes."""
 
 from __future__ import annotations
 
@@ -103,9 +103,7 @@ def _known(name: str, given: Any, members: tuple[str, ...]) -> None:
 
 
 def _bool(config: Mapping[str, Any], name: str) -> bool:
-    return bool(
-        _checked(f"gateway.{name}", config.get(name, True), lambda one: isinstance(one, bool), "true or false")
-    )
+    return bool(_checked(f"gateway.{name}", config.get(name, True), lambda one: isinstance(one, bool), "true or false"))
 
 
 def _checked(name: str, value: Any, is_right: Callable[[Any], bool], right: str) -> Any:

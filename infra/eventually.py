@@ -1,0 +1,27 @@
+"""Calls that AWS refuses for a while, because one of its services does not know yet what another was just told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from botocore.waiter import WaiterModel, create_waiter_with_client
+
+DELAY_S, ATTEMPTS = 5, 60  # WAF has been seen to need minutes
+
+
+def call(client: Any, operation: str, refusal: str, delay_s: int = DELAY_S, **arguments: Any) -> None:
+    """Call an operation (UpdateAccount) until it succeeds, as long as it fails with the error code `refusal`.
+
+    Raises botocore's `ClientError` for another error, or its `WaiterError` when it is refused for too long.
+    """
+    waiting = {
+        "operation": operation,
+        "delay": delay_s,
+        "maxAttempts": ATTEMPTS,
+        "acceptors": [
+            {"matcher": "status", "expected": 200, "state": "success"},
+            {"matcher": "error", "expected": refusal, "state": "retry"},
+        ],
+    }
+    model = WaiterModel({"version": 2, "waiters": {operation: waiting}})
+    create_waiter_with_client(operation, model, client).wait(**arguments)

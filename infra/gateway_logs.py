@@ -1,0 +1,126 @@
+"""What API Gateway needs before it writes logs: one role an account and region, and a log group that ends.
+
+API Gateway has no role of a stage or API for this. So the role is shared, one that is there already is left alone, and
+ours stays as long as any other API writes logs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from infra import eventually
+from infra.rest_api import Aws, Change, RestApi
+
+POLICY_NAME = "service-role/AmazonAPIGatewayPushToCloudWatchLogs"  # which API Gateway insists on
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "apigateway.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    ],
+}
+RETENTION_DAYS = 30  # where the access log's group does not say
+
+
+def changes(aws: Aws, api: RestApi) -> Iterator[Change]:
+    """What has to be made before the stage can be told to log."""
+    role = aws("apigateway").get_account().get("cloudwatchRoleArn")
+    if not role or (role.endswith(f"/{_role_name(aws)}") and _role(aws) is None):
+        yield Change(
+            f"Let API Gateway write logs in this account and region, by the role {_role_name(aws)}.",
+            lambda: _make_role(aws),
+        )
+    group, days = _execution_group(api), _retention_days(aws, api)
+    found = _log_group(aws, group)
+    if found is None or found.get("retentionInDays") != days:
+        yield Change(f"Keep the log group {group} for {days} days.", lambda: _keep(aws, group, days))
+
+
+def removal(aws: Aws, api: RestApi) -> Iterator[Change]:
+    """The log group of the API's errors; and the role, if it is ours and nothing else in the region logs."""
+    group = _execution_group(api)
+    if _log_group(aws, group) is not None:
+        yield Change(f"Delete the log group {group}.", lambda: aws("logs").delete_log_group(logGroupName=group))
+    role = aws("apigateway").get_account().get("cloudwatchRoleArn") or ""
+    used = role and not role.endswith(f"/{_role_name(aws)}")
+    if not used and (role or _role(aws) is not None) and not _others_log(aws, api):
+        yield Change(f"Delete the role {_role_name(aws)}.", lambda: _delete_role(aws))
+
+
+def _role_name(aws: Aws) -> str:
+    return f"crud-api-gateway-logs-{aws('apigateway').meta.region_name}"
+
+
+def _role(aws: Aws) -> dict[str, Any] | None:
+    iam = aws("iam")
+    try:
+        return dict(iam.get_role(RoleName=_role_name(aws))["Role"])
+    except iam.exceptions.NoSuchEntityException:
+        return None
+
+
+def _make_role(aws: Aws) -> None:
+    iam, name = aws("iam"), _role_name(aws)
+    role = _role(aws) or iam.create_role(
+        RoleName=name,
+        Description="API Gateway writes the logs of all its stages in the region by it",
+        AssumeRolePolicyDocument=json.dumps(TRUST),
+    )["Role"]  # fmt: skip
+    partition = role["Arn"].split(":")[1]
+    iam.attach_role_policy(RoleName=name, PolicyArn=f"arn:{partition}:iam::aws:policy/{POLICY_NAME}")
+    patch = [{"op": "replace", "path": "/cloudwatchRoleArn", "value": role["Arn"]}]
+    # A role is not known everywhere at once; until then API Gateway says that it lacks permissions.
+    eventually.call(aws("apigateway"), "UpdateAccount", "BadRequestException", patchOperations=patch)
+
+
+def _delete_role(aws: Aws) -> None:
+    iam, name = aws("iam"), _role_name(aws)
+    patch = [{"op": "replace", "path": "/cloudwatchRoleArn", "value": ""}]
+    aws("apigateway").update_account(patchOperations=patch)
+    if _role(aws) is not None:
+        for policy in iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]:
+            iam.detach_role_policy(RoleName=name, PolicyArn=policy["PolicyArn"])
+        iam.delete_role(RoleName=name)
+
+
+def _others_log(aws: Aws, api: RestApi) -> bool:
+    """Whether another REST API of the region logs, or there is a WebSocket API, which uses the same role."""
+    client = aws("apigateway")
+    for page in client.get_paginator("get_rest_apis").paginate():
+        for one in page["items"]:
+            for stage in client.get_stages(restApiId=one["id"])["item"] if one["id"] != api.rest_api_id else []:
+                levels = {method.get("loggingLevel", "OFF") for method in (stage.get("methodSettings") or {}).values()}
+                if stage.get("accessLogSettings") or levels - {"OFF"}:
+                    return True
+    pages = aws("apigatewayv2").get_paginator("get_apis").paginate()
+    return any(one["ProtocolType"] == "WEBSOCKET" for page in pages for one in page["Items"])
+
+
+def _execution_group(api: RestApi) -> str:
+    """The name is API Gateway's own; a group it makes by itself is kept for ever."""
+    return f"API-Gateway-Execution-Logs_{api.rest_api_id}/{api.api_stage}"
+
+
+def _retention_days(aws: Aws, api: RestApi) -> int:
+    """As long as the access log."""
+    name = api.access_log_group_arn.removesuffix(":*").partition(":log-group:")[2]
+    found = _log_group(aws, name) if name else None
+    return int((found or {}).get("retentionInDays", RETENTION_DAYS))
+
+
+def _log_group(aws: Aws, name: str) -> dict[str, Any] | None:
+    pages = aws("logs").get_paginator("describe_log_groups").paginate(logGroupNamePrefix=name)
+    return next((one for page in pages for one in page["logGroups"] if one["logGroupName"] == name), None)
+
+
+def _keep(aws: Aws, group: str, days: int) -> None:
+    logs = aws("logs")
+    try:
+        logs.create_log_group(logGroupName=group)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceAlreadyExistsException":
+            raise
+    logs.put_retention_policy(logGroupName=group, retentionInDays=days)

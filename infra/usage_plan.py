@@ -1,0 +1,131 @@
+"""API keys: the usage plan of a stage, with its limits, and the keys that belong to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from infra.gateway_settings import GatewaySettings
+from infra.rest_api import Change, RestApi
+
+
+def changes(client: Any, api: RestApi, settings: GatewaySettings) -> Iterator[Change]:
+    """What has to be changed until the stage has its plan, bound to it, and a key that works."""
+    plan = find(client, api)
+    if plan is None:
+        yield Change(f"Make the usage plan {api.name}: {_limits(settings)}.", lambda: _make(client, api, settings))
+    elif patch := _patch(plan, api, settings):
+        yield Change(
+            f"Set the usage plan {api.name} to {_limits(settings)}, for {api.rest_api_id}:{api.api_stage}.",
+            lambda: client.update_usage_plan(usagePlanId=plan["id"], patchOperations=patch),
+        )
+    if not keys(client, api):
+        yield Change(f"Make an API key for the usage plan {api.name}.", lambda: add_key(client, api))
+
+
+def keys(client: Any, api: RestApi) -> list[dict[str, Any]]:
+    """Our keys of the plan that are enabled, the oldest first; who else was given one by hand keeps it."""
+    plan = find(client, api)
+    bound = _items(client, "get_usage_plan_keys", usagePlanId=plan["id"]) if plan else []
+    found = [client.get_api_key(apiKey=one["id"], includeValue=True) for one in bound]
+    return sorted(
+        (one for one in found if one["enabled"] and one["name"] == api.name),
+        key=lambda one: (one["createdDate"], one["id"]),
+    )
+
+
+def add_key(client: Any, api: RestApi) -> None:
+    """Make one more key; those before stay valid."""
+    plan = find(client, api)
+    if plan is None:
+        raise LookupError(f"there is no usage plan {api.name}: deploy the stage with access api_key first")
+    key = client.create_api_key(name=api.name, description=f"Of the stage {api.stage}", enabled=True)
+    client.create_usage_plan_key(usagePlanId=plan["id"], keyId=key["id"], keyType="API_KEY")
+
+
+def retire_keys(client: Any, api: RestApi) -> int:
+    """Delete all of the stage's keys but the newest; returns how many."""
+    old = keys(client, api)[:-1]
+    for one in old:
+        client.delete_api_key(apiKey=one["id"])
+    return len(old)
+
+
+def removal(client: Any, api: RestApi) -> Iterator[Change]:
+    """Our keys, also those that a killed run bound to nothing, and the plan."""
+    plan = find(client, api)
+    for one in _items(client, "get_api_keys", nameQuery=api.name):
+        if one["name"] == api.name:
+            yield Change(f"Delete the API key {one['id']}.", partial(client.delete_api_key, apiKey=one["id"]))
+    if plan:
+        yield Change(f"Delete the usage plan {api.name}.", lambda: _delete(client, plan))
+
+
+def find(client: Any, api: RestApi) -> dict[str, Any] | None:
+    """The stage's usage plan; its name is how it is known again."""
+    found = [one for one in _items(client, "get_usage_plans") if one["name"] == api.name]
+    return min(found, key=lambda one: str(one["id"]), default=None)
+
+
+def _items(client: Any, operation: str, **arguments: Any) -> list[dict[str, Any]]:
+    return [one for page in client.get_paginator(operation).paginate(**arguments) for one in page.get("items", [])]
+
+
+def _make(client: Any, api: RestApi, settings: GatewaySettings) -> None:
+    quota = {"quota": {"limit": settings.quota.limit, "period": settings.quota.period}} if settings.quota else {}
+    client.create_usage_plan(
+        name=api.name,
+        description=f"Of the stage {api.stage}",
+        apiStages=[{"apiId": api.rest_api_id, "stage": api.api_stage}],
+        throttle={"rateLimit": settings.throttle.rate, "burstLimit": settings.throttle.burst},
+        **quota,
+    )
+
+
+def _patch(plan: dict[str, Any], api: RestApi, settings: GatewaySettings) -> list[dict[str, str]]:
+    """UpdateUsagePlan's patch operations, from the plan as it is to the settings."""
+    patch = []
+    here = (api.rest_api_id, api.api_stage)
+    bound = {(one["apiId"], one["stage"]) for one in plan.get("apiStages", [])}
+    patch += [{"op": "remove", "path": "/apiStages", "value": ":".join(one)} for one in sorted(bound - {here})]
+    patch += [{"op": "add", "path": "/apiStages", "value": ":".join(one)} for one in {here} - bound]
+    throttle, quota = plan.get("throttle", {}), plan.get("quota", {})
+    rate = settings.throttle.rate
+    if throttle.get("rateLimit") != rate:
+        text = str(int(rate)) if rate.is_integer() else str(rate)
+        patch.append({"op": "replace", "path": "/throttle/rateLimit", "value": text})
+    if throttle.get("burstLimit") != settings.throttle.burst:
+        patch.append({"op": "replace", "path": "/throttle/burstLimit", "value": str(settings.throttle.burst)})
+    if settings.quota is None:
+        patch += [{"op": "remove", "path": "/quota"}] if quota else []
+    elif (quota.get("limit"), quota.get("period"), quota.get("offset", 0)) != (
+        settings.quota.limit,
+        settings.quota.period,
+        0,
+    ):
+        patch += [
+            {"op": "replace", "path": "/quota/limit", "value": str(settings.quota.limit)},
+            {"op": "replace", "path": "/quota/period", "value": settings.quota.period},
+            {"op": "replace", "path": "/quota/offset", "value": "0"},
+        ]
+    return patch
+
+
+def _delete(client: Any, plan: dict[str, Any]) -> None:
+    """A plan that is bound to a stage cannot be deleted, and one bound to an API that is gone cannot be unbound."""
+    for one in plan.get("apiStages", []):
+        stage = {"op": "remove", "path": "/apiStages", "value": f"{one['apiId']}:{one['stage']}"}
+        try:
+            client.update_usage_plan(usagePlanId=plan["id"], patchOperations=[stage])
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in ("BadRequestException", "NotFoundException"):
+                raise
+    client.delete_usage_plan(usagePlanId=plan["id"])
+
+
+def _limits(settings: GatewaySettings) -> str:
+    quota = f", {settings.quota.limit} a {settings.quota.period.lower()}" if settings.quota else ", no quota"
+    return f"{settings.throttle.rate:g} requests a second, {settings.throttle.burst} at once{quota}"
