@@ -84,12 +84,15 @@ def write_state(account: Account, stage: Stage) -> list[str]:
     iam = account.client("iam")
     resources: list[dict[str, str]] = []
     try:
-        role = iam.get_role(RoleName=stage.prefix)["Role"]
+        role = iam.get_role(RoleName=f"{stage.prefix}-api_handler")["Role"]
     except iam.exceptions.NoSuchEntityException:
         pass
     else:
         resources.append(
-            {"name": "default-role", "resource_type": "iam_role", "role_arn": role["Arn"], "role_name": stage.prefix}
+            {
+                "name": "api_handler_role", "resource_type": "iam_role",
+                "role_arn": role["Arn"], "role_name": role["RoleName"],
+            }  # fmt: skip
         )
     if (function := _function(account, stage)) is not None:
         arn = function["Configuration"]["FunctionArn"]

@@ -80,13 +80,13 @@ class Smoke:
     def _rows(self, mark: str) -> None:
         customer = {"customer_id": mark, "customer_name": "Smoke Test", "email": f"{mark}@example.com"}
         order = {"order_id": mark, "customer_id": mark, "status": "pending", "total_amount": 12.34}
-        self._expect("POST", "/customers", 201, customer, **customer)
-        self._expect("GET", f"/customers/{mark}", 200, **customer)
-        self._expect("POST", "/orders", 201, order, **order)
+        self._expect("POST", "/customers", 201, customer, customer)
+        self._expect("GET", f"/customers/{mark}", 200, has=customer)
+        self._expect("POST", "/orders", 201, order, order)
         listed = self._expect("GET", f"/orders?customer_id={mark}", 200)
         items = listed.body.get("items", [])
         _compare("the list has the order", [one.get("order_id") for one in items] == [mark], listed)
-        self._expect("PUT", f"/orders/{mark}", 200, {"status": "shipped"}, **{**order, "status": "shipped"})
+        self._expect("PUT", f"/orders/{mark}", 200, {"status": "shipped"}, {**order, "status": "shipped"})
         self._expect("POST", "/customers", 409, customer)
         self._expect("DELETE", f"/customers/{mark}", 409)  # the order refers to it
         self._expect("DELETE", f"/orders/{mark}", 204)
@@ -102,13 +102,15 @@ class Smoke:
                 return
             self.pause()
 
-    def _expect(self, method: str, path: str, status: int, body: Any = None, **members: Any) -> Answer:
+    def _expect(
+        self, method: str, path: str, status: int, body: Any = None, has: Mapping[str, Any] | None = None
+    ) -> Answer:
         answer = self._send(method, path, body)
         what = f"{method} {path.partition('?')[0]}: {status}"
         _compare(what, answer.status == status, answer)
-        for name, value in members.items():
-            has = answer.body.get(name) if isinstance(answer.body, dict) else None
-            _compare(f"{what} with {name}={value!r}", has == value, answer)
+        for name, value in (has or {}).items():
+            found = answer.body.get(name) if isinstance(answer.body, dict) else None
+            _compare(f"{what} with {name}={value!r}", found == value, answer)
         self.say(what)
         return answer
 
