@@ -68,13 +68,17 @@ class Hold:
 
 @dataclass
 class Cloud:
-    """`url` is AWS's, `api_url` that of the API. `busy` are the statuses that stacks say before their own."""
+    """`url` is AWS's, `api_url` that of the API. `busy` are the statuses that stacks say before their own.
+
+    `events` are (resource, type, status, reason) that CloudFormation tells beside its own, the newest first.
+    """
 
     url: str
     database_url: str
     hold: Hold | None = None
     calls: list[Call] = field(default_factory=list)
     busy: dict[str, list[str]] = field(default_factory=dict)
+    events: list[tuple[str, str, str, str]] = field(default_factory=list)
     migration_error: str | None = None
     _clients: dict[str, Any] = field(default_factory=dict)
 
@@ -152,9 +156,13 @@ class _Front:
             for bridged, original in self._bridged.items():
                 text = text.replace(escape(bridged), escape(original)).replace(_quoted(bridged), _quoted(original))
         if call.action == "DescribeStacks":
+            # A list that was given as a,b comes back as Python prints it.
+            text = re.sub(r"\['([^]<]*)'\]<", lambda match: match[1].replace("', '", ",") + "<", text)
             for stack, statuses in self.cloud.busy.items():
                 if statuses and f"<StackName>{stack}</StackName>" in text:
                     text = re.sub("<StackStatus>[A-Z_]+<", f"<StackStatus>{statuses.pop(0)}<", text)
+        if call.action == "DescribeStackEvents":
+            text = text.replace("<StackEvents>", "<StackEvents>" + "".join(map(_event, self.cloud.events)))
         answer = text.encode(errors="surrogateescape")
         start_response(status, [(key, one) for key, one in headers if key.lower() != "content-length"])
         return [answer]
@@ -264,6 +272,15 @@ def _stage_kept(call: Call) -> Iterator[None]:
     for name, stage in before.items():
         stage.deployment_id = stages[name].deployment_id
         stages[name] = stage
+
+
+def _event(told: tuple[str, str, str, str]) -> str:
+    resource, kind, status, reason = told
+    return (
+        f"<member><EventId>{resource}-{status}</EventId><LogicalResourceId>{resource}</LogicalResourceId>"
+        f"<ResourceType>{kind}</ResourceType><ResourceStatus>{status}</ResourceStatus>"
+        f"<ResourceStatusReason>{escape(reason)}</ResourceStatusReason></member>"
+    )
 
 
 def _action(environ: Environ, body: bytes) -> str:
