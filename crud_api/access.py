@@ -34,13 +34,17 @@ def read_access(environ: Mapping[str, str], *, deployed: bool) -> tuple[str, str
 
 
 def protect(app: Chalice, kind: str, cognito_user_pool_arn: str | None = None) -> Chalice:
-    """The app, every route of it protected but those of OPEN_PATHS: a new route has no way to forget it."""
+    """The app, every route of it protected but those of OPEN_PATHS: a new route has no way to forget it.
+
+    A browser's preflight (OPTIONS) carries no credentials, so it cannot be asked for any (the Fetch standard).
+    """
     authorizer = _authorizer(kind, cognito_user_pool_arn)
     for path, methods in app.routes.items():
         if path not in OPEN_PATHS:
-            for route in methods.values():
-                route.api_key_required = kind == API_KEY
-                route.authorizer = authorizer
+            for method, route in methods.items():
+                if method != "OPTIONS":
+                    route.api_key_required = kind == API_KEY
+                    route.authorizer = authorizer
     return app
 
 

@@ -65,9 +65,9 @@ def _changes(aws: Aws, api: RestApi, access: str, settings: GatewaySettings) -> 
         yield from usage_plan.changes(client, api, settings)
     if settings.access_logs:
         yield from gateway_logs.changes(aws, api)  # before the stage, which may not log without
+    yield from gateway_responses.changes(client, api, access)
     yield from gateway_stage.changes(client, api, settings)
     yield from web_acl.changes(aws("wafv2"), api, settings.waf)
-    yield from gateway_responses.changes(client, api, access)
 
 
 def _make(changes: Iterator[Change]) -> list[str]:

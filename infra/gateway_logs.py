@@ -15,7 +15,25 @@ from botocore.exceptions import ClientError
 from infra import eventually
 from infra.rest_api import Aws, Change, RestApi
 
-POLICY_NAME = "service-role/AmazonAPIGatewayPushToCloudWatchLogs"  # which API Gateway insists on
+# What AmazonAPIGatewayPushToCloudWatchLogs of AWS allows; with less, API Gateway refuses the role.
+POLICY = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Action": [
+                "logs:CreateLogGroup",
+                "logs:CreateLogStream",
+                "logs:DescribeLogGroups",
+                "logs:DescribeLogStreams",
+                "logs:FilterLogEvents",
+                "logs:GetLogEvents",
+                "logs:PutLogEvents",
+            ],
+            "Resource": "*",  # the logs of every API of the region, whosoever they are
+        }
+    ],
+}
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [
@@ -69,8 +87,7 @@ def _make_role(aws: Aws) -> None:
         Description="API Gateway writes the logs of all its stages in the region by it",
         AssumeRolePolicyDocument=json.dumps(TRUST),
     )["Role"]  # fmt: skip
-    partition = role["Arn"].split(":")[1]
-    iam.attach_role_policy(RoleName=name, PolicyArn=f"arn:{partition}:iam::aws:policy/{POLICY_NAME}")
+    iam.put_role_policy(RoleName=name, PolicyName="logs", PolicyDocument=json.dumps(POLICY))
     patch = [{"op": "replace", "path": "/cloudwatchRoleArn", "value": role["Arn"]}]
     # A role is not known everywhere at once; until then API Gateway says that it lacks permissions.
     eventually.call(aws("apigateway"), "UpdateAccount", "BadRequestException", patchOperations=patch)
@@ -81,8 +98,8 @@ def _delete_role(aws: Aws) -> None:
     patch = [{"op": "replace", "path": "/cloudwatchRoleArn", "value": ""}]
     aws("apigateway").update_account(patchOperations=patch)
     if _role(aws) is not None:
-        for policy in iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]:
-            iam.detach_role_policy(RoleName=name, PolicyArn=policy["PolicyArn"])
+        for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
+            iam.delete_role_policy(RoleName=name, PolicyName=policy)
         iam.delete_role(RoleName=name)
 
 

@@ -51,7 +51,7 @@ PROBLEMS = {
     "API_CONFIGURATION_ERROR": _failed(IN_THE_LOG),
     "AUTHORIZER_CONFIGURATION_ERROR": _failed(IN_THE_LOG),
     "AUTHORIZER_FAILURE": _failed(IN_THE_LOG),
-    "BAD_REQUEST_BODY": Problem.like(errors.MalformedBodyError, "Send one JSON object."),
+    "BAD_REQUEST_BODY": Problem.like(errors.MalformedBodyError, "It is not what this path takes."),
     "BAD_REQUEST_PARAMETERS": Problem.like(errors.InvalidParameterError, "A parameter is missing or malformed."),
     # Any type there is no word for: AWS may add some. Each keeps its own status, which no template can name.
     "DEFAULT_4XX": Problem(None, "refused", "The request is refused", "The status says why."),

@@ -29,12 +29,9 @@ def changes(client: Any, api: RestApi, settings: GatewaySettings) -> Iterator[Ch
 def keys(client: Any, api: RestApi) -> list[dict[str, Any]]:
     """Our keys of the plan that are enabled, the oldest first; who else was given one by hand keeps it."""
     plan = find(client, api)
-    bound = _items(client, "get_usage_plan_keys", usagePlanId=plan["id"]) if plan else []
-    found = [client.get_api_key(apiKey=one["id"], includeValue=True) for one in bound]
-    return sorted(
-        (one for one in found if one["enabled"] and one["name"] == api.name),
-        key=lambda one: (one["createdDate"], one["id"]),
-    )
+    bound = {one["id"] for one in _items(client, "get_usage_plan_keys", usagePlanId=plan["id"])} if plan else set()
+    found = [one for one in _named(client, api) if one["id"] in bound and one["enabled"]]
+    return sorted(found, key=lambda one: (one["createdDate"], one["id"]))
 
 
 def add_key(client: Any, api: RestApi) -> None:
@@ -57,9 +54,8 @@ def retire_keys(client: Any, api: RestApi) -> int:
 def removal(client: Any, api: RestApi) -> Iterator[Change]:
     """Our keys, also those that a killed run bound to nothing, and the plan."""
     plan = find(client, api)
-    for one in _items(client, "get_api_keys", nameQuery=api.name):
-        if one["name"] == api.name:
-            yield Change(f"Delete the API key {one['id']}.", partial(client.delete_api_key, apiKey=one["id"]))
+    for one in _named(client, api):
+        yield Change(f"Delete the API key {one['id']}.", partial(client.delete_api_key, apiKey=one["id"]))
     if plan:
         yield Change(f"Delete the usage plan {api.name}.", lambda: _delete(client, plan))
 
@@ -68,6 +64,11 @@ def find(client: Any, api: RestApi) -> dict[str, Any] | None:
     """The stage's usage plan; its name is how it is known again."""
     found = [one for one in _items(client, "get_usage_plans") if one["name"] == api.name]
     return min(found, key=lambda one: str(one["id"]), default=None)
+
+
+def _named(client: Any, api: RestApi) -> list[dict[str, Any]]:
+    found = _items(client, "get_api_keys", nameQuery=api.name, includeValues=True)  # of names that begin so
+    return [one for one in found if one["name"] == api.name]
 
 
 def _items(client: Any, operation: str, **arguments: Any) -> list[dict[str, Any]]:
@@ -95,7 +96,7 @@ def _patch(plan: dict[str, Any], api: RestApi, settings: GatewaySettings) -> lis
     throttle, quota = plan.get("throttle", {}), plan.get("quota", {})
     rate = settings.throttle.rate
     if throttle.get("rateLimit") != rate:
-        text = str(int(rate)) if rate.is_integer() else str(rate)
+        text = str(int(rate)) if rate == int(rate) else str(rate)
         patch.append({"op": "replace", "path": "/throttle/rateLimit", "value": text})
     if throttle.get("burstLimit") != settings.throttle.burst:
         patch.append({"op": "replace", "path": "/throttle/burstLimit", "value": str(settings.throttle.burst)})

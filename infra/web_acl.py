@@ -121,8 +121,8 @@ def _existing(client: Any, api: RestApi) -> tuple[dict[str, str], str, str]:
 def _associated(client: Any, api: RestApi) -> dict[str, Any]:
     try:
         return client.get_web_acl_for_resource(ResourceArn=stage_arn(client, api)).get("WebACL") or {}
-    except client.exceptions.WAFNonexistentItemException:  # the stage is gone
-        return {}
+    except (client.exceptions.WAFNonexistentItemException, client.exceptions.WAFInvalidParameterException):
+        return {}  # the stage is gone, or its API's id is not known any more
 
 
 def _associate(client: Any, api: RestApi) -> None:
@@ -147,4 +147,4 @@ def _delete(client: Any, api: RestApi) -> None:
     if _associated(client, api).get("Id") == found["Id"]:
         client.disassociate_web_acl(ResourceArn=stage_arn(client, api))
     token = client.get_web_acl(**found)["LockToken"]
-    eventually.call(client, "DeleteWebACL", "WAFAssociatedItemException", **found, LockToken=token)
+    eventually.call(client, "DeleteWebACL", "WAFAssociatedItemException", LockToken=token, **dict[str, Any](found))
