@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any
@@ -97,9 +98,14 @@ class Cloud:
 
     def client(self, service: str) -> Any:
         if service not in self._clients:
-            session = boto3.session.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
-            self._clients[service] = session.client(service, endpoint_url=self.url)
+            self._clients[service] = _session().client(service, endpoint_url=self.url)
         return self._clients[service]
+
+
+@cache
+def _session() -> Any:
+    """One for all accounts: it reads the descriptions of the services, which are long."""
+    return boto3.session.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
 
 
 class _Quiet(MotoRequestHandler):
@@ -128,7 +134,8 @@ class _Front:
         self.cloud.calls.append(call)
         if path.endswith("/crud-api-dev-migrations/invocations"):
             return self._hold(call, self._migrate(start_response))
-        if (method, path) == ("POST", "/restapis") or (method == "PUT" and re.fullmatch("/restapis/[^/]+", path)):
+        is_import = (method, path) == ("POST", "/restapis") and "mode=import" in environ["QUERY_STRING"]
+        if is_import or (method == "PUT" and re.fullmatch("/restapis/[^/]+", path)):
             body = _openapi(body)
         if call.action == "CreateChangeSet":
             body = self._bridge(body)
@@ -161,7 +168,7 @@ class _Front:
             for stack, statuses in self.cloud.busy.items():
                 if statuses and f"<StackName>{stack}</StackName>" in text:
                     text = re.sub("<StackStatus>[A-Z_]+<", f"<StackStatus>{statuses.pop(0)}<", text)
-        if call.action == "DescribeStackEvents":
+        if call.action == "DescribeStackEvents" and any(one.action == "ExecuteChangeSet" for one in self.cloud.calls):
             text = text.replace("<StackEvents>", "<StackEvents>" + "".join(map(_event, self.cloud.events)))
         answer = text.encode(errors="surrogateescape")
         start_response(status, [(key, one) for key, one in headers if key.lower() != "content-length"])
