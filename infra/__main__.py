@@ -42,8 +42,8 @@ def _parser() -> argparse.ArgumentParser:
     migrating = commands.add_parser(
         "migrate",
         help="bring the database's tables up to date",
-        description="Bring the database's tables up to date and say what was done. With --stage that is the stage's, by "
-        f"its function in AWS; without it, one from here. {database}",
+        description="Bring the database's tables up to date and say what was done. With --stage that is the stage's, "
+        f"by its function in AWS; without it, one from here. {database}",
     )
     add_stage_commands(commands, migrating, _migrate)
     return parser

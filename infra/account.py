@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from infra.errors import AccountError
-
-if TYPE_CHECKING:
-    from boto3.session import Session
 
 
 @dataclass(frozen=True)
 class Account:
-    """`who` is the ARN of whoever works in it."""
+    """`who` is the ARN of whoever works in it, `session` boto3's."""
 
     account_id: str
     region: str
     who: str
-    session: Session
+    session: Any
 
     def client(self, service: str, **options: Any) -> Any:
         """A boto3 client of this account and region; `options` are those of botocore's Config."""

@@ -1,8 +1,8 @@
 """The API of a stage: deployed by Chalice itself, which is told what is there, and skipped when nothing changed.
 
-Chalice knows a REST API only by the id that it wrote to .chalice/deployed/ on the machine that made it. A fresh clone has
-no such file, nor has one whose first deploy was interrupted, and both would make a second API. So the file is written
-anew before each use, from what AWS has by the stage's names.
+Chalice knows a REST API only by the id that it wrote to .chalice/deployed/ on the machine that made it. A fresh clone
+has no such file, nor has one whose first deploy was interrupted, and both would make a second API. So the file is
+written anew before each use, from what AWS has by the stage's names.
 """
 
 from __future__ import annotations
@@ -88,12 +88,8 @@ def write_state(account: Account, stage: Stage) -> list[str]:
     except iam.exceptions.NoSuchEntityException:
         pass
     else:
-        resources.append(
-            {
-                "name": "api_handler_role", "resource_type": "iam_role",
-                "role_arn": role["Arn"], "role_name": role["RoleName"],
-            }  # fmt: skip
-        )
+        names = {"role_arn": role["Arn"], "role_name": role["RoleName"]}
+        resources.append({"name": "api_handler_role", "resource_type": "iam_role", **names})
     if (function := _function(account, stage)) is not None:
         arn = function["Configuration"]["FunctionArn"]
         resources.append({"name": "api_handler", "resource_type": "lambda_function", "lambda_arn": arn})
@@ -112,7 +108,9 @@ def release(stage: Stage) -> str:
     """A hash of all that `chalice deploy` makes the API of."""
     disk = stage.config.config_from_disk
     ours = {"network", "database", "gateway", "alarms", "stages", "lambda_functions"}
-    settings = [{key: value for key, value in one.items() if key not in ours} for one in (disk, disk["stages"][stage.name])]
+    settings = [
+        {key: value for key, value in one.items() if key not in ours} for one in (disk, disk["stages"][stage.name])
+    ]
     digest = hashlib.sha256(json.dumps([settings, sys.version_info[:2], chalice.__version__], sort_keys=True).encode())
     for path in sorted(_packaged(stage)):
         content = path.read_bytes()

@@ -24,13 +24,16 @@ def require_way_to_secrets(stage: Stage) -> None:
         return  # in your own VPC there may be one already
     by_secret = [
         ("the executor", bool(own.get("SecretArn"))),
-        ("the migrations", bool(own["OwnerSecretArn"]) if "OwnerSecretArn" in own else stage.database_stack is not None),
+        (
+            "the migrations",
+            bool(own["OwnerSecretArn"]) if "OwnerSecretArn" in own else stage.database_stack is not None,
+        ),
     ]
     if who := " and ".join(name for name, reads in by_secret if reads):
         raise ConfigError(
-            f"stage {stage.name}: {who} would read a password from Secrets Manager, which the made network does not reach. "
-            'Set network.SecretsEndpoint to "true" (about 15 dollars a month; docs/cost.md). Once the tables\' owner may '
-            'sign in with a token (GRANT rds_iam), set database.own.OwnerSecretArn to "" and turn it off again.'
+            f"stage {stage.name}: {who} would read a password from Secrets Manager, which the made network does not "
+            'reach. Set network.SecretsEndpoint to "true" (about 15 dollars a month; docs/cost.md). Once the tables\' '
+            'owner may sign in with a token (GRANT rds_iam), set database.own.OwnerSecretArn to "" and turn it off again.'
         )
 
 

@@ -1,4 +1,4 @@
-"""The commands that work on a stage in AWS. Each imports what it needs when it runs: boto3 alone takes half a second."""
+"""The commands that work on a stage in AWS. Each imports what it needs when it runs: boto3 takes half a second."""
 
 from __future__ import annotations
 
@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 FUNCTIONS = ("api", "executor", "migrations", "access")
 
 
-def add_stage_commands(
-    commands: Any, migrating: argparse.ArgumentParser, migrate_here: Callable[[], None]
-) -> None:
+def add_stage_commands(commands: Any, migrating: argparse.ArgumentParser, migrate_here: Callable[[], None]) -> None:
     """Add them to `commands` of argparse. `migrating` without a stage is `migrate_here`."""
 
     def add(name: str, function: Callable[[argparse.Namespace], None], text: str) -> argparse.ArgumentParser:
@@ -34,19 +32,31 @@ def add_stage_commands(
     migrating.set_defaults(
         command=lambda options: _guarded(_migrate, options) if options.stage is not None else migrate_here()
     )
-    deploying = add("deploy", _deploy, "Make a stage in AWS what this clone says. Running it again continues, or changes nothing.")
+    deploying = add(
+        "deploy", _deploy, "Make a stage in AWS what this clone says. Running it again continues, or changes nothing."
+    )
     planning = add("plan", _plan, "Say what deploy would change. Nothing is changed.")
     for parser in (deploying, planning):
-        parser.add_argument("--allow-public", action="store_true", help="deploy a stage that anybody may call (ACCESS none)")
-        parser.add_argument("--image-tag", metavar="TAG", help="use this image of the executor, which ECR has, to go back to it")
-    smoking = add("smoke", _smoke, "Send a small sequence of requests to a stage and compare the answers. It leaves no row behind.")
+        parser.add_argument(
+            "--allow-public", action="store_true", help="deploy a stage that anybody may call (ACCESS none)"
+        )
+        parser.add_argument(
+            "--image-tag", metavar="TAG", help="use this image of the executor, which ECR has, to go back to it"
+        )
+    smoking = add(
+        "smoke",
+        _smoke,
+        "Send a small sequence of requests to a stage and compare the answers. It leaves no row behind.",
+    )
     for parser in (deploying, smoking):
         parser.add_argument("--url", help="the API's address, where it has a name of its own")
         parser.add_argument("--token", help="a user's token for the smoke test, where ACCESS is cognito")
     add("status", _status, "Say what of a stage is there and whether an alarm rings.")
     logging = add("logs", _logs, "Print the log of a stage's API, executor, migrations, or of the requests (access).")
     logging.add_argument("--function", choices=FUNCTIONS, default="api", help="whose (default: %(default)s)")
-    logging.add_argument("--since", type=_since, default="10m", metavar="10m", help="how far back (default: %(default)s)")
+    logging.add_argument(
+        "--since", type=_since, default="10m", metavar="10m", help="how far back (default: %(default)s)"
+    )
     logging.add_argument("--follow", action="store_true", help="go on with what comes, until Ctrl-C")
     destroying = add("destroy", _destroy, "Delete a stage from AWS, but for its database.")
     destroying.add_argument("--yes", action="store_true", help="do not ask")
@@ -80,7 +90,9 @@ def _guarded(function: Callable[[argparse.Namespace], None], options: argparse.N
     except BotoCoreError as error:
         raise CommandError(f"AWS was not reached: {error}\nRunning this again continues.") from error
     except KeyboardInterrupt:
-        raise CommandError("Interrupted. What CloudFormation has begun goes on; running this again continues.") from None
+        raise CommandError(
+            "Interrupted. What CloudFormation has begun goes on; running this again continues."
+        ) from None
 
 
 def _say(line: str) -> None:

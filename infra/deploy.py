@@ -15,7 +15,18 @@ from infra.account import Account
 from infra.stacks import Stacks
 from infra.stage import Parameters, Stage
 
-STEPS = ("Check", "Network", "Database", "Image", "Executor", "Migrations", "Observability", "API", "Settings", "Smoke test")
+STEPS = (
+    "Check",
+    "Network",
+    "Database",
+    "Image",
+    "Executor",
+    "Migrations",
+    "Observability",
+    "API",
+    "Settings",
+    "Smoke test",
+)
 MIGRATED_TAG = "crud-api-migrated"  # on the migrations' function: when they ended well, for `status`
 
 

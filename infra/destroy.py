@@ -36,7 +36,9 @@ class Destroy:
         if has_database and not delete_database:
             self._empty_network()
         else:
-            self._said(f"stack {stage.stack('database')}; a snapshot stays", self.stacks.delete(stage.stack("database")))
+            self._said(
+                f"stack {stage.stack('database')}; a snapshot stays", self.stacks.delete(stage.stack("database"))
+            )
             self._said(f"stack {stage.stack('network')}", self.stacks.delete(stage.stack("network")))
         self._delete_log_groups(keep_database=has_database and not delete_database)
         (stage.project / ".chalice" / "deployed" / f"{stage.name}.json").unlink(missing_ok=True)

@@ -1,14 +1,14 @@
 """What can stop a command that works in AWS. Each message says what is wrong and what to do next.
 
-    CommandError
-    ├── ConfigError        .chalice/config.json
-    ├── AccountError       credentials, region, rights
-    ├── StackError         CloudFormation
-    ├── ImageError         docker, ECR
-    ├── MigrationsError    the migrations' function
-    ├── ChaliceError       `chalice deploy` and `chalice delete`
-    ├── SmokeError         an answer of the API is not what it should be
-    └── RefusedError       what was asked for is not done without more being said
+CommandError
+├── ConfigError        .chalice/config.json
+├── AccountError       credentials, region, rights
+├── StackError         CloudFormation
+├── ImageError         docker, ECR
+├── MigrationsError    the migrations' function
+├── ChaliceError       `chalice deploy` and `chalice delete`
+├── SmokeError         an answer of the API is not what it should be
+└── RefusedError       what was asked for is not done without more being said
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ _PLATFORMS = {"x86_64": "linux/amd64", "arm64": "linux/arm64"}
 def content_tag(project: Path, architecture: str) -> str:
     """A hash of the Dockerfile, of every file that it may copy, and of the architecture.
 
-    The base image is not in it: it changes when the Dockerfile names another one, or this would be another tag each day.
+    The base image is not in it: whoever wants a newer one names it in the Dockerfile.
     """
     digest = hashlib.sha256(architecture.encode())
     for path in [DOCKERFILE, *context_files(project)]:
@@ -32,7 +32,7 @@ def content_tag(project: Path, architecture: str) -> str:
 
 def context_files(project: Path) -> list[str]:
     """The files that the image is built from, by .dockerignore; folders that are ignored whole are not walked."""
-    rules = _rules(project)
+    rules = ignore_rules(project)
     return sorted(_files(project, project, rules))
 
 
@@ -45,7 +45,7 @@ def is_ignored(path: Path, rules: list[tuple[re.Pattern[str], bool]]) -> bool:
     return ignored
 
 
-def _rules(project: Path) -> list[tuple[re.Pattern[str], bool]]:
+def ignore_rules(project: Path) -> list[tuple[re.Pattern[str], bool]]:
     rules = []
     for line in (project / ".dockerignore").read_text().splitlines():
         if line and not line.startswith("#"):
@@ -88,8 +88,8 @@ def require_docker() -> None:
     """Raise `ImageError` unless docker is there and its engine answers."""
     if shutil.which("docker") is None:
         raise ImageError(
-            "The executor's image has to be built, and there is no docker. Install it (https://docs.docker.com/get-docker), "
-            "or let the workflow in .github/workflows deploy."
+            "The executor's image has to be built, and there is no docker. Install it "
+            "(https://docs.docker.com/get-docker), or let the workflow in .github/workflows deploy."
         )
     asked = subprocess.run(
         ["docker", "version", "--format", "{{.Server.Version}}"],  # noqa: S607 - the user's own docker
@@ -98,7 +98,9 @@ def require_docker() -> None:
         check=False,
     )
     if asked.returncode != 0:
-        raise ImageError(f"docker is there, but its engine does not answer: {asked.stderr.strip()}\nStart it, then run this again.")
+        raise ImageError(
+            f"docker is there, but its engine does not answer: {asked.stderr.strip()}\nStart it, then run this again."
+        )
 
 
 def push(ecr: Any, project: Path, uri: str, architecture: str) -> None:

@@ -57,4 +57,6 @@ def _events(logs: Any, name: str, start: int) -> Iterator[Any]:
         for page in logs.get_paginator("filter_log_events").paginate(logGroupName=name, startTime=start):
             yield from page["events"]
     except logs.exceptions.ResourceNotFoundException as error:
-        raise CommandError(f"There is no log group {name}: has the stage been deployed in this account and region?") from error
+        raise CommandError(
+            f"There is no log group {name}: has the stage been deployed in this account and region?"
+        ) from error

@@ -19,7 +19,7 @@ def function_name(prefix: str) -> str:
 def run(account: Account, prefix: str) -> list[str]:
     """Run them; returns what they did, a sentence each, or nothing. Raises `MigrationsError`.
 
-    One attempt: botocore would start another run when the answer of the first is late, and that would wait for its lock.
+    One attempt: botocore would start another run when the answer of the first is late, which would wait for its lock.
     """
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
@@ -42,7 +42,7 @@ def run(account: Account, prefix: str) -> list[str]:
             f"{name} could not be invoked: {error}\nIf it had been started, it goes on; running it again is safe."
         ) from error
     if "FunctionError" in answer:
-        raise MigrationsError(_reason(name, payload))
+        raise MigrationsError(_reason(payload))
     return _done(name, payload)
 
 
@@ -53,16 +53,16 @@ def _done(name: str, payload: Any) -> list[str]:
     return [str(line) for line in done]
 
 
-def _reason(name: str, payload: Any) -> str:
+def _reason(payload: Any) -> str:
     error = payload if isinstance(payload, dict) else {}
     message = str(error.get("errorMessage", payload))
     kind = error.get("errorType", "")
     if "timed out" in message or "timeout" in message.lower():
         message += (
-            "\nDoes the function reach the database (security groups), and Secrets Manager when the owner has a password "
-            '(network.SecretsEndpoint "true")?'
+            "\nDoes the function reach the database (security groups), and Secrets Manager when the owner has a "
+            'password (network.SecretsEndpoint "true")?'
         )
     return (
-        f"The migrations failed ({kind or 'no type'}): {message}\nNothing of the one that failed was kept, and the API still "
-        f"runs as before. More: python -m infra logs --function migrations. Correct it, then run this again."
+        f"The migrations failed ({kind or 'no type'}): {message}\nNothing of the one that failed was kept, and the API "
+        "is as before. More: python -m infra logs --function migrations. Correct it, then run this again."
     )

@@ -28,7 +28,7 @@ def database(stage: Stage, network_outputs: Parameters) -> Parameters:
 
 
 def executor(stage: Stage, network_outputs: Parameters, database_outputs: Parameters, image_uri: str) -> Parameters:
-    """`Release` is a hash of the template and all the rest, so that a version is published when, and only when, it differs."""
+    """`Release` is a hash of the template and all the rest: a version is published when, and only when, it differs."""
     settings, environment = stage.executor, stage.executor.environment_variables
     known = {**database_outputs, **stage.database_own}
     told = {

@@ -32,7 +32,11 @@ def run(account: Account, stage: Stage, stacks: Stacks, say: Callable[[str], Non
     is_known = bool(network) and has_database
     stack("executor", lambda: parameters.executor(stage, network, database, uri), known=is_known)
     _tell(say, "Migrations", ["would be run; only the database knows whether there are any to apply"])
-    stack("observability", lambda: parameters.observability(stage, executor, database), known=bool(executor) and has_database)
+    stack(
+        "observability",
+        lambda: parameters.observability(stage, executor, database),
+        known=bool(executor) and has_database,
+    )
     _tell(say, "API", _api(account, stage))
     api = deployed.rest_api(account, stage, stacks)
     settings = ["would be applied to the new API"]
@@ -45,7 +49,9 @@ def _api(account: Account, stage: Stage) -> list[str]:
     if chalice_deploy.rest_api_id(account, stage) is None:
         return ["`chalice deploy` would make the API, its function and its role"]
     # Chalice uploads and imports everything each time, and has no way to say what of it differs.
-    return ["`chalice deploy` would update the function, the role and the API's definition; Chalice cannot say what in them"]
+    return [
+        "`chalice deploy` would update the function, the role and the API's definition; Chalice cannot say what in them"
+    ]
 
 
 def _tell(say: Callable[[str], None], what: str, changes: list[str]) -> None:

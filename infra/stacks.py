@@ -14,7 +14,7 @@ from infra.stack_events import StackEvents, advice
 
 Say = Callable[[str], None]
 
-# A first creation that failed, or was not begun: nothing in it is worth keeping, and CloudFormation changes none of them.
+# A first creation that failed, or was not begun: nothing in it is worth keeping, and CloudFormation changes none.
 _STILLBORN = {"REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"}
 _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 
@@ -104,7 +104,7 @@ class Stacks:
             )
 
     def _wait(self, stack: str, events: StackEvents, wanted: str | None) -> None:
-        """Say what happens until nothing does. Raises `StackError` unless the end is the wanted one; any is for None."""
+        """Say what happens until nothing does. Raises `StackError` unless the end is the wanted one, or None."""
         while True:
             status = self.status(stack)
             for line in [] if status is None else events.new():
@@ -114,7 +114,9 @@ class Stacks:
             self.pause()
         if wanted is None or status == wanted or (status is None and wanted == "DELETE_COMPLETE"):
             return
-        reason = "; ".join(events.failures) or "CloudFormation gave no reason; look at the stack's events in the console"
+        reason = (
+            "; ".join(events.failures) or "CloudFormation gave no reason; look at the stack's events in the console"
+        )
         raise StackError(f"{events.stack} ended as {status}.\n{reason}\n{advice(reason)}")
 
     def _describe(self, stack: str) -> dict[str, Any] | None:

@@ -50,7 +50,7 @@ _Values = dict[str, str | int | float | bool]
 
 
 class Database(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`stack`: parameters of database.yaml, or None to make none. `own`: of executor.yaml, before the stack's outputs."""
+    """`stack`: parameters of database.yaml, or None to make none. `own`: of executor.yaml, before its outputs."""
 
     max_connections: int | None = None
     connection_reserve: int = budget.RESERVE
@@ -215,7 +215,8 @@ def _refuse_unknown(where: str, given: set[str], known: set[str] | frozenset[str
     if unknown := sorted(given - known):
         place = f" in {where}" if where else ""
         raise ConfigError(
-            f".chalice/config.json has an unknown member{place}: {', '.join(unknown)}. Known: {', '.join(sorted(known))}"
+            f".chalice/config.json has an unknown member{place}: {', '.join(unknown)}. "
+            f"Known: {', '.join(sorted(known))}"
         )
 
 

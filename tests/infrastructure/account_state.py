@@ -13,7 +13,7 @@ State = dict[str, Any]
 
 def state(cloud: Cloud) -> State:
     """By service and name. Whatever a deploy makes and moto knows is in it."""
-    found = {
+    return {
         "functions": _functions(cloud),
         "roles": _roles(cloud),
         "apis": _apis(cloud),
@@ -27,15 +27,18 @@ def state(cloud: Cloud) -> State:
             re.sub("Logs_[a-z0-9]+/", "Logs_<api>/", one["logGroupName"]): one.get("retentionInDays")
             for one in cloud.client("logs").describe_log_groups()["logGroups"]
         },
-        "databases": [one["DBInstanceIdentifier"] for one in cloud.client("rds").describe_db_instances()["DBInstances"]],
-        "security groups": sorted(one["GroupName"] for one in cloud.client("ec2").describe_security_groups()["SecurityGroups"]),
-        "dashboards": [one["DashboardName"] for one in cloud.client("cloudwatch").list_dashboards()["DashboardEntries"]],
-        "topics": [one["TopicArn"] for one in cloud.client("sns").list_topics()["Topics"]],
-        "stacks": sorted(
-            one["StackName"] for one in cloud.client("cloudformation").describe_stacks()["Stacks"]
+        "databases": [
+            one["DBInstanceIdentifier"] for one in cloud.client("rds").describe_db_instances()["DBInstances"]
+        ],
+        "security groups": sorted(
+            one["GroupName"] for one in cloud.client("ec2").describe_security_groups()["SecurityGroups"]
         ),
+        "dashboards": [
+            one["DashboardName"] for one in cloud.client("cloudwatch").list_dashboards()["DashboardEntries"]
+        ],
+        "topics": [one["TopicArn"] for one in cloud.client("sns").list_topics()["Topics"]],
+        "stacks": sorted(one["StackName"] for one in cloud.client("cloudformation").describe_stacks()["Stacks"]),
     }
-    return found
 
 
 def _functions(cloud: Cloud) -> State:
@@ -49,7 +52,9 @@ def _functions(cloud: Cloud) -> State:
             "image": whole["Code"].get("ImageUri"),
             "concurrency": whole.get("Concurrency"),
             "tags": sorted(whole.get("Tags", {})),
-            "versions": [version["Version"] for version in client.list_versions_by_function(FunctionName=name)["Versions"]],
+            "versions": [
+                version["Version"] for version in client.list_versions_by_function(FunctionName=name)["Versions"]
+            ],
             "invoked by": _invokers(client, name),
         }
     return found

@@ -1,7 +1,7 @@
 """An AWS account on loopback that a whole deploy runs in, and the API that its smoke test meets.
 
-In front of moto's server stands what moto 5.2 lacks: it imports OpenAPI 3 only, while Chalice sends Swagger 2.0; it runs
-no function, so the migrations are run here, on a real database; and it has no gateway, so the API is served here, to
+In front of moto's server stands what moto 5.2 lacks: it imports OpenAPI 3 only, while Chalice sends Swagger 2.0; it
+runs no function, so the migrations are run here, on a real database; and it has no gateway, so the API is served here, to
 whoever has a key that the account knows. A test can hold an answer back, or let CloudFormation say that it is busy.
 """
 
@@ -45,7 +45,11 @@ _BRIDGE = {
 _MANIFEST = {
     "schemaVersion": 2,
     "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
-    "config": {"mediaType": "application/vnd.docker.container.image.v1+json", "size": 1, "digest": "sha256:" + "0" * 64},
+    "config": {
+        "mediaType": "application/vnd.docker.container.image.v1+json",
+        "size": 1,
+        "digest": "sha256:" + "0" * 64,
+    },
     "layers": [],
 }
 
@@ -185,7 +189,7 @@ class _Front:
         return urlencode(form).encode()
 
     def _execute(self, form: dict[str, list[str]], start_response: StartResponse) -> list[bytes]:
-        """A change set of moto's leaves outputs and parameters as they were; a stack made or updated at once does not."""
+        """A change set of moto's leaves outputs and parameters as they were; an update without one does not."""
         name = form["ChangeSetName"][0].partition("changeSet/")[2].partition("/")[0]
         told = self._change_sets[name]
         keys = [key for key in told if key.endswith(".ParameterKey")]

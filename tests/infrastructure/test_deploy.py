@@ -17,8 +17,23 @@ pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse:UserWarning")
 
 API, EXECUTOR, MIGRATIONS = "crud-api-dev", "crud-api-dev-query-executor", "crud-api-dev-migrations"
 # Calls that change something, of those that a deploy makes.
-CHANGES = ("Create", "Execute", "Put", "Delete", "Tag", "Untag", "Update", "Authorize", "Revoke", "Add", "Attach", "POST", "PUT", "PATCH", "DELETE")
-
+CHANGES = (
+    "Create",
+    "Execute",
+    "Put",
+    "Delete",
+    "Tag",
+    "Untag",
+    "Update",
+    "Authorize",
+    "Revoke",
+    "Add",
+    "Attach",
+    "POST",
+    "PUT",
+    "PATCH",
+    "DELETE",
+)
 
 
 def test_the_executor_runs_the_pushed_image_with_the_settings_of_the_config(deployed: Clone) -> None:

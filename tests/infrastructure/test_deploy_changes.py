@@ -106,7 +106,9 @@ def test_failed_migrations_stop_before_the_api_and_say_why(deployed: Clone) -> N
     assert run.status == 1
     assert "The migrations failed (MigrationError): 0007-more: The role crud_api_owner lacks a right" in run.error
     assert "Correct it, then run this again" in run.error
-    assert not [call for call in clone.cloud.calls if call.action.startswith(("PUT /restapis", "PUT /2015-03-31/functions"))]
+    assert not [
+        call for call in clone.cloud.calls if call.action.startswith(("PUT /restapis", "PUT /2015-03-31/functions"))
+    ]
 
 
 def test_an_api_that_answers_something_else_fails_the_deploy(deployed: Clone) -> None:

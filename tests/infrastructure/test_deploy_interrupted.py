@@ -52,11 +52,11 @@ DESTROY: dict[str, Fits] = {
 }
 
 
-def kill_after(clone: Clone, fits: Fits, command: str, *arguments: str) -> None:
+def kill_after(clone: Clone, step: str, fits: Fits, command: str, *arguments: str) -> None:
     hold = clone.cloud.hold = Hold(fits)
     process = clone.start(command, *arguments)
     try:
-        assert hold.reached.wait(60), f"it was not asked for; the run ended with {process.poll()}"
+        assert hold.reached.wait(60), f"{step} was not reached; the run ended with {process.poll()}"
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -66,8 +66,7 @@ def kill_after(clone: Clone, fits: Fits, command: str, *arguments: str) -> None:
 
 def test_a_deploy_killed_after_each_step_in_turn_ends_as_one_that_was_not(clone: Clone, undisturbed: State) -> None:
     for step, fits in DEPLOY.items():
-        print(f"killed after {step}")
-        kill_after(clone, fits, "deploy")
+        kill_after(clone, step, fits, "deploy")
     run = clone.run("deploy")
     assert run, run.error
     assert state(clone.cloud) == undisturbed
@@ -81,8 +80,7 @@ def test_a_destroy_killed_after_each_step_in_turn_leaves_nothing(clone: Clone) -
     run = clone.run("deploy")
     assert run, run.error
     for step, fits in DESTROY.items():
-        print(f"killed after {step}")
-        kill_after(clone, fits, "destroy", "--yes", "--delete-database")
+        kill_after(clone, step, fits, "destroy", "--yes", "--delete-database")
     run = clone.run("destroy", "--yes", "--delete-database")
     assert run, run.error
     assert state(clone.cloud) == empty

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
 from infra.errors import StackError
 from infra.stacks import Stacks
-from tests.infrastructure.clone import Clone
+from tests.infrastructure.clone import Clone, cloned
 
 pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse:UserWarning")
 
@@ -41,9 +43,20 @@ class Watched:
         return self.stacks.outputs(STACK)["VpcId"]
 
 
+@pytest.fixture(scope="module")
+def account(workplace: Path, postgres_url: str) -> Iterator[Clone]:
+    with cloned(workplace, postgres_url) as clone:
+        yield clone
+
+
 @pytest.fixture
-def watched(clone: Clone) -> Watched:
-    return Watched(clone)
+def watched(account: Clone) -> Watched:
+    """No stack, and nothing said of one."""
+    account.cloud.busy.clear()
+    account.cloud.events.clear()
+    Watched(account).stacks.delete(STACK)
+    account.cloud.calls.clear()
+    return Watched(account)
 
 
 def test_what_a_killed_run_began_is_waited_for(watched: Watched) -> None:
@@ -70,7 +83,9 @@ def test_a_first_creation_that_failed_is_made_anew(watched: Watched, status: str
 def test_a_stack_that_is_stuck_is_explained(watched: Watched) -> None:
     watched.deploy()
     watched.busy("UPDATE_ROLLBACK_FAILED", "UPDATE_ROLLBACK_FAILED")
-    with pytest.raises(StackError, match="aws cloudformation continue-update-rollback --stack-name crud-api-dev-network"):
+    with pytest.raises(
+        StackError, match="aws cloudformation continue-update-rollback --stack-name crud-api-dev-network"
+    ):
         watched.deploy(SecretsEndpoint="true")
 
 
@@ -78,15 +93,18 @@ def test_a_failure_is_told_by_its_first_cause_and_what_to_do(watched: Watched) -
     watched.busy("CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "ROLLBACK_COMPLETE")
     watched.clone.cloud.events = [
         ("SubnetA", "AWS::EC2::Subnet", "CREATE_FAILED", "Resource creation cancelled"),
-        ("Executor", "AWS::Lambda::Function", "CREATE_FAILED", "decreases account's UnreservedConcurrentExecution below 10"),
+        (
+            "Executor",
+            "AWS::Lambda::Function",
+            "CREATE_FAILED",
+            "decreases account's UnreservedConcurrentExecution below 10",
+        ),
     ]
     with pytest.raises(StackError) as raised:
         watched.deploy()
     ended, reason, advice = str(raised.value).splitlines()
     assert ended == "crud-api-dev-network ended as ROLLBACK_COMPLETE."
-    assert reason == (
-        "Executor (AWS::Lambda::Function): decreases account's UnreservedConcurrentExecution below 10"
-    )
+    assert reason == ("Executor (AWS::Lambda::Function): decreases account's UnreservedConcurrentExecution below 10")
     assert "Ask for more at Service Quotas" in advice
     assert any(line.startswith("CREATE_FAILED") and "Executor" in line for line in watched.said)
     assert watched.pauses == 2
