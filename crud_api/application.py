@@ -7,10 +7,13 @@ from collections.abc import Callable, Sequence
 
 from chalice.app import Chalice, Request, Response
 
-from crud_api import problems
+from crud_api import cors, problems
 from crud_api.customers import customers
+from crud_api.documentation import documentation_routes
 from crud_api.errors import ApiError
+from crud_api.monitors import monitor_routes
 from crud_api.orders import orders
+from crud_api.relations import relations_of
 from crud_api.requests import request_id
 from crud_api.resource import Resource
 from crud_api.routes import Execute, resource_routes
@@ -19,11 +22,19 @@ APP_NAME = "crud-api"
 RESOURCES = (customers, orders)
 
 
-def create_app(execute: Execute, resources: Sequence[Resource] = RESOURCES) -> Chalice:
-    """The app that serves the resources by `execute`."""
+def create_app(
+    execute: Execute,
+    resources: Sequence[Resource] = RESOURCES,
+    *,
+    access: str = "none",
+    cors_origins: Sequence[str] = (),
+) -> Chalice:
+    """The app that serves the resources by `execute`. `access` is what its description says of who is let in."""
     # Lambda's own log format makes JSON of what the standard loggers are given; Chalice's handler would not.
     app = Chalice(APP_NAME, configure_logs=False)
     log = logging.getLogger(APP_NAME)
+    if cors_origins:
+        cors.allow_origins(app, cors_origins)  # before the problems, so that they have its headers too
 
     @app.middleware("http")
     def answer_problems(request: Request, get_response: Callable[[Request], Response]) -> Response:
@@ -40,6 +51,12 @@ def create_app(execute: Execute, resources: Sequence[Resource] = RESOURCES) -> C
             log.error("%s: %s", error.slug, error.cause, extra=extra)
         return problems.to_response(error, request_id(request))
 
+    relations = relations_of({resource.name: resource for resource in resources})
     for resource in resources:
-        app.register_blueprint(resource_routes(resource, execute), url_prefix=f"/{resource.name}")
+        routes = resource_routes(resource, relations, execute)
+        app.register_blueprint(routes, url_prefix=f"/{resource.name}")
+    app.register_blueprint(monitor_routes(execute))
+    app.register_blueprint(documentation_routes(resources, access))
+    if cors_origins:
+        cors.answer_preflights(app)
     return app

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from typing import Annotated
+
+from msgspec import Meta, Struct
 
 from crud_api.fields import Email, Key, Name, Text, Timestamp
 from crud_api.resource import Resource
@@ -11,11 +13,11 @@ from crud_api.resource import Resource
 class Customer(Struct):
     """A row of demo.customers."""
 
-    customer_id: Key
+    customer_id: Annotated[Key, Meta(examples=["CUST001"])]
     customer_name: Name
     email: Email | None = None
     city: Text | None = None
-    state: Text | None = None
+    state: Annotated[Text, Meta(examples=["Île-de-France"])] | None = None
     created_at: Timestamp | None = None
     updated_at: Timestamp | None = None
 

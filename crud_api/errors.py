@@ -1,18 +1,22 @@
 """Every error a request can end in.
 
     ApiError                       status, slug and title are constant for a class (RFC 9457, section 3.1)
-     ├── MalformedBodyError        400   the body is not a JSON object
+     ├── MalformedBodyError        400   the body is not JSON, or not of the kind that the path takes
      ├── InvalidParameterError     400   a query parameter is unknown, repeated or malformed
+     ├── InvalidHeaderError        400   a header is malformed
      ├── NotFoundError             404   no row has this key
      ├── MethodNotAllowedError     405   the path has no such method
-     ├── ConflictError             409   the key is taken, or the row is still referenced
+     ├── ConflictError             409   a key is taken, or the row is still referenced
+     ├── IdempotencyInFlightError  409   the first request with this Idempotency-Key has not ended
      ├── PreconditionFailedError   412   If-Match names another version of the row
      ├── BodyTooLargeError         413   the body is larger than the API takes
      ├── UnsupportedMediaTypeError 415   the body is not said to be JSON
      ├── InvalidFieldsError        422   fields of the body are wrong; all of them are named
+     ├── IdempotencyKeyReusedError 422   the Idempotency-Key was used for another request
      ├── InternalError             500   a defect of this API or of its set-up
-     ├── ExecutorFailedError       502   the query executor crashed or is not there
+     ├── ExecutorFailedError       502   the query executor crashed, is not there or its answer was lost
      ├── ExecutorBusyError         503   the executor or the database has no room now
+     ├── NotReadyError             503   the database does not answer a monitor
      └── DeadlineExceededError     504   the database took too long, and nothing was written
 
 `ChaliceUnhandledError` is the one exception that Chalice lets through to the middleware, which makes the response.
@@ -28,8 +32,9 @@ from chalice.app import ChaliceUnhandledError
 class ApiError(ChaliceUnhandledError):
     """An error with its HTTP meaning. `detail` and `errors` never hold row values, SQL or host names.
 
-    `errors` has one {"detail", "pointer"} a field (a JSON pointer into the body, RFC 6901) or {"detail",
-    "parameter"} a query parameter. `cause` says for the log, in the executor's codes, what lies behind it.
+    `errors` has one {"detail", "pointer"} a field (a JSON pointer into the body, RFC 6901), {"detail", "parameter"}
+    a query parameter or {"detail", "header"} a header. `cause` says for the log, in the executor's codes, what lies
+    behind it.
     """
 
     status: int
@@ -52,15 +57,21 @@ class ApiError(ChaliceUnhandledError):
 
 
 class MalformedBodyError(ApiError):
-    """The body is not a JSON object (RFC 8259)."""
+    """The body is not JSON (RFC 8259), or not of the kind that the path takes."""
 
-    status, slug, title = 400, "malformed-body", "The body is not a JSON object"
+    status, slug, title = 400, "malformed-body", "The body is not the JSON that is taken here"
 
 
 class InvalidParameterError(ApiError):
     """A query parameter is unknown, repeated or malformed."""
 
     status, slug, title = 400, "invalid-parameter", "A query parameter is not valid"
+
+
+class InvalidHeaderError(ApiError):
+    """A header is malformed."""
+
+    status, slug, title = 400, "invalid-header", "A header is not valid"
 
 
 class NotFoundError(ApiError):
@@ -79,6 +90,12 @@ class ConflictError(ApiError):
     """The key is taken, or other rows refer to this one."""
 
     status, slug, title = 409, "conflict", "The request conflicts with stored rows"
+
+
+class IdempotencyInFlightError(ApiError):
+    """The first request with this Idempotency-Key has not ended. `Retry-After` says when to ask again."""
+
+    status, slug, title = 409, "idempotency-in-flight", "The first request with this key has not ended"
 
 
 class PreconditionFailedError(ApiError):
@@ -105,6 +122,12 @@ class InvalidFieldsError(ApiError):
     status, slug, title = 422, "invalid-fields", "Fields of the body are not valid"
 
 
+class IdempotencyKeyReusedError(ApiError):
+    """The Idempotency-Key was used for another request (draft-ietf-httpapi-idempotency-key-header-07)."""
+
+    status, slug, title = 422, "idempotency-key-reused", "The key was used for another request"
+
+
 class InternalError(ApiError):
     """A defect of this API or of how it was set up."""
 
@@ -112,7 +135,7 @@ class InternalError(ApiError):
 
 
 class ExecutorFailedError(ApiError):
-    """The query executor crashed, answered nonsense or is not there."""
+    """The query executor crashed, answered nonsense or is not there, or its answer was lost."""
 
     status, slug, title = 502, "executor-failed", "The query executor failed"
 
@@ -121,6 +144,12 @@ class ExecutorBusyError(ApiError):
     """The executor or the database cannot take the request now. `Retry-After` says when to try again."""
 
     status, slug, title = 503, "busy", "The service is busy"
+
+
+class NotReadyError(ApiError):
+    """The database does not answer."""
+
+    status, slug, title = 503, "not-ready", "The service is not ready"
 
 
 class DeadlineExceededError(ApiError):

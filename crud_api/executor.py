@@ -28,18 +28,24 @@ class LambdaExecutor:
     def __call__(self, request: Request) -> Reply | Failure:
         """Raises `ExecutorBusyError`, `ExecutorFailedError` and `DeadlineExceededError`."""
         # boto3 is the larger part of a cold start: an app that is only packaged, or refuses a request, has none.
-        from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError  # noqa: PLC0415
+        from botocore import exceptions  # noqa: PLC0415
 
         try:
             client = self._client or self._create_client()
             response = client.invoke(FunctionName=self._function_name, Payload=encode_request(request))
             payload = response["Payload"].read()
-        except ClientError as error:
+        except exceptions.ClientError as error:
             raise _refused(error.response["Error"]["Code"]) from error
-        except ReadTimeoutError as error:
+        except exceptions.ReadTimeoutError as error:
             raise _too_slow("read time-out") from error
-        except BotoCoreError as error:
+        except (
+            exceptions.EndpointConnectionError, exceptions.ConnectTimeoutError, exceptions.ProxyConnectionError,
+        ) as error:  # fmt: skip
             raise _unreachable(type(error).__name__) from error
+        except (exceptions.HTTPClientError, exceptions.SSLError, exceptions.IncompleteReadError) as error:
+            raise _lost(type(error).__name__) from error
+        except exceptions.BotoCoreError as error:  # of credentials or settings: nothing was sent
+            raise _refused(type(error).__name__) from error
         return _decoded(payload, is_error="FunctionError" in response)
 
     def _create_client(self) -> LambdaClient:
@@ -79,7 +85,14 @@ def _decoded(payload: bytes, *, is_error: bool) -> Reply | Failure:
             pass
     if b"Task timed out" in payload[:1000]:
         raise _too_slow("function time-out")
-    raise ExecutorFailedError("The query executor crashed. It is not known whether a change was stored.", cause="crash")
+    raise _lost("crash")
+
+
+def _lost(cause: str) -> ApiError:
+    # No Retry-After: to send it again may store it again.
+    return ExecutorFailedError(
+        "The query executor's answer was lost. It is not known whether a change was stored.", cause=cause
+    )
 
 
 def _too_slow(cause: str) -> ApiError:

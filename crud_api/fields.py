@@ -14,39 +14,62 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import msgspec
 from msgspec import Meta, Struct
 
-# A key is part of a path, where "." and ".." mean something else (RFC 3986, section 5.2.4). In Python, unlike in
-# the ECMAScript that JSON Schema means, $ also matches before a last line feed: hence the (?!\n).
+# The patterns are published, and mean the same in Python as in the ECMAScript of JSON Schema. In Python $ also matches
+# before a last line feed: hence the (?!\n). What is a space to either is one here. NUL no text of PostgreSQL can hold.
+NO_NUL = r"^[^\x00]*$"
+_SPACE = r"\s\x1c-\x1f\x85\ufeff"
+_VISIBLE = rf"[^{_SPACE}\x00]"
+
+# A key is part of a path, where "." and ".." mean something else (RFC 3986, section 5.2.4).
 Key = Annotated[
     str,
     Meta(
         min_length=1,
         max_length=64,
-        pattern=r"^(?!\.{1,2}$)\S(.*\S)?$(?!\n)",
+        pattern=rf"^(?!\.{{1,2}}$){_VISIBLE}([^\n\x00]*{_VISIBLE})?$(?!\n)",
         description="1 to 64 characters with no space before or after, and neither . nor ..",
     ),
 ]
 # What it must be is for the row it refers to; the database holds that.
-Reference = Annotated[str, Meta(min_length=1, max_length=200, description="the key of a row, 1 to 200 characters")]
-Name = Annotated[
-    str, Meta(min_length=1, max_length=200, pattern=r"\S", description="1 to 200 characters, not only spaces")
+ForeignKey = Annotated[
+    str,
+    Meta(min_length=1, max_length=200, pattern=NO_NUL, description="the key of a row, 1 to 200 characters"),
 ]
-Text = Annotated[str, Meta(max_length=200, description="a text of at most 200 characters")]
+Name = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=200,
+        pattern=rf"^[^\x00]*{_VISIBLE}[^\x00]*$",
+        description="1 to 200 characters, not only spaces",
+        examples=["Ada Lovelace"],
+    ),
+]
+Text = Annotated[
+    str,
+    Meta(max_length=200, pattern=NO_NUL, description="a text of at most 200 characters", examples=["Paris"]),
+]
 Email = Annotated[
     str,
     Meta(
         max_length=254,
-        pattern=r"^[^@\s]+@[^@\s.]+(\.[^@\s.]+)+$(?!\n)",
+        pattern=rf"^[^@{_SPACE}\x00]+@[^@{_SPACE}.\x00]+(\.[^@{_SPACE}.\x00]+)+$(?!\n)",
         description="an e-mail address like ada@example.com, at most 254 characters",
+        examples=["ada@example.com"],
     ),
 ]
 Amount = Annotated[
     Decimal,
     Meta(
         description="a number from 0 to 9999999999.99 with at most 2 decimal places",
+        examples=[150.75],
         extra={"minimum": 0, "max_digits": 12, "decimal_places": 2},
     ),
 ]
-Timestamp = Annotated[datetime, Meta(description="a time, RFC 3339 with offset")]
+Timestamp = Annotated[
+    datetime,
+    Meta(tz=True, description="a time, RFC 3339 with offset", examples=["2026-01-31T09:30:00.123456+00:00"]),
+]
 
 _DESCRIPTIONS = {bool: "true or false", int: "a whole number", float: "a number", Decimal: "a number", str: "a text"}
 

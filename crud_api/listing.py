@@ -2,91 +2,97 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
-import re
-from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Sequence
 
-import msgspec
 from msgspec import Struct
 
-from crud_api.errors import InvalidParameterError
-from crud_api.fields import Field
+from crud_api import cursors, parameters
+from crud_api.cursors import Cursor, Sealed
+from crud_api.filters import Filter, filter_of
+from crud_api.parameters import Parameters
+from crud_api.relations import Relation, Relations
 from crud_api.resource import Resource
-from crud_api.validation import param, text_flaw
+from crud_api.selection import Selection, columns_of, embedded_of
+from crud_api.sorting import SortKey, sort_of, total_order
 from query_executor.contract import Value
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 1000
-_NUMBER = re.compile(r"-?[0-9]{1,100}(\.[0-9]{1,100})?([eE][+-]?[0-9]{1,3})?")
+MAX_FILTERS = 20
 
 
-class ListQuery(Struct, frozen=True):
-    """Which rows of a resource: those equal to `filters`, in the order of the key, after the key `after`."""
+class Parent(Struct, frozen=True):
+    """The row whose rows are listed: that of `resource` with this key, by `relation`."""
+
+    resource: Resource
+    relation: Relation
+    key: Value
+
+
+class ListQuery(Struct, frozen=True, kw_only=True):
+    """Which rows of a resource, in which order, from where on, and what of them."""
 
     limit: int
-    filters: Mapping[str, Value]
-    after: Value = None
+    filters: Sequence[Filter]
+    order: Sequence[SortKey]
+    selection: Selection
+    cursor: Cursor | None = None
+    parent: Parent | None = None
+    scope: Sequence[object] = ()
+
+    def cursor_text(self, cursor: Cursor) -> str:
+        """A cursor of this list, as a parameter."""
+        return cursors.encode(cursor, self.scope)
 
 
-def list_query(resource: Resource, parameters: Mapping[str, Sequence[str]]) -> ListQuery:
-    """The query that the parameters ask for. Raises `InvalidParameterError` naming every wrong one."""
-    errors: dict[str, str] = {}
-    limit, after, filters = DEFAULT_LIMIT, None, {}
-    for name, values in parameters.items():
-        field = resource.fields.get(name)
-        try:
-            if field is None and name not in {"limit", "cursor"}:
-                raise ValueError("is neither a field nor a parameter of this list")
-            if len(values) != 1:
-                raise ValueError("is given more than once")
-            if field is not None:
-                filters[name] = parse_text(field, values[0])
-            elif name == "limit":
-                limit = _limit(values[0])
-            else:
-                after = _after(resource.fields[resource.key], values[0])
-        except ValueError as error:
-            errors[name] = str(error)
-    if errors:
-        raise InvalidParameterError(
-            "Each error names its parameter.",
-            errors=[{"detail": f"{name} {detail}", "parameter": name} for name, detail in errors.items()],
-        )
-    return ListQuery(limit=limit, filters=filters, after=after)
+def list_query(resource: Resource, relations: Relations, query: Parameters, parent: Parent | None = None) -> ListQuery:
+    """The list that the parameters ask for. Raises `InvalidParameterError` naming every wrong one."""
+    limit, filters, keys = DEFAULT_LIMIT, list[Filter](), list[SortKey]()
+    sealed: Sealed | None = None
+    columns, embedded = list(resource.fields), list[Relation]()
+
+    def take(name: str, text: str) -> None:
+        nonlocal limit, keys, sealed, columns, embedded
+        match name:
+            case "limit":
+                limit = _limit(text)
+            case "cursor":
+                sealed = cursors.decode(text)
+            case "sort":
+                keys = sort_of(resource, text)
+            case "fields":
+                columns = columns_of(resource, text)
+            case "expand":
+                embedded = embedded_of(relations, text)
+            case _:
+                filters.append(filter_of(resource, name, text))
+                if len(filters) > MAX_FILTERS:
+                    raise ValueError(f"is one filter too many: at most {MAX_FILTERS} are taken")
+
+    parameters.read(query, take)
+    # The same filters in another order are the same list, and the same statement.
+    filters.sort(key=lambda one: (one.field, one.operator))
+    order = total_order(resource, keys)
+    scope = [resource.name, parent and [parent.resource.name, parent.key], filters, order]
+    return ListQuery(
+        limit=limit,
+        filters=filters,
+        order=order,
+        selection=Selection(columns, embedded),
+        cursor=None if sealed is None else _opened(sealed, scope, len(order)),
+        parent=parent,
+        scope=scope,
+    )
 
 
-def parse_text(field: Field, text: str) -> Value:
-    """The value of a field that is written in a URL. Only its type counts: old rows may hold what is refused today.
-
-    Raises `ValueError` with the reason.
-    """
-    if flaw := text_flaw(text):
-        raise ValueError(flaw)
+def _opened(sealed: Sealed, scope: Sequence[object], keys: int) -> Cursor:
     try:
-        if field.base in {int, float, Decimal} and not _NUMBER.fullmatch(
-            text
-        ):  # Python takes more: 1_000, NaN, digits of other scripts
-            raise ValueError
-        value = msgspec.convert(text, field.base, strict=False)
-    except (ValueError, msgspec.ValidationError):
-        raise ValueError(f"must be {field.description}") from None
-    return param(value)
-
-
-def encode_cursor(key: str) -> str:
-    """An opaque cursor that continues after this key."""
-    return base64.urlsafe_b64encode(json.dumps([key]).encode()).decode().rstrip("=")
-
-
-def _after(key: Field, cursor: str) -> Value:
-    try:
-        (after,) = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
-        return parse_text(key, after)
-    except (binascii.Error, ValueError, TypeError, RecursionError):
-        raise ValueError("is not a cursor of this list") from None
+        cursor = sealed.opened(scope)
+        if len(cursor.values) != keys:
+            raise ValueError("is not a cursor of this list")
+    except ValueError as error:
+        raise parameters.wrong({"cursor": str(error)}) from None
+    return cursor
 
 
 def _limit(text: str) -> int:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from crud_api.fields import Amount, Key, Reference, Timestamp
-from crud_api.resource import Resource
+from crud_api.fields import Amount, ForeignKey, Key, Timestamp
+from crud_api.resource import Reference, Resource
 
 Status = Literal["pending", "processing", "shipped", "delivered", "cancelled"]
 
@@ -15,8 +15,8 @@ Status = Literal["pending", "processing", "shipped", "delivered", "cancelled"]
 class Order(Struct):
     """A row of demo.orders."""
 
-    order_id: Key
-    customer_id: Reference
+    order_id: Annotated[Key, Meta(examples=["ORD001"])]
+    customer_id: Annotated[ForeignKey, Meta(examples=["CUST001"])]
     total_amount: Amount
     status: Status = "pending"
     created_at: Timestamp | None = None
@@ -30,5 +30,5 @@ orders = Resource(
     key="order_id",
     read_only=frozenset({"created_at", "updated_at"}),
     updated_at="updated_at",
-    references={"customer_id": "customers"},
+    references={"customer_id": Reference(resource="customers", name="customer", reverse="orders")},
 )

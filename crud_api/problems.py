@@ -19,6 +19,7 @@ from crud_api.errors import (
     MethodNotAllowedError,
     UnsupportedMediaTypeError,
 )
+from crud_api.parameters import too_large
 from crud_api.resource import Resource
 from crud_api.responses import PRIVATE
 from crud_api.validation import pointer
@@ -56,7 +57,8 @@ def from_chalice(response: Response) -> ApiError:
 def from_failure(failure: Failure, resource: Resource, method: str, given: Collection[str] = ()) -> ApiError:  # noqa: PLR0911
     """What a failure of the executor means to the client of `method`; `given` are the fields it sent.
 
-    The classes are those of PostgreSQL's documentation, appendix A.
+    Of a GET these are the parameters that make its answer large. The classes are those of PostgreSQL's documentation,
+    appendix A.
     """
     sqlstate = failure.sqlstate or ""
     cause = f"{failure.code} {sqlstate}".strip()
@@ -70,14 +72,20 @@ def from_failure(failure: Failure, resource: Resource, method: str, given: Colle
         return ExecutorBusyError(
             "Nothing was stored. The same request may succeed soon.", headers=RETRY_SOON, cause=cause
         )
-    if sqlstate == "23505":
+    if method == "GET" and (failure.code == contract.RESULT_TOO_LARGE or sqlstate == "54000"):
+        return too_large(given)
+    if method == "POST" and failure.code == contract.RESULT_TOO_LARGE:
+        return InvalidFieldsError(
+            "Nothing was stored: no answer can hold these rows. Prefer: return=minimal needs none."
+        )
+    if sqlstate == "23505" or (sqlstate == "21000" and method == "POST"):  # the latter: twice in an upsert
         return ConflictError(f"A row of {resource.name} with this {resource.key}, or another unique field, exists.")
     if sqlstate == "23503" and method == "DELETE":
         return ConflictError(f"Other rows still refer to this row of {resource.name}.")
     if sqlstate == "23503":
         # PostgreSQL names the constraint and not its column; the fields that could be meant are known.
         wrong = [name for name in resource.references if name in given]
-        return _refused({name: f"{name} names no row of {resource.references[name]}" for name in wrong})
+        return _refused({name: f"{name} names no row of {resource.references[name].resource}" for name in wrong})
     if sqlstate.startswith(("22", "23")) and method == "GET":
         return InvalidParameterError("The database cannot compare a column with this value.")
     if sqlstate.startswith(("22", "23")):

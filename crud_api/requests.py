@@ -6,15 +6,15 @@ import re
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from chalice.app import Request
 
 from crud_api.errors import BodyTooLargeError, MalformedBodyError, NotFoundError
-from crud_api.listing import parse_text
+from crud_api.filters import parse_text
 from crud_api.resource import Resource
 from crud_api.settings import MAX_BODY_BYTES
-from crud_api.validation import parse_object
+from crud_api.validation import parse_json, parse_object
 from query_executor.contract import Value
 
 _ETAG = re.compile(r'(W/)?"([^"]*)"')
@@ -29,6 +29,12 @@ def request_id(request: Request) -> str:
 def collection_path(request: Request) -> str:
     """The path as the client knows it: API Gateway's stage, or a custom domain's base path, included."""
     return str(request.context["path"])
+
+
+def nested_path(request: Request, resource: Resource, key: Value, name: str) -> str:
+    """The path of a row's `name`, as the client knows it; API Gateway says it with the key decoded."""
+    before = collection_path(request).partition(f"/{resource.name}/")[0]
+    return f"{before}/{resource.name}/{quote(str(key), safe='')}/{name}"
 
 
 def query_parameters(request: Request) -> dict[str, list[str]]:
@@ -55,14 +61,35 @@ def not_found(resource: Resource) -> NotFoundError:
 
 def json_object(request: Request) -> dict[str, Any]:
     """The body, a JSON object. Raises `BodyTooLargeError` and `MalformedBodyError`."""
+    return parse_object(_text(raw_body(request)))
+
+
+def json_rows(request: Request) -> dict[str, Any] | list[Any]:
+    """The body, a JSON object or an array. Raises `BodyTooLargeError` and `MalformedBodyError`."""
+    value = parse_json(_text(raw_body(request)))
+    if not isinstance(value, dict | list):
+        raise MalformedBodyError("The body is JSON, but neither an object nor an array.")
+    return value
+
+
+def raw_body(request: Request) -> bytes:
+    """The body as it was sent. Raises `BodyTooLargeError` and `MalformedBodyError`."""
     try:
         body = request.raw_body
-        text = body if isinstance(body, str) else body.decode()
-    except ValueError:  # not base64, or not UTF-8
+    except ValueError:  # not base64, or it has a lone surrogate
         raise MalformedBodyError("The body is not UTF-8.") from None
+    if isinstance(body, str):
+        body = body.encode()
     if len(body) > MAX_BODY_BYTES:
         raise BodyTooLargeError(f"It has {len(body)} bytes; at most {MAX_BODY_BYTES} are taken.")
-    return parse_object(text)
+    return body
+
+
+def _text(body: bytes) -> str:
+    try:
+        return body.decode()
+    except ValueError:
+        raise MalformedBodyError("The body is not UTF-8.") from None
 
 
 def if_match(request: Request) -> Sequence[str] | None:

@@ -10,13 +10,25 @@ from msgspec import Struct
 from crud_api.fields import Field, fields_of
 
 
+class Reference(Struct, frozen=True, kw_only=True):
+    """A row of another resource that a foreign-key column names by its key.
+
+    `name` is what that row is called beside the column (an order's `customer`), `reverse` what the rows that refer to
+    it are called there (a customer's `orders`).
+    """
+
+    resource: str
+    name: str
+    reverse: str
+
+
 class Resource(Struct, frozen=True, kw_only=True, dict=True):
     """A table and how it is served.
 
     `name` is the path's first segment. `table` may have a schema (`demo.customers`). `model`'s fields are the
     columns, in the order in which they are answered. `read_only` columns are answered and never taken;
-    `updated_at` is set to the transaction's time by every change. `references` maps a foreign-key column to the
-    resource it points to.
+    `updated_at` is set to the transaction's time by every change. `references` maps a foreign-key column to
+    what it refers to.
     """
 
     name: str
@@ -25,7 +37,7 @@ class Resource(Struct, frozen=True, kw_only=True, dict=True):
     key: str
     read_only: frozenset[str] = frozenset()
     updated_at: str | None = None
-    references: Mapping[str, str] = {}
+    references: Mapping[str, Reference] = {}
 
     @cached_property
     def fields(self) -> dict[str, Field]:

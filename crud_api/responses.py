@@ -8,7 +8,10 @@ from urllib.parse import quote, urlencode
 
 from chalice.app import Response
 
+from query_executor.contract import MAX_REPLY_BYTES
+
 JSON = "application/json"
+NOTHING = "text/plain"  # the type of a body without a character
 # Rows are private and change: no cache on the way may keep them, and no browser may guess their type.
 PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
@@ -18,9 +21,15 @@ def row(body: str, etag: str, status_code: int = 200, **headers: str) -> Respons
     return _response(body, status_code, {"Content-Type": JSON, "ETag": f'"{etag}"', **headers})
 
 
-def created(body: str, etag: str, collection: str, key: str) -> Response:
-    """A new row, with its `Location` below the collection's path."""
-    return row(body, etag, 201, Location=f"{collection.rstrip('/')}/{quote(key, safe='')}")
+def stored(body: str, status_code: int, headers: Mapping[str, str]) -> Response:
+    """What was stored, its body being the JSON text that the database wrote; or none, where the client wants none."""
+    # Chalice would say that no body is JSON, which it is not.
+    return _response(body, status_code, {"Content-Type": JSON if body else NOTHING, **headers})
+
+
+def location(collection: str, key: str) -> str:
+    """The path of a row below that of its collection."""
+    return f"{collection.rstrip('/')}/{quote(key, safe='')}"
 
 
 def not_modified(etag: str) -> Response:
@@ -28,16 +37,41 @@ def not_modified(etag: str) -> Response:
     return _response("", 304, {"ETag": f'"{etag}"'})
 
 
+def json_text(body: str) -> Response:
+    """A JSON text that is no row."""
+    return _response(body, 200, {"Content-Type": JSON})
+
+
 def no_content() -> Response:
     """The row is gone."""
     return _response("", 204, {})
 
 
-def page(items: str, path: str, parameters: Mapping[str, Sequence[str]], cursor: str | None) -> Response:
-    """A page of rows. `next` is the same request with the cursor of the next page, or null (RFC 8288)."""
-    following = f"{path}?{urlencode({**parameters, 'cursor': cursor}, doseq=True)}" if cursor is not None else None
-    headers = {"Content-Type": JSON} | ({"Link": f'<{following}>; rel="next"'} if following else {})
-    return _response(f'{{"items":{items},"next":{json.dumps(following)}}}', 200, headers)
+def page(
+    items: str,
+    path: str,
+    parameters: Mapping[str, Sequence[str]],
+    cursors: Mapping[str, str | None],
+    count: int | None = None,
+    **headers: str,
+) -> Response:
+    """A page of rows. The pages beside it are the same request with another of the `cursors` (RFC 8288), or null."""
+    urls = {
+        name: f"{path}?{urlencode({**parameters, 'cursor': cursor}, doseq=True)}" if cursor else None
+        for name, cursor in cursors.items()
+    }
+    members = "".join(f',"{name}":{json.dumps(url)}' for name, url in urls.items())
+    members += f',"count":{count}' if count is not None else ""
+    link = ", ".join(f'<{url}>; rel="{name}"' for name, url in urls.items() if url)
+    headers = {"Content-Type": JSON, **({"Link": link} if link else {}), **headers}
+    return _response(f'{{"items":[{items}]{members}}}', 200, headers)
+
+
+def fits(response: Response) -> bool:
+    """Whether Lambda lets it through: as JSON, in which the body is a string with every quote escaped."""
+    if len(response.body) < MAX_REPLY_BYTES // 10:
+        return True
+    return len(json.dumps(response.to_dict(), ensure_ascii=False).encode()) <= MAX_REPLY_BYTES
 
 
 def _response(body: str, status_code: int, headers: Mapping[str, str]) -> Response:

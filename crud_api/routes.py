@@ -2,66 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from chalice.app import Blueprint, Response
 
-from crud_api import problems, responses, statements
+from crud_api import problems, responses
+from crud_api.creating import create
 from crud_api.errors import PreconditionFailedError
-from crud_api.listing import encode_cursor, list_query
+from crud_api.preferences import parse_preferences
+from crud_api.read_routes import Rows, add_read_routes
+from crud_api.relations import Relations
 from crud_api.requests import (
-    collection_path,
     if_match,
-    if_none_match,
     json_object,
     key_of,
     not_found,
-    query_parameters,
     request_id,
 )
 from crud_api.resource import Resource
-from crud_api.validation import changes, new_row
-from query_executor.contract import Failure, Reply, Request, Statement, Value
+from crud_api.statements import writing
+from crud_api.validation import changes
+from query_executor.contract import Failure, Reply, Request, Statement
 
 Execute = Callable[[Request], Reply | Failure]
-Rows = Sequence[Sequence[Value]]
 
 
-def resource_routes(resource: Resource, execute: Execute) -> Blueprint:
+def resource_routes(resource: Resource, relations: Mapping[str, Relations], execute: Execute) -> Blueprint:
     """The views of a resource. Each calls `execute` at most once, and not at all when the request's form is refused."""
     routes = Blueprint(__name__)
     one = f"/{{{resource.key}}}"
 
-    def rows_of(statement: Statement, given: Collection[str] = ()) -> Rows:
+    def rows_of(*statements: Statement, given: Collection[str] = ()) -> Sequence[Rows]:
         request = routes.current_request
         answer = execute(
-            Request([statement], read_only=request.method == "GET", max_rows=1, request_id=request_id(request))
+            Request(statements, read_only=request.method == "GET", max_rows=1, request_id=request_id(request))
         )
         if isinstance(answer, Failure):
             raise problems.from_failure(answer, resource, request.method, given)
-        return answer.results[0].rows
+        return [result.rows for result in answer.results]
 
-    @routes.route("/", methods=["GET"], name=f"list_{resource.name}", content_types=[])
-    def list_() -> Response:
-        parameters = query_parameters(routes.current_request)
-        query = list_query(resource, parameters)
-        ((items, last),) = rows_of(statements.select_page(resource, query))
-        cursor = None if last is None else encode_cursor(str(last))
-        return responses.page(str(items), collection_path(routes.current_request), parameters, cursor)
+    add_read_routes(routes, resource, relations, rows_of)
 
     @routes.route("/", methods=["POST"], name=f"create_{resource.name}")
     def create_() -> Response:
-        values = new_row(resource, json_object(routes.current_request))
-        ((body, etag, key),) = rows_of(statements.insert(resource, values), values)
-        return responses.created(str(body), str(etag), collection_path(routes.current_request), str(key))
-
-    @routes.route(one, methods=["GET"], name=f"get_{resource.name}", content_types=[])
-    def get_(**path: str) -> Response:
-        key = key_of(resource, path, routes.current_request)
-        body, etag = stored(rows_of(statements.select_one(resource, key)))
-        if if_none_match(routes.current_request, etag):
-            return responses.not_modified(etag)
-        return responses.row(body, etag)
+        return create(resource, relations, routes.current_request, rows_of)
 
     # PUT and PATCH are one: the users' guide sends PUT with only the fields to change, and null clears in both.
     @routes.route(one, methods=["PUT"], name=f"replace_{resource.name}")
@@ -75,12 +59,16 @@ def resource_routes(resource: Resource, execute: Execute) -> Blueprint:
         key = key_of(resource, path, routes.current_request)
         values = changes(resource, json_object(routes.current_request), key)
         etags = if_match(routes.current_request)
-        return responses.row(*stored(rows_of(statements.update(resource, key, values, etags), values)))
+        preferences = parse_preferences(routes.current_request.headers.get("prefer"))
+        body, etag = stored(*rows_of(writing.update(resource, key, values, etags), given=values))
+        headers = {"ETag": f'"{etag}"', **preferences.applied("return")}
+        minimal = preferences.return_ == "minimal"
+        return responses.stored("" if minimal else body, 204 if minimal else 200, headers)
 
     @routes.route(one, methods=["DELETE"], name=f"delete_{resource.name}", content_types=[])
     def delete_(**path: str) -> Response:
         key = key_of(resource, path, routes.current_request)
-        stored(rows_of(statements.delete(resource, key, if_match(routes.current_request))))
+        stored(*rows_of(writing.delete(resource, key, if_match(routes.current_request))))
         return responses.no_content()
 
     def stored(rows: Rows) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from msgspec import Struct
@@ -9,28 +10,47 @@ from msgspec import Struct
 from crud_api.access import NONE, read_access
 
 MAX_BODY_BYTES = 1_000_000
+MAX_QUERY_BYTES = 8192
 # Seconds. The client waits longer than the executor's function may run, so that a time-out is always the
 # executor's own answer, and less long than the API's function and API Gateway (29 s) wait for us.
 EXECUTOR_CONNECT_S = 1
 EXECUTOR_READ_S = 26
 
+_ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
+
 
 class Settings(Struct, frozen=True, kw_only=True):
     """`executor_function` is the name or ARN of the query executor; without one the app runs it in its own process.
 
-    `access` is who may call the API (crud_api/access.py).
+    `access` is who may call the API (crud_api/access.py). Pages of `cors_origins` may read the answers; without any, no
+    page of another origin may.
     """
 
     executor_function: str | None = None
     access: str = NONE
     cognito_user_pool_arn: str | None = None
+    cors_origins: tuple[str, ...] = ()
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:
-        """Settings from QUERY_EXECUTOR_FUNCTION, ACCESS and COGNITO_USER_POOL_ARN.
+        """Settings from QUERY_EXECUTOR_FUNCTION, ACCESS, COGNITO_USER_POOL_ARN and CORS_ORIGINS.
 
-        .chalice/config.json sets them for each stage. Raises `AccessError`.
+        .chalice/config.json sets them for each stage. Raises `AccessError` and `ValueError`.
         """
         function = environ.get("QUERY_EXECUTOR_FUNCTION") or None
         kind, pool = read_access(environ, deployed=function is not None)
-        return cls(executor_function=function, access=kind, cognito_user_pool_arn=pool)
+        return cls(
+            executor_function=function,
+            access=kind,
+            cognito_user_pool_arn=pool,
+            cors_origins=parse_origins(environ.get("CORS_ORIGINS", "")),
+        )
+
+
+def parse_origins(text: str) -> tuple[str, ...]:
+    """The origins of a comma-separated text. Raises `ValueError` for what no browser sends as Origin, `*` among it."""
+    origins = tuple(one.strip() for one in text.split(",") if one.strip())
+    for origin in origins:
+        if not _ORIGIN.fullmatch(origin):
+            raise ValueError(f"CORS_ORIGINS names {origin!r}, which is not an origin like https://app.example.com")
+    return origins

@@ -1,4 +1,4 @@
-"""Calls that AWS refuses for a while, because one of its services does not know yet what another was just told."""
+"""Calls that AWS refuses for a while: a service has not heard yet what another was told, or is asked too often."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def call(client: Any, operation: str, refusal: str, delay_s: int = DELAY_S, **ar
         "delay": delay_s,
         "maxAttempts": ATTEMPTS,
         "acceptors": [
-            {"matcher": "status", "expected": 200, "state": "success"},
+            *({"matcher": "status", "expected": status, "state": "success"} for status in (200, 201)),
             {"matcher": "error", "expected": refusal, "state": "retry"},
         ],
     }

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from infra import eventually
 from infra.rest_api import Aws, Change, RestApi
 
+POLICY_NAME = "logs"
 # What AmazonAPIGatewayPushToCloudWatchLogs of AWS allows; with less, API Gateway refuses the role.
 POLICY = {
     "Version": "2012-10-17",
@@ -46,7 +47,7 @@ RETENTION_DAYS = 30  # where the access log's group does not say
 def changes(aws: Aws, api: RestApi) -> Iterator[Change]:
     """What has to be made before the stage can be told to log."""
     role = aws("apigateway").get_account().get("cloudwatchRoleArn")
-    if not role or (role.endswith(f"/{_role_name(aws)}") and _role(aws) is None):
+    if not role or (role.endswith(f"/{_role_name(aws)}") and not _may_write(aws)):
         yield Change(
             f"Let API Gateway write logs in this account and region, by the role {_role_name(aws)}.",
             lambda: _make_role(aws),
@@ -80,6 +81,14 @@ def _role(aws: Aws) -> dict[str, Any] | None:
         return None
 
 
+def _may_write(aws: Aws) -> bool:
+    iam = aws("iam")
+    try:
+        return bool(iam.get_role_policy(RoleName=_role_name(aws), PolicyName=POLICY_NAME)["PolicyDocument"] == POLICY)
+    except iam.exceptions.NoSuchEntityException:
+        return False
+
+
 def _make_role(aws: Aws) -> None:
     iam, name = aws("iam"), _role_name(aws)
     role = _role(aws) or iam.create_role(
@@ -87,7 +96,7 @@ def _make_role(aws: Aws) -> None:
         Description="API Gateway writes the logs of all its stages in the region by it",
         AssumeRolePolicyDocument=json.dumps(TRUST),
     )["Role"]  # fmt: skip
-    iam.put_role_policy(RoleName=name, PolicyName="logs", PolicyDocument=json.dumps(POLICY))
+    iam.put_role_policy(RoleName=name, PolicyName=POLICY_NAME, PolicyDocument=json.dumps(POLICY))
     patch = [{"op": "replace", "path": "/cloudwatchRoleArn", "value": role["Arn"]}]
     # A role is not known everywhere at once; until then API Gateway says that it lacks permissions.
     eventually.call(aws("apigateway"), "UpdateAccount", "BadRequestException", patchOperations=patch)

@@ -15,6 +15,7 @@ from typing import Any
 from crud_api import errors
 from crud_api.access import IAM
 from crud_api.errors import ApiError
+from infra import eventually
 from infra.rest_api import Change, RestApi
 
 Response = dict[str, Any]  # as PutGatewayResponse takes it
@@ -125,7 +126,10 @@ def changes(client: Any, api: RestApi, access: str) -> Iterator[Change]:
     if different or _deployed(client, api) != description:
         yield Change(
             f"Deploy the API to the stage {api.api_stage} with these answers.",
-            lambda: client.create_deployment(**api.ids, description=description),
+            # One deployment in five seconds is what an account may make, and Chalice has just made one.
+            lambda: eventually.call(
+                client, "CreateDeployment", "TooManyRequestsException", **api.ids, description=description
+            ),
         )
 
 

@@ -25,7 +25,7 @@ class RestApi:
         return f"crud-api-{self.stage}"
 
     @property
-    def ids(self) -> dict[str, str]:
+    def ids(self) -> dict[str, Any]:
         """The stage, as API Gateway's operations name it."""
         return {"restApiId": self.rest_api_id, "stageName": self.api_stage}
 

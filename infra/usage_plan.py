@@ -17,11 +17,13 @@ def changes(client: Any, api: RestApi, settings: GatewaySettings) -> Iterator[Ch
     plan = find(client, api)
     if plan is None:
         yield Change(f"Make the usage plan {api.name}: {_limits(settings)}.", lambda: _make(client, api, settings))
-    elif patch := _patch(plan, api, settings):
-        yield Change(
-            f"Set the usage plan {api.name} to {_limits(settings)}, for {api.rest_api_id}:{api.api_stage}.",
-            lambda: client.update_usage_plan(usagePlanId=plan["id"], patchOperations=patch),
-        )
+    else:
+        others, patch = _bound(plan) - {_here(api)}, _patch(plan, api, settings)
+        if others or patch:
+            yield Change(
+                f"Set the usage plan {api.name} to {_limits(settings)}, for {_here(api)} only.",
+                lambda: _update(client, plan, others, patch),
+            )
     if not keys(client, api):
         yield Change(f"Make an API key for the usage plan {api.name}.", lambda: _first_key(client, api))
 
@@ -100,44 +102,56 @@ def _make(client: Any, api: RestApi, settings: GatewaySettings) -> None:
     )
 
 
+def _here(api: RestApi) -> str:
+    """The stage, as a usage plan's patch operations name it."""
+    return f"{api.rest_api_id}:{api.api_stage}"
+
+
+def _bound(plan: dict[str, Any]) -> set[str]:
+    return {f"{one['apiId']}:{one['stage']}" for one in plan.get("apiStages", [])}
+
+
 def _patch(plan: dict[str, Any], api: RestApi, settings: GatewaySettings) -> list[dict[str, str]]:
     """UpdateUsagePlan's patch operations, from the plan as it is to the settings."""
-    patch = []
-    here = (api.rest_api_id, api.api_stage)
-    bound = {(one["apiId"], one["stage"]) for one in plan.get("apiStages", [])}
-    patch += [{"op": "remove", "path": "/apiStages", "value": ":".join(one)} for one in sorted(bound - {here})]
-    patch += [{"op": "add", "path": "/apiStages", "value": ":".join(one)} for one in {here} - bound]
-    throttle, quota = plan.get("throttle", {}), plan.get("quota", {})
+    patch = [] if _here(api) in _bound(plan) else [{"op": "add", "path": "/apiStages", "value": _here(api)}]
     rate = settings.throttle.rate
-    if throttle.get("rateLimit") != rate:
-        text = str(int(rate)) if rate == int(rate) else str(rate)
-        patch.append({"op": "replace", "path": "/throttle/rateLimit", "value": text})
-    if throttle.get("burstLimit") != settings.throttle.burst:
-        patch.append({"op": "replace", "path": "/throttle/burstLimit", "value": str(settings.throttle.burst)})
-    if settings.quota is None:
-        patch += [{"op": "remove", "path": "/quota"}] if quota else []
-    elif (quota.get("limit"), quota.get("period"), quota.get("offset", 0)) != (
-        settings.quota.limit,
-        settings.quota.period,
-        0,
-    ):
-        patch += [
-            {"op": "replace", "path": "/quota/limit", "value": str(settings.quota.limit)},
-            {"op": "replace", "path": "/quota/period", "value": settings.quota.period},
-            {"op": "replace", "path": "/quota/offset", "value": "0"},
-        ]
+    limits: list[tuple[str, str, Any]] = [
+        ("throttle", "rateLimit", int(rate) if rate == int(rate) else rate),
+        ("throttle", "burstLimit", settings.throttle.burst),
+    ]
+    if settings.quota:
+        limits += [("quota", "limit", settings.quota.limit), ("quota", "period", settings.quota.period)]
+        # Where the period begins is 0 unless somebody moved it.
+        limits += [("quota", "offset", 0)] if plan.get("quota", {}).get("offset") else []
+    elif plan.get("quota"):
+        patch.append({"op": "remove", "path": "/quota"})
+    for part, name, wanted in limits:
+        is_now = plan.get(part, {}).get(name)
+        if is_now != wanted:
+            operation = "add" if is_now is None else "replace"
+            patch.append({"op": operation, "path": f"/{part}/{name}", "value": str(wanted)})
     return patch
 
 
-def _delete(client: Any, plan: dict[str, Any]) -> None:
-    """A plan that is bound to a stage cannot be deleted, and one bound to an API that is gone cannot be unbound."""
-    for one in plan.get("apiStages", []):
-        stage = {"op": "remove", "path": "/apiStages", "value": f"{one['apiId']}:{one['stage']}"}
+def _update(client: Any, plan: dict[str, Any], others: set[str], patch: list[dict[str, str]]) -> None:
+    _unbind(client, plan, others)
+    if patch:
+        client.update_usage_plan(usagePlanId=plan["id"], patchOperations=patch)
+
+
+def _unbind(client: Any, plan: dict[str, Any], stages: set[str]) -> None:
+    """A stage that is gone cannot be unbound, and need not be."""
+    for stage in sorted(stages):
+        patch = [{"op": "remove", "path": "/apiStages", "value": stage}]
         try:
-            client.update_usage_plan(usagePlanId=plan["id"], patchOperations=[stage])
+            client.update_usage_plan(usagePlanId=plan["id"], patchOperations=patch)
         except ClientError as error:
             if error.response["Error"]["Code"] not in ("BadRequestException", "NotFoundException"):
                 raise
+
+
+def _delete(client: Any, plan: dict[str, Any]) -> None:
+    _unbind(client, plan, _bound(plan))  # or it could not be deleted
     client.delete_usage_plan(usagePlanId=plan["id"])
 
 

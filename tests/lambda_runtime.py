@@ -46,7 +46,7 @@ def rie_binary(prefix: Path = Path(sys.prefix)) -> Path:
     if not binary.is_file():
         raise FileNotFoundError(
             f"{binary} is not there. `make test` installs it; by hand: "
-            f"{prefix}/bin/pip install --no-deps --target {prefix}/lambda-rie aws-sam-cli==1.170.0"
+            f"{prefix}/bin/pip install --no-deps --target {prefix}/lambda-rie -r requirements-lambda.txt"
         )
     if not os.access(binary, os.X_OK):
         binary.chmod(binary.stat().st_mode | stat.S_IXUSR)

@@ -101,7 +101,7 @@ class Stack:
 
     def __init__(self, name: str, **parameters: str) -> None:
         self._template = load(name)
-        self._parameters = self._check(REQUIRED[name] | parameters)
+        self._parameters = self._check(REQUIRED.get(name, {}) | parameters)
         for rule in self._template.get("Rules", {}).values():
             if self._test(rule.get("RuleCondition", {"Fn::Equals": ["", ""]})):
                 for assertion in rule["Assertions"]:

@@ -219,6 +219,9 @@ def test_a_run_that_was_killed_anywhere_is_made_up_for(emulated: Account) -> Non
             client.meta.events.unregister("before-call", before_call)
         gateway.apply(emulated, api, "api_key", SETTINGS)
         assert gateway.plan(emulated, api, "api_key", SETTINGS) == []
+        served = emulated("apigateway").get_stage(**api.ids)["deploymentId"]
+        deployment = emulated("apigateway").get_deployment(restApiId=api.rest_api_id, deploymentId=served)
+        assert deployment["description"].startswith("With gateway responses ")
         assert gateway.api_key(emulated, api)
         assert len(items(emulated, "get_usage_plans")) == 1
         gateway.remove(emulated, api)
@@ -292,8 +295,10 @@ def test_a_firewall_of_somebody_else_is_left(aws: Aws, api: RestApi) -> None:
         Name="theirs", Scope="REGIONAL", DefaultAction={"Allow": {}}, VisibilityConfig=visibility
     )["Summary"]
     arn = f"arn:aws:apigateway:eu-central-1::/restapis/{api.rest_api_id}/stages/api"
+    gateway.apply(aws, api, "api_key", SETTINGS)
     waf.associate_web_acl(WebACLArn=theirs["ARN"], ResourceArn=arn)
     gateway.apply(aws, api, "api_key", replace(SETTINGS, waf=None))
+    assert [one["Name"] for one in waf.list_web_acls(Scope="REGIONAL")["WebACLs"]] == ["theirs"]
     gateway.remove(aws, api)
     assert waf.get_web_acl_for_resource(ResourceArn=arn)["WebACL"]["Name"] == "theirs"
 
@@ -301,7 +306,7 @@ def test_a_firewall_of_somebody_else_is_left(aws: Aws, api: RestApi) -> None:
 def test_keys_are_rotated_with_both_valid_in_between(aws: Aws, api: RestApi) -> None:
     gateway.apply(aws, api, "api_key", SETTINGS)
     (plan,) = items(aws, "get_usage_plans")
-    theirs = aws("apigateway").create_api_key(name="a customer's", enabled=True)
+    theirs = aws("apigateway").create_api_key(name="crud-api-dev-customer", enabled=True)
     aws("apigateway").create_usage_plan_key(usagePlanId=plan["id"], keyId=theirs["id"], keyType="API_KEY")
     old = gateway.api_key(aws, api)
     new = gateway.rotate_key(aws, api)
@@ -312,4 +317,4 @@ def test_keys_are_rotated_with_both_valid_in_between(aws: Aws, api: RestApi) -> 
     assert gateway.retire_keys(aws, api) == 1
     assert len(items(aws, "get_api_keys")) == 2
     gateway.remove(aws, api)
-    assert [one["name"] for one in items(aws, "get_api_keys")] == ["a customer's"]
+    assert [one["name"] for one in items(aws, "get_api_keys")] == ["crud-api-dev-customer"]

@@ -78,6 +78,14 @@ def forget_role(aws: Aws, api: RestApi) -> None:
     aws("apigateway").update_account(patchOperations=patch)
 
 
+def forbid_the_role(aws: Aws, api: RestApi) -> None:
+    aws("iam").put_role_policy(
+        RoleName=ROLE,
+        PolicyName="logs",
+        PolicyDocument='{"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}',
+    )
+
+
 def delete_role(aws: Aws, api: RestApi) -> None:
     aws("iam").delete_role_policy(RoleName=ROLE, PolicyName="logs")
     aws("iam").delete_role(RoleName=ROLE)
@@ -132,6 +140,7 @@ def open_firewall(aws: Aws, api: RestApi) -> None:
         disable_key,
         unbind_key,
         forget_role,
+        forbid_the_role,
         delete_role,
         keep_logs_for_ever,
         take_firewall_away,

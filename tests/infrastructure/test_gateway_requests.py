@@ -11,6 +11,7 @@ import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
+from botocore.config import Config
 from botocore.exceptions import ClientError, WaiterError
 
 from infra import eventually, gateway_stage, usage_plan
@@ -35,8 +36,9 @@ class Answers:
     """
 
     def __init__(self, service: Any, answer: Callable[[str], tuple[int, bytes]]) -> None:
+        once = Config(retries={"total_max_attempts": 1})
         self.client: Any = boto3.client(
-            service, region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test"
+            service, region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test", config=once
         )
         self.sent: list[tuple[str, dict[str, Any]]] = []
         self._answer = answer
@@ -105,22 +107,34 @@ def test_a_plan_is_patched_at_the_paths_that_api_gateway_has() -> None:
     answers = Answers("apigateway", lambda operation: (200, plan if operation == "GetUsagePlans" else b"{}"))
     settings = GatewaySettings(throttle=Throttle(2.5, 4), quota=Quota(5, "MONTH"))
     next(iter(usage_plan.changes(answers.client, API, settings))).make()
-    (params,) = (params for name, params in answers.sent if name == "UpdateUsagePlan")
-    assert params["usagePlanId"] == "p1"
-    stages = [one for one in params["patchOperations"] if one["path"] == "/apiStages"]
+    updates = [params for name, params in answers.sent if name == "UpdateUsagePlan"]
+    assert {one["usagePlanId"] for one in updates} == {"p1"}
+    operations = [one for params in updates for one in params["patchOperations"]]
+    stages = [one for one in operations if one["path"] == "/apiStages"]
     assert stages == [
         {"op": "remove", "path": "/apiStages", "value": "old:api"},
         {"op": "add", "path": "/apiStages", "value": "abc123:api"},
     ]
-    limits = {one["path"]: one["value"] for one in params["patchOperations"] if one["op"] == "replace"}
+    limits = {one["path"]: one["value"] for one in operations if one["op"] == "replace"}
     assert limits.keys() == PLAN_PATHS
     assert list(limits.values()) == ["2.5", "4", "5", "MONTH", "0"]
+
+
+def test_what_a_plan_lacks_is_added_and_a_stage_that_is_gone_stops_nothing() -> None:
+    plan = b'{"item": [{"id": "p1", "name": "crud-api-dev", "apiStages": [{"apiId": "gone", "stage": "api"}]}]}'
+    replies = iter([(400, b"BadRequestException"), (200, b"{}")])
+    answers = Answers("apigateway", lambda name: (200, plan) if name == "GetUsagePlans" else next(replies))
+    next(iter(usage_plan.changes(answers.client, API, GatewaySettings()))).make()
+    added = [params["patchOperations"] for name, params in answers.sent if name == "UpdateUsagePlan"][1]
+    assert {one["op"] for one in added} == {"add"}
+    assert {one["path"] for one in added} == (PLAN_PATHS - {"/quota/offset"}) | {"/apiStages"}
 
 
 @pytest.mark.parametrize(
     ("service", "operation", "refusal", "arguments"),
     [
         ("apigateway", "UpdateAccount", "BadRequestException", {"patchOperations": []}),
+        ("apigateway", "CreateDeployment", "TooManyRequestsException", {"restApiId": "abc123", "stageName": "api"}),
         (
             "wafv2",
             "AssociateWebACL",
@@ -132,7 +146,8 @@ def test_a_plan_is_patched_at_the_paths_that_api_gateway_has() -> None:
 def test_what_is_not_known_everywhere_yet_is_asked_for_again(
     service: str, operation: str, refusal: str, arguments: dict[str, Any]
 ) -> None:
-    replies = iter([(400, refusal.encode()), (400, refusal.encode()), (200, b"{}")])
+    made = 201 if operation.startswith("Create") else 200
+    replies = iter([(400, refusal.encode()), (400, refusal.encode()), (made, b"{}")])
     answers = Answers(service, lambda _: next(replies))
     eventually.call(answers.client, operation, refusal, delay_s=0, **arguments)
     assert answers.sent == [(operation, arguments)] * 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -91,6 +92,15 @@ def test_a_slug_means_the_same_here_and_in_the_api() -> None:
 )
 def test_each_has_the_status_that_http_has_for_it(kind: str, status: int) -> None:
     assert responses("api_key", ())[kind]["statusCode"] == str(status)
+
+
+def test_the_documentation_names_every_type_of_problem_there_is() -> None:
+    text = Path("docs/access.md").read_text()
+    kinds = PROBLEMS.keys() - WITHOUT_STATUS - {"BAD_REQUEST_BODY", "BAD_REQUEST_PARAMETERS"}  # which nothing checks
+    assert {PROBLEMS[kind].slug for kind in kinds} == {
+        slug for row in text.split("| when | status | type |")[1].splitlines() if row.startswith("| ")
+        for slug in re.findall(r"`([a-z-]+)`", row.split(" | ")[-1])
+    }  # fmt: skip
 
 
 def test_with_iam_an_unsigned_request_is_denied_and_not_told_that_nothing_is_there() -> None:

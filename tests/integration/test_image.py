@@ -33,7 +33,7 @@ def said(name: str) -> list[str]:
 
 def requirements() -> list[str]:
     lines = (ROOT / "query_executor" / "requirements.txt").read_text().splitlines()
-    return [line.partition("==")[0] for line in lines]
+    return [line.partition("==")[0] for line in lines if not line.startswith("#")]
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from query_executor import contract
 from tests.functional.client import Api, Response
 from tests.functional.conftest import CLIENT_OPTIONS
 from tests.lambda_runtime import LambdaFront, lambda_function
+from tests.network import silent_port
 
 REPLY = {"results": [{"columns": [], "rows": [["[]", None]], "row_count": 1, "truncated": False}]}
 Start = Callable[[str], LambdaFront]
@@ -72,6 +73,23 @@ def test_an_executor_that_cannot_be_reached_is_worth_another_try() -> None:
     assert (answer.status, answer.headers["retry-after"]) == (503, "1")
 
 
+def test_an_executor_that_never_answers_a_connect_is_worth_another_try() -> None:
+    with silent_port() as port:
+        answer = listed(f"http://127.0.0.1:{port}")
+        assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+
+
+def test_an_app_without_credentials_sends_nothing_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+    executor = LambdaExecutor("executor", endpoint_url="http://127.0.0.1:1", region_name="eu-central-1")
+    answer = Api(executor)("GET", "/customers")
+    assert (answer.status, "Nothing was stored" in answer.json["detail"]) == (502, True)
+    assert "retry-after" not in answer.headers
+
+
 def test_a_throttled_invocation_says_when_to_come_back() -> None:
     with LambdaFront("executor", []) as throttled:  # no process is ever free
         answer = listed(throttled.endpoint_url)
@@ -79,11 +97,13 @@ def test_a_throttled_invocation_says_when_to_come_back() -> None:
         assert throttled.requests == 1
 
 
-@pytest.mark.parametrize(("fault", "status"), [("hang", 504), ("run_and_hang", 504), ("run_and_cut", 503)])
+@pytest.mark.parametrize(("fault", "status"), [("hang", 504), ("run_and_hang", 504), ("run_and_cut", 502)])
 def test_a_lost_reply_is_never_asked_for_again(front: Start, fault: str, status: int) -> None:
     executor = front(f"return {REPLY}")
     executor.faults.append(fault)  # type: ignore[arg-type]
-    assert listed(executor.endpoint_url, read_timeout_s=0.5).status == status
+    answer = listed(executor.endpoint_url, read_timeout_s=0.5)
+    assert answer.status == status
+    assert "retry-after" not in answer.headers  # it ran, and would run again
     assert executor.requests == 1
 
 

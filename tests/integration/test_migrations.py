@@ -533,3 +533,19 @@ def test_command_fails_with_the_reason_and_no_traceback() -> None:
     assert (process.returncode, out) == (1, "")
     assert "No such file or directory" in errors
     assert "Traceback" not in errors
+
+
+def test_a_table_of_the_users_own_that_is_called_like_that_of_the_answers_stays(database_url: str) -> None:
+    execute(database_url, CUSTOMERS + ORDERS + "CREATE TABLE demo.idempotency_keys (id int, mine text)")
+    execute(database_url, "INSERT INTO demo.idempotency_keys VALUES (7, 'x')")
+    (warning,) = [line for line in apply_migrations(database_url) if "0007" in line]
+    assert "WARNING: demo.idempotency_keys is a table of another kind and lacks fingerprint, status," in warning
+    assert execute(database_url, "SELECT * FROM demo.idempotency_keys") == [(7, "x")]
+
+
+def test_a_table_of_answers_that_is_there_already_keeps_them(database_url: str) -> None:
+    apply_migrations(database_url)
+    execute(database_url, "INSERT INTO demo.idempotency_keys VALUES ('a', 'f', 201, '', NULL, NULL, now())")
+    execute(database_url, "DELETE FROM demo._yoyo_migration WHERE migration_id = '0007-create-idempotency-keys'")
+    assert apply_migrations(database_url) == ["0007-create-idempotency-keys: Nothing to do in this database."]
+    assert execute(database_url, "SELECT id FROM demo.idempotency_keys") == [("a",)]

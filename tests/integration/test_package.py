@@ -14,6 +14,7 @@ from typing import Any
 import boto3
 import pytest
 
+from crud_api.swagger_ui import VERSION
 from tests.functional.conftest import CLIENT_OPTIONS
 from tests.lambda_runtime import SITE_PACKAGES, lambda_function, link_distributions
 
@@ -42,6 +43,8 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
         check=True,
         capture_output=True,
     )
+    # Of which the page of /docs is most. Lambda loads a package faster the smaller it is.
+    assert (folder / "out" / "deployment.zip").stat().st_size < 2_000_000
     with zipfile.ZipFile(folder / "out" / "deployment.zip") as archive:
         archive.extractall(folder / "unzipped")
     return folder / "unzipped"
@@ -50,8 +53,9 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_holds_the_app_its_two_packages_and_their_one_library(package: Path) -> None:
     assert {path.name for path in package.iterdir()} == SHIPPED
     assert {path.name for path in (package / "query_executor").iterdir()} == {"__init__.py", "contract.py"}
-    source = {path.name for path in (ROOT / "crud_api").iterdir() if path.suffix == ".py"}
-    assert {path.name for path in (package / "crud_api").iterdir()} == source
+    shipped = {path.relative_to(package) for path in (package / "crud_api").rglob("*") if path.is_file()}
+    source = {path for path in (ROOT / "crud_api").rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    assert shipped == {path.relative_to(ROOT) for path in source}
     assert not list(package.rglob("*.pyc"))
 
 
@@ -98,6 +102,19 @@ def test_alone_with_the_runtime_it_answers_a_route(package: Path) -> None:
     problem = json.loads(answer["body"])
     assert problem["errors"] == [{"detail": "customer_name is missing", "pointer": "#/customer_name"}]
     assert problem["instance"] == "urn:uuid:6f4a5f6e-2c45-4b3c-9d8a-3f2b1f0e9d7c"
+
+
+def test_it_serves_its_description_and_the_largest_file_of_the_page(package: Path) -> None:
+    with lambda_function("app.app", environment={"QUERY_EXECUTOR_FUNCTION": "x"}, python_path=[package]) as function:
+        described = invoke(function.endpoint_url, event("GET", "/openapi.json"))
+        asset = f"swagger-ui-bundle-{VERSION}.js"
+        script = event("GET", f"/docs/{asset}", asset=asset)
+        script["resource"] = script["requestContext"]["resourcePath"] = "/docs/{asset}"
+        answered = invoke(function.endpoint_url, script)
+    assert described["statusCode"] == 200
+    assert json.loads(described["body"])["openapi"].startswith("3.1")
+    assert answered["statusCode"] == 200, answered
+    assert len(answered["body"]) > 1_000_000
 
 
 def test_with_the_runtimes_boto3_it_reaches_the_database_through_the_executor(

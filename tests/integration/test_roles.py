@@ -85,6 +85,11 @@ def test_the_application_can_do_all_that_the_api_offers(application: str) -> Non
     api = Api(InProcessExecutor(create_local_handler(application)))
     assert api("POST", "/customers", {"customer_id": "C1", "customer_name": "Ada"}).status == 201
     assert api("POST", "/orders", {"order_id": "O1", "customer_id": "C1", "total_amount": 1.5}).status == 201
+    order = {"order_id": "O2", "customer_id": "C1", "total_amount": 1}
+    answers = [api("POST", "/orders", order, idempotency_key="k") for _ in range(2)]
+    assert [answer.status for answer in answers] == [201, 201]
+    assert api("POST", "/orders", [order], prefer="resolution=merge-duplicates").status == 200
+    assert api("DELETE", "/orders/O2").status == 204
     assert api("PUT", "/customers/C1", {"city": "Paris"}).status == 200
     assert api("PATCH", "/orders/O1", {"status": "shipped"}).status == 200
     assert api("GET", "/customers/C1").json["city"] == "Paris"
@@ -127,7 +132,9 @@ def test_the_record_of_the_migrations_is_not_for_the_application(application: st
         WHERE relnamespace = 'demo'::regnamespace AND relkind = 'r' AND has_table_privilege(oid, p) ORDER BY 1, 2
     """
     four = ["DELETE", "INSERT", "SELECT", "UPDATE"]
-    assert execute(application, rights) == [(table, one) for table in ("customers", "orders") for one in four]
+    assert execute(application, rights) == [
+        (table, one) for table in ("customers", "idempotency_keys", "orders") for one in four
+    ]
 
 
 def test_a_table_that_a_later_migration_makes_is_the_applications_too(database: str, application: str) -> None:
@@ -136,6 +143,18 @@ def test_a_table_that_a_later_migration_makes_is_the_applications_too(database: 
     assert execute(application, "UPDATE demo.later SET name = 'y' RETURNING name") == [("y",)]
     with pytest.raises(psycopg2.errors.InsufficientPrivilege):
         execute(application, "SELECT setval('demo.later_id_seq', 7)")
+
+
+def test_the_answers_to_keys_are_the_applications_whoever_makes_their_table(database: str) -> None:
+    apply_migrations(database)
+    execute(database, "ALTER DEFAULT PRIVILEGES IN SCHEMA demo REVOKE ALL ON TABLES FROM crud_api")
+    execute(database, "DROP TABLE demo.idempotency_keys")
+    execute(database, "DELETE FROM demo._yoyo_migration WHERE migration_id = '0007-create-idempotency-keys'")
+    assert apply_migrations(database) == [
+        "0007-create-idempotency-keys: Created the table demo.idempotency_keys, for the answers to requests with an "
+        "Idempotency-Key."
+    ]
+    assert execute(app_of(database), "DELETE FROM demo.idempotency_keys RETURNING 1") == []
 
 
 def test_a_table_of_the_users_own_with_a_serial_key_takes_the_applications_rows(database: str) -> None:
@@ -184,15 +203,17 @@ def test_an_owner_who_may_make_no_roles_goes_on_and_is_told_what_to_have_run(dat
     execute(database, "CREATE SCHEMA demo AUTHORIZATION owner")
     done = apply_migrations(url_of(database, user="owner"))
 
-    (warning,) = [line for line in done if "WARNING" in line]
-    assert warning.startswith("0006-create-roles: WARNING: owner may not make all of the role crud_api")
+    warnings = [line for line in done if "WARNING" in line]
+    assert [line.split(":")[0] for line in warnings] == ["0006-create-roles", "0007-create-idempotency-keys"]
+    assert warnings[0].startswith("0006-create-roles: WARNING: owner may not make all of the role crud_api")
     assert execute(database, "SELECT to_regrole('crud_api')") == [(None,)]
 
     # Doing what it says is enough, also for what the owner makes later.
-    execute(database, warning.split(" run: ")[1])
+    for warning in warnings:
+        execute(database, warning.split(" run: ")[1])
     execute(url_of(database, user="owner"), "CREATE TABLE demo.later (n int)")
     application = app_of(database)
-    for table in ("customers", "orders", "later"):
+    for table in ("customers", "orders", "idempotency_keys", "later"):
         assert execute(application, f"DELETE FROM demo.{table} RETURNING 1") == []
 
 

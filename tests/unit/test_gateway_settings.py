@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import textwrap
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +16,13 @@ from infra.gateway_settings import GatewaySettings, GatewaySettingsError, Quota,
 def test_what_is_left_out_has_its_default() -> None:
     assert GatewaySettings.from_config({}) == GatewaySettings()
     assert GatewaySettings.from_config({"throttle": {"rate": 5}}).throttle == Throttle(5.0, 100)
+
+
+def test_the_documented_example_is_the_default_with_a_firewall() -> None:
+    text = Path("docs/access.md").read_text()
+    example = textwrap.dedent(text[text.index('    "stages": {') : text.index("All of that but")])
+    gateway = json.loads(f"{{{example}}}")["stages"]["dev"]["gateway"]
+    assert GatewaySettings.from_config(gateway) == replace(GatewaySettings(), waf=2000)
 
 
 def test_everything_can_be_said() -> None:

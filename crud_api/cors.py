@@ -1,0 +1,52 @@
+"""Cross-origin requests (the Fetch standard, CORS protocol): off unless the settings name origins.
+
+Chalice's own `cors=` allows one origin, answers its preflight from API Gateway and says nothing on errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from chalice.app import Chalice, Request, Response
+
+from crud_api.responses import no_content
+
+_PREFLIGHT = {
+    "Access-Control-Allow-Headers": (
+        "content-type, if-match, if-none-match, idempotency-key, prefer, x-api-key, authorization"
+    ),
+    "Access-Control-Max-Age": "600",
+}
+_EXPOSED = {
+    "Access-Control-Expose-Headers": ("ETag, Link, Location, Preference-Applied, Idempotency-Replayed, Retry-After")
+}
+
+
+def allow_origins(app: Chalice, origins: Sequence[str]) -> None:
+    """Let pages of these origins read every answer of the app, problems too. Called before other middleware is."""
+
+    @app.middleware("http")
+    def say_who_may_read(request: Request, get_response: Callable[[Request], Response]) -> Response:
+        response = get_response(request)
+        response.headers["Vary"] = "Origin"  # for caches: the answer to another origin differs
+        origin = request.headers.get("origin")
+        if origin is not None and origin in origins:
+            response.headers["Access-Control-Allow-Origin"] = origin
+            response.headers.update(_PREFLIGHT if request.method == "OPTIONS" else _EXPOSED)
+        return response
+
+
+def answer_preflights(app: Chalice) -> None:
+    """Give every path that has routes one for OPTIONS. A preflight carries no credentials: it needs none."""
+    for path, methods in list(app.routes.items()):
+        allowed = ", ".join(sorted(methods))
+        app.route(path, methods=["OPTIONS"], name=f"preflight{path}", content_types=[])(_preflight(allowed))
+
+
+def _preflight(allowed: str) -> Callable[..., Response]:
+    def answer(**_path: str) -> Response:
+        response = no_content()
+        response.headers["Access-Control-Allow-Methods"] = allowed
+        return response
+
+    return answer

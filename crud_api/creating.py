@@ -1,0 +1,79 @@
+"""What a POST answers: one row by one plain statement, or all that a body and its headers may ask for besides."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from chalice.app import Request, Response
+
+from crud_api import responses
+from crud_api.creation import parse_creation, refuse_taken
+from crud_api.errors import IdempotencyInFlightError, IdempotencyKeyReusedError, InvalidFieldsError
+from crud_api.idempotency import attempt_of
+from crud_api.preferences import parse_preferences
+from crud_api.problems import RETRY_SOON
+from crud_api.read_routes import RowsOf
+from crud_api.relations import Relations
+from crud_api.requests import collection_path, json_rows
+from crud_api.resource import Resource
+from crud_api.statements import idempotency, storing, writing
+from crud_api.statements.storing import Storing
+from crud_api.validation import new_row, pointer, refuse
+
+
+def create(resource: Resource, relations: Mapping[str, Relations], request: Request, rows_of: RowsOf) -> Response:
+    """The answer to a POST of one row, of many, or of rows with those that refer to them."""
+    preferences = parse_preferences(request.headers.get("prefer"))
+    minimal, merge = preferences.return_ == "minimal", preferences.resolution is not None
+    attempt = attempt_of(request, preferences)
+    sent = json_rows(request)
+    status, headers = 201, preferences.applied("return", "resolution")
+    own = relations[resource.name]
+    if isinstance(sent, dict) and not (merge or attempt or any(name in sent and one.many for name, one in own.items())):
+        values = new_row(resource, sent)
+        (((body, etag, key),),) = rows_of(writing.insert(resource, values), given=values)
+    else:
+        creation = parse_creation(resource, own, sent)
+        rows = storing.store(
+            creation, relations, merge=merge, minimal=minimal, condition=idempotency.CONDITION if attempt else "true"
+        )
+        merged = 204 if minimal else 200
+        statements = [storing.create(rows)]
+        if attempt is not None:
+            statements = [idempotency.lock(attempt), idempotency.create_once(rows, attempt, 201, merged)]
+        try:
+            *_, ((body, etag, key, inserted, wrong, *record),) = rows_of(*statements, given=creation.rows.rows[0].sent)
+        except InvalidFieldsError as error:
+            if creation.many or creation.referring:  # the database names a column, but no row
+                error.errors = []
+            raise
+        status = 201 if inserted else merged
+        if attempt is not None and record[0] is not None:
+            if record[0] != attempt.fingerprint:
+                raise IdempotencyKeyReusedError("Nothing was stored. Another request needs another Idempotency-Key.")
+            status, body, etag, key = int(str(record[1])), *record[2:]
+            headers["Idempotency-Replayed"] = "true"
+        elif wrong is not None:
+            _refuse(rows, json.loads(str(wrong)))
+        elif body is None:
+            raise IdempotencyInFlightError("Ask again soon; its answer will then be yours.", headers=RETRY_SOON)
+    if etag is not None:
+        headers["ETag"] = f'"{etag}"'
+    if status == 201 and key is not None:
+        headers["Location"] = responses.location(collection_path(request), str(key))
+    return responses.stored("" if minimal else str(body), status, headers)
+
+
+def _refuse(rows: Storing, wrong: Sequence[Sequence[int]]) -> None:
+    """Raises what the database found: `ConflictError` for keys that are taken, else `InvalidFieldsError`."""
+    taken, unknown = [], {}
+    for n, place in wrong:
+        check = rows.checks[n]
+        at = pointer(check.column, check.rows.rows[place - 1].at)
+        if check.refers_to is None:
+            taken.append((at, f"a row of {check.rows.resource.name} with this {check.column} exists"))
+        else:
+            unknown[at] = f"{check.column} names no row of {check.refers_to}"
+    refuse_taken(taken, unknown)
+    refuse(unknown)

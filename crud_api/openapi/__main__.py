@@ -1,0 +1,16 @@
+"""`python -m crud_api.openapi > docs/openapi.json`: the description of what a stage serves by default."""
+
+import json
+import sys
+
+from crud_api.application import RESOURCES
+from crud_api.openapi import document
+
+
+def description() -> str:
+    """The committed text."""
+    return json.dumps(document(RESOURCES, "api_key"), indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(description())

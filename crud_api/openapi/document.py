@@ -1,0 +1,84 @@
+"""The whole description: OpenAPI 3.1, made from the declarations of the resources."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from crud_api.openapi.monitors import STATUS_SCHEMA, monitor_paths
+from crud_api.openapi.operations import resource_paths
+from crud_api.openapi.parameters import resource_parameters, shared_parameters
+from crud_api.openapi.problem_types import problem_schemas
+from crud_api.openapi.replies import HEADERS, problem_references, problem_responses
+from crud_api.openapi.schemas import Schema, row_schemas
+from crud_api.openapi.security import gateway_problems, security_requirement, security_schemes
+from crud_api.relations import relations_of
+from crud_api.resource import Resource
+
+API_VERSION = "0.1.0"
+_DESCRIPTION = """Rows of a PostgreSQL database.
+
+- Whatever goes wrong is answered as `application/problem+json` (RFC 9457), all wrong fields or parameters at once.
+- Lists have filters (`city=Paris`, `total_amount[gte]=10`), several sort keys and pages that a cursor leads through.
+  A parameter that is unknown, repeated or malformed is refused. Parameters have at most 8 KB together.
+- Every row has an `ETag`: `If-None-Match` saves sending it again, `If-Match` keeps a change from overwriting another.
+- A body is JSON of at most 1 MB and 32 levels; a field it does not know is refused."""
+
+
+def document(resources: Sequence[Resource], access: str) -> dict[str, Any]:
+    """The description of an API that serves these resources to those whom `access` lets in."""
+    paths = monitor_paths()
+    schemas = problem_schemas() | {"Status": STATUS_SCHEMA}
+    parameters = shared_parameters()
+    relations = relations_of({resource.name: resource for resource in resources})
+    for resource in resources:
+        paths |= resource_paths(resource, relations)
+        schemas |= row_schemas(resource, relations[resource.name])
+        parameters |= resource_parameters(resource, relations[resource.name])
+    responses = _complete(paths, access)
+    said = {name for answer in _answers(paths, responses) for name in answer.get("headers", {})}
+    schemes = security_schemes(access)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "crud-api",
+            "version": API_VERSION,
+            "summary": "Rows of a PostgreSQL database over HTTP",
+            "description": _DESCRIPTION,
+            "contact": {"name": "The team that runs this API"},
+            "license": {"name": "Proprietary", "identifier": "LicenseRef-Proprietary"},
+        },
+        # Relative to where the description is: API Gateway's stage, or a custom domain's base path, comes before.
+        "servers": [{"url": ".", "description": "The API that answers this description.", "x-internal": False}],
+        "tags": [
+            *({"name": one.name, "description": f"Rows of {one.name}."} for one in resources),
+            {"name": "service", "description": "The service itself."},
+        ],
+        "security": security_requirement(access),
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "parameters": parameters,
+            "headers": {name: header for name, header in HEADERS.items() if name in said},
+            "responses": responses,
+            **({"securitySchemes": schemes} if schemes else {}),
+        },
+    }
+
+
+def _complete(paths: dict[str, Schema], access: str) -> dict[str, Schema]:
+    """Put the problems among the responses of each operation; returns the components they refer to."""
+    found: dict[str, Schema] = {}
+    for item in paths.values():
+        for method, operation in item.items():
+            if method == "parameters":
+                continue
+            kinds = [*operation.pop("problems"), *gateway_problems(access, operation)]
+            operation["responses"] |= problem_references(kinds)
+            found |= problem_responses(kinds)
+    return found
+
+
+def _answers(paths: dict[str, Schema], responses: dict[str, Schema]) -> list[Schema]:
+    operations = [one for item in paths.values() for method, one in item.items() if method != "parameters"]
+    return [answer for one in operations for answer in one["responses"].values()] + list(responses.values())

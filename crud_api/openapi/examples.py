@@ -1,0 +1,62 @@
+"""Examples of bodies, by name, as OpenAPI's media types hold them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from crud_api.openapi.schemas import change_example, new_example, stored_example
+from crud_api.relations import Relations
+from crud_api.resource import Resource
+
+Examples = dict[str, dict[str, Any]]
+
+
+def new(resource: Resource, relations: Relations) -> Examples:
+    """One row; several; one with the rows that refer to it."""
+    row = new_example(resource)
+    found = {"one": _example("One row", row), "several": _example("Several rows, all or none", [row])}
+    for relation in relations.values():
+        if relation.many:
+            other = {name: value for name, value in new_example(relation.resource).items() if name != relation.column}
+            found[f"with_{relation.name}"] = _example(
+                f"One row with its {relation.name}", row | {relation.name: [other]}
+            )
+    return found
+
+
+def change(resource: Resource) -> Examples:
+    """A change of one field."""
+    return {"one_field": _example("One field changes", change_example(resource))}
+
+
+def stored(resource: Resource) -> Examples:
+    """The answers to a new row and to several."""
+    row = stored_example(resource)
+    return {"one": _example("One row", row), "several": _example("Several rows, in the order sent", [row])}
+
+
+def stored_one(resource: Resource) -> Examples:
+    """The answer to a change."""
+    return {"stored": _example("The row as it is now", stored_example(resource))}
+
+
+def view(resource: Resource) -> Examples:
+    """The answer of one row."""
+    row = stored_example(resource)
+    return {
+        "whole": _example("All columns", row),
+        "part": _example(f"With fields={resource.key}", {resource.key: row[resource.key]}),
+    }
+
+
+def page(resource: Resource) -> Examples:
+    """The first page of two, and an empty list."""
+    following = f"/{resource.name}?limit=1&cursor=WyJuZXh0Il0"
+    return {
+        "first": _example("The first page", {"items": [stored_example(resource)], "next": following, "prev": None}),
+        "empty": _example("No rows", {"items": [], "next": None, "prev": None}),
+    }
+
+
+def _example(summary: str, value: Any) -> dict[str, Any]:
+    return {"summary": summary, "value": value}

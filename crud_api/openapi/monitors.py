@@ -1,0 +1,61 @@
+"""The operations that no resource has: the description itself, and what monitors ask."""
+
+from __future__ import annotations
+
+from crud_api.errors import ApiError, InternalError, NotReadyError
+from crud_api.openapi.problem_types import of
+from crud_api.openapi.replies import success
+from crud_api.openapi.schemas import Schema, ref
+
+STATUS_SCHEMA: Schema = {
+    "type": "object",
+    "description": "All is well.",
+    "properties": {"status": {"type": "string", "const": "ok"}},
+    "required": ["status"],
+    "additionalProperties": False,
+    "examples": [{"status": "ok"}],
+}
+_OK = {"ok": {"summary": "All is well", "value": {"status": "ok"}}}
+
+
+def monitor_paths() -> dict[str, Schema]:
+    """The paths of the description and the monitors. The page for people, /docs, is no operation of the API."""
+    return {
+        "/openapi.json": {
+            "get": _operation(
+                "get_description",
+                "Get this description",
+                success(
+                    "This description.",
+                    {"type": "object", "description": "A document of OpenAPI 3.1."},
+                    {"excerpt": {"summary": "An excerpt", "value": {"openapi": "3.1.0", "info": {}, "paths": {}}}},
+                ),
+            )
+        },
+        "/health": {
+            "get": _operation(
+                "get_health", "Ask whether the API runs", success("It runs.", ref("schemas", "Status"), _OK)
+            )
+            | {"security": []}
+        },
+        "/ready": {
+            "get": _operation(
+                "get_ready",
+                "Ask whether the database answers",
+                success("It does.", ref("schemas", "Status"), _OK),
+                NotReadyError,
+            )
+        },
+    }
+
+
+def _operation(name: str, summary: str, answer: Schema, *kinds: type[ApiError]) -> Schema:
+    all_kinds: tuple[type[ApiError], ...] = (InternalError, *kinds)
+    return {
+        "operationId": name,
+        "summary": summary,
+        "description": "It takes no parameters.",
+        "tags": ["service"],
+        "responses": {"200": answer},
+        "problems": [of(kind) for kind in all_kinds],
+    }

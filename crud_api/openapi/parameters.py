@@ -1,0 +1,184 @@
+"""The parameters of the operations, as components: a list and its nested lists share the filters of a resource."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from crud_api.fields import NO_NUL, Field
+from crud_api.filters import MAX_VALUE_CHARACTERS, MAX_VALUES
+from crud_api.listing import DEFAULT_LIMIT, MAX_LIMIT
+from crud_api.openapi.schemas import Schema, example, ref
+from crud_api.relations import Relations
+from crud_api.resource import Resource
+from crud_api.settings import MAX_QUERY_BYTES
+from crud_api.sorting import MAX_KEYS
+
+# A String of RFC 8941, or as most clients send it, its characters alone.
+_IDEMPOTENCY_KEY = r'^([!#-~]{1,255}|"([ !#-\[\]-~]|\\["\\]){1,255}")$(?!\n)'
+_COMPARISONS = {
+    "ne": "differs from this value; null is left out",
+    "gt": "is greater than this value",
+    "gte": "is this value or greater",
+    "lt": "is less than this value",
+    "lte": "is this value or less",
+}
+# Between commas: in quotes, where a backslash stands before any character; or without quotes.
+_ELEMENT = r'("([^"\\\x00]|\\[^\x00]){0,1000}"|([^",\x00][^,\x00]{0,999})?)'
+_TEXT = {"type": "string", "maxLength": MAX_VALUE_CHARACTERS, "pattern": NO_NUL}
+
+
+def shared_parameters() -> dict[str, Schema]:
+    """The parameters that every resource has, by name."""
+    return {
+        "limit": _query(
+            "limit",
+            "At most so many rows are answered.",
+            {"type": "integer", "format": "int32", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
+            2,
+        ),
+        "cursor": _query(
+            "cursor",
+            "The place of a page, as `next` and `prev` have it, with the filters and the sort it was made with.",
+            {"type": "string", "maxLength": 8000, "pattern": r"^[A-Za-z0-9_-]+$(?!\n)"},
+        ),
+        "preferCount": _prefer("`count=exact` or `count=estimated` asks for the number of rows.", "count=exact"),
+        "preferCreate": _prefer(
+            "`return=minimal` asks for no body; `resolution=merge-duplicates` changes the rows whose keys are taken.",
+            "return=minimal",
+        ),
+        "preferReturn": _prefer("`return=minimal` asks for no body.", "return=minimal"),
+        "ifMatch": _header(
+            "If-Match", "Only a row with one of these ETags is changed, else 412; `*` is any (RFC 9110).", shown="*"
+        ),
+        "ifNoneMatch": _header("If-None-Match", "A row with one of these ETags is answered by 304 (RFC 9110)."),
+        "idempotencyKey": _header(
+            "Idempotency-Key",
+            "A request that is sent again within 24 hours with the same key and body gets the first answer again.",
+            {"type": "string", "minLength": 1, "maxLength": 512, "pattern": _IDEMPOTENCY_KEY},
+            "8e03978e-40d5-43dd-bc93-6894a57f9324",
+        ),
+    }
+
+
+def resource_parameters(resource: Resource, relations: Relations) -> dict[str, Schema]:
+    """The parameters of one resource: its key in the path, and the query of its lists."""
+    key = resource.fields[resource.key]
+    found = {
+        f"{resource.name}.key": {
+            "name": resource.key,
+            "in": "path",
+            "required": True,
+            "description": f"The key of a row of {resource.name}.",
+            "schema": _value(key) if key.base is not str else _TEXT | {"minLength": 1},
+            "example": example(key),
+        },
+        f"{resource.name}.fields": _array(
+            "fields", "The columns that are answered.", list(resource.fields), [resource.key]
+        ),
+        f"{resource.name}.sort": _sort(resource),
+    }
+    if names := list(relations):
+        found[f"{resource.name}.expand"] = _array(
+            "expand", "Rows of other resources that are answered with each row.", names, names[:1]
+        )
+    for field in resource.fields.values():
+        found |= _filters(resource, field)
+    return found
+
+
+def list_parameters(resource: Resource, relations: Relations) -> list[Schema]:
+    """References to all that a list takes."""
+    own = [name for name in resource_parameters(resource, relations) if name != f"{resource.name}.key"]
+    return [ref("parameters", name) for name in ("limit", "cursor", "preferCount", *own)]
+
+
+def _filters(resource: Resource, field: Field) -> dict[str, Schema]:
+    prefix, name, shown = f"{resource.name}.{field.name}", field.name, example(field)
+    found = {prefix: _query(name, f"Only rows whose {name} is this value.", _value(field), shown)}
+    for operator, what in _COMPARISONS.items():
+        found[f"{prefix}.{operator}"] = _query(
+            f"{name}[{operator}]", f"Only rows whose {name} {what}.", _value(field), shown
+        )
+    found[f"{prefix}.in"] = _in(field, shown)
+    if field.base is str:
+        what = "is like this pattern: `%` or `*` stands for any characters, `_` for one"
+        found[f"{prefix}.like"] = _query(f"{name}[like]", f"Only rows whose {name} {what}.", dict(_TEXT), f"{shown}*")
+    found[f"{prefix}.is"] = _query(
+        f"{name}[is]",
+        f"Only rows that have no {name}, or one.",
+        {"type": "string", "enum": ["null", "not_null"]},
+        "null",
+    )
+    return found
+
+
+def _value(field: Field) -> Schema:
+    """Only the type of a filter counts: stored rows may be older than the limits of today."""
+    if field.base is str:
+        return dict(_TEXT)
+    if field.base is bool:
+        return {"type": "boolean"}
+    if field.base is int:
+        return {"type": "integer", "format": "int64", "minimum": -(2**63), "maximum": 2**63 - 1}
+    if field.base in (float, Decimal):
+        return {"type": "number"}
+    return {"type": "string", "format": "date-time", "maxLength": 64}
+
+
+def _in(field: Field, shown: Any) -> Schema:
+    name, description = f"{field.name}[in]", f"Only rows whose {field.name} is one of these, separated by commas."
+    if field.base is not str:
+        values = {"type": "array", "minItems": 1, "maxItems": MAX_VALUES, "items": _value(field)}
+        return _query(name, description, values, [shown]) | {"style": "form", "explode": False}
+    pattern = rf"^{_ELEMENT}(,{_ELEMENT}){{0,{MAX_VALUES - 1}}}$(?!\n)"
+    return _query(
+        name,
+        f'{description} One with a comma is put in "quotes".',
+        {"type": "string", "maxLength": MAX_QUERY_BYTES, "pattern": pattern},
+        f'{shown},"a, b"',
+    )
+
+
+def _sort(resource: Resource) -> Schema:
+    names = "|".join(resource.fields)
+    twice = r"(?!(.*,)?-?([^,-]+)(,.*)?,-?\2(,|$))"
+    return _query(
+        "sort",
+        f"At most {MAX_KEYS} columns, each once, separated by commas; one with a - before it is descending.",
+        {
+            "type": "string",
+            "maxLength": MAX_VALUE_CHARACTERS,
+            "pattern": rf"^{twice}-?({names})(,-?({names})){{0,{MAX_KEYS - 1}}}$(?!\n)",
+        },
+        f"-{list(resource.fields)[-1]},{resource.key}",
+    )
+
+
+def _array(name: str, description: str, values: list[str], shown: list[str]) -> Schema:
+    schema = {
+        "type": "array",
+        "minItems": 1,
+        "maxItems": len(values),
+        "uniqueItems": True,
+        "items": {"type": "string", "enum": values},
+    }
+    return _query(name, description, schema, shown) | {"style": "form", "explode": False}
+
+
+def _query(name: str, description: str, schema: Schema, shown: Any = None) -> Schema:
+    # The schema's example, not the parameter's, which a page would fill in for every filter at once.
+    examples = {} if shown is None else {"examples": [shown]}
+    return {"name": name, "in": "query", "description": description, "schema": schema | examples}
+
+
+def _prefer(description: str, shown: str) -> Schema:
+    return _header("Prefer", f"{description} What is not known is ignored (RFC 7240).", shown=shown)
+
+
+def _header(
+    name: str, description: str, schema: Schema | None = None, shown: str = '"900150983cd24fb0d6963f7d28e17f72"'
+) -> Schema:
+    # API Gateway bounds all headers together (10,240 bytes), not this API one of them.
+    schema = schema or {"type": "string", "pattern": r"^[^\x00\r\n]*$(?!\n)"}
+    return {"name": name, "in": "header", "description": description, "schema": schema | {"examples": [shown]}}

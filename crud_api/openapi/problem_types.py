@@ -1,0 +1,139 @@
+"""Every type of problem (RFC 9457): those of errors.py, and those that API Gateway answers before the function runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from msgspec import Struct
+
+from crud_api import errors
+from crud_api.errors import ApiError
+from crud_api.openapi.schemas import Schema, ref
+
+_INSTANCE = "urn:uuid:6f4a5f6e-2c45-4b3c-9d8a-3f2b1f0e9d7c"
+_ERRORS = {
+    errors.InvalidFieldsError: [{"detail": "email must be a text or null", "pointer": "#/email"}],
+    errors.InvalidParameterError: [{"detail": "limit must be a whole number from 1 to 1000", "parameter": "limit"}],
+    errors.InvalidHeaderError: [{"detail": "Idempotency-Key has 1 to 255 characters", "header": "Idempotency-Key"}],
+}
+_HEADERS: dict[type[ApiError], tuple[str, ...]] = {
+    errors.MethodNotAllowedError: ("Allow",),
+    errors.IdempotencyInFlightError: ("Retry-After",),
+    errors.ExecutorBusyError: ("Retry-After",),
+    errors.NotReadyError: ("Retry-After",),
+}
+
+
+class ProblemType(Struct, frozen=True):
+    """What is constant for a type, and an example of the rest."""
+
+    name: str
+    status: int
+    slug: str
+    title: str
+    detail: str
+    headers: tuple[str, ...] = ()
+    errors: tuple[tuple[str, str], ...] = ()  # of one example, as pairs
+
+    @property
+    def uri(self) -> str:
+        """The problem's `type`."""
+        return f"urn:problem-type:crud-api:{self.slug}"
+
+    def example(self) -> dict[str, Any]:
+        """A problem document of this type."""
+        document = {
+            "type": self.uri,
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "instance": _INSTANCE,
+        }
+        return document | ({"errors": [dict(self.errors)]} if self.errors else {})
+
+
+ACCESS_DENIED = ProblemType(
+    "AccessDenied", 403, "access-denied", "Access is denied", "The credentials are missing or not valid here."
+)
+UNAUTHORIZED = ProblemType(
+    "Unauthorized", 401, "unauthorized", "The caller is not known", "The token is missing or has expired."
+)
+TOO_MANY_REQUESTS = ProblemType(
+    "TooManyRequests", 429, "too-many-requests", "There are too many requests", "Nothing was done.", ("Retry-After",)
+)
+QUOTA_EXCEEDED = ProblemType(
+    "QuotaExceeded", 429, "quota-exceeded", "The quota is used up", "The key has none left.", ("Retry-After",)
+)
+API_UNREACHABLE = ProblemType(
+    "ApiUnreachable", 504, "api-unreachable", "The API could not be reached", "A change may have been stored."
+)
+GATEWAY = (ACCESS_DENIED, UNAUTHORIZED, TOO_MANY_REQUESTS, QUOTA_EXCEEDED, API_UNREACHABLE)
+
+
+def of(kind: type[ApiError]) -> ProblemType:
+    """The type of an error: its class's docstring begins with what happened."""
+    detail = (kind.__doc__ or kind.title).split("\n\n")[0].replace("\n    ", " ").strip()
+    pairs = tuple(_ERRORS[kind][0].items()) if kind in _ERRORS else ()
+    name = kind.__name__.removesuffix("Error")
+    return ProblemType(name, kind.status, kind.slug, kind.title, detail, _HEADERS.get(kind, ()), pairs)
+
+
+def every_problem_type() -> list[ProblemType]:
+    """All there are."""
+
+    def below(kind: type[ApiError]) -> Iterator[type[ApiError]]:
+        for one in kind.__subclasses__():
+            yield one
+            yield from below(one)
+
+    return [*map(of, below(ApiError)), *GATEWAY]
+
+
+def problem_schemas() -> dict[str, Schema]:
+    """`Problem`, and one schema for each type of it."""
+    kinds = every_problem_type()
+    text = {"type": "string", "maxLength": 2000}
+    wrong = {
+        "detail": text,
+        "pointer": text | {"description": "A JSON pointer into the body (RFC 6901)."},
+        "parameter": text | {"description": "The name of a query parameter."},
+        "header": text | {"description": "The name of a header."},
+    }
+    problem: Schema = {
+        "type": "object",
+        "description": "What went wrong (RFC 9457).",
+        "properties": {
+            "type": {"type": "string", "enum": [kind.uri for kind in kinds], "description": "Which problem it is."},
+            "title": text | {"description": "The same for all problems of a type."},
+            "status": {"type": "integer", "format": "int32", "minimum": 400, "maximum": 599},
+            "detail": text | {"description": "What it is this time; it never holds values of rows."},
+            "instance": text | {"format": "uri", "description": "Names this request in the logs."},
+            "errors": {
+                "type": "array",
+                "maxItems": 100_000,
+                "description": "One for each wrong field of the body, parameter of the query, or header.",
+                "items": {"type": "object", "properties": wrong, "required": ["detail"], "additionalProperties": False},
+            },
+        },
+        "required": ["type", "title", "status", "detail", "instance"],
+        "discriminator": {
+            "propertyName": "type",
+            "mapping": {kind.uri: ref("schemas", f"{kind.name}Problem")["$ref"] for kind in kinds},
+        },
+    }
+    return {"Problem": problem} | {f"{kind.name}Problem": _schema(kind) for kind in kinds}
+
+
+def _schema(kind: ProblemType) -> Schema:
+    return {
+        "type": "object",
+        "description": kind.detail,
+        "allOf": [ref("schemas", "Problem")],
+        "properties": {
+            "type": {"const": kind.uri},
+            "title": {"const": kind.title},
+            "status": {"const": kind.status},
+        },
+        "examples": [kind.example()],
+    }

@@ -1,0 +1,113 @@
+"""Answers: their headers, examples and, as components, the problems of each status."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import groupby
+
+from crud_api.openapi.problem_types import ProblemType
+from crud_api.openapi.schemas import Schema, ref
+from crud_api.responses import JSON, NOTHING
+
+PROBLEM = "application/problem+json"
+
+HEADERS: dict[str, Schema] = {
+    "ETag": {
+        "description": "The version of the row, for If-Match and If-None-Match (RFC 9110).",
+        "schema": {"type": "string", "maxLength": 34, "pattern": r'^"[0-9a-f]{32}"$(?!\n)'},
+        "example": '"900150983cd24fb0d6963f7d28e17f72"',
+    },
+    "Location": {
+        "description": "The path of the new row.",
+        "schema": {"type": "string", "format": "uri-reference", "maxLength": 2000},
+        "example": "/customers/CUST001",
+    },
+    "Link": {
+        "description": "The pages after and before, where there are such (RFC 8288).",
+        "schema": {"type": "string", "maxLength": 20000, "pattern": r"^[ -~]+$(?!\n)"},
+        "example": '</customers?limit=2&cursor=WyJDVVNUMDAyIl0>; rel="next"',
+    },
+    "Preference-Applied": {
+        "description": "What was done of what `Prefer` asked for (RFC 7240).",
+        "schema": {"type": "string", "maxLength": 200, "pattern": r"^[a-z=, -]+$(?!\n)"},
+        "example": "return=minimal",
+    },
+    "Idempotency-Replayed": {
+        "description": "The answer is that of an earlier request with this Idempotency-Key.",
+        "schema": {"type": "string", "const": "true"},
+        "example": "true",
+    },
+    "Retry-After": {
+        "description": "The request may succeed after so many seconds.",
+        "schema": {"type": "integer", "format": "int32", "minimum": 1, "maximum": 3600},
+        "example": 1,
+    },
+    "Allow": {
+        "description": "The methods that the path has.",
+        "schema": {"type": "string", "maxLength": 200, "pattern": r"^[A-Z, ]+$(?!\n)"},
+        "example": "GET, POST",
+    },
+    "Cache-Control": {
+        "description": "Rows are private and change.",
+        "schema": {"type": "string", "const": "no-store"},
+        "example": "no-store",
+    },
+    "X-Content-Type-Options": {
+        "description": "The type is what is said, not what a browser guesses.",
+        "schema": {"type": "string", "const": "nosniff"},
+        "example": "nosniff",
+    },
+}
+_ALWAYS = ("Cache-Control", "X-Content-Type-Options")
+
+
+def success(description: str, schema: Schema | None = None, examples: Schema | None = None, *headers: str) -> Schema:
+    """An answer that is no problem; without a schema it has no body."""
+    answer: Schema = {"description": description, "headers": _headers(headers)}
+    if schema is not None:
+        answer["content"] = {JSON: {"schema": schema, "examples": examples}}
+    return answer
+
+
+def or_nothing(answer: Schema) -> Schema:
+    """The answer, which has no body for those who prefer `return=minimal`."""
+    nothing = {
+        "schema": {"type": "string", "maxLength": 0, "const": ""},
+        "examples": {"minimal": {"summary": "With return=minimal", "value": ""}},
+    }
+    return answer | {"content": answer["content"] | {NOTHING: nothing}}
+
+
+def problem_references(kinds: Iterable[ProblemType]) -> dict[str, Schema]:
+    """By status, references to the responses in which a request may end."""
+    return {status: ref("responses", name) for status, (name, _) in _by_status(kinds).items()}
+
+
+def problem_responses(kinds: Iterable[ProblemType]) -> dict[str, Schema]:
+    """The components that `problem_references` means."""
+    return {name: _response(same) for name, same in _by_status(kinds).values()}
+
+
+def _by_status(kinds: Iterable[ProblemType]) -> dict[str, tuple[str, list[ProblemType]]]:
+    ordered = sorted(set(kinds), key=lambda kind: (kind.status, kind.slug))
+    grouped = [(str(status), list(same)) for status, same in groupby(ordered, lambda kind: kind.status)]
+    return {status: ("Or".join(kind.name for kind in same), same) for status, same in grouped}
+
+
+def _response(kinds: list[ProblemType]) -> Schema:
+    schemas = [ref("schemas", f"{kind.name}Problem") for kind in kinds]
+    own = sorted({header for kind in kinds for header in kind.headers})
+    return {
+        "description": ". Or: ".join(kind.title for kind in kinds) + ".",
+        "headers": _headers(own),
+        "content": {
+            PROBLEM: {
+                "schema": schemas[0] if len(schemas) == 1 else {"oneOf": schemas},
+                "examples": {kind.slug: {"summary": kind.title, "value": kind.example()} for kind in kinds},
+            }
+        },
+    }
+
+
+def _headers(own: Iterable[str]) -> Schema:
+    return {name: ref("headers", name) for name in (*own, *_ALWAYS)}

@@ -1,0 +1,52 @@
+"""A query's parameters, one by one: every wrong one is named, at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from crud_api.errors import InvalidParameterError
+from crud_api.settings import MAX_QUERY_BYTES
+
+Parameters = Mapping[str, Sequence[str]]
+
+
+def read(parameters: Parameters, take: Callable[[str, str], None]) -> None:
+    """Hand each parameter to `take`, which says by a `ValueError` what is wrong. Raises `InvalidParameterError`."""
+    size = sum(
+        len(f"{name}={value}&".encode(errors="replace")) for name, values in parameters.items() for value in values
+    )
+    if size > MAX_QUERY_BYTES:
+        raise InvalidParameterError(f"The query has {size} bytes; at most {MAX_QUERY_BYTES} are taken.")
+    errors: dict[str, str] = {}
+    for name, values in parameters.items():
+        try:
+            if len(values) != 1:
+                raise ValueError("is given more than once")
+            take(name, values[0])
+        except ValueError as error:
+            errors[name] = str(error)
+    if errors:
+        raise wrong(errors)
+
+
+def wrong(errors: Mapping[str, str]) -> InvalidParameterError:
+    """The error that names each of these parameters and what is wrong with it."""
+    return InvalidParameterError(
+        "Each error names its parameter.",
+        errors=[{"detail": f"{name} {detail}", "parameter": name} for name, detail in errors.items()],
+    )
+
+
+def too_large(names: Iterable[str]) -> InvalidParameterError:
+    """The error for an answer that Lambda would not let through, which these parameters make as large."""
+    return wrong(dict.fromkeys(names, "asks for more than one answer can hold"))
+
+
+def names(text: str, known: Mapping[str, object], kind: str) -> list[str]:
+    """The names in a list separated by commas, each of them known and none twice. Raises `ValueError`."""
+    listed = text.split(",")
+    if any(name not in known for name in listed):
+        raise ValueError(f"must list {kind} of this resource, separated by commas: {', '.join(known) or 'it has none'}")
+    if len(set(listed)) < len(listed):
+        raise ValueError("names one twice")
+    return listed

@@ -1,0 +1,41 @@
+"""Which rows of other resources belong to a row: every reference, seen from both of its sides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from crud_api.resource import Resource
+
+
+class Relation(Struct, frozen=True, kw_only=True):
+    """Rows of `resource` whose `column` holds what the own column `own` holds: one of them, or `many`."""
+
+    name: str
+    resource: Resource
+    own: str
+    column: str
+    many: bool
+
+
+Relations = Mapping[str, Relation]
+
+
+def relations_of(resources: Mapping[str, Resource]) -> dict[str, Relations]:
+    """The relations of each resource, by name. Raises `ValueError` for two declarations that call two things the same.
+
+    A reference to a resource that is not registered has no other side to show.
+    """
+    relations: dict[str, dict[str, Relation]] = {name: {} for name in resources}
+    for resource in resources.values():
+        for column, reference in resource.references.items():
+            if (other := resources.get(reference.resource)) is None:
+                continue
+            one = Relation(name=reference.name, resource=other, own=column, column=other.key, many=False)
+            many = Relation(name=reference.reverse, resource=resource, own=other.key, column=column, many=True)
+            for owner, relation in ((resource, one), (other, many)):
+                if relation.name in relations[owner.name] or relation.name in owner.fields:
+                    raise ValueError(f"{owner.name} has {relation.name} twice")
+                relations[owner.name][relation.name] = relation
+    return dict(relations)

@@ -1,0 +1,49 @@
+"""What of a row is answered: its fields, and the rows that are embedded in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from crud_api import parameters
+from crud_api.parameters import Parameters
+from crud_api.relations import Relation, Relations
+from crud_api.resource import Resource
+
+MAX_EMBEDDED = 1000  # rows of a relation in one row
+
+
+class Selection(Struct, frozen=True):
+    """The columns answered, in the declaration's order, and the relations embedded, in the request's."""
+
+    columns: Sequence[str]
+    embedded: Sequence[Relation] = ()
+
+
+def selection(resource: Resource, relations: Relations, query: Parameters) -> Selection:
+    """What a request for one row selects. Raises `InvalidParameterError` naming every wrong parameter."""
+    columns, embedded = list(resource.fields), list[Relation]()
+
+    def take(name: str, text: str) -> None:
+        nonlocal columns, embedded
+        if name == "fields":
+            columns = columns_of(resource, text)
+        elif name == "expand":
+            embedded = embedded_of(relations, text)
+        else:
+            raise ValueError("is not a parameter of this path")
+
+    parameters.read(query, take)
+    return Selection(columns, embedded)
+
+
+def columns_of(resource: Resource, text: str) -> list[str]:
+    """The columns that `fields` names. Raises `ValueError`."""
+    wanted = parameters.names(text, resource.fields, "fields")
+    return [name for name in resource.fields if name in wanted]
+
+
+def embedded_of(relations: Relations, text: str) -> list[Relation]:
+    """The relations that `expand` names. Raises `ValueError`."""
+    return [relations[name] for name in parameters.names(text, relations, "relations")]

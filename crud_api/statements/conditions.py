@@ -1,0 +1,89 @@
+"""What narrows a list, as SQL's conditions: filters, and the place in the order that a cursor names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from crud_api.cursors import Cursor
+from crud_api.filters import Filter
+from crud_api.listing import ListQuery
+from crud_api.sorting import SortKey
+from crud_api.statements.identifiers import quoted
+from query_executor.contract import Param
+
+_COMPARISONS = {"eq": "=", "ne": "<>", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+
+
+def filtered(query: ListQuery) -> tuple[list[str], dict[str, Param]]:
+    """The conditions of the filters and of the parent, with their params."""
+    conditions, params = list[str](), dict[str, Param]()
+    if query.parent is not None:
+        conditions.append(f"{quoted(query.parent.relation.column)} = :parent")
+        params["parent"] = query.parent.key
+    for n, one in enumerate(query.filters):
+        conditions.append(_condition(one, f"filter_{n}"))
+        if one.operator != "is":
+            params[f"filter_{n}"] = one.value
+    return conditions, params
+
+
+def beyond(order: Sequence[SortKey], cursor: Cursor) -> tuple[list[str], dict[str, Param]]:
+    """The rows that a cursor leads to, as one condition or as two that share no row, with their params.
+
+    Two, where the first key's nulls come after its other values: each is then a range of an index that begins with
+    that key, and no index has a range for both. The order is the one it is read in.
+    """
+    params: dict[str, Param] = {f"place_{n}": value for n, value in enumerate(cursor.values) if value is not None}
+    key, value = order[0], cursor.values[0]
+    if len(order) == 1:
+        return [_rest(order, cursor, 0)], params
+    column, rest = quoted(key.column), _rest(order, cursor, 1)
+    if value is None:
+        nulls = f"{column} IS NULL AND {rest}"
+        return [nulls, f"{column} IS NOT NULL"] if key.descending else [nulls], params
+    last = order[1]
+    if len(order) == 2 and last.descending == key.descending and cursor.values[1] is not None:
+        place = f"({column}, {quoted(last.column)}) {_after(last, cursor.inclusive)} (:place_0, :place_1)"
+    else:
+        place = f"{column} {_after(key, True)} :place_0 AND ({column} {_after(key)} :place_0 OR {rest})"
+    return [place] if key.descending else [place, f"{column} IS NULL"], params
+
+
+def _rest(order: Sequence[SortKey], cursor: Cursor, n: int) -> str:
+    # What is beyond the place by the keys from the nth on, the ones before it being equal.
+    key, value = order[n], cursor.values[n]
+    column = quoted(key.column)
+    if n == len(order) - 1:
+        if value is not None:
+            return f"{column} {_after(key, cursor.inclusive)} :place_{n}"
+        return "true" if key.descending and cursor.inclusive else f"{column} {_after_null(key, cursor.inclusive)}"
+    rest = _rest(order, cursor, n + 1)
+    if value is None:
+        equal = f"({column} IS NULL AND {rest})"
+        return f"({column} IS NOT NULL OR {equal})" if key.descending else equal
+    nulls = "" if key.descending else f" OR {column} IS NULL"
+    return f"({column} {_after(key)} :place_{n} OR ({column} = :place_{n} AND {rest}){nulls})"
+
+
+def _after(key: SortKey, inclusive: bool = False) -> str:
+    return ("<" if key.descending else ">") + ("=" if inclusive else "")
+
+
+def _after_null(key: SortKey, inclusive: bool) -> str:
+    if key.descending:
+        return "IS NOT NULL"
+    return "IS NULL" if inclusive else "IS NULL AND false"
+
+
+def _condition(one: Filter, param: str) -> str:
+    column = quoted(one.field)
+    match one.operator:
+        case "is":
+            return f"{column} IS {'NOT ' if one.value == 'not_null' else ''}NULL"
+        case "in":
+            return f"{column} = ANY(:{param})"
+        case "like":
+            # A column that the declaration calls a text may be of another type: an enum, a domain.
+            return f"{column}::text LIKE :{param}"
+        case comparison:
+            return f"{column} {_COMPARISONS[comparison]} :{param}"

@@ -1,0 +1,20 @@
+"""What a declaration names, as SQL writes it."""
+
+from __future__ import annotations
+
+from crud_api.resource import Resource
+
+
+def columns(resource: Resource, prefix: str = "") -> str:
+    """The resource's columns, in the order in which they are answered."""
+    return ", ".join(prefix + quoted(name) for name in resource.fields)
+
+
+def table(resource: Resource) -> str:
+    """The resource's table, with its schema where it has one."""
+    return ".".join(quoted(part) for part in resource.table.split("."))
+
+
+def quoted(identifier: str) -> str:
+    """The identifier, which then is nothing else."""
+    return '"' + identifier.replace('"', '""') + '"'

@@ -1,0 +1,134 @@
+"""Statements that read: one row, a page of rows, how many there are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from crud_api.listing import ListQuery
+from crud_api.relations import Relation
+from crud_api.resource import Resource
+from crud_api.selection import MAX_EMBEDDED, Selection
+from crud_api.sorting import SortKey
+from crud_api.statements.conditions import beyond, filtered
+from crud_api.statements.identifiers import columns, quoted, table
+from query_executor.contract import MAX_REPLY_BYTES, Param, Statement, Value
+
+# Between the items of a page. row_to_json writes a line feed in no value, and json_agg none right after a comma.
+SEPARATOR = ",\n"
+
+
+def select_one(resource: Resource, key: Value, selection: Selection) -> Statement:
+    """Answers (body, etag, number of a relation with too many rows or null), or no row."""
+    found = f"SELECT {_needed(resource, selection)} FROM {table(resource)} WHERE {quoted(resource.key)} = :key"
+    return Statement(
+        f"""SELECT body, md5(body), {_too_many(selection, "lacks_{}")} FROM (
+              SELECT row_to_json(shown)::text AS body{_lacks(selection)}
+              FROM ({found}) AS page CROSS JOIN LATERAL ({_shown(selection)}) AS shown
+            ) AS answer""",
+        {"key": key},
+    )
+
+
+def select_page(resource: Resource, query: ListQuery, *, counted: bool = False) -> Statement:
+    """Answers one row: (items, found, first, last, number of a relation with too many rows, has parent, count).
+
+    The items are in the order in which they are read, which a cursor may turn round; one more than the limit says that
+    more follow. They are null where no answer could hold them, too. `first` are the sort values of the first, `last`
+    those of the last within the limit. `count`, if wanted, is that of all rows the filters find.
+    """
+    conditions, params = filtered(query)
+    where, params["limit"] = _where(conditions), query.limit
+    counts = f"(SELECT count(*) FROM {table(resource)}{where})" if counted else "null"
+    places, params = _places(query, params)
+    page = _limited(resource, query, [[*conditions, *place] for place in places])
+    keys = [f"key_{n}" for n in range(len(query.order))]
+    values = ", ".join(f"page.{quoted(one.column)}::text AS {key}" for one, key in zip(query.order, keys, strict=True))
+    items = "string_agg(item, E',\\n')"
+    first = ", ".join(f"(array_agg({key}))[1]" for key in keys)
+    last = ", ".join(f"(array_agg({key}))[:limit]" for key in keys)
+    return Statement(
+        f"""SELECT CASE WHEN octet_length({items}) <= {MAX_REPLY_BYTES} THEN {items} END, count(*),
+                   ARRAY[{first}], ARRAY[{last}],
+                   {_too_many(query.selection, "bool_or(lacks_{})")}, {_parent(query)}, {counts}
+            FROM (
+              SELECT row_to_json(shown)::text AS item, {values}{_lacks(query.selection)}
+              FROM ({page}) AS page CROSS JOIN LATERAL ({_shown(query.selection)}) AS shown
+            ) AS answer""",
+        params,
+    )
+
+
+def explain_count(resource: Resource, query: ListQuery) -> Statement:
+    """Answers (plan), JSON: how many rows of the list the planner expects is in it."""
+    conditions, params = filtered(query)
+    return Statement(f"EXPLAIN (FORMAT JSON) SELECT FROM {table(resource)}{_where(conditions)}", params)
+
+
+def _places(query: ListQuery, params: dict[str, Param]) -> tuple[list[list[str]], dict[str, Param]]:
+    if query.cursor is None:
+        return [[]], params
+    places, values = beyond(_direction(query), query.cursor)
+    return [[place] for place in places], params | values
+
+
+def _limited(resource: Resource, query: ListQuery, alternatives: Sequence[Sequence[str]]) -> str:
+    # Each alternative reads no further than the limit, whatever index it has; together they are cut once more.
+    order = ", ".join(f"{quoted(key.column)}{' DESC' if key.descending else ''}" for key in _direction(query))
+    cut = f"ORDER BY {order} LIMIT :limit + 1"
+    needed = _needed(resource, query.selection, *(key.column for key in query.order))
+    pages = [f"SELECT {needed} FROM {table(resource)}{_where(conditions)} {cut}" for conditions in alternatives]
+    if len(pages) == 1:
+        return pages[0]
+    return f"SELECT * FROM ({' UNION ALL '.join(f'({page})' for page in pages)}) AS either {cut}"
+
+
+def _direction(query: ListQuery) -> Sequence[SortKey]:
+    if query.cursor is not None and query.cursor.backwards:
+        return [key.reversed() for key in query.order]
+    return query.order
+
+
+def _parent(query: ListQuery) -> str:
+    if query.parent is None:
+        return "true"
+    parent = query.parent.resource
+    return f"EXISTS (SELECT FROM {table(parent)} WHERE {quoted(parent.key)} = :parent)"
+
+
+def _needed(resource: Resource, selection: Selection, *others: str) -> str:
+    wanted = {*selection.columns, *(relation.own for relation in selection.embedded), *others}
+    return ", ".join(quoted(name) for name in resource.fields if name in wanted)
+
+
+def _shown(selection: Selection) -> str:
+    parts = [f"page.{quoted(name)}" for name in selection.columns]
+    parts += [f"({_embedded(relation)}) AS {quoted(relation.name)}" for relation in selection.embedded]
+    # OFFSET 0: the planner would put the query of a relation into every place that names it, and run it there.
+    return f"SELECT {', '.join(parts)}{' OFFSET 0' if selection.embedded else ''}"
+
+
+def _embedded(relation: Relation) -> str:
+    other = relation.resource
+    rows = f"""SELECT {columns(other, "theirs.")} FROM {table(other)} AS theirs
+               WHERE theirs.{quoted(relation.column)} = page.{quoted(relation.own)}"""
+    if not relation.many:
+        return f"SELECT row_to_json(one) FROM ({rows} LIMIT 1) AS one"
+    return f"""SELECT CASE WHEN count(*) <= {MAX_EMBEDDED} THEN coalesce(json_agg(one), '[]') END
+               FROM ({rows} ORDER BY theirs.{quoted(other.key)} LIMIT {MAX_EMBEDDED + 1}) AS one"""
+
+
+def _lacks(selection: Selection) -> str:
+    return "".join(
+        f", shown.{quoted(relation.name)} IS NULL AS lacks_{n}"
+        for n, relation in enumerate(selection.embedded)
+        if relation.many
+    )
+
+
+def _too_many(selection: Selection, lacks: str) -> str:
+    cases = [f"WHEN {lacks.format(n)} THEN {n}" for n, relation in enumerate(selection.embedded) if relation.many]
+    return f"CASE {' '.join(cases)} END" if cases else "null"
+
+
+def _where(conditions: Sequence[str]) -> str:
+    return f" WHERE {' AND '.join(conditions)}" if conditions else ""

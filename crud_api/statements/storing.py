@@ -1,0 +1,207 @@
+"""The statement that stores any number of rows, with rows that refer to them: all of them, or none.
+
+Rows travel as JSON, which PostgreSQL reads by the table's own types: one param, however many there are. What a row
+leaves out has the column's default, so rows that leave out the same are stored by one INSERT: they are a group. A row's
+place in the request is counted from 1; a name that begins with # is no column's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from crud_api.creation import Creation, NewRow, NewRows
+from crud_api.relations import Relations
+from crud_api.resource import Resource
+from crud_api.statements.identifiers import columns, quoted, table
+from query_executor.contract import Param, Statement
+
+
+class Check(Struct, frozen=True):
+    """What rows may be wrong in: their key is taken or, with `refers_to`, the column names no row of that resource."""
+
+    rows: NewRows
+    column: str
+    refers_to: str | None = None
+
+
+class Storing(Struct, frozen=True):
+    """Common table expressions that store rows; the last, `answer`, is one row: (body, etag, key, inserted, wrong).
+
+    They are null where nothing was stored, ETag and key also where it was an array. `wrong` is null or JSON,
+    [[check, place], ...], its checks counted from 0.
+    """
+
+    ctes: str
+    params: Mapping[str, Param]
+    checks: Sequence[Check]
+
+
+class _Group(Struct, frozen=True):
+    """Rows of one table that have the same columns. `sent` are those that the client named."""
+
+    label: str
+    resource: Resource
+    names: Sequence[str]
+    sent: frozenset[str]
+    rows: list[tuple[int, NewRow]]
+
+
+def create(storing: Storing) -> Statement:
+    """Answers (body, etag, key, inserted, wrong), as `Storing` has them."""
+    sql = f"WITH {storing.ctes} SELECT body, etag, key, inserted, wrong FROM answer"
+    return Statement(sql, storing.params, expect_rows=1)  # so that rows that no answer can hold are not stored
+
+
+def store(
+    creation: Creation, relations: Mapping[str, Relations], *, merge: bool, minimal: bool, condition: str = "true"
+) -> Storing:
+    """What stores the rows, if the SQL of `condition` is true.
+
+    `merge`: a row whose key is taken is changed. `minimal`: the body is empty.
+    """
+    every = [creation.rows, *creation.referring]
+    grouped = [_groups(n, rows, merge=merge) for n, rows in enumerate(every)]
+    params: dict[str, Param] = {}
+    for group in [one for groups in grouped for one in groups]:
+        rows = [{name: row.values[name] for name in group.names} for _, row in group.rows]
+        params[f"rows_{group.label}"] = json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
+        params[f"places_{group.label}"] = [place for place, _ in group.rows]
+    for n, those in enumerate(creation.referring, 1):
+        params[f"member_{n}"] = f",{json.dumps(those.member)}:["
+        params[f"having_{n}"] = list(those.parents)
+        params[f"parents_{n}"] = [row.parent for row in those.rows]
+    checks, wrong = _wrong(every, grouped, relations, merge=merge)
+    parts = [_sent(one) for groups in grouped for one in groups]
+    parts.append(f"wrong AS MATERIALIZED ({wrong})")
+    parts += [_stored(one, condition, merge=merge) for groups in grouped for one in groups]
+    parts += [_items(n, groups) for n, groups in enumerate(grouped)]
+    parts += [_members(n) for n in range(1, len(every))]
+    parts.append(_answer(creation, minimal=minimal))
+    return Storing(",\n".join(parts), params, checks)
+
+
+def _groups(n: int, rows: NewRows, *, merge: bool) -> list[_Group]:
+    groups: dict[tuple[frozenset[str], frozenset[str]], _Group] = {}
+    for place, row in enumerate(rows.rows, 1):
+        like = (frozenset(row.values), row.sent if merge else frozenset())
+        if like not in groups:
+            names = [name for name in rows.resource.fields if name in row.values]
+            groups[like] = _Group(f"{n}_{len(groups)}", rows.resource, names, row.sent, [])
+        groups[like].rows.append((place, row))
+    return list(groups.values())
+
+
+def _sent(group: _Group) -> str:
+    names = "".join(f", {quoted(name)}" for name in group.names)
+    return f"""sent_{group.label} AS MATERIALIZED (
+          SELECT "unnest" AS "#place"{names}
+          FROM ROWS FROM (json_populate_recordset(NULL::{table(group.resource)}, :rows_{group.label}),
+                          unnest(:places_{group.label}::int[])) AS sent
+        )"""
+
+
+def _wrong(
+    every: Sequence[NewRows], grouped: Sequence[Sequence[_Group]], relations: Mapping[str, Relations], *, merge: bool
+) -> tuple[list[Check], str]:
+    checks: list[Check] = []
+    queries = ['SELECT 0 AS "#check", 0 AS "#place" WHERE false']
+    for rows, groups in zip(every, grouped, strict=True):
+        own = rows.resource
+        asked = [] if merge else [(Check(rows, own.key), own, "EXISTS")]
+        asked += [
+            (Check(rows, one.own, one.resource.name), one.resource, "NOT EXISTS")
+            for one in relations[own.name].values()
+            # What may refer to rows of this request does so rightly, or its foreign key says no.
+            if not one.many and one.resource.name != own.name and one.own != rows.column
+        ]
+        for check, other, is_wrong in asked:
+            column = quoted(check.column)
+            queries += [
+                f"""SELECT {len(checks)}, "#place" FROM sent_{group.label} AS sent
+                    WHERE sent.{column} IS NOT NULL AND {is_wrong} (
+                      SELECT FROM {table(other)} AS stored WHERE stored.{quoted(other.key)} = sent.{column})"""
+                for group in groups
+                if check.column in group.names
+            ]
+            checks.append(check)
+    return checks, " UNION ALL ".join(queries)
+
+
+def _stored(group: _Group, condition: str, *, merge: bool) -> str:
+    names = ", ".join(quoted(name) for name in group.names)
+    return f"""stored_{group.label} AS (
+          INSERT INTO {table(group.resource)} {f"({names})" if names else ""} SELECT {names} FROM sent_{group.label}
+          WHERE NOT EXISTS (SELECT FROM wrong) AND {condition} ORDER BY {_order(group)}
+          {_merging(group) if merge else ""}
+          RETURNING {columns(group.resource)}, {"xmax = 0" if merge else "true"} AS "#inserted"
+        )"""
+
+
+def _order(group: _Group) -> str:
+    # Of two requests that change the same rows, the second waits for the first and never each for the other.
+    return quoted(group.resource.key) if group.resource.key in group.names else '"#place"'
+
+
+def _merging(group: _Group) -> str:
+    resource = group.resource
+    assignments = [
+        f"{quoted(name)} = excluded.{quoted(name)}"
+        for name in group.names
+        if name in group.sent and name != resource.key
+    ]
+    if assignments and resource.updated_at is not None:
+        assignments.append(f"{quoted(resource.updated_at)} = now()")
+    if not assignments:  # it answers the row as it is
+        assignments = [f"{quoted(resource.key)} = excluded.{quoted(resource.key)}"]
+    return f"ON CONFLICT ({quoted(resource.key)}) DO UPDATE SET {', '.join(assignments)}"
+
+
+def _items(n: int, groups: Sequence[_Group]) -> str:
+    # RETURNING answers rows in the order in which they were stored.
+    queries = [
+        f"""SELECT "#place", "#item", "#key", "#inserted"
+            FROM (SELECT row_number() OVER () AS "#n",
+                         row_to_json((SELECT part FROM (SELECT {columns(group.resource)}) AS part))::text AS "#item",
+                         {quoted(group.resource.key)}::text AS "#key", "#inserted"
+                  FROM stored_{group.label}) AS stored
+            JOIN (SELECT "#place", row_number() OVER (ORDER BY {_order(group)}) AS "#n" FROM sent_{group.label}) AS sent
+              USING ("#n")"""
+        for group in groups
+    ]
+    nothing = """SELECT 0 AS "#place", '' AS "#item", '' AS "#key", true AS "#inserted" WHERE false"""
+    return f"items_{n} AS MATERIALIZED ({' UNION ALL '.join(queries or [nothing])})"
+
+
+def _members(n: int) -> str:
+    return f"""members_{n} AS (
+          SELECT "#parent", :member_{n} || coalesce(string_agg("#item", ',' ORDER BY "#place"), '') || ']' AS "#items"
+          FROM unnest(:having_{n}::int[]) AS "#parent"
+          LEFT JOIN (SELECT *, (:parents_{n}::int[])["#place"] AS "#parent" FROM items_{n}) AS item USING ("#parent")
+          GROUP BY "#parent"
+        )"""
+
+
+def _answer(creation: Creation, *, minimal: bool) -> str:
+    numbers = range(1, len(creation.referring) + 1)
+    item = '"#item"'
+    if numbers:
+        more = "".join(f""" || coalesce(members_{n}."#items", '')""" for n in numbers)
+        item = f"""left("#item", -1){more} || '}}'"""
+    joined = "".join(f' LEFT JOIN members_{n} ON members_{n}."#parent" = "#place"' for n in numbers)
+    every = " UNION ALL ".join(f'SELECT "#inserted" FROM items_{n}' for n in (0, *numbers))
+    body = f"""string_agg({item}, ',' ORDER BY "#place")"""
+    body = f"'[' || {body} || ']'" if creation.many else body
+    body = "CASE WHEN count(*) > 0 THEN '' END" if minimal else body
+    alone = (
+        "NULL::text AS etag, NULL::text AS key" if creation.many else 'md5(min("#item")) AS etag, min("#key") AS key'
+    )
+    return f"""answer AS MATERIALIZED (
+          SELECT {body} AS body, {alone},
+                 (SELECT bool_or("#inserted") FROM ({every}) AS every) AS inserted,
+                 (SELECT json_agg(json_build_array("#check", "#place") ORDER BY "#check", "#place") FROM wrong)::text
+                   AS wrong
+          FROM items_0{joined}
+        )"""

@@ -1,0 +1,72 @@
+"""Statements that change one row and answer it as it is then."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from crud_api.resource import Resource
+from crud_api.statements.identifiers import columns, quoted, table
+from query_executor.contract import Statement, Value
+
+
+def insert(resource: Resource, values: Mapping[str, Value]) -> Statement:
+    """Answers (body, etag, key)."""
+    names, places = ", ".join(quoted(name) for name in values), ", ".join(f":{name}" for name in values)
+    row = f"({names}) VALUES ({places})" if values else "DEFAULT VALUES"
+    return Statement(
+        f"""WITH stored AS (
+              INSERT INTO {table(resource)} {row} RETURNING {columns(resource)}
+            )
+            SELECT body, md5(body), key FROM (
+              SELECT row_to_json(stored)::text AS body, {quoted(resource.key)}::text AS key FROM stored
+            ) AS answer""",
+        values,
+    )
+
+
+def update(
+    resource: Resource, key: Value, values: Mapping[str, Value], etags: Sequence[str] | None = None
+) -> Statement:
+    """Answers (body, etag); no row when there is none of this key, nulls when it has none of the ETags."""
+    assignments = [f"{quoted(name)} = :set_{name}" for name in values]
+    if values and resource.updated_at is not None:
+        assignments.append(f"{quoted(resource.updated_at)} = now()")
+    if not assignments:  # an empty change answers the row as it is, after the same checks
+        assignments = [f"{quoted(resource.key)} = stored.{quoted(resource.key)}"]
+    change = f"UPDATE {table(resource)} AS stored SET {', '.join(assignments)}"
+    answer = f"RETURNING {columns(resource, 'stored.')}"
+    body = "(SELECT row_to_json(changed)::text AS body FROM changed) AS answer"
+    params: dict[str, Value] = {"key": key} | {f"set_{name}": value for name, value in values.items()}
+    if etags is None:
+        sql = f"""WITH changed AS ({change} WHERE stored.{quoted(resource.key)} = :key {answer})
+                  SELECT body, md5(body) FROM {body}"""
+    else:
+        params["etags"] = list(etags)
+        sql = f"""WITH current AS ({_locked(resource)}),
+                  changed AS ({change} FROM current WHERE {_is_current(resource)} {answer})
+                  SELECT body, md5(body) FROM current LEFT JOIN {body} ON true"""
+    return Statement(sql, params)
+
+
+def delete(resource: Resource, key: Value, etags: Sequence[str] | None = None) -> Statement:
+    """Answers (true); no row when there is none of this key, null when it has none of the ETags."""
+    remove = f"DELETE FROM {table(resource)} AS stored"
+    if etags is None:
+        return Statement(f"{remove} WHERE {quoted(resource.key)} = :key RETURNING true", {"key": key})
+    return Statement(
+        f"""WITH current AS ({_locked(resource)}),
+            removed AS ({remove} USING current WHERE {_is_current(resource)} RETURNING true AS removed)
+            SELECT removed FROM current LEFT JOIN removed ON true""",
+        {"key": key, "etags": list(etags)},
+    )
+
+
+def _locked(resource: Resource) -> str:
+    # The lock makes the ETag that of the row as it will be changed: whoever came first has committed by then.
+    return f"""SELECT {quoted(resource.key)} AS key,
+                      md5(row_to_json((SELECT part FROM (SELECT {columns(resource)}) AS part))::text) AS etag
+               FROM {table(resource)} WHERE {quoted(resource.key)} = :key FOR UPDATE"""
+
+
+def _is_current(resource: Resource) -> str:
+    return f"stored.{quoted(resource.key)} = current.key AND current.etag = ANY(:etags)"

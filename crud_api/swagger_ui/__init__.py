@@ -1,0 +1,69 @@
+"""Swagger UI, as its authors publish it on npm (`make swagger-ui` fetches another version), and the page around it.
+
+The files are kept compressed. They are answered as text, since API Gateway takes binary bodies only from APIs that
+are set up for them; the largest has 1.7 MB of the 6 MB that a Lambda may answer.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from hashlib import sha256
+from pathlib import Path
+
+_FOLDER = Path(__file__).parent
+VERSION: str = json.loads((_FOLDER / "source.json").read_text())["version"]
+_JAVASCRIPT, _CSS = "text/javascript; charset=utf-8", "text/css; charset=utf-8"
+
+# validatorUrl: Swagger UI would ask swagger.io, and nothing leaves this origin.
+_START = """\
+window.ui = SwaggerUIBundle({
+  url: "openapi.json",
+  dom_id: "#description",
+  deepLinking: true,
+  validatorUrl: null,
+  defaultModelsExpandDepth: 0,
+  docExpansion: "list",
+});
+"""
+_START_NAME = f"start-{sha256(_START.encode()).hexdigest()[:12]}.js"
+_SCRIPT_NAME, _STYLE_NAME = f"swagger-ui-bundle-{VERSION}.js", f"swagger-ui-{VERSION}.css"
+# The URLs are relative: API Gateway's stage, or a custom domain's base path, comes before them.
+_PAGE = f"""\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>crud-api</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="docs/{_STYLE_NAME}">
+<script src="docs/{_SCRIPT_NAME}" defer></script>
+<script src="docs/{_START_NAME}" defer></script>
+</head>
+<body>
+<main id="description"></main>
+<noscript>This page needs JavaScript; <a href="openapi.json">openapi.json</a> does not.</noscript>
+</body>
+</html>
+"""
+
+
+def page() -> str:
+    """The HTML of the page."""
+    return _PAGE
+
+
+def asset(name: str) -> tuple[str, str] | None:
+    """A file of the page and its media type; None when there is no such file."""
+    if name == _START_NAME:
+        return _START, _JAVASCRIPT
+    if name == _SCRIPT_NAME:
+        return _read("swagger-ui-bundle.js"), _JAVASCRIPT
+    if name == _STYLE_NAME:
+        return _read("swagger-ui.css"), _CSS
+    return None
+
+
+def _read(name: str) -> str:
+    return gzip.decompress((_FOLDER / f"{name}.gz").read_bytes()).decode()

@@ -1,0 +1,119 @@
+"""/docs in a real browser: it shows every operation, breaks no rule of its policy, and asks only its own origin.
+
+The browser is Chromium, by whatever name it is on PATH. It runs without a driver: it prints the page as it is after its
+scripts ran, logs what its console shows, and writes down every request.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from chalice.config import Config
+from chalice.local import LocalDevServer
+
+from crud_api.application import RESOURCES, create_app
+from crud_api.documentation import POLICY
+from crud_api.openapi import document
+from query_executor.contract import Reply
+from tests.servers import free_port
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(BROWSER is None, reason="there is no Chromium on PATH (Debian: apt-get install chromium)"),
+]
+
+# What a browser asks on its own account. It is not the page's.
+_QUIET = [
+    "--no-first-run", "--no-default-browser-check", "--disable-background-networking", "--disable-component-update",
+    "--disable-default-apps", "--disable-extensions", "--disable-sync", "--metrics-recording-only",
+    "--disable-features=Translate,OptimizationHints,MediaRouter",
+]  # fmt: skip
+
+_REFUSED = re.compile("Content Security Policy|Refused|Uncaught|Failed to load")
+
+
+class Visit:
+    """What a browser saw at a URL."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        sandbox = ["--no-sandbox"] if os.getuid() == 0 else []  # Chromium has none for root
+        done = subprocess.run(
+            [
+                str(BROWSER), "--headless=new", *sandbox, *_QUIET, "--disable-gpu", "--disable-dev-shm-usage",
+                f"--user-data-dir={folder / 'profile'}", f"--log-net-log={folder / 'requests.json'}",
+                "--enable-logging=stderr", "--log-level=0", "--window-size=1300,2200", "--virtual-time-budget=20000",
+                f"--screenshot={folder / 'page.png'}", "--dump-dom", url,
+            ],
+            capture_output=True, text=True, timeout=100, check=True,
+        )  # fmt: skip
+        self.dom = done.stdout
+        # Swagger UI also remarks on things there, such as what it will no longer read in a later version.
+        self.refused = [line for line in done.stderr.splitlines() if "CONSOLE" in line and _REFUSED.search(line)]
+        log = (folder / "requests.json").read_text()
+        # A page's requests name the frame's origin; the browser's own have none.
+        self.requests = _requests_of_pages(json.loads(log))
+
+
+def _requests_of_pages(log: dict[str, Any]) -> set[str]:
+    kinds = {number: name for name, number in log["constants"]["logEventTypes"].items()}
+    return {
+        one["params"]["url"]
+        for one in log["events"]
+        if kinds[one["type"]] == "URL_REQUEST_START_JOB"
+        and "url" in one.get("params", {})
+        and one["params"].get("initiator", "not an origin") != "not an origin"
+    }
+
+
+@pytest.fixture(scope="module")
+def origin() -> Iterator[str]:
+    port = free_port()
+    app = create_app(lambda _: Reply([]), cors_origins=())
+    server = LocalDevServer(app, Config.create(chalice_stage="local"), "127.0.0.1", port)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{port}"
+    server.shutdown()
+    server.server.server_close()
+
+
+def test_every_operation_is_shown_and_nothing_else_is_asked_for(origin: str, tmp_path: Path) -> None:
+    visit = Visit(f"{origin}/docs", tmp_path)
+    shown = set(re.findall(r'data-path="([^"]+)"', visit.dom))
+    assert shown == set(document(RESOURCES, "none")["paths"])
+    assert visit.dom.count('class="opblock-summary-method"') == len(
+        [one for item in document(RESOURCES, "none")["paths"].values() for one in item if one != "parameters"]
+    )
+    assert visit.refused == []
+    assert {urlsplit(url).path.partition("-")[0] for url in visit.requests} == {
+        "/openapi.json", "/docs/swagger", "/docs/start",
+    }  # fmt: skip
+    assert {f"{urlsplit(url).scheme}://{urlsplit(url).netloc}" for url in visit.requests} == {origin}
+
+
+@pytest.mark.parametrize("operation", ["customers/create_customers", "orders/list_orders", "service/get_health"])
+def test_an_operation_can_be_opened_without_breaking_the_policy(origin: str, tmp_path: Path, operation: str) -> None:
+    visit = Visit(f"{origin}/docs#/{operation}", tmp_path)
+    assert 'class="opblock-body"' in visit.dom
+    assert "Could not render" not in visit.dom
+    assert visit.refused == []
+
+
+def test_what_the_policy_refuses_would_be_seen(origin: str, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    policy = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+    page.write_text(f'{policy}<script>1</script><script src="{origin}/docs"></script>')
+    visit = Visit(page.as_uri(), tmp_path)
+    assert len([line for line in visit.refused if "has been blocked" in line]) == 2

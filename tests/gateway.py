@@ -1,0 +1,59 @@
+"""The API as API Gateway calls it: one REST API event (payload version 1.0) a request, and an app for each caller."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import uuid4
+
+from crud_api.application import RESOURCES, create_app
+from crud_api.resource import Resource
+from crud_api.routes import Execute
+from tests.functional.client import Response
+
+
+class GatewayApi:
+    """Unlike Chalice's test client it changes nothing of the process, so each thread can have one."""
+
+    def __init__(
+        self,
+        execute: Execute,
+        resources: Sequence[Resource] = RESOURCES,
+        *,
+        identity: Mapping[str, str] | None = None,
+        claims: Mapping[str, str] | None = None,
+        stage: str = "api",
+    ) -> None:
+        self._app = create_app(execute, resources)
+        self._stage = stage
+        self._context: dict[str, Any] = {"identity": {"sourceIp": "192.0.2.1", **(identity or {})}, "stage": stage}
+        if claims:
+            self._context["authorizer"] = {"claims": dict(claims)}
+
+    def __call__(self, method: str, path: str, body: Any = None, *, encoded: bool = False, **headers: str) -> Response:
+        """`encoded`: the body is in base64, as it comes where its type is one of the API's binary ones."""
+        sent = {"content-type": "application/json"} | {name.replace("_", "-"): one for name, one in headers.items()}
+        text = body if isinstance(body, str) or body is None else json.dumps(body)
+        event = {
+            "resource": path,
+            "path": path,
+            "httpMethod": method,
+            "headers": sent,
+            "multiValueHeaders": {name: [value] for name, value in sent.items()},
+            "queryStringParameters": None,
+            "multiValueQueryStringParameters": None,
+            "pathParameters": None,
+            "stageVariables": None,
+            "requestContext": {
+                **self._context,
+                "resourcePath": path,
+                "httpMethod": method,
+                "path": f"/{self._stage}{path}",
+                "requestId": str(uuid4()),
+            },
+            "body": text,
+            "isBase64Encoded": encoded,
+        }
+        answer = self._app(event, None)
+        return Response(answer["statusCode"], answer["headers"], answer["body"].encode())

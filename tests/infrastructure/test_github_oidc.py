@@ -1,0 +1,266 @@
+"""Who may deploy a stage from GitHub, and what such a run may do."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from tests.infrastructure.templates import ACCOUNT, REGION, RefusedError, Stack
+
+REPOSITORY, FORK = "octo/crud-api", "fork/crud-api"
+ISSUER = "token.actions.githubusercontent.com"
+STAGES = {"dev": {"Provider": "true"}, "prod": {"Environment": "prod"}}
+SUBJECTS = {"dev": f"repo:{REPOSITORY}:ref:refs/heads/main", "prod": f"repo:{REPOSITORY}:environment:prod"}
+OTHER = {"dev": "prod", "prod": "dev"}
+
+stages = pytest.mark.parametrize("stage", STAGES)
+
+# A thing of the stage that a deploy makes or changes, with an action and what must not be in reach of another stage.
+OF_THE_STAGE = [
+    ("cloudformation:ExecuteChangeSet", "cloudformation:{region}:{account}:stack/crud-api-{stage}-network/0a1b"),
+    ("cloudformation:DeleteStack", "cloudformation:{region}:{account}:stack/crud-api-{stage}-database/0a1b"),
+    ("cloudwatch:PutMetricAlarm", "cloudwatch:{region}:{account}:alarm:crud-api-{stage}-api-5xx"),
+    ("cloudwatch:PutDashboard", "cloudwatch::{account}:dashboard/crud-api-{stage}"),
+    ("ecr:PutImage", "ecr:{region}:{account}:repository/crud-api-{stage}-query-executor"),
+    ("iam:CreateRole", "iam::{account}:role/crud-api-{stage}-migrations"),
+    ("iam:PutRolePolicy", "iam::{account}:role/crud-api-{stage}"),
+    ("lambda:CreateFunction", "lambda:{region}:{account}:function:crud-api-{stage}"),
+    ("lambda:InvokeFunction", "lambda:{region}:{account}:function:crud-api-{stage}-migrations"),
+    ("lambda:UpdateAlias", "lambda:{region}:{account}:function:crud-api-{stage}-query-executor:live"),
+    ("logs:CreateLogGroup", "logs:{region}:{account}:log-group:/aws/lambda/crud-api-{stage}"),
+    ("logs:PutRetentionPolicy", "logs:{region}:{account}:log-group:/crud-api/{stage}/access:*"),
+    ("logs:FilterLogEvents", "logs:{region}:{account}:log-group:/aws/rds/instance/crud-api-{stage}/postgresql:*"),
+    ("rds:CreateDBInstance", "rds:{region}:{account}:db:crud-api-{stage}"),
+    ("rds:CreateDBCluster", "rds:{region}:{account}:cluster:crud-api-{stage}"),
+    ("rds:ModifyDBParameterGroup", "rds:{region}:{account}:pg:crud-api-{stage}-database-instanceparameters-0a1b"),
+    ("sns:Subscribe", "sns:{region}:{account}:crud-api-{stage}-alarms"),
+    ("wafv2:UpdateWebACL", "wafv2:{region}:{account}:regional/webacl/crud-api-{stage}/0a1b"),
+]
+# What could be turned into rights that the role has not got.
+NEVER = [
+    ("iam:AttachRolePolicy", "iam::{account}:role/crud-api-{stage}"),
+    ("iam:CreateAccessKey", "iam::{account}:user/somebody"),
+    ("iam:CreatePolicyVersion", "iam::{account}:policy/github-crud-api-{stage}-stacks"),
+    ("iam:CreateRole", "iam::{account}:role/anything"),
+    ("iam:DeleteRolePermissionsBoundary", "iam::{account}:role/crud-api-{stage}"),
+    ("iam:PutRolePolicy", "iam::{account}:role/github-crud-api-{stage}"),
+    ("iam:UpdateAssumeRolePolicy", "iam::{account}:role/github-crud-api-{stage}"),
+    ("iam:UpdateOpenIDConnectProviderThumbprint", f"iam::{{account}}:oidc-provider/{ISSUER}"),
+    ("cloudformation:UpdateStack", "cloudformation:{region}:{account}:stack/github-crud-api-{stage}/0a1b"),
+    ("secretsmanager:GetSecretValue", "secretsmanager:{region}:{account}:secret:rds!db-1-abcdef"),
+    ("rds-db:connect", "rds-db:{region}:{account}:dbuser:db-ABC/crud_api_owner"),
+    ("sts:AssumeRole", "iam::{account}:role/crud-api-{stage}-migrations"),
+    ("s3:GetObject", "s3:::anything/at-all"),
+]
+
+
+def github(stage: str, **parameters: str) -> Stack:
+    return Stack("github-oidc", **{"Repository": REPOSITORY, "Stage": stage, **STAGES.get(stage, {}), **parameters})
+
+
+def arn(pattern: str, stage: str) -> str:
+    return "arn:aws:" + pattern.format(region=REGION, account=ACCOUNT, stage=stage)
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def is_like(pattern: str, value: str) -> bool:
+    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), value) is not None
+
+
+def holds(condition: Mapping[str, Mapping[str, Any]], context: Mapping[str, str]) -> bool:
+    """As IAM does it: all operators, all keys, any value; a key that the request has not got is no match."""
+    compare = {"StringEquals": str.__eq__, "ArnEquals": str.__eq__, "StringLike": is_like}
+    return all(
+        key in context and any(compare[operator](one, context[key]) for one in as_list(wanted))
+        for operator, keys in condition.items()
+        for key, wanted in keys.items()
+    )
+
+
+def statements(stack: Stack) -> list[dict[str, Any]]:
+    policies = stack.of_type("AWS::IAM::ManagedPolicy").values()
+    return [one for policy in policies for one in policy["PolicyDocument"]["Statement"]]
+
+
+def may(stack: Stack, action: str, resource: str, **context: str) -> bool:
+    return any(
+        action in as_list(one["Action"])
+        and any(is_like(pattern, resource) for pattern in as_list(one["Resource"]))
+        and holds(one.get("Condition", {}), {key.replace("__", ":"): value for key, value in context.items()})
+        for one in statements(stack)
+    )
+
+
+def may_assume(stack: Stack, subject: str, audience: str = "sts.amazonaws.com") -> bool:
+    (role,) = stack.of_type("AWS::IAM::Role").values()
+    (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert (statement["Effect"], statement["Action"]) == ("Allow", "sts:AssumeRoleWithWebIdentity")
+    return holds(statement["Condition"], {f"{ISSUER}:aud": audience, f"{ISSUER}:sub": subject})
+
+
+@stages
+def test_a_run_of_the_stages_own_kind_may_deploy_it(stage: str) -> None:
+    assert may_assume(github(stage), SUBJECTS[stage])
+
+
+@stages
+@pytest.mark.parametrize(
+    "subject",
+    [
+        f"repo:{FORK}:ref:refs/heads/main",
+        f"repo:{FORK}:environment:prod",
+        f"repo:{REPOSITORY}-copy:ref:refs/heads/main",
+        f"repo:{REPOSITORY}:pull_request",
+        f"repo:{REPOSITORY}:ref:refs/heads/feature",
+        f"repo:{REPOSITORY}:ref:refs/heads/main2",
+        f"repo:{REPOSITORY}:ref:refs/tags/v1.0.0",
+        f"repo:{REPOSITORY}:environment:production",
+        "",
+    ],
+)
+def test_no_other_repository_branch_tag_or_pull_request_may(stage: str, subject: str) -> None:
+    assert not may_assume(github(stage), subject)
+
+
+@stages
+def test_nor_a_run_for_the_other_stage(stage: str) -> None:
+    assert not may_assume(github(stage), SUBJECTS[OTHER[stage]])
+
+
+@stages
+def test_nor_a_token_meant_for_somebody_else(stage: str) -> None:
+    assert not may_assume(github(stage), SUBJECTS[stage], audience="https://github.com/octo")
+
+
+@stages
+def test_the_trust_is_letter_by_letter(stage: str) -> None:
+    (role,) = github(stage).of_type("AWS::IAM::Role").values()
+    (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert statement["Condition"] == {
+        "StringEquals": {f"{ISSUER}:aud": "sts.amazonaws.com", f"{ISSUER}:sub": SUBJECTS[stage]}
+    }
+
+
+@stages
+def test_only_githubs_own_provider_vouches(stage: str) -> None:
+    stack = github(stage)
+    (role,) = stack.of_type("AWS::IAM::Role").values()
+    (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+    made = stack.of_type("AWS::IAM::OIDCProvider")
+    there = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{ISSUER}"
+    assert statement["Principal"] == {"Federated": "<GitHub>" if made else there}
+    assert [one["Url"] for one in made.values()] == ([f"https://{ISSUER}"] if stage == "dev" else [])
+
+
+def test_a_repository_with_numbers_in_its_subject_can_be_named() -> None:
+    stack = github("dev", Repository="octo@123/crud-api@456")
+    assert may_assume(stack, "repo:octo@123/crud-api@456:ref:refs/heads/main")
+    assert not may_assume(stack, SUBJECTS["dev"])
+
+
+@pytest.mark.parametrize(
+    "parameters", [{"Environment": ""}, {"Repository": "octo/*"}, {"Repository": "*/*"}, {"Environment": "*"}]
+)
+def test_prod_without_approval_and_wildcards_in_the_trust_are_refused(parameters: dict[str, str]) -> None:
+    with pytest.raises(RefusedError):
+        github("prod", **parameters)
+
+
+@stages
+@pytest.mark.parametrize(("action", "pattern"), OF_THE_STAGE)
+def test_the_role_may_change_what_is_the_stages_and_not_the_other_stages(stage: str, action: str, pattern: str) -> None:
+    stack = github(stage)
+    assert may(stack, action, arn(pattern, stage))
+    for other in (OTHER[stage], f"{stage}2", "x"):
+        assert not may(stack, action, arn(pattern, other))
+
+
+@stages
+@pytest.mark.parametrize(("action", "pattern"), NEVER)
+def test_it_may_not_help_itself_to_more(stage: str, action: str, pattern: str) -> None:
+    assert not may(github(stage), action, arn(pattern, stage))
+
+
+@stages
+@pytest.mark.parametrize(
+    "action", ["iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy", "iam:DeleteRole", "iam:PassRole"]
+)
+def test_its_own_name_is_none_of_those_it_may_change(stage: str, action: str) -> None:
+    stack = github(stage)
+    (role,) = stack.of_type("AWS::IAM::Role").values()
+    own = f"arn:aws:iam::{ACCOUNT}:role/{role['RoleName']}"
+    assert not may(stack, action, own, iam__PassedToService="lambda.amazonaws.com")
+
+
+@pytest.mark.parametrize(
+    ("service", "allowed"),
+    [
+        ("lambda.amazonaws.com", True),
+        ("rds.amazonaws.com", True),
+        ("vpc-flow-logs.amazonaws.com", True),
+        ("ec2.amazonaws.com", False),
+        ("cloudformation.amazonaws.com", False),
+    ],
+)
+def test_roles_go_to_the_services_they_are_for(service: str, allowed: bool) -> None:
+    stack, own = github("dev"), arn("iam::{account}:role/crud-api-{stage}-query-executor", "dev")
+    assert may(stack, "iam:PassRole", own, iam__PassedToService=service) is allowed
+    assert not may(stack, "iam:PassRole", arn("iam::{account}:role/admin", "dev"), iam__PassedToService=service)
+
+
+def test_the_role_of_api_gateways_logs_gets_its_own_policy_and_no_other() -> None:
+    stack, role = github("dev"), arn("iam::{account}:role/crud-api-gateway-logs-{region}", "dev")
+    own = "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
+    assert may(stack, "iam:AttachRolePolicy", role, iam__PolicyARN=own)
+    assert not may(stack, "iam:AttachRolePolicy", role, iam__PolicyARN="arn:aws:iam::aws:policy/AdministratorAccess")
+    assert not may(stack, "iam:PutRolePolicy", role)
+    assert may(stack, "iam:PassRole", role, iam__PassedToService="apigateway.amazonaws.com")
+    assert not may(stack, "iam:PassRole", role, iam__PassedToService="lambda.amazonaws.com")
+
+
+def test_what_the_network_of_another_stack_is_made_of_stays() -> None:
+    stack, vpc = github("dev"), arn("ec2:{region}:{account}:vpc/vpc-0a1b2c3d", "dev")
+    tag = "ec2__ResourceTag/aws:cloudformation:stack-name"
+    assert may(stack, "ec2:DeleteVpc", vpc, **{tag: "crud-api-dev-network"})
+    assert not may(stack, "ec2:DeleteVpc", vpc, **{tag: "crud-api-prod-network"})
+    assert not may(stack, "ec2:DeleteVpc", vpc)
+
+
+@pytest.mark.parametrize("action", ["apigateway:DELETE", "apigateway:PUT", "apigateway:PATCH"])
+def test_once_its_id_is_known_the_role_reaches_one_api(action: str) -> None:
+    stack = github("dev", RestApiId="a1b2c3d4e5")
+    own, other = (f"arn:aws:apigateway:{REGION}::/restapis/{one}" for one in ("a1b2c3d4e5", "f6g7h8i9j0"))
+    assert may(stack, action, own)
+    assert not may(stack, action, other)
+    assert not may(stack, action, f"{other}/stages/api")
+    assert may(github("dev"), action, other)  # until then the first deploy has to make one
+
+
+@stages
+def test_no_action_has_a_wildcard_and_what_has_no_resource_only_looks(stage: str) -> None:
+    looks = re.compile(r"[a-z0-9]+:(Describe|List|Get|ValidateTemplate)[A-Za-z]*")
+    for one in statements(github(stage)):
+        assert one["Effect"] == "Allow"
+        assert "NotAction" not in one
+        assert "NotResource" not in one
+        assert not [action for action in as_list(one["Action"]) if "*" in action]
+        if "*" in as_list(one["Resource"]):
+            assert [action for action in as_list(one["Action"]) if not looks.fullmatch(action)] == []
+
+
+@stages
+def test_the_policies_are_all_attached_and_no_longer_than_iam_takes(stage: str) -> None:
+    stack = github(stage)
+    policies = stack.of_type("AWS::IAM::ManagedPolicy")
+    (role,) = stack.of_type("AWS::IAM::Role").values()
+    assert role["ManagedPolicyArns"] == [f"<{name}>" for name in policies]
+    assert "Policies" not in role
+    for policy in policies.values():
+        assert len(json.dumps(policy["PolicyDocument"], separators=(",", ":"))) <= 6144

@@ -1,0 +1,99 @@
+"""What the statement could not see when it looked is still refused by the database, and undone as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from typing import Any
+
+import psycopg2
+import pytest
+
+from query_executor.migrate import apply_migrations
+from tests.conftest import execute as run_sql
+from tests.executor import eventually
+from tests.functional.client import Response
+from tests.gateway import GatewayApi
+from tests.integration.test_idempotency import api_of, rows, waits_for_a_lock
+
+MERGE = "resolution=merge-duplicates"
+
+
+def customer(key: str, **more: Any) -> dict[str, Any]:
+    return {"customer_id": key, "customer_name": key, **more}
+
+
+@pytest.fixture
+def url(database_url: str) -> str:
+    apply_migrations(database_url)
+    run_sql(database_url, "INSERT INTO demo.customers (customer_id, customer_name) VALUES ('C0', 'Zero')")
+    return database_url
+
+
+@contextmanager
+def meeting(url: str, other_sql: str, path: str, body: Any, **headers: Any) -> Iterator[tuple[Any, Future[Response]]]:
+    """A POST that waits for another client, which is in the middle of a transaction."""
+    api: GatewayApi = api_of(url)
+    with closing(psycopg2.connect(url)) as other, other.cursor() as cursor, ThreadPoolExecutor(1) as pool:
+        cursor.execute(other_sql)
+        answer = pool.submit(lambda: api("POST", path, body, **headers))
+        eventually(lambda: waits_for_a_lock(url))
+        yield other, answer
+
+
+INSERT = "INSERT INTO demo.customers (customer_id, customer_name) VALUES ('C2', 'Other')"
+
+
+@pytest.mark.parametrize("headers", [{}, {"idempotency_key": "k"}])
+@pytest.mark.parametrize(
+    "body", [[customer("C1"), customer("C2"), customer("C3", city="x")], customer("C2", orders=[])]
+)
+def test_a_key_that_is_taken_meanwhile_is_a_conflict(url: str, body: Any, headers: dict[str, str]) -> None:
+    with meeting(url, INSERT, "/customers", body, **headers) as (other, answer):
+        other.commit()
+        refused = answer.result(20)
+    assert (refused.status, refused.json["type"]) == (409, "urn:problem-type:crud-api:conflict")
+    assert (rows(url), rows(url, "idempotency_keys")) == (2, 0)
+
+
+def test_a_key_that_is_given_up_meanwhile_is_free(url: str) -> None:
+    with meeting(url, INSERT, "/customers", [customer("C1"), customer("C2")]) as (other, answer):
+        other.rollback()
+        assert answer.result(20).status == 201
+    assert rows(url) == 3
+
+
+def test_a_row_that_is_referred_to_and_deleted_meanwhile_is_unknown(url: str) -> None:
+    body = [{"order_id": f"O{n}", "customer_id": "C0", "total_amount": 1} for n in range(3)]
+    with meeting(url, "DELETE FROM demo.customers", "/orders", body) as (other, answer):
+        other.commit()
+        refused = answer.result(20)
+    assert (refused.status, refused.pointers) == (422, [])
+    assert rows(url, "orders") == 0
+
+
+@pytest.mark.parametrize(("end", "status"), [("commit", 200), ("rollback", 201)])
+def test_an_upsert_changes_the_row_that_another_has_just_made(url: str, end: str, status: int) -> None:
+    with meeting(url, INSERT, "/customers", customer("C2", city="Paris"), prefer=MERGE) as (other, answer):
+        getattr(other, end)()
+        merged = answer.result(20)
+    assert (merged.status, merged.json["city"], merged.json["customer_name"]) == (status, "Paris", "C2")
+    assert rows(url) == 2
+
+
+def test_upserts_of_the_same_rows_in_opposite_order_do_not_wait_for_each_other(url: str) -> None:
+    bodies = [[customer(f"D{n}", city=city) for n in range(300)][::step] for city, step in (("Rome", 1), ("Paris", -1))]
+    apis = [api_of(url), api_of(url)]
+    run_sql(url, "ALTER SYSTEM SET deadlock_timeout = '30s'")  # a deadlock would be seen here
+    run_sql(url, "SELECT pg_reload_conf()")
+    try:
+        for _ in range(5):
+            with ThreadPoolExecutor(2) as pool:
+                answers = [pool.submit(api, "POST", "/customers", body, prefer=MERGE)
+                           for api, body in zip(apis, bodies, strict=True)]  # fmt: skip
+                assert {answer.result(20).status for answer in answers} <= {200, 201}
+            assert len(run_sql(url, "SELECT DISTINCT city FROM demo.customers WHERE customer_id LIKE 'D%'")) == 1
+    finally:
+        run_sql(url, "ALTER SYSTEM RESET deadlock_timeout")
+        run_sql(url, "SELECT pg_reload_conf()")

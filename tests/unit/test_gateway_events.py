@@ -1,0 +1,153 @@
+"""What the app makes of the events that API Gateway sends, where Chalice's local server behaves differently."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from chalice.test import Client
+
+from crud_api.application import create_app
+from query_executor.contract import Failure, Reply, Request, Result
+from tests.gateway_events import event
+
+ROW = '{"customer_id":"a/b","customer_name":"Ada"}'
+STORED = Reply([Result(columns=[], rows=[[ROW, "e" * 32, "a/b"]], row_count=1)])
+FOUND = Reply([Result(columns=[], rows=[[ROW, "e" * 32, None]], row_count=1)])
+NONE = Reply([Result(columns=[], rows=[], row_count=0)])
+ONE = "/customers/{customer_id}"
+
+
+class Gateway:
+    """The app behind API Gateway, over an executor that always gives one answer."""
+
+    def __init__(self, answer: Reply | Failure = NONE) -> None:
+        self.asked: list[Request] = []
+        self._answer = answer
+        self.app = create_app(self._execute)
+
+    def _execute(self, request: Request) -> Reply | Failure:
+        self.asked.append(request)
+        return self._answer
+
+    def __call__(self, method: str, path: str, **parts: Any) -> dict[str, Any]:
+        reply: dict[str, Any] = self.app(event(method, path, **parts), None)
+        return reply
+
+
+def problem(reply: dict[str, Any]) -> str:
+    assert reply["headers"]["Content-Type"] == "application/problem+json"
+    return str(json.loads(reply["body"])["type"]).rpartition(":")[2]
+
+
+def test_a_method_that_a_path_does_not_have_is_refused_with_those_it_has() -> None:
+    # API Gateway sends such an event only while its definition is older or newer than the function.
+    reply = Gateway()("PUT", "/customers", body="{}")
+    assert (reply["statusCode"], problem(reply), reply["headers"]["Allow"]) == (405, "method-not-allowed", "GET, POST")
+
+
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "TRACE", "get"])
+def test_a_method_without_a_route_reaches_no_view(method: str) -> None:
+    gateway = Gateway(FOUND)
+    reply = gateway(method, ONE, path_parameters={"customer_id": "a"})
+    assert (reply["statusCode"], gateway.asked) == (405, [])
+    assert reply["headers"]["Allow"] == "DELETE, GET, PATCH, PUT"
+
+
+@pytest.mark.parametrize(
+    ("key", "path"), [("a/b", "a%2Fb"), ("a%2Fb", "a%252Fb"), ("a b+c", "a%20b+c"), ("é😀", "%C3%A9%F0%9F%98%80")]
+)
+def test_a_key_in_a_path_comes_decoded_once_and_is_not_decoded_again(key: str, path: str) -> None:
+    gateway = Gateway(FOUND)
+    reply = gateway("GET", f"/customers/{path}", resource=ONE, path_parameters={"customer_id": key})
+    assert (reply["statusCode"], reply["body"]) == (200, ROW)
+    (request,) = gateway.asked
+    assert request.statements[0].params["key"] == key
+
+
+def test_chalices_local_server_sends_the_key_as_it_stands_in_the_path() -> None:
+    gateway = Gateway(FOUND)
+    with Client(gateway.app, stage_name="local") as client:
+        assert client.http.get("/customers/a%2Fb").status_code == 200
+    assert gateway.asked[0].statements[0].params["key"] == "a/b"
+
+
+def test_the_location_of_a_new_row_has_the_stage_before_it() -> None:
+    body = '{"customer_id": "a/b", "customer_name": "Ada"}'
+    reply = Gateway(STORED)("POST", "/customers", body=body)
+    assert (reply["statusCode"], reply["headers"]["Location"]) == (201, "/api/customers/a%2Fb")
+
+
+def test_of_a_repeated_parameter_none_is_chosen() -> None:
+    gateway = Gateway()
+    reply = gateway("GET", "/customers", query={"city": ["Rome", "Paris"], "limit": ["1"]})
+    assert (reply["statusCode"], problem(reply), gateway.asked) == (400, "invalid-parameter", [])
+    assert [one["parameter"] for one in json.loads(reply["body"])["errors"]] == ["city"]
+
+
+def test_of_a_repeated_header_the_last_counts() -> None:
+    # Chalice hands on API Gateway's simple `headers`; what was sent in one header, separated by commas, is all read.
+    headers = {"If-None-Match": [f'"{"e" * 32}"', '"other"']}
+    reply = Gateway(FOUND)("GET", "/customers/a", resource=ONE, path_parameters={"customer_id": "a"}, headers=headers)
+    assert reply["statusCode"] == 200
+    headers = {"If-None-Match": [f'"{"e" * 32}", "other"']}
+    reply = Gateway(FOUND)("GET", "/customers/a", resource=ONE, path_parameters={"customer_id": "a"}, headers=headers)
+    assert (reply["statusCode"], reply["body"]) == (304, "")
+
+
+@pytest.mark.parametrize("name", ["if-none-match", "IF-NONE-MATCH", "If-None-Match"])
+def test_headers_are_found_whatever_their_case(name: str) -> None:
+    headers = {name: [f'"{"e" * 32}"']}
+    reply = Gateway(FOUND)("GET", "/customers/a", resource=ONE, path_parameters={"customer_id": "a"}, headers=headers)
+    assert reply["statusCode"] == 304
+
+
+def test_a_body_in_base64_is_the_body() -> None:
+    gateway = Gateway(STORED)
+    reply = gateway("POST", "/customers", body='{"customer_id": "a/b", "customer_name": "Zoë"}'.encode())
+    assert reply["statusCode"] == 201
+    assert "Zoë" in gateway.asked[0].statements[0].params.values()
+
+
+@pytest.mark.parametrize("body", [b"\xff\xfe", b"\x00", b""])
+def test_bytes_that_are_no_text_are_no_body(body: bytes) -> None:
+    gateway = Gateway(STORED)
+    reply = gateway("POST", "/customers", body=body)
+    assert (reply["statusCode"], problem(reply), gateway.asked) == (400, "malformed-body", [])
+
+
+def test_a_body_that_only_claims_to_be_base64_is_malformed() -> None:
+    sent = event("POST", "/customers", body="{}") | {"isBase64Encoded": True}
+    reply = Gateway().app(sent, None)
+    assert (reply["statusCode"], problem(reply)) == (400, "malformed-body")
+
+
+def test_no_body_is_malformed_and_no_content_type_is_unsupported() -> None:
+    reply = Gateway()("POST", "/customers", headers={"Content-Type": ["application/json"]})
+    assert (reply["statusCode"], problem(reply)) == (400, "malformed-body")
+    reply = Gateway()("POST", "/customers", body="{}", headers={"Content-Type": ["text/plain"]})
+    assert (reply["statusCode"], problem(reply)) == (415, "unsupported-media-type")
+
+
+def test_a_problem_names_the_request_as_api_gateway_does() -> None:
+    reply = Gateway()("GET", "/customers/a", resource=ONE, path_parameters={"customer_id": "a"})
+    assert reply["statusCode"] == 404
+    assert json.loads(reply["body"])["instance"] == "urn:uuid:6f4a5f6e-2c45-4b3c-9d8a-3f2b1f0e9d7c"
+
+
+@pytest.mark.parametrize("headers", [{}, None])
+def test_an_event_of_the_consoles_test_button_has_no_headers(headers: dict[str, str] | None) -> None:
+    sent = event("GET", "/health") | {"headers": headers, "multiValueHeaders": headers}
+    assert Gateway().app(sent, None)["statusCode"] == 200
+
+
+def test_a_path_without_routes_is_answered_before_the_function() -> None:
+    # API Gateway has no such resource (403, or 404 with our gateway responses), and the local server imitates that.
+    with Client(Gateway().app, stage_name="local") as client:
+        assert client.http.get("/nothing").status_code == 403
+
+
+def test_chalices_local_server_has_no_head_either() -> None:
+    with Client(Gateway().app, stage_name="local") as client:
+        assert client.http.request("HEAD", "/health").status_code == 405

@@ -1,0 +1,320 @@
+"""The description says what the API does: it is derived, complete, valid, and the committed copy is the same."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from jsonschema import Draft202012Validator
+from msgspec import Struct
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from crud_api import filters
+from crud_api.application import RESOURCES, create_app
+from crud_api.customers import customers
+from crud_api.errors import InvalidFieldsError
+from crud_api.openapi import API_VERSION, document
+from crud_api.openapi.__main__ import description
+from crud_api.openapi.problem_types import every_problem_type
+from crud_api.orders import orders
+from crud_api.resource import Reference, Resource
+from crud_api.sorting import sort_of
+from crud_api.validation import changes, new_row, parse_object
+from query_executor.contract import Reply
+from tests.functional.test_third_table import products
+
+ROOT = Path(__file__).parents[2]
+DOCUMENT = document(RESOURCES, "api_key")
+# The page for people, and what preflights ask, are no operations of the API.
+NOT_DESCRIBED = {"/docs", "/docs/{asset}"}
+
+
+class Review(Struct):
+    review_id: int
+    product_id: int
+    stars: Literal["one", "two"] | None = None
+
+
+reviews = Resource(
+    name="reviews",
+    table="demo.reviews",
+    model=Review,
+    key="review_id",
+    references={"product_id": Reference(resource="products", name="product", reverse="reviews")},
+)
+
+
+def operations(described: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, item in described["paths"].items():
+        for method, operation in item.items():
+            if method != "parameters":
+                yield path, method, operation
+
+
+def resolved(described: dict[str, Any], value: dict[str, Any]) -> dict[str, Any]:
+    while "$ref" in value:
+        found: Any = described
+        for part in value["$ref"].removeprefix("#/").split("/"):
+            found = found[part]
+        value = found
+    return value
+
+
+def validator(described: dict[str, Any], schema: dict[str, Any]) -> Draft202012Validator:
+    return Draft202012Validator({**schema, "components": described["components"]})
+
+
+def test_the_committed_file_is_the_one_that_is_generated() -> None:
+    committed = (ROOT / "docs" / "openapi.json").read_text()
+    assert committed == description(), "run make openapi"
+
+
+def test_its_version_is_the_projects() -> None:
+    assert f'version = "{API_VERSION}"' in (ROOT / "pyproject.toml").read_text()
+
+
+def test_it_is_valid_with_further_tables() -> None:
+    OpenAPIV31SpecValidator(document([products, reviews], "cognito")).validate()
+
+
+def test_every_view_is_described_under_its_name_and_nothing_else_is() -> None:
+    resources = [*RESOURCES, products, reviews]
+    app = create_app(lambda _: Reply([]), resources)
+    views = {
+        (path, method.lower()): route.view_name
+        for path, methods in app.routes.items()
+        if path not in NOT_DESCRIBED
+        for method, route in methods.items()
+    }
+    described = {(path, method): one["operationId"] for path, method, one in operations(document(resources, "none"))}
+    assert described == views
+
+
+def test_a_third_and_a_fourth_table_are_described_by_their_declarations() -> None:
+    described = document([*RESOURCES, products, reviews], "none")
+    new = described["components"]["schemas"]["NewReview"]["properties"]
+    assert new["stars"]["enum"] == ["one", "two", None]
+    assert new["product_id"] == {
+        "type": "integer",
+        "format": "int64",
+        "minimum": -(2**63),
+        "maximum": 2**63 - 1,
+        "description": "A whole number.",
+        "examples": [1],
+    }
+    parameters = [resolved(described, one) for one in described["paths"]["/reviews"]["get"]["parameters"]]
+    assert "product_id[gte]" in {one["name"] for one in parameters}
+    assert "/products/{product_id}/reviews" in described["paths"]
+
+
+def test_every_operator_of_a_filter_is_a_parameter() -> None:
+    parameters = [resolved(DOCUMENT, one) for one in DOCUMENT["paths"]["/orders"]["get"]["parameters"]]
+    operators = {one["name"].removeprefix("status")[1:-1] for one in parameters if one["name"].startswith("status[")}
+    assert operators == set(filters.OPERATORS)
+    numbers = {one["name"] for one in parameters if one["name"].startswith("total_amount[")}
+    assert "total_amount[like]" not in numbers
+    assert len(numbers) == len(filters.OPERATORS) - 1
+
+
+@pytest.mark.parametrize("access", ["none", "api_key", "iam", "cognito"])
+def test_every_example_is_valid(access: str) -> None:
+    described = document([*RESOURCES, products, reviews], access)
+    checked = 0
+    for _, _, operation in operations(described):
+        for parameter in (resolved(described, one) for one in operation.get("parameters", [])):
+            shown = [parameter["example"]] if "example" in parameter else parameter["schema"].get("examples", [])
+            for example in shown:
+                checked += 1
+                validator(described, parameter["schema"]).validate(example)
+        bodies = [operation["requestBody"]] if "requestBody" in operation else []
+        for holder in [*bodies, *(resolved(described, one) for one in operation["responses"].values())]:
+            for media in holder.get("content", {}).values():
+                for example in media["examples"].values():
+                    checked += 1
+                    validator(described, media["schema"]).validate(example["value"])
+    assert checked > 100
+
+
+def test_every_type_of_problem_is_described_with_an_example() -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    assert schemas["Problem"]["properties"]["type"]["enum"] == [kind.uri for kind in every_problem_type()]
+    for kind in every_problem_type():
+        schema = schemas[f"{kind.name}Problem"]
+        assert validator(DOCUMENT, schema).is_valid(schema["examples"][0])
+        assert schema["examples"][0]["status"] == kind.status
+
+
+@pytest.mark.parametrize(
+    ("access", "scheme", "status"),
+    [("api_key", "x-api-key", "403"), ("iam", "Authorization", "403"), ("cognito", None, "401")],
+)
+def test_each_access_has_its_scheme_and_health_needs_none(access: str, scheme: str | None, status: str) -> None:
+    described = document(RESOURCES, access)
+    assert described["security"] == [{access: []}]
+    assert described["components"]["securitySchemes"][access].get("name") == scheme
+    assert status in described["paths"]["/customers"]["get"]["responses"]
+    assert described["paths"]["/health"]["get"]["security"] == []
+    assert status not in described["paths"]["/health"]["get"]["responses"]
+
+
+def test_an_open_api_describes_no_credentials() -> None:
+    described = document(RESOURCES, "none")
+    assert described["security"] == []
+    assert "securitySchemes" not in described["components"]
+    assert "403" not in described["paths"]["/customers"]["get"]["responses"]
+
+
+NEW_CUSTOMERS = [
+    {}, {"customer_id": "C"}, {"customer_id": "C", "customer_name": "A"}, {"customer_id": "C", "customer_name": " "},
+    {"customer_id": "C", "customer_name": "\x1c"}, {"customer_id": "C", "customer_name": "\ufeff"},
+    {"customer_id": "C", "customer_name": "\x85"}, {"customer_id": "C", "customer_name": " a\x1c"},
+    {"customer_id": "C", "customer_name": "a\x00"}, {"customer_id": "C", "customer_name": None},
+    {"customer_id": "C", "customer_name": "x" * 200}, {"customer_id": "C", "customer_name": "x" * 201},
+    {"customer_id": "C", "customer_name": "\U0001f600" * 200}, {"customer_id": "C", "customer_name": 5},
+    {"customer_id": ".", "customer_name": "A"}, {"customer_id": "..", "customer_name": "A"},
+    {"customer_id": "...", "customer_name": "A"}, {"customer_id": "a b", "customer_name": "A"},
+    {"customer_id": " a", "customer_name": "A"}, {"customer_id": "a\n", "customer_name": "A"},
+    {"customer_id": "a\rb", "customer_name": "A"}, {"customer_id": "a\u2028b", "customer_name": "A"},
+    {"customer_id": "a\nb", "customer_name": "A"}, {"customer_id": "\ufeffa", "customer_name": "A"},
+    {"customer_id": "", "customer_name": "A"}, {"customer_id": "x" * 65, "customer_name": "A"},
+    {"customer_id": "C", "customer_name": "A", "email": None}, {"customer_id": "C", "customer_name": "A", "email": "a"},
+    {"customer_id": "C", "customer_name": "A", "email": "a@b.c"},
+    {"customer_id": "C", "customer_name": "A", "email": "a@b.c\n"},
+    {"customer_id": "C", "customer_name": "A", "email": "a\x1f@b.c"},
+    {"customer_id": "C", "customer_name": "A", "city": ""}, {"customer_id": "C", "customer_name": "A", "city": "\x00"},
+    {"customer_id": "C", "customer_name": "A", "city": "x" * 201},
+    {"customer_id": "C", "customer_name": "A", "created_at": "2026-01-01T00:00:00Z"},
+    {"customer_id": "C", "customer_name": "A", "nickname": "B"},
+]  # fmt: skip
+NEW_ORDERS = [
+    {"order_id": "O", "customer_id": "C", "total_amount": amount}
+    for amount in (0, -0.01, 0.01, 1.005, 150.75, 9999999999.99, 10000000000, True, "1", None, 0.1, 1e3)
+] + [
+    {"order_id": "O", "customer_id": "C", "total_amount": 1, "status": status}
+    for status in ("pending", "shipped", "lost", "", None, 1)
+]
+
+
+@pytest.mark.parametrize(
+    ("resource", "body"), [(customers, one) for one in NEW_CUSTOMERS] + [(orders, one) for one in NEW_ORDERS]
+)
+def test_a_new_row_is_described_as_it_is_validated(resource: Resource, body: dict[str, Any]) -> None:
+    schema = DOCUMENT["components"]["schemas"][f"New{resource.model.__name__}"]
+    try:
+        new_row(resource, parse_object(json.dumps(body)))
+        accepted = True
+    except InvalidFieldsError:
+        accepted = False
+    assert validator(DOCUMENT, schema).is_valid(body) is accepted
+
+
+@pytest.mark.parametrize("body", [{}, {"email": None}, {"email": 1}, {"customer_name": None}, {"updated_at": None}])
+def test_a_change_is_described_as_it_is_validated(body: dict[str, Any]) -> None:
+    try:
+        changes(customers, parse_object(json.dumps(body)), "C")
+        accepted = True
+    except InvalidFieldsError:
+        accepted = False
+    schema = DOCUMENT["components"]["schemas"]["CustomerChange"]
+    assert validator(DOCUMENT, schema).is_valid(body) is accepted
+
+
+def patterns(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if name == "pattern" and isinstance(inner, str):
+                yield inner
+            else:
+                yield from patterns(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from patterns(inner)
+
+
+STRINGS = [
+    "",
+    "a",
+    "A b",
+    "a@b.c",
+    "-city,email",
+    "2026-01-31T09:30:00Z",
+    '"e"',
+    '"a",b',
+    "a\\",
+    ".",
+    "..",
+    "GET, PUT",
+] + [
+    f"{before}{character}{after}"
+    for character in "\x00\t\n\r\x0b\x1c\x1f \x7f\x85\xa0\u1680\u180e\u2028\u2029\u200b\u3000\ufeff\U0001f600"
+    for before, after in [("", ""), ("a", ""), ("", "a"), ("a", "b"), ("a@b", ".c")]
+]
+# Node is one of the development tools. The flag u is what JSON Schema asks for.
+_IN_ECMASCRIPT = """
+const [patterns, strings] = JSON.parse(require("fs").readFileSync(0, "utf8"));
+console.log(JSON.stringify(patterns.map(one => strings.map(text => new RegExp(one, "u").test(text)))));
+"""
+
+
+def test_patterns_mean_the_same_in_python_and_in_ecmascript() -> None:
+    published = sorted(set(patterns(DOCUMENT)))
+    done = subprocess.run(
+        [Path(sys.executable).with_name("node"), "-e", _IN_ECMASCRIPT],
+        input=json.dumps([published, STRINGS]),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for pattern, found in zip(published, json.loads(done.stdout), strict=True):
+        assert [text for text, is_found in zip(STRINGS, found, strict=True) if is_found] == [
+            text for text in STRINGS if re.search(pattern, text)
+        ], pattern
+
+
+@pytest.mark.parametrize(
+    ("sort", "valid"),
+    [
+        ("city", True), ("-city,customer_id", True), ("city,city", False), ("city,-city", False), ("", False),
+        ("town", False), ("city,", False), ("--city", False), ("city\n", False), ("-city,email,state", True),
+        ("customer_id,customer_name,email,city,state", True),
+        ("customer_id,customer_name,email,city,state,created_at", False),
+    ],
+)  # fmt: skip
+def test_sort_is_described_as_it_is_read(sort: str, valid: bool) -> None:
+    schema = DOCUMENT["components"]["parameters"]["customers.sort"]["schema"]
+    assert validator(DOCUMENT, schema).is_valid(sort) is valid
+    try:
+        sort_of(customers, sort)
+        read = True
+    except ValueError:
+        read = False
+    assert read is valid
+
+
+@pytest.mark.parametrize(
+    "listed",
+    ["a", "", "a,b", '"a,b"', '"a', 'a"b', '"a"b', '"a\\"b",c', '"\\', ",", "a,", "x" * 1000, "x" * 1001, "a\x00"],
+)
+def test_lists_of_texts_are_described_as_they_are_read(listed: str) -> None:
+    schema = DOCUMENT["components"]["parameters"]["customers.city.in"]["schema"]
+    try:
+        filters.filter_of(customers, "city[in]", listed)
+        read = True
+    except ValueError:
+        read = False
+    assert validator(DOCUMENT, schema).is_valid(listed) is read
+
+
+def test_the_app_starts_without_the_description_and_the_page() -> None:
+    script = (
+        "import sys; from crud_api.application import create_app; create_app(print, cors_origins=['https://a.b']); "
+        "print([name for name in sys.modules if name.startswith(('crud_api.openapi', 'crud_api.swagger_ui', 'gzip'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

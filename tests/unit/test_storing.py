@@ -1,0 +1,88 @@
+"""The statement of a POST: one text for one shape of request, with its values apart, leaving nothing in a session."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from crud_api.application import RESOURCES
+from crud_api.creation import parse_creation
+from crud_api.relations import relations_of
+from crud_api.statements import idempotency, storing
+from crud_api.statements.idempotency import Attempt
+from query_executor.contract import FromResult, Statement
+from query_executor.sql import scan
+
+RELATIONS = relations_of({resource.name: resource for resource in RESOURCES})
+CUSTOMERS, ORDERS = RESOURCES
+ATTEMPT = Attempt("ff" * 32, "00" * 32)
+
+
+def customer(key: str, **more: Any) -> dict[str, Any]:
+    return {"customer_id": key, "customer_name": "planted", **more}
+
+
+def order(key: str) -> dict[str, Any]:
+    return {"order_id": key, "total_amount": 1}
+
+
+def statements(body: Any, *, merge: bool = False, once: bool = False) -> list[Statement]:
+    creation = parse_creation(CUSTOMERS, RELATIONS["customers"], body)
+    condition = idempotency.CONDITION if once else "true"
+    rows = storing.store(creation, RELATIONS, merge=merge, minimal=False, condition=condition)
+    if once:
+        return [idempotency.lock(ATTEMPT), idempotency.create_once(rows, ATTEMPT, 201, 200)]
+    return [storing.create(rows)]
+
+
+BODIES = [
+    customer("a"),
+    [customer("a"), customer("b", city="x")],
+    [customer("a", orders=[order("1")]), customer("b")],
+]
+
+
+@pytest.mark.parametrize("once", [False, True])
+@pytest.mark.parametrize("merge", [False, True])
+@pytest.mark.parametrize("body", BODIES)
+def test_it_leaves_nothing_in_the_session_and_is_bound_to_its_params(body: Any, merge: bool, once: bool) -> None:
+    for statement in statements(body, merge=merge, once=once):
+        scanned = scan(statement.sql)
+        assert scanned.is_plain
+        assert scanned.names == statement.params.keys()
+        assert "planted" not in statement.sql
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ([customer("a", city="x")], [customer(str(n), city=None) for n in range(1000)]),
+        ([customer("a"), customer("b", city="x")], [customer("c"), customer("d", city="y"), customer("e")]),
+        (customer("a", orders=[order("1")]), customer("b", orders=[order(str(n)) for n in range(1000)])),
+    ],
+)
+def test_its_text_is_that_of_the_shape_however_many_rows_there_are(one: Any, other: Any) -> None:
+    for merge in (False, True):
+        for once in (False, True):
+            texts = [[each.sql for each in statements(body, merge=merge, once=once)] for body in (one, other)]
+            assert texts[0] == texts[1]
+
+
+def test_rows_travel_as_one_text_with_every_character_as_it_is() -> None:
+    (statement,) = statements([customer("é😀", city='"\\\n\x01'), customer("b", city="x")])
+    params: Mapping[str, Any] = statement.params
+    assert json.loads(params["rows_0_0"])[0] == {"customer_id": "é😀", "customer_name": "planted", "city": '"\\\n\x01'}
+    assert "é😀" in params["rows_0_0"]
+    assert params["places_0_0"] == [1, 2]
+
+
+def test_the_lock_is_a_number_of_the_keys_digest_that_postgresql_can_hold() -> None:
+    for digest, number in (("ff" * 32, -1), ("7f" + "ff" * 31, 2**63 - 1), ("80" + "00" * 31, -(2**63))):
+        assert idempotency.lock(Attempt(digest, "")).params == {"lock": number}
+    _, once = statements(customer("a"), once=True)
+    held = once.params["held"]
+    assert isinstance(held, FromResult)
+    assert (held.result, held.column) == (0, "held")
