@@ -16,7 +16,7 @@ def parameters(name: str) -> dict[str, str | None]:
     """The name of each parameter and its default, or None when it has to be given."""
     import yaml  # noqa: PLC0415 - Chalice's own dependency; the local commands have no use for it
 
-    class Loader(yaml.SafeLoader):  # type: ignore[misc] # it has no types
+    class Loader(yaml.SafeLoader):
         """Passes over CloudFormation's short functions (!Ref): none stands where parameters are declared."""
 
     Loader.add_multi_constructor("!", lambda _loader, _suffix, _node: None)
