@@ -36,13 +36,14 @@ def keys(client: Any, api: RestApi) -> list[dict[str, Any]]:
     return sorted(found, key=lambda one: (one["createdDate"], one["id"]))
 
 
-def add_key(client: Any, api: RestApi) -> None:
-    """Make one more key; those before stay valid."""
+def add_key(client: Any, api: RestApi) -> str:
+    """Make one more key and return its value; those before stay valid."""
     plan = find(client, api)
     if plan is None:
         raise LookupError(f"there is no usage plan {api.name}: deploy the stage with access api_key first")
     key = client.create_api_key(name=api.name, description=f"Of the stage {api.stage}", enabled=True)
     client.create_usage_plan_key(usagePlanId=plan["id"], keyId=key["id"], keyType="API_KEY")
+    return str(key["value"])
 
 
 def retire_keys(client: Any, api: RestApi) -> int:
@@ -64,13 +65,13 @@ def removal(client: Any, api: RestApi) -> Iterator[Change]:
 
 def find(client: Any, api: RestApi) -> dict[str, Any] | None:
     """The stage's usage plan; its name is how it is known again."""
-    found = [one for one in _items(client, "get_usage_plans") if one["name"] == api.name]
+    found = [one for one in _items(client, "get_usage_plans") if one.get("name") == api.name]
     return min(found, key=lambda one: str(one["id"]), default=None)
 
 
 def _named(client: Any, api: RestApi) -> list[dict[str, Any]]:
     found = _items(client, "get_api_keys", nameQuery=api.name, includeValues=True)  # of names that begin so
-    return [one for one in found if one["name"] == api.name]
+    return [one for one in found if one.get("name") == api.name]
 
 
 def _items(client: Any, operation: str, **arguments: Any) -> list[dict[str, Any]]:
