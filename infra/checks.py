@@ -33,7 +33,7 @@ def require_way_to_secrets(stage: Stage) -> None:
         raise ConfigError(
             f"stage {stage.name}: {who} would read a password from Secrets Manager, which the made network does not "
             'reach. Set network.SecretsEndpoint to "true" (about 15 dollars a month; docs/cost.md). Once the tables\' '
-            'owner may sign in with a token (GRANT rds_iam), set database.own.OwnerSecretArn to "" and turn it off again.'
+            'owner may sign in with a token (GRANT rds_iam), set database.own.OwnerSecretArn to "" and turn that off.'
         )
 
 

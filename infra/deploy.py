@@ -32,12 +32,16 @@ MIGRATED_TAG = "crud-api-migrated"  # on the migrations' function: when they end
 
 @dataclass(frozen=True)
 class Options:
-    """`url` is the API's address where it has a name of its own; `token` lets the smoke test in (cognito)."""
+    """`url` is the API's address where it has a name of its own; `token` lets the smoke test in (cognito).
+
+    `show_key` is off where others read along.
+    """
 
     allow_public: bool = False
     image_tag: str | None = None
     url: str | None = None
     token: str | None = None
+    show_key: bool = True
 
 
 @dataclass
@@ -108,7 +112,11 @@ class Deploy:
         self._tell(url, gateway.api_key(account.client, api) if stage.access == "api_key" else None)
 
     def _tell(self, url: str, key: str | None) -> None:
-        header = f" -H 'x-api-key: {key}'" if key else ""
+        header = ""
+        if key is not None:
+            header = f" -H 'x-api-key: {key}'" if self.options.show_key else ' -H "x-api-key: $KEY"'
+            name = f"aws apigateway get-api-keys --include-values --name-query {self.stage.prefix}"
+            key = key if self.options.show_key else f"not shown in a workflow's log; {name}"
         for line in [
             "",
             f"URL   {url}",

@@ -14,7 +14,7 @@ def rest_api(account: Account, stage: Stage, stacks: Stacks) -> gateway.RestApi 
     if api_id is None:
         return None
     group = stacks.outputs(stage.stack("observability")).get("AccessLogGroupArn", "")
-    return gateway.RestApi(api_id, stage.api_stage, stage.name, group)
+    return gateway.RestApi(api_id, stage.api_stage, stage.name, group, stage.cors_origins)
 
 
 def credentials(

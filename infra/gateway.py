@@ -48,10 +48,9 @@ def api_key(aws: Aws, api: RestApi) -> str | None:
     return str(found[-1]["value"]) if found else None
 
 
-def rotate_key(aws: Aws, api: RestApi) -> str | None:
+def rotate_key(aws: Aws, api: RestApi) -> str:
     """Make a new API key and return its value. The old ones stay valid until `retire_keys`."""
-    usage_plan.add_key(aws("apigateway"), api)
-    return api_key(aws, api)
+    return usage_plan.add_key(aws("apigateway"), api)
 
 
 def retire_keys(aws: Aws, api: RestApi) -> int:

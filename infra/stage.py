@@ -15,7 +15,7 @@ import msgspec
 from chalice.cli.factory import CLIFactory
 from chalice.config import Config
 
-from crud_api.access import API_KEY
+from crud_api.settings import Settings
 from infra import budget, template
 from infra.errors import ConfigError
 from infra.gateway_settings import GatewaySettings, GatewaySettingsError
@@ -94,6 +94,7 @@ class Stage:
     prefix: str
     api_stage: str
     access: str
+    cors_origins: tuple[str, ...]
     network: Parameters
     executor: Executor
     database: Database
@@ -140,10 +141,11 @@ class Stage:
         _check_parameters(name, "network", network)
         try:
             gateway = GatewaySettings.from_config(_merged(disk, name, "gateway"))
-        except GatewaySettingsError as error:
+            settings = Settings.from_environment(environment)  # as the API itself will read it
+        except (GatewaySettingsError, ValueError) as error:
             raise ConfigError(f"stage {name}: {error}") from error
         return cls(
-            name, prefix, config.api_gateway_stage, environment.get("ACCESS") or API_KEY, network,
+            name, prefix, config.api_gateway_stage, settings.access, settings.cors_origins, network,
             _executor(config, name), database, gateway, _section(disk, name, "alarms", Alarms), config, project,
         )  # fmt: skip
 

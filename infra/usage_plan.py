@@ -25,32 +25,25 @@ def changes(client: Any, api: RestApi, settings: GatewaySettings) -> Iterator[Ch
                 lambda: _update(client, plan, others, patch),
             )
     if not keys(client, api):
-        yield Change(f"Make an API key for the usage plan {api.name}.", lambda: _first_key(client, api))
+        yield Change(f"Make an API key for the usage plan {api.name}.", lambda: add_key(client, api))
 
 
 def keys(client: Any, api: RestApi) -> list[dict[str, Any]]:
     """Our keys of the plan that are enabled, the oldest first; who else was given one by hand keeps it."""
-    bound = _bound(client, api)
+    plan = find(client, api)
+    bound = {one["id"] for one in _items(client, "get_usage_plan_keys", usagePlanId=plan["id"])} if plan else set()
     found = [one for one in _named(client, api) if one["id"] in bound and one["enabled"]]
     return sorted(found, key=lambda one: (one["createdDate"], one["id"]))
 
 
-def add_key(client: Any, api: RestApi) -> None:
-    """Make one more key; those before stay valid."""
+def add_key(client: Any, api: RestApi) -> str:
+    """Make one more key and return its value; those before stay valid."""
     plan = find(client, api)
     if plan is None:
         raise LookupError(f"there is no usage plan {api.name}: deploy the stage with access api_key first")
     key = client.create_api_key(name=api.name, description=f"Of the stage {api.stage}", enabled=True)
     client.create_usage_plan_key(usagePlanId=plan["id"], keyId=key["id"], keyType="API_KEY")
-
-
-def _first_key(client: Any, api: RestApi) -> None:
-    """Make it; one that a killed run made and bound to nothing is of no use to anybody."""
-    bound = _bound(client, api)
-    for one in _named(client, api):
-        if one["id"] not in bound:
-            client.delete_api_key(apiKey=one["id"])
-    add_key(client, api)
+    return str(key["value"])
 
 
 def retire_keys(client: Any, api: RestApi) -> int:
@@ -72,19 +65,13 @@ def removal(client: Any, api: RestApi) -> Iterator[Change]:
 
 def find(client: Any, api: RestApi) -> dict[str, Any] | None:
     """The stage's usage plan; its name is how it is known again."""
-    found = [one for one in _items(client, "get_usage_plans") if one["name"] == api.name]
+    found = [one for one in _items(client, "get_usage_plans") if one.get("name") == api.name]
     return min(found, key=lambda one: str(one["id"]), default=None)
-
-
-def _bound(client: Any, api: RestApi) -> set[str]:
-    plan = find(client, api)
-    found = _items(client, "get_usage_plan_keys", usagePlanId=plan["id"]) if plan else []
-    return {one["id"] for one in found}
 
 
 def _named(client: Any, api: RestApi) -> list[dict[str, Any]]:
     found = _items(client, "get_api_keys", nameQuery=api.name, includeValues=True)  # of names that begin so
-    return [one for one in found if one["name"] == api.name]
+    return [one for one in found if one.get("name") == api.name]
 
 
 def _items(client: Any, operation: str, **arguments: Any) -> list[dict[str, Any]]:

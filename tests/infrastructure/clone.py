@@ -126,6 +126,7 @@ def cloned(folder: Path, database_url: str) -> Iterator[Clone]:
         with cloud.running(database_url) as account:
             for name, value in account.environment.items():
                 patch.setenv(name, value)
+            patch.delenv("CI", raising=False)
             patch.setenv("PATH", f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}")
             clone = Clone(project, account)
             clone.docker()

@@ -1,8 +1,8 @@
 """An AWS account on loopback that a whole deploy runs in, and the API that its smoke test meets.
 
 In front of moto's server stands what moto 5.2 lacks: it imports OpenAPI 3 only, while Chalice sends Swagger 2.0; it
-runs no function, so the migrations are run here, on a real database; and it has no gateway, so the API is served here, to
-whoever has a key that the account knows. A test can hold an answer back, or let CloudFormation say that it is busy.
+runs no function, so the migrations are run here, on a real database; and it has no gateway, so the API is served here,
+to whoever has a key that the account knows. A test can hold an answer back, or let CloudFormation say that it is busy.
 """
 
 from __future__ import annotations

@@ -98,7 +98,8 @@ def test_the_migrations_have_made_the_tables_and_said_so(deployed: Clone, first:
     assert "Created the table demo.customers." in first[1].out
 
 
-def test_a_second_deploy_changes_nothing_and_says_so(deployed: Clone) -> None:
+def test_a_second_deploy_changes_nothing_and_says_so(deployed: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "true")
     before, docker = state(deployed.cloud), deployed.docker_calls()
     deployed.cloud.calls.clear()
     run = deployed.run("deploy")
@@ -111,6 +112,9 @@ def test_a_second_deploy_changes_nothing_and_says_so(deployed: Clone) -> None:
     assert "ECR has it" in run.out
     assert deployed.docker_calls() == docker
     assert state(deployed.cloud) == before
+    (key,) = deployed.cloud.client("apigateway").get_api_keys(includeValues=True)["items"]
+    assert key["value"] not in run.out  # a workflow's log is read by others
+    assert '-H "x-api-key: $KEY"' in run.out
 
 
 def test_a_plan_of_what_is_deployed_says_that_nothing_would_change(deployed: Clone) -> None:
