@@ -19,6 +19,9 @@ POLICY_SCANNER := $(VENV)/checkov/.installed
 NPM_TOOLS := $(VENV)/npm/.installed
 NPM_TOOL := NODE_PATH=$(VENV)/npm/node_modules $(BIN)/node $(VENV)/npm/node_modules/.bin
 
+# The peers that the bench compares with stay apart from what the product and its tests are checked with.
+BENCHES := $(VENV)/bench/.installed
+
 # make would read a $ in the URL's password as the beginning of one of its variables.
 ifdef DATABASE_URL
 override DATABASE_URL := $(value DATABASE_URL)
@@ -27,7 +30,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run deploy plan status logs smoke destroy test soak check openapi browser swagger-ui format clean
+.PHONY: help run deploy plan status logs smoke destroy test soak bench check openapi browser swagger-ui format clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -62,6 +65,9 @@ test: $(DEVELOPS) $(LAMBDA_FRONT_END) ## Run all tests and measure their coverag
 
 soak: $(DEVELOPS) ## Run what takes longer: a hundred faults under load
 	$(BIN)/python -m pytest -m soak -s
+
+bench: $(BENCHES) $(LAMBDA_FRONT_END) ## Measure the API against its peers and write docs/performance.md; 5 minutes, Linux only
+	$(VENV)/bench/bin/python -m bench all
 
 check: $(DEVELOPS) $(POLICY_SCANNER) $(NPM_TOOLS) ## Check style, types, the direction of imports, templates and workflows
 	$(BIN)/ruff check
@@ -108,6 +114,12 @@ $(RUNS): requirements-local.txt | $(BIN)/python
 $(DEVELOPS): requirements-dev.txt | $(BIN)/python
 $(RUNS) $(DEVELOPS):
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+$(BENCHES): requirements-bench.txt | $(BIN)/python
+	$(BIN)/python -m venv --clear $(VENV)/bench
+	$(VENV)/bench/bin/pip install --quiet --disable-pip-version-check -r $<
+	ln -sfn ../lambda-rie $(VENV)/bench/lambda-rie
 	@touch $@
 
 $(LAMBDA_FRONT_END): requirements-lambda.txt | $(BIN)/python

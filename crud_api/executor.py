@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from crud_api.errors import ApiError, DeadlineExceededError, ExecutorBusyError, ExecutorFailedError
 from crud_api.problems import RETRY_SOON
 from crud_api.settings import EXECUTOR_CONNECT_S, EXECUTOR_READ_S
-from query_executor.contract import MAX_REPLY_BYTES, Failure, Reply, Request, decode_answer, encode_request
+from query_executor.contract import MAX_REPLY_BYTES, Failure, Reply, Request, encode_request, parse_answer
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -49,15 +50,16 @@ class LambdaExecutor:
         return _decoded(payload, is_error="FunctionError" in response)
 
     def _create_client(self) -> LambdaClient:
-        import boto3  # noqa: PLC0415 - see above
-        from botocore.config import Config  # noqa: PLC0415
+        from botocore.config import Config  # noqa: PLC0415 - see above
+
+        from crud_api.lambda_client import create_client  # noqa: PLC0415
 
         config = Config(
             connect_timeout=EXECUTOR_CONNECT_S,
             read_timeout=self._read_timeout_s,
             retries={"total_max_attempts": 1},  # boto3's default sends an invocation again after a read time-out
         )
-        self._client = boto3.client("lambda", config=config, **self._client_options)
+        self._client = create_client(config, **self._client_options)
         return self._client
 
 
@@ -70,17 +72,17 @@ class InProcessExecutor:
 
     def __call__(self, request: Request) -> Reply | Failure:
         """Raises `ExecutorFailedError` when the answer is larger than Lambda lets through."""
-        event = json.loads(encode_request(request))
+        event = msgspec.json.decode(encode_request(request))
         with self._lock:
             answer = self._handle(event, None)
-        payload = json.dumps(answer, ensure_ascii=False).encode()
+        payload = msgspec.json.encode(answer)
         return _decoded(payload, is_error=len(payload) > MAX_REPLY_BYTES)
 
 
 def _decoded(payload: bytes, *, is_error: bool) -> Reply | Failure:
     if not is_error:
         try:
-            return decode_answer(payload)
+            return parse_answer(msgspec.json.decode(payload))
         except ValueError:
             pass
     if b"Task timed out" in payload[:1000]:

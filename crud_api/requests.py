@@ -10,11 +10,11 @@ from urllib.parse import quote, unquote
 
 from chalice.app import Request
 
+from crud_api.body import parse_json, parse_object
 from crud_api.errors import BodyTooLargeError, MalformedBodyError, NotFoundError
 from crud_api.filters import parse_text
 from crud_api.resource import Resource
 from crud_api.settings import MAX_BODY_BYTES
-from crud_api.validation import parse_json, parse_object
 from query_executor.contract import Value
 
 _ETAG = re.compile(r'(W/)?"([^"]*)"')

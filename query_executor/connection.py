@@ -12,6 +12,7 @@ from psycopg2.extensions import POLL_OK, POLL_READ, make_dsn, set_wait_callback
 
 from query_executor.credentials import Credentials
 from query_executor.failures import is_refused_credential
+from query_executor.prepared import Prepared
 from query_executor.settings import CONNECT_MS, CONNECTION_CHECK_MS, IDLE_IN_TRANSACTION_MS, PING_MS, Settings
 from query_executor.values import CASTERS
 
@@ -41,6 +42,7 @@ class Connection(psycopg2.extensions.connection):
 
     def __init__(self, dsn: str, deadline: float) -> None:
         self.deadline = deadline
+        self.prepared = Prepared()
         super().__init__(dsn)
 
 
@@ -92,6 +94,7 @@ class KeptConnection:
         try:
             with self._connection.cursor() as cursor:
                 cursor.execute(_CLEAN + self._session)
+            self._connection.prepared = Prepared()
         except (psycopg2.Error, StalledError):
             self.close()
 

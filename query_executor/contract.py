@@ -40,6 +40,9 @@ UNAVAILABLE = "unavailable"  # no connection to be had, or one lost that had onl
 OUTCOME_UNKNOWN = "outcome_unknown"  # the connection was lost on the way: a write may or may not have happened
 
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+
+
 class InvalidRequestError(Exception):
     """A request that the contract does not allow. The message names the member that is wrong."""
 
@@ -203,7 +206,7 @@ def encode_request(request: Request) -> bytes:
         if (value := getattr(request, name)) is not None and value is not False:
             body[name] = value
     try:
-        payload = json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
+        payload = _ENCODER.encode(body).encode()
     except ValueError as error:
         raise InvalidRequestError(
             "a param is NaN or infinite, which JSON has no number for: send it as a string"
@@ -256,7 +259,13 @@ def encode_answer(answer: Reply | Failure) -> dict[str, object]:
 
 def decode_answer(payload: bytes) -> Reply | Failure:
     """The answer that a handler's JSON holds. Raises `ValueError` for anything else."""
-    body = json.loads(payload)
+    return parse_answer(json.loads(payload))
+
+
+def parse_answer(body: object) -> Reply | Failure:
+    """The answer in a handler's JSON that was read already. Raises `ValueError` for anything else."""
+    if not isinstance(body, dict):
+        raise ValueError("not an answer of the query executor")  # noqa: TRY004 - of the wire, not of a caller
     try:
         if "failure" in body:
             return Failure(**body["failure"])

@@ -11,26 +11,30 @@ import re
 
 from query_executor.contract import InvalidRequestError
 
+# What an identifier may begin with, and go on with: a letter, _ or a digit, and everything beyond ASCII. Written as
+# what is left out: re takes milliseconds to compile a set that reaches to \U0010ffff, and a cold start has no time.
+_FIRST = r"[^\x00-@\[-^`{-\x7f]"
+_NEXT = r"[^\x00-/:-@\[-^`{-\x7f]"
 _TOKEN = re.compile(
-    r"""
+    rf"""
     (?P<space>   (?:[ \t\n\r\f\v]++|--[^\n\r]*+)++ )
   | (?P<comment> /\* )                                                # nests, so its end is counted below
   | (?P<escape>  [eE]'(?:[^'\\]|\\.|'')*+'                            # goes on in a string on the next line
                  (?:(?:[ \t\f\v]|--[^\n\r]*+)*+[\n\r](?:[ \t\n\r\f\v]|--[^\n\r]*+[\n\r])*+'(?:[^'\\]|\\.|'')*+')*+ )
   | (?P<string>  '(?:[^']|'')*+' )
   | (?P<quoted>  "(?:[^"]|"")*+" )
-  | (?P<dollar>  \$(?P<tag>(?:[A-Za-z_\x80-\U0010ffff][\w\x80-\U0010ffff]*)?)\$ (?:.*?) \$(?P=tag)\$ )
+  | (?P<dollar>  \$(?P<tag>(?:{_FIRST}{_NEXT}*)?)\$ (?:.*?) \$(?P=tag)\$ )
   | (?P<cast>    :: )
   | :(?P<param>  [A-Za-z_]\w* )
   | (?P<end>     ; )
-  | (?P<open>    [eE]?' | " | \$(?:[A-Za-z_\x80-\U0010ffff][\w\x80-\U0010ffff]*)?\$ )   # a quote that never closes
-  | (?P<word>    [A-Za-z_\x80-\U0010ffff][\w$\x80-\U0010ffff]* )
+  | (?P<open>    [eE]?' | " | \$(?:{_FIRST}{_NEXT}*)?\$ )   # a quote that never closes
+  | (?P<word>    {_FIRST}[^\x00-\#%-/:-@\[-^`{{-\x7f]* )
   | (?P<number>  [0-9]++ )
   | (?P<other>   [=,+<>)]++ | . )
     """,
     re.VERBOSE | re.DOTALL,
 )
-_JOINS = re.compile(r"[\w$'\".&\x80-\U0010ffff]")
+_JOINS = re.compile(rf"{_NEXT}|[$'\".&]")
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 
 _REFUSED = {

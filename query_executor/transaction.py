@@ -113,6 +113,8 @@ class Transaction:
             for message in self._batches(source, statement, one.batch):
                 self._send(source, message)
             result = Result([], [], None)
+        elif (repeated := self._repeated(source, statement, one)) is not None:
+            result = repeated
         elif statement.is_query:
             return self._fetched(source, statement, one)
         else:
@@ -120,6 +122,25 @@ class Transaction:
             result = self._reader.read(source)
         self._size.add(result.columns, cut(result, self._max_rows).rows)
         return result
+
+    def _repeated(self, source: cursor, statement: ScannedStatement, one: Statement) -> Result | None:
+        """The result by a prepared statement; None when the statement is to be sent as it is."""
+        if self._open or not statement.is_plain:
+            return None
+        prepared, most = self._connection.prepared, None
+        if statement.is_query and self._max_rows is not None:
+            most = self._max_rows + 1  # one more tells that there are more
+        message = prepared.message(statement.text, self._bound(one.params), most)
+        if message is None:
+            return None
+        try:
+            self._send(source, message)
+        except psycopg2.Error as error:
+            if self._connection.closed or not prepared.refuse(error.pgcode):
+                raise
+            self._begun = False
+            return None
+        return self._reader.read(source)
 
     def _fetched(self, source: cursor, statement: ScannedStatement, one: Statement) -> Result:
         # A cursor bounds what is in memory at a time, whatever the query finds.

@@ -45,16 +45,15 @@ class Literal:
     """
 
     def __init__(self, text: str, type_name: str | None = None) -> None:
-        self._text = text
-        self._type = type_name
+        self.literal = "'" + text.replace("'", "''") + "'"
+        self.cast = f"::{type_name}" if type_name else ""
 
     def __conform__(self, _protocol: object) -> Literal:
         return self
 
     def getquoted(self) -> bytes:
-        """The literal."""
-        cast = f"::{self._type}" if self._type else ""
-        return b"'%s'%s" % (self._text.replace("'", "''").encode(), cast.encode())
+        """The literal with its cast."""
+        return (self.literal + self.cast).encode()
 
 
 def check(params: Mapping[str, Param], names: frozenset[str], at: str) -> None:

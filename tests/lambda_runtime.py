@@ -29,8 +29,6 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from urllib.parse import unquote
 
-import pytest
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -177,6 +175,8 @@ def lambda_function(
     sets and `environment`: no AWS credentials of the developer's, and no HOME to find them in.
     """
     if sys.platform != "linux":
+        import pytest  # noqa: PLC0415 - the bench starts functions too, without pytest
+
         pytest.skip("AWS builds Lambda's front end and runtime for Linux only")
     with TemporaryDirectory(prefix="lambda-") as name:
         folder = Path(name)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from crud_api.openapi.field_schemas import Schema
 from crud_api.openapi.monitors import STATUS_SCHEMA, monitor_paths
 from crud_api.openapi.operations import resource_paths
 from crud_api.openapi.parameters import resource_parameters, shared_parameters
 from crud_api.openapi.problem_types import problem_schemas
 from crud_api.openapi.replies import HEADERS, problem_references, problem_responses
-from crud_api.openapi.schemas import Schema, row_schemas
+from crud_api.openapi.schemas import row_schemas
 from crud_api.openapi.security import gateway_problems, security_requirement, security_schemes
 from crud_api.relations import relations_of
 from crud_api.resource import Resource

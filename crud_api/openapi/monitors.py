@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from crud_api.errors import ApiError, InternalError, NotReadyError
+from crud_api.openapi.field_schemas import Schema, ref
 from crud_api.openapi.problem_types import of
 from crud_api.openapi.replies import success
-from crud_api.openapi.schemas import Schema, ref
 
 STATUS_SCHEMA: Schema = {
     "type": "object",

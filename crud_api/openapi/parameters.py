@@ -8,7 +8,7 @@ from typing import Any
 from crud_api.fields import NO_NUL, Field
 from crud_api.filters import MAX_VALUE_CHARACTERS, MAX_VALUES
 from crud_api.listing import DEFAULT_LIMIT, MAX_LIMIT
-from crud_api.openapi.schemas import Schema, example, ref
+from crud_api.openapi.field_schemas import Schema, example, ref
 from crud_api.relations import Relations
 from crud_api.resource import Resource
 from crud_api.settings import MAX_QUERY_BYTES

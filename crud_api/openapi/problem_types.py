@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from crud_api import errors
 from crud_api.errors import ApiError
-from crud_api.openapi.schemas import Schema, ref
+from crud_api.openapi.field_schemas import Schema, ref
 
 _INSTANCE = "urn:uuid:6f4a5f6e-2c45-4b3c-9d8a-3f2b1f0e9d7c"
 _ERRORS = {

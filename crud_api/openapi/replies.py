@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import groupby
 
+from crud_api.openapi.field_schemas import Schema, ref
 from crud_api.openapi.problem_types import ProblemType
-from crud_api.openapi.schemas import Schema, ref
 from crud_api.responses import JSON, NOTHING
 
 PROBLEM = "application/problem+json"

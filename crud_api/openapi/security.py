@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from crud_api.openapi.field_schemas import Schema
 from crud_api.openapi.problem_types import (
     ACCESS_DENIED,
     API_UNREACHABLE,
@@ -10,7 +11,6 @@ from crud_api.openapi.problem_types import (
     UNAUTHORIZED,
     ProblemType,
 )
-from crud_api.openapi.schemas import Schema
 
 _SCHEMES: dict[str, Schema] = {
     "api_key": {

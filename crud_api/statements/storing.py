@@ -74,7 +74,7 @@ def store(
         params[f"having_{n}"] = list(those.parents)
         params[f"parents_{n}"] = [row.parent for row in those.rows]
     checks, wrong = _wrong(every, grouped, relations, merge=merge)
-    parts = [_sent(one) for groups in grouped for one in groups]
+    parts = [_sent(one, merge=merge) for groups in grouped for one in groups]
     parts.append(f"wrong AS MATERIALIZED ({wrong})")
     parts += [_stored(one, condition, merge=merge) for groups in grouped for one in groups]
     parts += [_items(n, groups) for n, groups in enumerate(grouped)]
@@ -94,10 +94,14 @@ def _groups(n: int, rows: NewRows, *, merge: bool) -> list[_Group]:
     return list(groups.values())
 
 
-def _sent(group: _Group) -> str:
-    names = "".join(f", {quoted(name)}" for name in group.names)
+def _sent(group: _Group, *, merge: bool) -> str:
+    names, key = "".join(f", {quoted(name)}" for name in group.names), quoted(group.resource.key)
+    new = "true"
+    if merge and group.resource.key in group.names:
+        # The stored row's xmax would tell it exactly, even of one that another inserts just now; but views have none.
+        new = f"NOT EXISTS (SELECT FROM {table(group.resource)} AS stored WHERE stored.{key} = sent.{key})"
     return f"""sent_{group.label} AS MATERIALIZED (
-          SELECT "unnest" AS "#place"{names}
+          SELECT "unnest" AS "#place", {new} AS "#inserted"{names}
           FROM ROWS FROM (json_populate_recordset(NULL::{table(group.resource)}, :rows_{group.label}),
                           unnest(:places_{group.label}::int[])) AS sent
         )"""
@@ -136,7 +140,7 @@ def _stored(group: _Group, condition: str, *, merge: bool) -> str:
           INSERT INTO {table(group.resource)} {f"({names})" if names else ""} SELECT {names} FROM sent_{group.label}
           WHERE NOT EXISTS (SELECT FROM wrong) AND {condition} ORDER BY {_order(group)}
           {_merging(group) if merge else ""}
-          RETURNING {columns(group.resource)}, {"xmax = 0" if merge else "true"} AS "#inserted"
+          RETURNING {columns(group.resource)}
         )"""
 
 
@@ -160,19 +164,20 @@ def _merging(group: _Group) -> str:
 
 
 def _items(n: int, groups: Sequence[_Group]) -> str:
-    # RETURNING answers rows in the order in which they were stored.
-    queries = [
-        f"""SELECT "#place", "#item", "#key", "#inserted"
-            FROM (SELECT row_number() OVER () AS "#n",
-                         row_to_json((SELECT part FROM (SELECT {columns(group.resource)}) AS part))::text AS "#item",
-                         {quoted(group.resource.key)}::text AS "#key", "#inserted"
-                  FROM stored_{group.label}) AS stored
-            JOIN (SELECT "#place", row_number() OVER (ORDER BY {_order(group)}) AS "#n" FROM sent_{group.label}) AS sent
-              USING ("#n")"""
-        for group in groups
-    ]
+    queries = [_items_of(group) for group in groups]
     nothing = """SELECT 0 AS "#place", '' AS "#item", '' AS "#key", true AS "#inserted" WHERE false"""
     return f"items_{n} AS MATERIALIZED ({' UNION ALL '.join(queries or [nothing])})"
+
+
+def _items_of(group: _Group) -> str:
+    # RETURNING answers rows in the order in which they were stored.
+    label, key = group.label, quoted(group.resource.key)
+    return f"""SELECT "#place", "#item", "#key", "#inserted"
+            FROM (SELECT row_number() OVER () AS "#n", row_to_json(stored_{label})::text AS "#item",
+                         {key}::text AS "#key"
+                  FROM stored_{label}) AS stored
+            JOIN (SELECT "#place", "#inserted", row_number() OVER (ORDER BY {_order(group)}) AS "#n"
+                  FROM sent_{label}) AS sent USING ("#n")"""
 
 
 def _members(n: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -70,3 +71,75 @@ def test_a_value_longer_than_the_users_column_is_refused_and_not_cut(adopted: Ap
     answer = adopted("POST", "/customers", {"customer_id": "NEW", "customer_name": "x" * 150})
     assert answer.status == 422
     assert adopted("GET", "/customers/NEW").status == 404
+
+
+def test_a_column_of_a_type_of_the_users_own_is_filtered_and_sorted(database_url: str) -> None:
+    run_sql(database_url, MADE_BY_HAND)
+    run_sql(database_url, "CREATE TYPE demo.state AS ENUM ('pending', 'on hold')")
+    run_sql(database_url, "ALTER TABLE demo.orders ALTER status TYPE demo.state USING status::demo.state")
+    apply_migrations(database_url)
+    api = Api(InProcessExecutor(create_local_handler(database_url)))
+    for query in ("status=on hold", "status[like]=on*", 'status[in]="on hold"', "status[gt]=pending"):
+        assert api("GET", f"/orders?{quote(query, safe='=')}", prefer="count=exact").json["count"] == 60
+    assert api("GET", "/orders?status=shipped").status == 400
+    served = [row["status"] for row in every_row(api, "/orders?sort=status&limit=50")]
+    assert served == ["pending"] * 60 + ["on hold"] * 60 + [None] * 60
+
+
+def test_many_rows_and_those_that_refer_to_them_are_stored_beside_the_old_ones(adopted: Api) -> None:
+    rows = [
+        {"customer_id": "NEW1", "customer_name": "N", "orders": [{"order_id": "NEW", "total_amount": 1}]},
+        {"customer_id": "NEW2", "customer_name": "N"},
+    ]
+    first = adopted("POST", "/customers", rows, idempotency_key="k")
+    assert (first.status, first.json[0]["orders"][0]["status"]) == (201, "pending")
+    assert adopted("POST", "/customers", rows, idempotency_key="k").body == first.body
+    taken = adopted("POST", "/customers", [*rows[1:], {"customer_id": "CUST0007", "customer_name": "N"}])
+    assert (taken.status, taken.pointers) == (409, ["#/0/customer_id", "#/1/customer_id"])
+    long = adopted("POST", "/customers", [{"customer_id": "NEW3", "customer_name": "x" * 150}])
+    assert (long.status, long.pointers) == (422, [])
+
+
+def test_an_upsert_changes_an_old_row_and_keeps_what_todays_rules_would_refuse(adopted: Api) -> None:
+    row = {"order_id": "ORD0003", "customer_id": "CUST0004", "total_amount": 5}
+    merged = adopted("POST", "/orders", row, prefer="resolution=merge-duplicates")
+    assert (merged.status, merged.json["status"], merged.json["total_amount"]) == (200, "on hold", 5)
+
+
+@pytest.mark.parametrize("kind", ["partitioned", "view"])
+def test_an_upsert_reaches_what_is_no_plain_table(database_url: str, kind: str) -> None:
+    apply_migrations(database_url)
+    run_sql(database_url, "ALTER TABLE demo.orders RENAME TO whole")
+    if kind == "view":
+        run_sql(database_url, "CREATE VIEW demo.orders AS SELECT * FROM demo.whole")
+    else:
+        run_sql(
+            database_url,
+            "CREATE TABLE demo.orders (LIKE demo.whole INCLUDING ALL) PARTITION BY HASH (order_id);"
+            "CREATE TABLE demo.part PARTITION OF demo.orders FOR VALUES WITH (MODULUS 1, REMAINDER 0)",
+        )
+    api = Api(InProcessExecutor(create_local_handler(database_url)))
+    api("POST", "/customers", {"customer_id": "C1", "customer_name": "N"})
+    rows = [{"order_id": f"O{n}", "customer_id": "C1", "total_amount": n} for n in range(3)]
+    merges = [api("POST", "/orders", rows, prefer="resolution=merge-duplicates") for _ in range(2)]
+    assert [answer.status for answer in merges] == [201, 200]
+    assert [row["order_id"] for row in merges[1].json] == ["O0", "O1", "O2"]
+    assert api("POST", "/orders", rows).pointers == ["#/0/order_id", "#/1/order_id", "#/2/order_id"]
+
+
+def test_a_row_without_a_key_is_listed_and_ends_every_list(database_url: str) -> None:
+    run_sql(
+        database_url, MADE_BY_HAND.replace(" PRIMARY KEY", "").replace(" REFERENCES demo.customers (customer_id)", "")
+    )
+    run_sql(database_url, "UPDATE demo.customers SET customer_id = NULL WHERE customer_id > 'CUST0002'")
+    apply_migrations(database_url)
+    api = Api(InProcessExecutor(create_local_handler(database_url)))
+    descending = every_row(api, "/customers?sort=-customer_id&limit=118&fields=customer_id")
+    assert [row["customer_id"] for row in descending] == [None] * 118 + ["CUST0002", "CUST0001"]
+    for limit in (1, 2, 3, 119):
+        served = [row["customer_id"] for row in every_row(api, f"/customers?limit={limit}")]
+        assert served[:2] == ["CUST0001", "CUST0002"]
+    page = api("GET", "/customers?limit=3").json
+    empty = api("GET", page["next"]).json
+    assert (empty["items"], empty["next"]) == ([], None)
+    assert api("GET", empty["prev"]).json["items"][-1]["customer_id"] is None

@@ -178,6 +178,15 @@ def test_orders_of_one_customer_are_indexed_in_key_order(database_url: str) -> N
     assert any("(customer_id, order_id)" in definition for (definition,) in definitions)
 
 
+def test_rows_are_indexed_in_the_order_of_their_creation_unless_they_are_already(database_url: str) -> None:
+    execute(database_url, CUSTOMERS + "ALTER TABLE demo.customers ADD created_at timestamptz")
+    execute(database_url, "CREATE INDEX mine ON demo.customers (created_at, customer_id)")
+    apply_migrations(database_url)
+    definitions = execute(database_url, "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'demo'")
+    assert [name for name, definition in definitions if "(created_at, customer_id)" in definition] == ["mine"]
+    assert len([name for name, definition in definitions if "(created_at, order_id)" in definition]) == 1
+
+
 def test_second_run_does_nothing(database_url: str) -> None:
     apply_migrations(database_url)
     before = execute(database_url, "SELECT oid, xmin::text FROM pg_class ORDER BY oid")

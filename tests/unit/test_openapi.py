@@ -21,11 +21,12 @@ from crud_api.customers import customers
 from crud_api.errors import InvalidFieldsError
 from crud_api.openapi import API_VERSION, document
 from crud_api.openapi.__main__ import description
-from crud_api.openapi.problem_types import every_problem_type
+from crud_api.openapi.problem_types import GATEWAY, every_problem_type
 from crud_api.orders import orders
 from crud_api.resource import Reference, Resource
 from crud_api.sorting import sort_of
 from crud_api.validation import changes, new_row, parse_object
+from infra import gateway_responses
 from query_executor.contract import Reply
 from tests.functional.test_third_table import products
 
@@ -148,6 +149,14 @@ def test_every_type_of_problem_is_described_with_an_example() -> None:
         schema = schemas[f"{kind.name}Problem"]
         assert validator(DOCUMENT, schema).is_valid(schema["examples"][0])
         assert schema["examples"][0]["status"] == kind.status
+
+
+def test_what_api_gateway_answers_by_itself_is_described_as_it_is_set_there() -> None:
+    described = {(kind.status, kind.slug, kind.title) for kind in every_problem_type()}
+    set_there = {(one.status, one.slug, one.title) for one in gateway_responses.PROBLEMS.values() if one.status}
+    assert set_there <= described
+    own = {(kind.status, kind.slug, kind.title) for kind in GATEWAY}
+    assert own <= set_there
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from crud_api.body import parse_object
 from crud_api.customers import customers
 from crud_api.errors import InvalidFieldsError, MalformedBodyError
 from crud_api.orders import orders
 from crud_api.resource import Resource
-from crud_api.validation import changes, new_row, parse_object
+from crud_api.validation import changes, new_row
 
 CUSTOMER = '"customer_id": "C1", "customer_name": "Ada"'
 ORDER = '"order_id": "O1", "customer_id": "C1"'

@@ -1,0 +1,99 @@
+"""Schemas of single fields, with the limits that validation.py enforces (JSON Schema 2020-12)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, Literal, get_args, get_origin
+
+import msgspec
+
+from crud_api.fields import NO_NUL, Field
+from crud_api.settings import MAX_BODY_BYTES
+from query_executor.contract import MAX_REPLY_BYTES
+
+Schema = dict[str, Any]
+
+_INT64 = {"format": "int64", "minimum": -(2**63), "maximum": 2**63 - 1}
+_EXAMPLES: dict[type, Any] = {bool: True, int: 1, float: 1.5, Decimal: 1.5, str: "text"}
+
+
+def ref(kind: str, name: str) -> Schema:
+    """A reference to a component."""
+    return {"$ref": f"#/components/{kind}/{name}"}
+
+
+def written(field: Field) -> Schema:
+    """What a body may hold for a field."""
+    schema = _described(field)
+    if field.base is str:
+        schema = {"maxLength": MAX_BODY_BYTES, "pattern": NO_NUL} | schema
+    elif field.base is Decimal:
+        schema |= _decimal_limits(field.extra)
+    elif field.base is int:
+        schema = _INT64 | schema
+    if get_origin(field.type) is Literal:
+        schema["enum"] = list(get_args(field.type))
+        for limit in ("maxLength", "pattern"):
+            schema.pop(limit)
+    if field.default is not None and field.default is not msgspec.NODEFAULT:
+        schema["default"] = field.default
+    return _or_null(schema) if field.nullable else schema
+
+
+def answered(field: Field) -> Schema:
+    """What is stored may be older than the limits of today: only its type is certain."""
+    schema = {key: value for key, value in _described(field).items() if key in {"type", "format", "examples"}}
+    if schema["type"] == "string":
+        schema |= {"maxLength": MAX_REPLY_BYTES} | ({"pattern": NO_NUL} if field.base is str else {})
+    elif field.base is int:
+        schema |= _INT64
+    return _or_null(schema) if field.nullable else schema
+
+
+def example(field: Field) -> Any:
+    """An example of the field's value: the declaration's, or one of its type."""
+    if get_origin(field.type) is Literal:
+        return field.default if isinstance(field.default, str) else get_args(field.type)[0]
+    return _schema_of(field).get("examples", [_EXAMPLES.get(field.base, "text")])[0]
+
+
+def _described(field: Field) -> Schema:
+    schema = _schema_of(field)
+    schema["description"] = f"{field.description[0].upper()}{field.description[1:]}."
+    schema["examples"] = [example(field)]
+    return schema
+
+
+def _schema_of(field: Field) -> Schema:
+    schema = msgspec.json.schema(field.type)
+    schema.pop("enum", None)  # msgspec sorts it
+    schema.setdefault("type", "string")
+    if field.base is Decimal:  # a JSON number here; msgspec writes one as a string
+        schema["type"] = "number"
+        schema.pop("format", None)
+    elif field.base is float:
+        schema["format"] = "double"
+    elif schema["type"] == "string" and field.base is not str:
+        schema["format"] = (
+            "date-time" if field.base.__name__ == "datetime" else schema.get("format", field.base.__name__)
+        )
+    return schema
+
+
+def _decimal_limits(extra: dict[str, int]) -> Schema:
+    limits: Schema = {}
+    places = extra.get("decimal_places", 0)
+    if "max_digits" in extra:
+        # Digits that a float can hold; JSON's own numbers have more, and the API keeps them.
+        most = float(Decimal(10) ** (extra["max_digits"] - places) - Decimal(10) ** -places)
+        limits |= {"minimum": -most, "maximum": most}
+    if "minimum" in extra:
+        limits["minimum"] = extra["minimum"]
+    if "decimal_places" in extra:
+        limits["multipleOf"] = float(Decimal(10) ** -places) if places else 1
+    return limits
+
+
+def _or_null(schema: Schema) -> Schema:
+    values = {"enum": [*schema["enum"], None]} if "enum" in schema else {}
+    return schema | {"type": [schema["type"], "null"]} | values

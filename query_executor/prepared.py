@@ -1,0 +1,92 @@
+"""Statements that come again: PostgreSQL reads and plans each once a connection, and from then on only runs it.
+
+For a statement of the API that is most of the database's work. A statement is prepared the second time its text comes,
+each string in it becoming a parameter of its own, whose type PostgreSQL finds as it does for a literal in that place;
+numbers stay in the text, for the sake of the plan. Where PostgreSQL refuses to, or a pooler has handed us another
+session, it is sent as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from psycopg2.extensions import adapt
+
+from query_executor.values import Literal
+
+_MOST = 50  # statements a connection keeps; each takes some 0.1 MB of the server's memory
+_LONGEST = 10_000  # characters; a longer text is hardly one that comes again, and all of them are kept here
+_PLACE = re.compile(r"%\((\w+)\)s|%%")
+# Syntax or a type that cannot be found (42), a name that this session does not know (26), a result whose columns are
+# no longer the prepared ones (0A). Nothing has been done then.
+_REFUSALS = ("42", "26", "0A")
+
+
+class Prepared:
+    """What one connection has prepared."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}  # by the text; the oldest first
+        self._seen: set[str] = set()
+        self._refused: set[str] = set()
+        self._last = ""
+
+    def message(self, text: str, params: Mapping[str, object] | None, most: int | None) -> str | None:
+        """The commands that run the statement prepared, for at most so many rows; None when it is to be sent as it is.
+
+        `text` is in psycopg2's notation if it has params.
+        """
+        text, arguments = _with_arguments(text, params)
+        self._last = key = text if most is None else f"{most} {text}"
+        values = f"({', '.join(arguments)})" if arguments else ""
+        if (name := self._names.get(key)) is not None:
+            return f"EXECUTE {name}{values}"
+        if len(text) > _LONGEST or key in self._refused or not _came_before(key, self._seen):
+            return None
+        self._names[key] = name = _name(key)
+        dropped = f"DEALLOCATE {self._names.pop(next(iter(self._names)))}; " if len(self._names) > _MOST else ""
+        # By itself first: within parentheses a text could be complete that is not.
+        bound = f"{text}\n; DEALLOCATE {name}; PREPARE {name} AS SELECT * FROM ({text}\n) AS result LIMIT {most}"  # noqa: S608
+        return f"{dropped}PREPARE {name} AS {text if most is None else bound}\n; EXECUTE {name}{values}"
+
+    def refuse(self, sqlstate: str | None) -> bool:
+        """Whether the last message failed for being a prepared one; it is never one again on this connection."""
+        if sqlstate is None or not sqlstate.startswith(_REFUSALS):
+            return False
+        self._names.pop(self._last, None)
+        _came_before(self._last, self._refused)
+        return True
+
+
+def _with_arguments(text: str, params: Mapping[str, object] | None) -> tuple[str, list[str]]:
+    if not params:
+        return text, []
+    arguments: list[str] = []
+
+    def place(match: re.Match[str]) -> str:
+        if match[0] == "%%":
+            return "%"
+        value = params[match[1]]
+        if not isinstance(value, Literal):
+            return str(adapt(value).getquoted().decode())
+        arguments.append(value.literal)
+        return f"${len(arguments)}{value.cast}"
+
+    return _PLACE.sub(place, text), arguments
+
+
+def _came_before(key: str, seen: set[str]) -> bool:
+    if key in seen:
+        return True
+    if len(seen) >= _MOST:
+        seen.clear()
+    seen.add(key)
+    return False
+
+
+def _name(key: str) -> str:
+    from hashlib import sha256  # noqa: PLC0415 - not for the first answer of a cold start
+
+    # Of the text, so that behind a pooler the same name can only be the same statement.
+    return f"crud_{sha256(key.encode()).hexdigest()[:32]}"

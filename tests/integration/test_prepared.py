@@ -1,0 +1,128 @@
+"""A statement that comes again is prepared, which nobody can tell by its answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.conftest import execute as run_sql
+from tests.executor import Executor, failure, value
+
+_SCHEMA = """
+    CREATE TABLE t (id int PRIMARY KEY, name text, amount numeric(12, 2), tags text[], at timestamptz);
+    INSERT INTO t VALUES (1, 'o''neil 100%', 12.50, '{a,b}', '2026-01-31 12:00Z'), (2, NULL, 7, NULL, NULL);
+    CREATE TABLE written (id int);
+    CREATE FUNCTION forget() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN DEALLOCATE ALL; RETURN NEW; END$$;
+    CREATE TRIGGER forget BEFORE INSERT ON written FOR EACH ROW EXECUTE FUNCTION forget();
+"""
+_PREPARED = "SELECT count(*)::int4 FROM pg_prepared_statements"
+
+
+@pytest.fixture
+def executor(database_url: str) -> Iterator[Executor]:
+    run_sql(database_url, _SCHEMA)
+    one = Executor(database_url)
+    yield one
+    one.close()
+
+
+def prepared(executor: Executor) -> int:
+    return int(value(executor(_PREPARED)))  # without a limit it goes through a cursor, and is never prepared itself
+
+
+@pytest.mark.parametrize(
+    ("sql", "params"),
+    [
+        ("SELECT * FROM t WHERE id = :id", {"id": "1"}),
+        ("SELECT * FROM t WHERE id = :id", {"id": 1}),
+        ("SELECT id FROM t WHERE name = :name AND name LIKE '%100%'", {"name": "o'neil 100%"}),
+        ("SELECT id FROM t WHERE tags = :tags", {"tags": ["a", "b"]}),
+        ("SELECT id FROM t WHERE at < :at", {"at": {"type": "timestamptz", "value": "2027-01-01"}}),
+        ("SELECT id FROM t WHERE amount = :a OR name = :a OR id::text = :a ORDER BY id", {"a": "7"}),
+        ("SELECT coalesce(:a, name), :a IS NULL, :b::int8 + 1, :c FROM t", {"a": None, "b": -1, "c": True}),
+        ("SELECT :a, :a || 'x', upper(:a), :a::text FROM t ORDER BY id -- the end", {"a": "\\ ' $1 %s"}),
+        ("SELECT 1 AS a, 2 AS a, id FROM t ORDER BY id DESC", {}),
+        ("VALUES (1), (2)", {}),
+        ("WITH x AS (SELECT id FROM t) SELECT id FROM x ORDER BY id", {}),
+        ("UPDATE t SET name = :n, amount = :a WHERE id = 2 RETURNING name, amount", {"n": "x", "a": "1.5"}),
+        ("UPDATE t SET name = :n WHERE id = 2", {"n": None}),
+    ],
+)
+def test_the_answer_is_the_same_each_time(executor: Executor, sql: str, params: dict[str, Any]) -> None:
+    first, *others = [executor(sql, params, max_rows=1) for _ in range(8)]  # the server's own plan comes with the sixth
+    assert "results" in first, first
+    assert others == [first] * 7
+    assert prepared(executor) == 1
+
+
+def test_other_values_give_other_rows(executor: Executor) -> None:
+    names = [value(executor("SELECT name FROM t WHERE id = :id", {"id": key}, max_rows=1)) for key in "1212"]
+    assert names == ["o'neil 100%", None] * 2
+
+
+def test_what_came_once_is_not_prepared(executor: Executor) -> None:
+    executor("SELECT id FROM t", max_rows=1)
+    assert prepared(executor) == 0
+
+
+def test_what_is_very_long_is_not_prepared(executor: Executor) -> None:
+    sql = f"SELECT id FROM t WHERE id IN ({', '.join(map(str, range(4000)))}) ORDER BY id"
+    assert [value(executor(sql, max_rows=1)) for _ in range(3)] == [1, 1, 1]
+    assert prepared(executor) == 0
+
+
+@pytest.mark.parametrize("sql", ["SELECT 1) AS x, (SELECT 2", "SELECT id FROM t WHERE", "SELECT nothing FROM t"])
+def test_what_is_wrong_is_refused_each_time(executor: Executor, sql: str) -> None:
+    first, *others = [failure(executor(sql, max_rows=1), "sqlstate", "message") for _ in range(4)]
+    assert first[0] in {"42601", "42703"}
+    assert others == [first] * 3
+
+
+def test_a_type_that_only_a_literal_has_is_still_found(executor: Executor) -> None:
+    sql = "SELECT pg_typeof(:a)::text"  # 42P18 for a parameter
+    assert [value(executor(sql, {"a": "x"}, max_rows=1)) for _ in range(4)] == ["unknown"] * 4
+
+
+def test_a_row_more_than_the_limit_is_cut_off_and_told(executor: Executor) -> None:
+    for _ in range(4):
+        (result,) = executor("SELECT id FROM t ORDER BY id", max_rows=1)["results"]
+        assert (result["rows"], result["truncated"]) == ([[1]], True)
+
+
+def test_a_table_that_changes_between_two_requests_is_read_as_it_is(executor: Executor, database_url: str) -> None:
+    for _ in range(3):
+        executor("SELECT * FROM t WHERE id = 1", max_rows=1)
+    run_sql(database_url, "ALTER TABLE t ADD COLUMN more int DEFAULT 5")
+    for _ in range(3):
+        assert executor("SELECT * FROM t WHERE id = 1", max_rows=1)["results"][0]["rows"][0][-1] == 5
+
+
+def test_a_session_that_has_lost_what_was_prepared_answers_all_the_same(executor: Executor) -> None:
+    for number in range(4):
+        assert value(executor("SELECT id FROM t WHERE id = :id", {"id": "1"}, max_rows=1)) == 1
+        written = executor("INSERT INTO written VALUES (:id) RETURNING id", {"id": str(number)}, max_rows=1)
+        assert value(written) == number
+    assert value(executor("SELECT count(*)::int4 FROM written")) == 4
+
+
+def test_a_failure_in_a_prepared_write_writes_nothing(executor: Executor) -> None:
+    sql = "INSERT INTO t (id, name) VALUES (:id, :name) RETURNING id"
+    for key in ("3", "4", "5"):
+        executor(sql, {"id": key, "name": "n"}, max_rows=1)
+    assert failure(executor(sql, {"id": "3", "name": "n"}, max_rows=1), "sqlstate", "constraint") == ("23505", "t_pkey")
+    assert failure(executor(sql, {"id": "much", "name": "n"}, max_rows=1), "sqlstate") == "22P02"
+    assert value(executor("SELECT count(*)::int4 FROM t")) == 5
+
+
+def test_read_only_holds_for_what_is_prepared(executor: Executor) -> None:
+    sql = "UPDATE t SET name = 'x' RETURNING id"
+    assert {failure(executor(sql, max_rows=1, read_only=True), "sqlstate") for _ in range(4)} == {"25006"}
+
+
+def test_the_server_keeps_only_the_newest(executor: Executor) -> None:
+    for number in range(70):
+        for _ in range(2):
+            assert value(executor(f"SELECT id + {number} FROM t WHERE id = 1", max_rows=1)) == 1 + number
+    assert prepared(executor) == 50
