@@ -75,7 +75,8 @@ class Hold:
 class Cloud:
     """`url` is AWS's, `api_url` that of the API. `busy` are the statuses that stacks say before their own.
 
-    `events` are (resource, type, status, reason) that CloudFormation tells beside its own, the newest first.
+    `events` are (resource, type, status, reason) that CloudFormation tells beside its own, the newest first;
+    `late_events` is how often it is asked for them after a change set was executed before it tells any of that.
     """
 
     url: str
@@ -84,6 +85,7 @@ class Cloud:
     calls: list[Call] = field(default_factory=list)
     busy: dict[str, list[str]] = field(default_factory=dict)
     events: list[tuple[str, str, str, str]] = field(default_factory=list)
+    late_events: int = 0
     migration_error: str | None = None
     _clients: dict[str, Any] = field(default_factory=dict)
 
@@ -126,6 +128,8 @@ class _Front:
         self.api: Api
         self._bridged: dict[str, str] = {}
         self._change_sets: dict[str, dict[str, str]] = {}
+        self._executed = False
+        self._told = ""
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
@@ -142,6 +146,7 @@ class _Front:
         if is_import or (method == "PUT" and re.fullmatch("/restapis/[^/]+", path)):
             body = _openapi(body)
         if call.action == "CreateChangeSet":
+            self._executed = False
             body = self._bridge(body)
         if call.action == "DeleteStack":
             self._empty_repository(parse_qs(body.decode())["StackName"][0])
@@ -172,8 +177,13 @@ class _Front:
             for stack, statuses in self.cloud.busy.items():
                 if statuses and f"<StackName>{stack}</StackName>" in text:
                     text = re.sub("<StackStatus>[A-Z_]+<", f"<StackStatus>{statuses.pop(0)}<", text)
-        if call.action == "DescribeStackEvents" and any(one.action == "ExecuteChangeSet" for one in self.cloud.calls):
-            text = text.replace("<StackEvents>", "<StackEvents>" + "".join(map(_event, self.cloud.events)))
+        if call.action == "DescribeStackEvents" and self._executed and self.cloud.late_events:
+            self.cloud.late_events -= 1
+            text = self._told
+        elif call.action == "DescribeStackEvents":
+            self._told = text
+            if self._executed:
+                text = text.replace("<StackEvents>", "<StackEvents>" + "".join(map(_event, self.cloud.events)))
         answer = text.encode(errors="surrogateescape")
         start_response(status, [(key, one) for key, one in headers if key.lower() != "content-length"])
         return [answer]
@@ -190,6 +200,7 @@ class _Front:
 
     def _execute(self, form: dict[str, list[str]], start_response: StartResponse) -> list[bytes]:
         """A change set of moto's leaves outputs and parameters as they were; an update without one does not."""
+        self._executed = True
         name = form["ChangeSetName"][0].partition("changeSet/")[2].partition("/")[0]
         told = self._change_sets[name]
         keys = [key for key in told if key.endswith(".ParameterKey")]
