@@ -73,10 +73,12 @@ class Hold:
 
 @dataclass
 class Cloud:
-    """`url` is AWS's, `api_url` that of the API. `busy` are the statuses that stacks say before their own.
+    """`url` is AWS's, `api_url` that of the API.
 
-    `events` are (resource, type, status, reason) that CloudFormation tells beside its own, the newest first;
-    `late_events` is how often it is asked for them after a change set was executed before it tells any of that.
+    `busy` are the statuses that stacks say before their own. `events` are (resource, type, status, reason) that
+    CloudFormation tells beside its own, the newest first; `late_events` is how often it is asked for them after a
+    change set was executed before it tells any of that. `migrations` are what the function answers instead of running:
+    status, headers and payload. The API fails of `broken_method`, and lets everybody in when it `is_open`.
     """
 
     url: str
@@ -86,7 +88,9 @@ class Cloud:
     busy: dict[str, list[str]] = field(default_factory=dict)
     events: list[tuple[str, str, str, str]] = field(default_factory=list)
     late_events: int = 0
-    migration_error: str | None = None
+    migrations: Callable[[str], tuple[str, dict[str, str], Any]] | None = None
+    broken_method: str = ""
+    is_open: bool = False
     _clients: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -230,21 +234,17 @@ class _Front:
                 ecr.batch_delete_image(repositoryName=repository["repositoryName"], imageIds=ids)
 
     def _migrate(self, start_response: StartResponse) -> list[bytes]:
-        headers = [("Content-Type", "application/json")]
-        try:
-            if self.cloud.migration_error is not None:
-                raise MigrationError(self.cloud.migration_error)
-            answer: Any = {"done": apply_migrations(self.cloud.database_url)}
-        except MigrationError as error:
-            answer = {"errorType": "MigrationError", "errorMessage": str(error)}
-            headers.append(("X-Amz-Function-Error", "Unhandled"))
-        start_response("200 OK", headers)
-        return [json.dumps(answer).encode()]
+        status, headers, payload = (self.cloud.migrations or _migrated)(self.cloud.database_url)
+        start_response(status, [("Content-Type", "application/json"), *headers.items()])
+        return [json.dumps(payload).encode()]
 
     def _serve_api(self, environ: Environ, body: bytes, start_response: StartResponse) -> list[bytes]:
         """As API Gateway would: nobody gets in without a key of this account's."""
+        if environ["REQUEST_METHOD"] == self.cloud.broken_method:
+            start_response("500 Internal Server Error", [])
+            return [b"broken"]
         keys = self.cloud.client("apigateway").get_api_keys(includeValues=True)["items"]
-        if environ.get("HTTP_X_API_KEY") not in {one["value"] for one in keys}:
+        if not self.cloud.is_open and environ.get("HTTP_X_API_KEY") not in {one["value"] for one in keys}:
             start_response("403 Forbidden", [("Content-Type", "application/problem+json")])
             return [b'{"status": 403}']
         path = environ["PATH_INFO"].removeprefix("/the-api")
@@ -262,6 +262,18 @@ class _Front:
         )
         start_response("200 OK", [])
         return []
+
+
+def failed(kind: str, message: str) -> tuple[str, dict[str, str], Any]:
+    """How Lambda answers for a function that raises, or that it ended itself."""
+    return "200 OK", {"X-Amz-Function-Error": "Unhandled"}, {"errorType": kind, "errorMessage": message}
+
+
+def _migrated(database_url: str) -> tuple[str, dict[str, str], Any]:
+    try:
+        return "200 OK", {}, {"done": apply_migrations(database_url)}
+    except MigrationError as error:
+        return failed("MigrationError", str(error))
 
 
 @contextmanager
