@@ -29,7 +29,7 @@ RELEASE_TAG = "crud-api-release"
 def rest_api_id(account: Account, stage: Stage) -> str | None:
     """The id of the stage's REST API, found by its name. Raises `ChaliceError` when there are two."""
     pages = account.client("apigateway").get_paginator("get_rest_apis").paginate()
-    found = [one for page in pages for one in page["items"] if one["name"] == stage.prefix]
+    found = [one for page in pages for one in page.get("items", []) if one["name"] == stage.prefix]
     if len(found) > 1:
         ids = ", ".join(f"{one['id']} (made {one['createdDate']})" for one in found)
         raise ChaliceError(
@@ -52,7 +52,7 @@ def is_current(account: Account, stage: Stage) -> bool:
     api_id = rest_api_id(account, stage)
     if function is None or api_id is None or function.get("Tags", {}).get(RELEASE_TAG) != release(stage):
         return False
-    stages = account.client("apigateway").get_stages(restApiId=api_id)["item"]
+    stages = account.client("apigateway").get_stages(restApiId=api_id).get("item", [])
     return any(one["stageName"] == stage.api_stage for one in stages)
 
 

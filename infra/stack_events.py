@@ -49,6 +49,7 @@ class StackEvents:
     cloudformation: Any
     stack: str
     failures: list[str] = field(default_factory=list)
+    any_seen: bool = False
     _last: str | None = None
 
     def skip(self) -> None:
@@ -63,12 +64,14 @@ class StackEvents:
                 break
             fresh.append(event)
         if fresh:
+            self.any_seen = True
             self._last = fresh[0]["EventId"]
         for event in reversed(fresh):
             status, reason = event["ResourceStatus"], event.get("ResourceStatusReason", "")
             failed = status.endswith("_FAILED")
             # Those that were cancelled were cancelled because of another one, which is what is to be told.
-            if failed and "cancelled" not in reason.lower() and event["LogicalResourceId"] != self.stack:
+            is_cause = "cancelled" not in reason.lower() and event["ResourceType"] != "AWS::CloudFormation::Stack"
+            if failed and is_cause:
                 self.failures.append(f"{event['LogicalResourceId']} ({event['ResourceType']}): {reason}")
             if failed or status.endswith("_COMPLETE") or not reason:
                 line = f"{status:<20} {event['LogicalResourceId']}"

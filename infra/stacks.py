@@ -109,7 +109,9 @@ class Stacks:
             status = self.status(stack)
             for line in [] if status is None else events.new():
                 self.say(line)
-            if status is None or not status.endswith("_IN_PROGRESS"):
+            # What was begun just now shows in the events before it has to show in the status.
+            has_begun = wanted is None or events.any_seen
+            if status is None or (has_begun and not status.endswith("_IN_PROGRESS")):
                 break
             self.pause()
         if wanted is None or status == wanted or (status is None and wanted == "DELETE_COMPLETE"):

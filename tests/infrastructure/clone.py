@@ -7,9 +7,10 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,9 @@ import pytest
 
 from infra.__main__ import main
 from tests.infrastructure import cloud
-from tests.infrastructure.cloud import Cloud
+from tests.infrastructure.cloud import Call, Cloud, Hold
+
+Fits = Callable[[Call], bool]
 
 ROOT = Path(__file__).parents[2]
 _DOCKER = """#!{python} -SE
@@ -105,6 +108,19 @@ class Clone:
         log = str(self.folder.parent / "docker.log")
         program.write_text(_DOCKER.format(python=sys.executable, log=log, fails=fails))
         program.chmod(0o755)
+
+
+def kill_after(clone: Clone, step: str, fits: Fits, command: str, *arguments: str) -> None:
+    """Kill a command, and what it started, once a call of its own that fits has had its effect."""
+    hold = clone.cloud.hold = Hold(fits)
+    process = clone.start(command, *arguments)
+    try:
+        assert hold.reached.wait(60), f"{step} was not reached; the run ended with {process.poll()}"
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        hold.go_on.set()
+        clone.cloud.hold = None
 
 
 @contextmanager

@@ -73,9 +73,12 @@ class Hold:
 
 @dataclass
 class Cloud:
-    """`url` is AWS's, `api_url` that of the API. `busy` are the statuses that stacks say before their own.
+    """`url` is AWS's, `api_url` that of the API.
 
-    `events` are (resource, type, status, reason) that CloudFormation tells beside its own, the newest first.
+    `busy` are the statuses that stacks say before their own. `events` are (resource, type, status, reason) that
+    CloudFormation tells beside its own, the newest first; `late_events` is how often it is asked for them after a
+    change set was executed before it tells any of that. `migrations` are what the function answers instead of running:
+    status, headers and payload. The API fails of `broken_method`, and lets everybody in when it `is_open`.
     """
 
     url: str
@@ -84,7 +87,10 @@ class Cloud:
     calls: list[Call] = field(default_factory=list)
     busy: dict[str, list[str]] = field(default_factory=dict)
     events: list[tuple[str, str, str, str]] = field(default_factory=list)
-    migration_error: str | None = None
+    late_events: int = 0
+    migrations: Callable[[str], tuple[str, dict[str, str], Any]] | None = None
+    broken_method: str = ""
+    is_open: bool = False
     _clients: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -126,6 +132,8 @@ class _Front:
         self.api: Api
         self._bridged: dict[str, str] = {}
         self._change_sets: dict[str, dict[str, str]] = {}
+        self._executed = False
+        self._told = ""
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
@@ -142,6 +150,7 @@ class _Front:
         if is_import or (method == "PUT" and re.fullmatch("/restapis/[^/]+", path)):
             body = _openapi(body)
         if call.action == "CreateChangeSet":
+            self._executed = False
             body = self._bridge(body)
         if call.action == "DeleteStack":
             self._empty_repository(parse_qs(body.decode())["StackName"][0])
@@ -172,8 +181,13 @@ class _Front:
             for stack, statuses in self.cloud.busy.items():
                 if statuses and f"<StackName>{stack}</StackName>" in text:
                     text = re.sub("<StackStatus>[A-Z_]+<", f"<StackStatus>{statuses.pop(0)}<", text)
-        if call.action == "DescribeStackEvents" and any(one.action == "ExecuteChangeSet" for one in self.cloud.calls):
-            text = text.replace("<StackEvents>", "<StackEvents>" + "".join(map(_event, self.cloud.events)))
+        if call.action == "DescribeStackEvents" and self._executed and self.cloud.late_events:
+            self.cloud.late_events -= 1
+            text = self._told
+        elif call.action == "DescribeStackEvents":
+            self._told = text
+            if self._executed:
+                text = text.replace("<StackEvents>", "<StackEvents>" + "".join(map(_event, self.cloud.events)))
         answer = text.encode(errors="surrogateescape")
         start_response(status, [(key, one) for key, one in headers if key.lower() != "content-length"])
         return [answer]
@@ -190,6 +204,7 @@ class _Front:
 
     def _execute(self, form: dict[str, list[str]], start_response: StartResponse) -> list[bytes]:
         """A change set of moto's leaves outputs and parameters as they were; an update without one does not."""
+        self._executed = True
         name = form["ChangeSetName"][0].partition("changeSet/")[2].partition("/")[0]
         told = self._change_sets[name]
         keys = [key for key in told if key.endswith(".ParameterKey")]
@@ -219,21 +234,17 @@ class _Front:
                 ecr.batch_delete_image(repositoryName=repository["repositoryName"], imageIds=ids)
 
     def _migrate(self, start_response: StartResponse) -> list[bytes]:
-        headers = [("Content-Type", "application/json")]
-        try:
-            if self.cloud.migration_error is not None:
-                raise MigrationError(self.cloud.migration_error)
-            answer: Any = {"done": apply_migrations(self.cloud.database_url)}
-        except MigrationError as error:
-            answer = {"errorType": "MigrationError", "errorMessage": str(error)}
-            headers.append(("X-Amz-Function-Error", "Unhandled"))
-        start_response("200 OK", headers)
-        return [json.dumps(answer).encode()]
+        status, headers, payload = (self.cloud.migrations or _migrated)(self.cloud.database_url)
+        start_response(status, [("Content-Type", "application/json"), *headers.items()])
+        return [json.dumps(payload).encode()]
 
     def _serve_api(self, environ: Environ, body: bytes, start_response: StartResponse) -> list[bytes]:
         """As API Gateway would: nobody gets in without a key of this account's."""
+        if environ["REQUEST_METHOD"] == self.cloud.broken_method:
+            start_response("500 Internal Server Error", [])
+            return [b"broken"]
         keys = self.cloud.client("apigateway").get_api_keys(includeValues=True)["items"]
-        if environ.get("HTTP_X_API_KEY") not in {one["value"] for one in keys}:
+        if not self.cloud.is_open and environ.get("HTTP_X_API_KEY") not in {one["value"] for one in keys}:
             start_response("403 Forbidden", [("Content-Type", "application/problem+json")])
             return [b'{"status": 403}']
         path = environ["PATH_INFO"].removeprefix("/the-api")
@@ -251,6 +262,18 @@ class _Front:
         )
         start_response("200 OK", [])
         return []
+
+
+def failed(kind: str, message: str) -> tuple[str, dict[str, str], Any]:
+    """How Lambda answers for a function that raises, or that it ended itself."""
+    return "200 OK", {"X-Amz-Function-Error": "Unhandled"}, {"errorType": kind, "errorMessage": message}
+
+
+def _migrated(database_url: str) -> tuple[str, dict[str, str], Any]:
+    try:
+        return "200 OK", {}, {"done": apply_migrations(database_url)}
+    except MigrationError as error:
+        return failed("MigrationError", str(error))
 
 
 @contextmanager

@@ -79,6 +79,14 @@ def test_the_apis_role_may_invoke_one_function_and_write_its_logs(deployed: Clon
     assert iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"] == []
 
 
+def test_the_default_group_of_the_vpc_is_closed(deployed: Clone) -> None:
+    ec2 = deployed.cloud.client("ec2")
+    (vpc,) = [one["VpcId"] for one in ec2.describe_vpcs()["Vpcs"] if not one["IsDefault"]]
+    groups = ec2.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["SecurityGroups"]
+    (default,) = [one for one in groups if one["GroupName"] == "default"]
+    assert default["IpPermissions"] == default["IpPermissionsEgress"] == []
+
+
 def test_a_key_of_a_usage_plan_lets_in_and_is_told(deployed: Clone, first: tuple[Clone, Run]) -> None:
     client = deployed.cloud.client("apigateway")
     (key,) = client.get_api_keys(includeValues=True)["items"]

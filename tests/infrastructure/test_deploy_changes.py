@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.conftest import execute
 from tests.infrastructure.account_state import State, state
-from tests.infrastructure.clone import Clone
+from tests.infrastructure.clone import Clone, kill_after
+from tests.infrastructure.cloud import failed
 
 pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse:UserWarning")
 
@@ -17,6 +20,10 @@ API, EXECUTOR = "crud-api-dev", "crud-api-dev-query-executor"
 
 def image_of(clone: Clone) -> str:
     return str(state(clone.cloud)["functions"][EXECUTOR]["image"]).rpartition(":")[2]
+
+
+def code_of_api(clone: Clone) -> str:
+    return str(clone.cloud.client("lambda").get_function(FunctionName=API)["Configuration"]["CodeSha256"])
 
 
 def api_ids(clone: Clone) -> list[str]:
@@ -49,7 +56,7 @@ def test_changed_code_of_the_executor_is_a_new_image_and_an_old_one_goes_back(de
 
 def test_changed_code_of_the_api_goes_into_the_same_api_also_from_a_fresh_clone(deployed: Clone) -> None:
     before, ids, docker = state(deployed.cloud), api_ids(deployed), deployed.docker_calls()
-    code = deployed.cloud.client("lambda").get_function(FunctionName=API)["Configuration"]["CodeSha256"]
+    code = code_of_api(deployed)
     clone = deployed.again("fresh")
     clone.append("crud_api/routes.py", "\n# changed\n")
     run = clone.run("plan")
@@ -57,7 +64,7 @@ def test_changed_code_of_the_api_goes_into_the_same_api_also_from_a_fresh_clone(
     assert state(clone.cloud) == before
     run = clone.run("deploy")
     assert run, run.error
-    assert clone.cloud.client("lambda").get_function(FunctionName=API)["Configuration"]["CodeSha256"] != code
+    assert code_of_api(clone) != code
     assert api_ids(clone) == ids
     assert state(clone.cloud) == before  # the settings that Chalice's import wipes are there again
     assert clone.docker_calls() == docker
@@ -94,21 +101,70 @@ def test_a_failed_push_stops_before_the_executor(deployed: Clone) -> None:
     assert state(clone.cloud) == before
 
 
-def test_failed_migrations_stop_before_the_api_and_say_why(deployed: Clone) -> None:
-    clone = deployed.again("migrations")
+MIGRATIONS_FAIL: list[tuple[tuple[str, dict[str, str], Any], str]] = [
+    (
+        failed("MigrationError", "0007-more: The role crud_api_owner lacks a right"),
+        "The migrations failed (MigrationError): 0007-more: The role crud_api_owner lacks a right",
+    ),
+    (
+        failed("Sandbox.Timedout", "RequestId: 1 Error: Task timed out after 900.00 seconds"),
+        'Secrets Manager when the owner has a password (network.SecretsEndpoint "true")',
+    ),
+    (("429 Too Many Requests", {"x-amzn-ErrorType": "TooManyRequestsException"}, {}), "Migrations are running already"),
+    (("500 Internal Server Error", {"x-amzn-ErrorType": "ServiceException"}, {}), "running it again is safe"),
+    (("200 OK", {}, "something"), "answered what no migrations answer: 'something'"),
+]
+
+
+@pytest.mark.parametrize(("answer", "says"), MIGRATIONS_FAIL)
+def test_failed_migrations_stop_before_the_api_say_why_and_are_not_sent_again(
+    deployed: Clone, answer: tuple[str, dict[str, str], Any], says: str
+) -> None:
+    clone = deployed.again(f"migrations-{answer[0][:3]}-{len(says)}")
     clone.append("crud_api/routes.py", "\n# changed with a migration\n")
-    clone.cloud.migration_error = "0007-more: The role crud_api_owner lacks a right: permission denied."
+    clone.cloud.migrations = lambda _url: answer
     clone.cloud.calls.clear()
     try:
         run = clone.run("deploy")
     finally:
-        clone.cloud.migration_error = None
+        clone.cloud.migrations = None
     assert run.status == 1
-    assert "The migrations failed (MigrationError): 0007-more: The role crud_api_owner lacks a right" in run.error
-    assert "Correct it, then run this again" in run.error
-    assert not [
-        call for call in clone.cloud.calls if call.action.startswith(("PUT /restapis", "PUT /2015-03-31/functions"))
-    ]
+    assert says in run.error
+    made = [call.action for call in clone.cloud.calls]
+    assert not [one for one in made if one.startswith(("PUT /restapis", "PUT /2015-03-31/functions"))]
+    assert len([one for one in made if one.endswith("-migrations/invocations")]) == 1
+
+
+def test_an_update_of_the_api_that_was_killed_and_is_taken_back_is_deployed_again(deployed: Clone) -> None:
+    assert deployed.run("deploy")
+    code = code_of_api(deployed)
+    clone = deployed.again("killed")
+    clone.append("crud_api/routes.py", "\n# killed on its way\n")
+    kill_after(clone, "the API's code", lambda call: call.action.endswith("/crud-api-dev/code"), "deploy")
+    assert code_of_api(deployed) != code
+    assert deployed.run("deploy")
+    assert code_of_api(deployed) == code
+
+
+def test_a_smoke_test_that_fails_halfway_leaves_no_row(deployed: Clone) -> None:
+    deployed.cloud.broken_method = "PUT"
+    try:
+        run = deployed.run("smoke")
+    finally:
+        deployed.cloud.broken_method = ""
+    assert run.status == 1
+    assert "Expected: PUT /orders/smoke-" in run.error
+    assert "It answered: 500" in run.error
+    assert execute(deployed.cloud.database_url, "SELECT * FROM demo.customers") == []
+
+
+def test_an_api_that_lets_everybody_in_fails_the_smoke_test(deployed: Clone) -> None:
+    deployed.cloud.is_open = True
+    try:
+        run = deployed.run("smoke")
+    finally:
+        deployed.cloud.is_open = False
+    assert "Expected: without credentials" in run.error
 
 
 def test_an_api_that_answers_something_else_fails_the_deploy(deployed: Clone) -> None:

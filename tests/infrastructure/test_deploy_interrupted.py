@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import signal
-from collections.abc import Callable
-
 import pytest
 
 from tests.infrastructure.account_state import State, state
-from tests.infrastructure.clone import Clone
-from tests.infrastructure.cloud import Call, Hold
+from tests.infrastructure.clone import Clone, Fits, kill_after
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Tried to parse:UserWarning"),
     pytest.mark.timeout(300),  # a process each
 ]
-
-Fits = Callable[[Call], bool]
 
 
 def stack_call(action: str, name: str) -> Fits:
@@ -50,18 +43,6 @@ DESTROY: dict[str, Fits] = {
     "the executor": stack_call("DeleteStack", "executor"),
     "the network": stack_call("DeleteStack", "network"),
 }
-
-
-def kill_after(clone: Clone, step: str, fits: Fits, command: str, *arguments: str) -> None:
-    hold = clone.cloud.hold = Hold(fits)
-    process = clone.start(command, *arguments)
-    try:
-        assert hold.reached.wait(60), f"{step} was not reached; the run ended with {process.poll()}"
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        hold.go_on.set()
-        clone.cloud.hold = None
 
 
 def test_a_deploy_killed_after_each_step_in_turn_ends_as_one_that_was_not(clone: Clone, undisturbed: State) -> None:

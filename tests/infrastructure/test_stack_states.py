@@ -110,7 +110,14 @@ def test_a_failure_is_told_by_its_first_cause_and_what_to_do(watched: Watched) -
     assert watched.pauses == 2
 
 
-def test_parameters_that_cloudformation_refuses_change_nothing(watched: Watched) -> None:
+def test_a_status_from_before_is_not_taken_for_the_end(watched: Watched) -> None:
+    watched.deploy()
+    watched.clone.cloud.late_events = 2
+    assert watched.deploy(DatabasePort="6001")
+    assert watched.pauses == 2
+
+
+def test_what_is_as_it_should_be_is_left(watched: Watched) -> None:
     watched.deploy()
     assert not watched.deploy()
     assert watched.stacks.plan(STACK, "network", {"Stage": "dev"}) == []
