@@ -29,7 +29,7 @@ DEPLOYMENT = DOCUMENTS["DEPLOYMENT.md"]
 TIMES = "\N{MULTIPLICATION SIGN}"
 COMMANDS = ("run", "migrate", "deploy", "plan", "status", "logs", "smoke", "destroy")
 # Written at the same time as these.
-COMING = {"docs/api.md", "docs/performance.md"}
+COMING = {"docs/api.md"}
 # Made where the product runs, and in no clone.
 MADE = {".chalice/deployed/dev.json", ".chalice/deployed/"}
 # Said by AWS or PostgreSQL, and by nothing here.
@@ -207,6 +207,9 @@ def test_the_ids_of_ones_own_database_are_printed_by_the_names_of_the_config(
     said = eval(capsys.readouterr().out)  # noqa: S307 - a dict that was printed
     assert (said["VpcId"], said["SubnetIds"], said["DatabaseSecurityGroupId"]) == (vpc, ",".join(subnets), group)
     assert said["OwnerSecretArn"].startswith("arn:aws:secretsmanager:")
+    assert said["DatabaseResourceId"].startswith("db-")
+    assert said["DatabaseHost"].endswith(".eu-central-1.rds.amazonaws.com")
+    assert (said["DatabaseInstance"], said["DatabaseName"], said["DatabasePort"]) == ("mydb", "shop", 5432)
     network = {key: said[key] for key in ("VpcId", "SubnetIds", "DatabaseSecurityGroupId")}
     own = {key: value for key, value in said.items() if key not in network and key != "IAM"}
     assert stage_with({"network": network, "database": {"stack": None, "own": own}}).database_own == {
