@@ -17,6 +17,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from crud_api import filters
 from crud_api.application import RESOURCES, create_app
+from crud_api.body import parse_object
 from crud_api.customers import customers
 from crud_api.errors import InvalidFieldsError
 from crud_api.openapi import API_VERSION, document
@@ -25,7 +26,7 @@ from crud_api.openapi.problem_types import GATEWAY, every_problem_type
 from crud_api.orders import orders
 from crud_api.resource import Reference, Resource
 from crud_api.sorting import sort_of
-from crud_api.validation import changes, new_row, parse_object
+from crud_api.validation import changes, new_row
 from infra import gateway_responses
 from query_executor.contract import Reply
 from tests.functional.test_third_table import products
