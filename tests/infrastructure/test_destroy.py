@@ -46,6 +46,11 @@ def test_all_but_the_database_and_its_network_goes_and_a_deploy_finds_those_agai
     assert left["log groups"].keys() == {"/aws/rds/instance/crud-api-dev/postgresql"}
     gone = ("functions", "roles", "apis", "keys", "usage plans", "dashboards", "topics")
     assert not any(left[one] for one in gone), left
+    (network,) = deployed.cloud.client("cloudformation").describe_stacks(StackName="crud-api-dev-network")["Stacks"]
+    told = {one["ParameterKey"]: one["ParameterValue"] for one in network["Parameters"]}
+    assert (told["Repository"], told["SecretsEndpoint"]) == ("false", "false")
+    # A function that still ran when its log group was deleted has made it again.
+    deployed.cloud.client("logs").create_log_group(logGroupName="/aws/lambda/crud-api-dev")
     assert deployed.run("destroy", "--yes")
     assert state(deployed.cloud) == left
 
