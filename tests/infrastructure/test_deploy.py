@@ -8,6 +8,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from infra import logs
 from tests.conftest import execute
 from tests.infrastructure.account_state import state
 from tests.infrastructure.clone import Clone, Run
@@ -157,12 +158,42 @@ def test_migrate_of_a_stage_runs_its_function(deployed: Clone) -> None:
 
 
 def test_logs_are_those_of_the_function_from_then_on(deployed: Clone) -> None:
-    logs = deployed.cloud.client("logs")
+    client = deployed.cloud.client("logs")
     group = f"/aws/lambda/{EXECUTOR}"
-    logs.create_log_stream(logGroupName=group, logStreamName="one")
+    client.create_log_stream(logGroupName=group, logStreamName="one")
     now = int(time.time() * 1000)
     lines = [{"timestamp": now - 3_600_000, "message": "long ago"}, {"timestamp": now, "message": "just now"}]
-    logs.put_log_events(logGroupName=group, logStreamName="one", logEvents=lines)
+    client.put_log_events(logGroupName=group, logStreamName="one", logEvents=lines)
     run = deployed.run("logs", "--function", "executor", "--since", "10m")
     assert [line.partition(" ")[2] for line in run.out.splitlines()] == ["just now"]
     assert len(deployed.run("logs", "--function", "executor", "--since", "2h").out.splitlines()) == 2
+
+
+def test_following_a_log_gives_each_line_once_as_it_comes(deployed: Clone) -> None:
+    client = deployed.cloud.client("logs")
+    group = f"/aws/lambda/{MIGRATIONS}"
+    client.create_log_stream(logGroupName=group, logStreamName="one")
+    waiting = ["first", "second"]
+
+    def write_one_more() -> None:
+        if not waiting:
+            raise KeyboardInterrupt
+        event = {"timestamp": int(time.time() * 1000), "message": waiting.pop(0)}
+        client.put_log_events(logGroupName=group, logStreamName="one", logEvents=[event])
+
+    said: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        said.extend(logs.lines(client, group, 60, follow=True, pause=write_one_more))
+    assert [line.partition(" ")[2] for line in said] == ["first", "second"]
+
+
+def test_a_log_that_is_not_there_is_said(deployed: Clone) -> None:
+    clone = deployed.again("never-deployed")
+    run = clone.run("logs", "--stage", "prod")
+    assert run.error.startswith("error: There is no log group /aws/lambda/crud-api-prod: has the stage been deployed")
+
+
+def test_the_status_of_a_stage_that_was_never_deployed_is_that_nothing_is_there(deployed: Clone) -> None:
+    run = deployed.run("status", "--stage", "prod")
+    assert run, run.error
+    assert run.out.count("not there") == 8
