@@ -58,13 +58,13 @@ def is_current(account: Account, stage: Stage) -> bool:
 
 def deploy(account: Account, stage: Stage) -> bool:
     """Run `chalice deploy` unless nothing changed; returns whether it ran. Raises `ChaliceError`."""
+    write_state(account, stage)  # also when nothing is to be done: a plain `chalice deploy` may come after this
     if is_current(account, stage):
         return False
     client = account.client("lambda")
     if (function := _function(account, stage)) is not None:
         # First of all: a run that is interrupted must not look like the one before it.
         client.untag_resource(Resource=function["Configuration"]["FunctionArn"], TagKeys=[RELEASE_TAG])
-    write_state(account, stage)
     _chalice(account, stage, "deploy")
     arn = client.get_function(FunctionName=stage.prefix)["Configuration"]["FunctionArn"]
     client.tag_resource(Resource=arn, Tags={RELEASE_TAG: release(stage)})

@@ -19,6 +19,7 @@ from crud_api.settings import Settings
 from infra import budget, template
 from infra.errors import ConfigError
 from infra.gateway_settings import GatewaySettings, GatewaySettingsError
+from infra.stage_settings import Alarms, Database, Executor, Values
 
 PROJECT = Path(__file__).resolve().parents[1]
 APP_NAME = "crud-api"  # stands in the templates and policies, so it cannot be another one
@@ -46,44 +47,6 @@ _OWN = frozenset(
 )
 
 Parameters = Mapping[str, str]
-_Values = dict[str, str | int | float | bool]
-
-
-class Database(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`stack`: parameters of database.yaml, or None to make none. `own`: of executor.yaml, before its outputs."""
-
-    max_connections: int | None = None
-    connection_reserve: int = budget.RESERVE
-    stack: _Values | None = None
-    own: _Values = {}
-
-
-class Alarms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Who is told, and how slow is slow."""
-
-    email: str = ""
-    slow_ms: int = 2000
-
-
-class ExecutorEnvironment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="upper"):
-    """How long a request may take and whether it may write; the rest of the executor's environment is the deploy's."""
-
-    statement_ms: str
-    lock_ms: str
-    executor_mode: str = "read_write"
-
-
-class Executor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """lambda_functions.query_executor. `reserved_concurrency` is checked by infra/budget.py."""
-
-    lambda_memory_size: int
-    lambda_timeout: int
-    log_retention_in_days: int
-    environment_variables: ExecutorEnvironment
-    reserved_concurrency: int
-    provisioned_concurrency: int = 0
-    lambda_architecture: str = "x86_64"
-    xray: bool = False
 
 
 @dataclass(frozen=True)
@@ -137,7 +100,7 @@ class Stage:
         budget.check_stage(config, name)
         database = _section(disk, name, "database", Database)
         _check_database(name, database)
-        network = _texts(_section(disk, name, "network", _Values))
+        network = _texts(_section(disk, name, "network", Values))
         _check_parameters(name, "network", network)
         try:
             gateway = GatewaySettings.from_config(_merged(disk, name, "gateway"))

@@ -110,6 +110,9 @@ def test_the_migrations_have_made_the_tables_and_said_so(deployed: Clone, first:
 def test_a_second_deploy_changes_nothing_and_says_so(deployed: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CI", "true")
     before, docker = state(deployed.cloud), deployed.docker_calls()
+    known = deployed.folder / ".chalice" / "deployed" / "dev.json"
+    chalices = json.loads(known.read_text())
+    known.unlink()
     deployed.cloud.calls.clear()
     run = deployed.run("deploy")
     calls = [call.action for call in deployed.cloud.calls]
@@ -124,6 +127,7 @@ def test_a_second_deploy_changes_nothing_and_says_so(deployed: Clone, monkeypatc
     (key,) = deployed.cloud.client("apigateway").get_api_keys(includeValues=True)["items"]
     assert key["value"] not in run.out  # a workflow's log is read by others
     assert '-H "x-api-key: $KEY"' in run.out
+    assert json.loads(known.read_text()) == chalices  # what Chalice itself had written
 
 
 def test_a_plan_of_what_is_deployed_says_that_nothing_would_change(deployed: Clone) -> None:
