@@ -46,6 +46,18 @@ def test_pages_follow_each_other_to_the_last_row(five: Api) -> None:
     assert seen == [["C0", "C1"], ["C2", "C3"], ["C4"]]
 
 
+@pytest.mark.parametrize(
+    ("sort", "order"), [("city", ["C0", "C2", "C4", "C1", "C3"]), ("-state", ["C4", "C3", "C2", "C1", "C0"])]
+)
+def test_rows_that_are_equal_by_the_sort_are_on_one_page_each(five: Api, sort: str, order: list[str]) -> None:
+    seen, following = [], f"/customers?limit=1&sort={sort}"
+    while following:
+        page = five("GET", following).json
+        seen += keys(page["items"])
+        following = page["next"]
+    assert seen == order
+
+
 def test_a_full_last_page_has_no_next(five: Api) -> None:
     assert five("GET", "/customers?limit=5").json["next"] is None
 
