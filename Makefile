@@ -61,7 +61,7 @@ destroy: $(RUNS) ## Delete a stage from AWS, but for its database; [STAGE=dev]
 	@exec $(BIN)/python -m infra destroy --stage $(STAGE)
 
 test: $(DEVELOPS) $(LAMBDA_FRONT_END) ## Run all tests and measure their coverage
-	$(BIN)/python -m pytest --cov
+	$(BIN)/python -m pytest --cov --numprocesses auto --dist loadfile
 
 soak: $(DEVELOPS) ## Run what takes longer: a hundred faults under load, 10,000 cases of Schemathesis
 	$(BIN)/python -m pytest -m soak -s
