@@ -52,6 +52,10 @@ def add_stage_commands(commands: Any, migrating: argparse.ArgumentParser, migrat
     for parser in (deploying, smoking):
         parser.add_argument("--url", help="the API's address, where it has a name of its own")
         parser.add_argument("--token", help="a user's token for the smoke test, where ACCESS is cognito")
+    keying = add("key", _key, "Print the API key of a stage, and make or delete one.")
+    change = keying.add_mutually_exclusive_group()
+    change.add_argument("--rotate", action="store_true", help="make a new key and print it; those before stay valid")
+    change.add_argument("--retire", action="store_true", help="delete all keys of the stage but the newest")
     add("status", _status, "Say what of a stage is there and whether an alarm rings.")
     logging = add("logs", _logs, "Print the log of a stage's API, executor, migrations, or of the requests (access).")
     logging.add_argument("--function", choices=FUNCTIONS, default="api", help="whose (default: %(default)s)")
@@ -138,14 +142,27 @@ def _smoke(options: argparse.Namespace) -> None:
     from infra import chalice_deploy, deployed, smoke  # noqa: PLC0415
 
     account, stage, stacks = _load(options)
-    api = deployed.rest_api(account, stage, stacks)
-    if api is None:
-        raise CommandError(f"Stage {stage.name} has no API in {account.region}; run deploy.")
+    api = deployed.required(account, stage, stacks)
     credentials = deployed.credentials(account, stage, api, options.token)
     if credentials is None:
         raise RefusedError("Only users of the Cognito pool get in: give the token of one with --token.")
     url = options.url or chalice_deploy.url(account, stage, api.rest_api_id)
     smoke.Smoke(url, credentials, _say, is_open=stage.access == "none").run()
+
+
+def _key(options: argparse.Namespace) -> None:
+    from infra import deployed, gateway  # noqa: PLC0415
+
+    account, stage, stacks = _load(options)
+    if stage.access != "api_key":
+        raise RefusedError(f"Stage {stage.name} asks for no key: its ACCESS is {stage.access}.")
+    api = deployed.required(account, stage, stacks)
+    key = gateway.api_key(account.client, api)
+    if key is None:
+        raise CommandError(f"Stage {stage.name} has no API key. Run deploy: it makes one.")
+    if options.retire:
+        _say(f"deleted {gateway.retire_keys(account.client, api)}; the newest is valid:")
+    _say(gateway.rotate_key(account.client, api) if options.rotate else key)
 
 
 def _status(options: argparse.Namespace) -> None:

@@ -43,7 +43,7 @@ _FILLED_IN = {
 }  # fmt: skip
 _OWN = frozenset(
     "DatabaseHost DatabasePort DatabaseName DatabaseUser DatabaseResourceId SecretArn CaBundle OwnerHost OwnerUser "
-    "OwnerResourceId OwnerSecretArn DatabaseInstance DatabaseCluster".split()
+    "OwnerResourceId OwnerSecretArn SecretKeyArn OwnerSecretKeyArn DatabaseInstance DatabaseCluster".split()
 )
 
 Parameters = Mapping[str, str]
@@ -169,6 +169,20 @@ def _check_database(stage: str, database: Database) -> None:
         )
     if database.stack is not None:
         _check_parameters(stage, "database", _texts(database.stack))
+    elif missing := _missing(_texts(database.own)):
+        raise ConfigError(f"stage {stage}: database.own lacks {'; and '.join(missing)} (DEPLOYMENT.md)")
+
+
+def _missing(own: Parameters) -> list[str]:
+    """What the executor's stack would lack of a database of one's own: where it is, and who signs in to it how."""
+    resource = own.get("DatabaseResourceId", "")
+    # A proxy knows the owner neither, who connects past it.
+    owner = own.get("OwnerSecretArn") or own.get("OwnerResourceId") or (resource and not resource.startswith("prx-"))
+    return [
+        *([] if own.get("DatabaseName") else ["DatabaseName"]),
+        *([] if resource or own.get("SecretArn") else ["DatabaseResourceId (IAM tokens) or SecretArn (a password)"]),
+        *([] if owner else ["OwnerSecretArn or OwnerResourceId, for the migrations"]),
+    ]
 
 
 def _check_parameters(stage: str, name: str, given: Parameters) -> None:

@@ -146,6 +146,24 @@ def test_an_update_of_the_api_that_was_killed_and_is_taken_back_is_deployed_agai
     assert code_of_api(deployed) == code
 
 
+def test_what_was_taken_away_by_hand_is_given_back(deployed: Clone) -> None:
+    """API Gateway's right to invoke the function, without which it answers 500; and how its log is written."""
+    before, client = state(deployed.cloud), deployed.cloud.client("lambda")
+    policy = json.loads(client.get_policy(FunctionName=API)["Policy"])
+    for statement in policy["Statement"]:
+        client.remove_permission(FunctionName=API, StatementId=statement["Sid"])
+    assert "`chalice deploy` would update" in deployed.run("plan").out
+    assert deployed.run("deploy")
+    assert state(deployed.cloud) == before
+
+    client.update_function_configuration(FunctionName=API, LoggingConfig={"LogFormat": "Text"})
+    assert "API: the function's log would be JSON" in deployed.run("plan").out
+    deployed.cloud.calls.clear()
+    assert deployed.run("deploy")
+    assert state(deployed.cloud) == before
+    assert not [call for call in deployed.cloud.calls if call.action.startswith("PUT /restapis")]
+
+
 def test_a_smoke_test_that_fails_halfway_leaves_no_row(deployed: Clone) -> None:
     deployed.cloud.broken_method = "PUT"
     try:
