@@ -86,7 +86,7 @@ def _failed_at_first(cloudformation: Any, found: Any) -> bool:
         for one in page["StackEvents"]
         if one["ResourceType"] == "AWS::CloudFormation::Stack"
     }
-    return "ROLLBACK_IN_PROGRESS" in own and "CREATE_COMPLETE" not in own
+    return "ROLLBACK_IN_PROGRESS" in own  # of an update it would be UPDATE_ROLLBACK_IN_PROGRESS
 
 
 def _is_of(stack: Any, database: Any) -> bool:

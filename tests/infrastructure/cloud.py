@@ -1,8 +1,9 @@
 """An AWS account on loopback that a whole deploy runs in, and the API that its smoke test meets.
 
 In front of moto's server stands what moto 5.2 lacks: it imports OpenAPI 3 only, while Chalice sends Swagger 2.0; it
-runs no function, so the migrations are run here, on a real database; it forgets how a function logs; and it has no
-gateway, so the API is served here, to whoever has a key that the account knows. A test can hold an answer back, or let CloudFormation say that it is busy.
+runs no function, so the migrations are run here, on a real database; it forgets how a function logs, which is kept
+here; and it has no gateway, so the API is served here, to whoever has a key that the account knows. A test can hold an
+answer back, or let CloudFormation say that it is busy.
 """
 
 from __future__ import annotations
@@ -79,7 +80,8 @@ class Cloud:
     `busy` are the statuses that stacks say before their own. `events` are (resource, type, status, reason) that
     CloudFormation tells beside its own, the newest first; `late_events` is how often it is asked for them after a
     change set was executed before it tells any of that. `migrations` are what the function answers instead of running:
-    status, headers and payload. The database `waits_for_restart`. The API fails of `broken_method`, and lets everybody in when it `is_open`.
+    status, headers and payload. The database `waits_for_restart`. The API fails of `broken_method`, and lets everybody
+    in when it `is_open`.
     """
 
     url: str
@@ -281,6 +283,16 @@ class _Front:
         )
         start_response("200 OK", [])
         return []
+
+
+def protect(cloud: Cloud, database: str, stack: str) -> None:
+    """As CloudFormation leaves a database of a stack: marked as the stack's and protected. Moto does neither."""
+    rds = cloud.client("rds")
+    (found,) = rds.describe_db_instances(DBInstanceIdentifier=database)["DBInstances"]
+    rds.modify_db_instance(DBInstanceIdentifier=database, DeletionProtection=True)
+    (made,) = cloud.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+    tag = {"Key": "aws:cloudformation:stack-id", "Value": made["StackId"]}
+    rds.add_tags_to_resource(ResourceName=found["DBInstanceArn"], Tags=[tag])
 
 
 def failed(kind: str, message: str) -> tuple[str, dict[str, str], Any]:

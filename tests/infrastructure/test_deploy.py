@@ -82,21 +82,6 @@ def test_the_log_of_the_api_is_json_and_in_the_group_that_is_not_kept_for_ever(d
     assert state(deployed.cloud)["log groups"][f"/aws/lambda/{API}"] == 30
 
 
-def test_the_key_is_printed_rotated_and_retired(deployed: Clone) -> None:
-    client = deployed.cloud.client("apigateway")
-
-    def valid() -> set[str]:
-        return {one["value"] for one in client.get_api_keys(includeValues=True)["items"]}
-
-    old = deployed.run("key").out.strip()
-    assert valid() == {old}
-    new = deployed.run("key", "--rotate").out.strip()
-    assert valid() == {old, new}
-    run = deployed.run("key", "--retire")
-    assert run.out.splitlines() == ["deleted 1; the newest is valid:", new]
-    assert valid() == {new}
-
-
 def test_a_stage_without_an_api_or_without_keys_says_so(deployed: Clone) -> None:
     clone = deployed.again("keyless")
     assert (

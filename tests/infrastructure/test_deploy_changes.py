@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import execute
 from tests.infrastructure.account_state import State, state
 from tests.infrastructure.clone import Clone, kill_after
-from tests.infrastructure.cloud import failed
+from tests.infrastructure.cloud import failed, protect
 
 pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse:UserWarning")
 
@@ -162,6 +162,34 @@ def test_what_was_taken_away_by_hand_is_given_back(deployed: Clone) -> None:
     assert deployed.run("deploy")
     assert state(deployed.cloud) == before
     assert not [call for call in deployed.cloud.calls if call.action.startswith("PUT /restapis")]
+
+
+def test_the_key_is_printed_rotated_and_retired(deployed: Clone) -> None:
+    client = deployed.cloud.client("apigateway")
+
+    def valid() -> set[str]:
+        return {one["value"] for one in client.get_api_keys(includeValues=True)["items"]}
+
+    old = deployed.run("key").out.strip()
+    assert valid() == {old}
+    new = deployed.run("key", "--rotate").out.strip()
+    assert valid() == {old, new}
+    run = deployed.run("key", "--retire")
+    assert run.out.splitlines() == ["deleted 1; the newest is valid:", new]
+    assert valid() == {new}
+
+
+def test_a_first_creation_of_the_database_that_failed_is_cleared_away_although_it_is_protected(
+    deployed: Clone,
+) -> None:
+    before, name = state(deployed.cloud), f"{API}-database"
+    protect(deployed.cloud, API, name)
+    deployed.cloud.busy[name] = ["ROLLBACK_FAILED"] * 3  # as often as it is asked until it is gone
+    run = deployed.run("deploy")
+    assert run, run.error
+    assert f"turned off the protection of {API}, which never was complete" in run.out
+    assert "deleting what an earlier run left (ROLLBACK_FAILED)" in run.out
+    assert state(deployed.cloud) == before
 
 
 def test_a_smoke_test_that_fails_halfway_leaves_no_row(deployed: Clone) -> None:
