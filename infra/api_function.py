@@ -73,8 +73,8 @@ def other_python(function: Any, project: Path) -> str | None:
         return None
     subject = f"The API's function runs on Python {has}" if function else f"The executor runs on Python {has}"
     return (
-        f"{subject}, and this deploy would have the API run on {THIS_PYTHON}, which runs it. "
-        f"If that is not meant: rm -r .venv; make deploy PYTHON=python{executors_python(project)}"
+        f"{subject}; from here the API would run on {THIS_PYTHON}, which Chalice takes from the .venv.\n"
+        f"      If that is not meant: rm -r .venv; make deploy PYTHON=python{executors_python(project)}"
     )
 
 

@@ -94,6 +94,10 @@ def _guarded(function: Callable[[argparse.Namespace], None], options: argparse.N
         raise CommandError(f"{error}\nWhat was done before it stays, and running this again continues.") from error
     except BotoCoreError as error:
         raise CommandError(f"AWS was not reached: {error}\nRunning this again continues.") from error
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # a file of the clone that is gone or cannot be written
+        raise CommandError(f"{error}\nCorrect that, then run this again: it continues.") from error
     except KeyboardInterrupt:
         raise CommandError(
             "Interrupted. What CloudFormation has begun goes on; running this again continues."

@@ -19,7 +19,7 @@ from crud_api.settings import Settings
 from infra import budget, template
 from infra.errors import ConfigError
 from infra.gateway_settings import GatewaySettings, GatewaySettingsError
-from infra.stage_settings import Alarms, Database, Executor, Values
+from infra.stage_settings import Alarms, ConfigFile, Database, Executor, Values
 
 PROJECT = Path(__file__).resolve().parents[1]
 APP_NAME = "crud-api"  # stands in the templates and policies, so it cannot be another one
@@ -69,6 +69,7 @@ class Stage:
     @classmethod
     def load(cls, name: str, project: Path = PROJECT) -> Stage:
         """Read the stage. Raises `ConfigError`, which names the member that is wrong, and `BudgetError`."""
+        _check_kinds(project)
         try:
             config = CLIFactory(str(project)).create_config_obj(chalice_stage_name=name)
         except (RuntimeError, ValueError) as error:
@@ -127,6 +128,16 @@ class Stage:
 
 
 _T = TypeVar("_T")
+
+
+def _check_kinds(project: Path) -> None:
+    try:
+        text = (project / ".chalice" / "config.json").read_bytes()
+        msgspec.json.decode(text, type=ConfigFile)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f".chalice/config.json: {error}") from error
+    except (OSError, msgspec.DecodeError):
+        return  # Chalice says that
 
 
 def _section(disk: Mapping[str, Any], stage: str, name: str, kind: Any) -> Any:

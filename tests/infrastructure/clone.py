@@ -68,7 +68,7 @@ class Clone:
             [sys.executable, "-m", "infra", command, *self._arguments(command), *arguments],
             cwd=ROOT,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             start_new_session=True,
             text=True,
         )

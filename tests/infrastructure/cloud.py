@@ -81,7 +81,7 @@ class Cloud:
     CloudFormation tells beside its own, the newest first; `late_events` is how often it is asked for them after a
     change set was executed before it tells any of that. `migrations` are what the function answers instead of running:
     status, headers and payload. The database `waits_for_restart`. The API fails of `broken_method`, and lets everybody
-    in when it `is_open`.
+    in when it `is_open`. The action `denied` is one.
     """
 
     url: str
@@ -95,6 +95,7 @@ class Cloud:
     waits_for_restart: bool = False
     broken_method: str = ""
     is_open: bool = False
+    denied: str = ""
     _clients: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -149,6 +150,10 @@ class _Front:
             return self._take_image(body.decode(), start_response)
         call = Call(_action(environ, body), body.decode(errors="replace"))
         self.cloud.calls.append(call)
+        if call.action == self.cloud.denied:
+            start_response("403 Forbidden", [("Content-Type", "text/xml")])
+            says = f"User: me is not authorized to perform: {call.action}"
+            return [f"<R><Error><Code>AccessDenied</Code><Message>{says}</Message></Error></R>".encode()]
         if path.endswith("/crud-api-dev-migrations/invocations"):
             return self._hold(call, self._migrate(start_response))
         is_import = (method, path) == ("POST", "/restapis") and "mode=import" in environ["QUERY_STRING"]

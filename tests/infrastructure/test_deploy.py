@@ -121,9 +121,7 @@ def test_another_python_than_the_deployed_one_is_said(deployed: Clone) -> None:
     finally:
         client.update_function_configuration(FunctionName=API, Runtime=runtime)
     this = runtime.removeprefix("python")
-    assert run.out.startswith(
-        f"The API's function runs on Python 3.9, and this deploy would have the API run on {this}"
-    )
+    assert run.out.startswith(f"The API's function runs on Python 3.9; from here the API would run on {this}, ")
     assert "make deploy PYTHON=python3.13" in run.out
 
 

@@ -101,6 +101,22 @@ def test_a_slip_is_refused_by_its_name(sections: dict[str, Any], says: str) -> N
         stage(**sections)
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('{"stages": {"dev": []}}', r"Expected `object`, got `array` - at `\$.stages\[...\]`"),
+        ('{"network": null}', r"Expected `object`, got `null` - at `\$.network`"),
+        ('{"lambda_functions": {"query_executor": 5}}', r"Expected `object`, got `int` - at `\$.lambda_functions"),
+        ('{"stages": ', "Unable to load the project config file"),
+    ],
+)
+def test_what_is_of_another_kind_is_refused_by_its_place(tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / ".chalice").mkdir()
+    (tmp_path / ".chalice" / "config.json").write_text(text)
+    with pytest.raises(ConfigError, match=says):
+        Stage.load("dev", tmp_path)
+
+
 def test_an_executor_that_nothing_bounds_is_refused() -> None:
     with pytest.raises(BudgetError, match="stage dev: the executor has no reserved_concurrency"):
         stage(lambda_functions={"query_executor": {}})
