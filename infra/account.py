@@ -28,13 +28,18 @@ class Account:
 def connect() -> Account:
     """Ask AWS who this is. Raises `AccountError`."""
     import boto3  # noqa: PLC0415
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError  # noqa: PLC0415
 
     try:
         session = boto3.session.Session()
         if session.region_name is None:
             raise AccountError("No AWS region is set. Say which: export AWS_DEFAULT_REGION=eu-central-1")
         who = session.client("sts").get_caller_identity()
+    except EndpointConnectionError as error:
+        raise AccountError(
+            f"AWS is not reached in the region {session.region_name}: {error}\nIs there such a region, and a network "
+            "here? Correct it (export AWS_DEFAULT_REGION=eu-central-1), then run this again."
+        ) from error
     except (BotoCoreError, ClientError) as error:
         raise AccountError(
             f"AWS cannot be used: {error}\nSign in (aws sso login, or aws configure), or set AWS_PROFILE, "

@@ -17,7 +17,8 @@ from crud_api.relations import relations_of
 from crud_api.resource import Resource
 
 API_VERSION = "0.1.0"
-_DESCRIPTION = """- Whatever goes wrong is answered as `application/problem+json` (RFC 9457), all wrong fields or parameters at once.
+_DESCRIPTION = """\
+- Whatever goes wrong is answered as `application/problem+json` (RFC 9457), all wrong fields or parameters at once.
 - Lists have filters (`city=Paris`, `total_amount[gte]=10`), several sort keys and pages that a cursor leads through.
   A parameter that is unknown, repeated or malformed is refused. Parameters have at most 8 KB together.
 - Every row has an `ETag`: `If-None-Match` saves sending it again, `If-Match` keeps a change from overwriting another.
