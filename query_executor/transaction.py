@@ -36,7 +36,8 @@ _TRANSACTION_TIMEOUT_SINCE = 17_00_00  # PostgreSQL's version
 
 # How SQL was read, here and by the driver, and how values are written.
 _READ_AS = {"standard_conforming_strings": "on", "client_encoding": "UTF8"}
-_WRITTEN_AS = {"DateStyle": "ISO, YMD", "TimeZone": "UTC"}
+_READ_AND_WRITTEN_AS = {**_READ_AS, "DateStyle": "ISO, YMD", "TimeZone": "UTC"}
+_NO_COMMENT = re.compile("[^A-Za-z0-9_-]")
 
 
 class _GivenUpError(Exception):
@@ -59,7 +60,7 @@ class Transaction:
         self._read_only = read_only
         self._deadline = deadline
         # A DBA sees it in pg_stat_activity, before the statement.
-        self._comment = f"/* {re.sub('[^A-Za-z0-9_-]', '', request.request_id)[:64]} */ " if request.request_id else ""
+        self._comment = f"/* {_NO_COMMENT.sub('', request.request_id)[:64]} */ " if request.request_id else ""
         self._results: list[Result] = []
         self._size = ReplySize()
         self._discard = ""
@@ -68,7 +69,7 @@ class Transaction:
     @property
     def changed_settings(self) -> bool:
         """Whether the session has other settings now, by the server's own report; a trigger may have changed them."""
-        return not self._connection.closed and not self._has(_READ_AS | _WRITTEN_AS)
+        return not self._connection.closed and not self._has(_READ_AND_WRITTEN_AS)
 
     def run(self, scanned: Scanned) -> Reply | Failure:
         """All statements, committed, or why not."""
@@ -130,7 +131,7 @@ class Transaction:
         prepared, most = self._connection.prepared, None
         if statement.is_query and self._max_rows is not None:
             most = self._max_rows + 1  # one more tells that there are more
-        message = prepared.message(statement.text, self._bound(one.params), most)
+        message = prepared.message(statement, self._bound(one.params) or {}, most)
         if message is None:
             return None
         try:
@@ -178,7 +179,11 @@ class Transaction:
 
     def _has(self, settings: Mapping[str, str]) -> bool:
         # The server reports these when they change. What a pooler does not report cannot be told.
-        return all(self._connection.get_parameter_status(name) in {value, None} for name, value in settings.items())
+        reported = self._connection.get_parameter_status
+        for name, value in settings.items():  # noqa: SIM110 - any() of a generator costs more than the rest
+            if reported(name) not in (value, None):
+                return False
+        return True
 
     def _send(self, source: cursor, text: str, params: Mapping[str, object] | None = None) -> None:
         source.execute(self._prefix() + text, params)
