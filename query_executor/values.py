@@ -58,10 +58,10 @@ class Literal:
 
 def check(params: Mapping[str, Param], names: frozenset[str], at: str) -> None:
     """Raise `InvalidRequestError` unless the params are those of the statement, with types that are known."""
-    if missing := names - params.keys():
-        raise InvalidRequestError(f"{at} lacks {', '.join(sorted(missing))}")
-    if unused := params.keys() - names:
-        raise InvalidRequestError(f"{at}.{min(unused)} is not in its sql")
+    if params.keys() != names:
+        if missing := names - params.keys():
+            raise InvalidRequestError(f"{at} lacks {', '.join(sorted(missing))}")
+        raise InvalidRequestError(f"{at}.{min(params.keys() - names)} is not in its sql")
     for name, param in params.items():
         if isinstance(param, Typed) and param.type not in types.CASTS:
             raise InvalidRequestError(f"{at}.{name}.type must be one of {', '.join(sorted(types.CASTS))}")
