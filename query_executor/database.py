@@ -67,7 +67,7 @@ class Database:
                 return Failure(contract.UNAVAILABLE, f"connecting: {error}", retryable=True)
             transaction = Transaction(connection, self._reader, request, read_only, deadline)
             answer = transaction.run(scanned)
-            if transaction.changed_settings or not all(statement.is_plain for statement, _ in scanned):
+            if not transaction.is_plain or transaction.changed_settings:
                 self._kept.clean()
             if isinstance(answer, Reply) or time.monotonic() + pause_s > deadline:
                 return answer

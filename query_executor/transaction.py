@@ -65,6 +65,7 @@ class Transaction:
         self._size = ReplySize()
         self._discard = ""
         self._open = self._begun = False
+        self.is_plain = False  # whether all of its statements leave nothing in the session behind
 
     @property
     def changed_settings(self) -> bool:
@@ -76,8 +77,9 @@ class Transaction:
         at = None
         # A message of several commands is a transaction by itself; this one may need more than one message.
         self._open = not _fits_one_message(scanned, self._max_rows)
+        self.is_plain = all([statement.is_plain for statement, _ in scanned])  # noqa: C419 - a generator costs more
         # An insert does not clean the session after it, so what asks for lastval() has to before it.
-        discards = not all(statement.is_plain for statement, _ in scanned)
+        discards = not self.is_plain
         try:
             with self._connection.cursor() as source:
                 for at, (statement, one) in enumerate(scanned):  # noqa: B007 - a failure names its statement
