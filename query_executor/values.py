@@ -76,6 +76,8 @@ def bind(params: Mapping[str, Param], results: Sequence[Result]) -> dict[str, ob
 
 
 def _bound(param: Param, results: Sequence[Result]) -> object:
+    if isinstance(param, str):
+        return Literal(param)
     if isinstance(param, Typed):
         return AsIs(f"NULL::{param.type}") if param.value is None else Literal(_text(param.value), param.type)
     if isinstance(param, FromResult):
