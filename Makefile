@@ -30,7 +30,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test soak bench check openapi browser swagger-ui format clean
+.PHONY: help run deploy plan status logs smoke destroy test soak mutants bench check openapi browser swagger-ui format clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -39,11 +39,35 @@ help: ## List these commands
 run: $(RUNS) ## Serve the API here with a database of its own; [PORT=8001] [DATABASE_URL=postgresql://...]
 	@exec $(BIN)/python -m infra run $(if $(PORT),--port $(PORT))
 
+# Everything a stage is made of, and what it says: python -m infra deploy --help, and so on.
+STAGE ?= dev
+
+deploy: $(RUNS) ## Make a stage in AWS what this clone says, or continue with that; [STAGE=dev]
+	@$(BIN)/python -m infra deploy --stage $(STAGE)
+
+plan: $(RUNS) ## Say what deploy would change; [STAGE=dev]
+	@$(BIN)/python -m infra plan --stage $(STAGE)
+
+status: $(RUNS) ## Say what of a stage is there, and whether an alarm rings; [STAGE=dev]
+	@$(BIN)/python -m infra status --stage $(STAGE)
+
+logs: $(RUNS) ## Follow the log of a stage's API; [STAGE=dev] [FUNCTION=executor]
+	@exec $(BIN)/python -m infra logs --follow --stage $(STAGE) $(if $(FUNCTION),--function $(FUNCTION))
+
+smoke: $(RUNS) ## Send a few requests to a stage and compare the answers; [STAGE=dev]
+	@$(BIN)/python -m infra smoke --stage $(STAGE)
+
+destroy: $(RUNS) ## Delete a stage from AWS, but for its database; [STAGE=dev]
+	@exec $(BIN)/python -m infra destroy --stage $(STAGE)
+
 test: $(DEVELOPS) $(LAMBDA_FRONT_END) ## Run all tests and measure their coverage
 	$(BIN)/python -m pytest --cov
 
-soak: $(DEVELOPS) ## Run what takes longer: a hundred faults under load
+soak: $(DEVELOPS) ## Run what takes longer: a hundred faults under load, 10,000 cases of Schemathesis
 	$(BIN)/python -m pytest -m soak -s
+
+mutants: $(DEVELOPS) $(LAMBDA_FRONT_END) ## See that the tests find each of the mutations in tests/mutants
+	$(BIN)/python -m tests.mutants
 
 bench: $(BENCHES) $(LAMBDA_FRONT_END) ## Measure the API against its peers and write docs/performance.md; 5 minutes, Linux only
 	$(VENV)/bench/bin/python -m bench all

@@ -3,7 +3,7 @@
 import os
 
 from crud_api.access import protect
-from crud_api.application import create_app
+from crud_api.application import APP_NAME, create_app
 from crud_api.executor import InProcessExecutor, LambdaExecutor
 from crud_api.routes import Execute
 from crud_api.settings import Settings
@@ -20,3 +20,5 @@ def _execute(settings: Settings) -> Execute:
 _settings = Settings.from_environment(os.environ)
 _app = create_app(_execute(_settings), access=_settings.access, cors_origins=_settings.cors_origins)
 app = protect(_app, _settings.access, _settings.cognito_user_pool_arn)
+# The REST API's name in AWS, by which the deploy finds it again, and its metrics those of one stage.
+app.app_name = os.environ.get("API_NAME", APP_NAME)

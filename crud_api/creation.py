@@ -80,7 +80,7 @@ def refuse_taken(pointers: Sequence[tuple[str, str]], more: Errors | None = None
     """Raise `ConflictError` if any key is taken: each a pointer and the reason. `more` is what is wrong besides."""
     if pointers:
         errors = [{"detail": detail, "pointer": at} for at, detail in [*pointers, *(more or {}).items()]]
-        raise ConflictError("Nothing was stored. Each error names a key that is taken.", errors=errors[:MAX_ROWS])
+        raise ConflictError("Nothing was stored: keys are taken. Each error names its field.", errors=errors[:MAX_ROWS])
 
 
 def _row(resource: Resource, body: Mapping[str, Any], errors: Errors, at: str) -> NewRow:

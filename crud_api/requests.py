@@ -17,7 +17,7 @@ from crud_api.resource import Resource
 from crud_api.settings import MAX_BODY_BYTES
 from query_executor.contract import Value
 
-_ETAG = re.compile(r'(W/)?"([^"]*)"')
+_ETAG = re.compile(r'(W/)?"([!#-~\x80-\xff]*)"')  # RFC 9110, section 8.8.3
 
 
 def request_id(request: Request) -> str:

@@ -6,6 +6,8 @@ import argparse
 import os
 import sys
 
+from infra.commands import add_stage_commands
+from infra.errors import CommandError
 from infra.local import DatabaseError, describe, open_database
 from infra.run import PortError, run
 
@@ -16,7 +18,7 @@ def main(arguments: list[str]) -> int:
     os.environ.setdefault("PGCONNECT_TIMEOUT", "10")  # seconds; without it libpq waits for minutes
     try:
         options.command(options)
-    except (DatabaseError, PortError) as error:
+    except (CommandError, DatabaseError, PortError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
@@ -40,9 +42,10 @@ def _parser() -> argparse.ArgumentParser:
     migrating = commands.add_parser(
         "migrate",
         help="bring the database's tables up to date",
-        description=f"Bring the database's tables up to date and say what was done. {database}",
+        description="Bring the database's tables up to date and say what was done. With --stage that is the stage's, "
+        f"by its function in AWS; without it, one from here. {database}",
     )
-    migrating.set_defaults(command=lambda _options: _migrate())
+    add_stage_commands(commands, migrating, _migrate)
     return parser
 
 

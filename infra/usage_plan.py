@@ -25,14 +25,13 @@ def changes(client: Any, api: RestApi, settings: GatewaySettings) -> Iterator[Ch
                 lambda: _update(client, plan, others, patch),
             )
     if not keys(client, api):
-        yield Change(f"Make an API key for the usage plan {api.name}.", lambda: add_key(client, api))
+        yield Change(f"Make an API key for the usage plan {api.name}.", lambda: _first_key(client, api))
 
 
 def keys(client: Any, api: RestApi) -> list[dict[str, Any]]:
     """Our keys of the plan that are enabled, the oldest first; who else was given one by hand keeps it."""
-    plan = find(client, api)
-    bound = {one["id"] for one in _items(client, "get_usage_plan_keys", usagePlanId=plan["id"])} if plan else set()
-    found = [one for one in _named(client, api) if one["id"] in bound and one["enabled"]]
+    of_plan = _key_ids(client, api)
+    found = [one for one in _named(client, api) if one["id"] in of_plan and one["enabled"]]
     return sorted(found, key=lambda one: (one["createdDate"], one["id"]))
 
 
@@ -44,6 +43,15 @@ def add_key(client: Any, api: RestApi) -> str:
     key = client.create_api_key(name=api.name, description=f"Of the stage {api.stage}", enabled=True)
     client.create_usage_plan_key(usagePlanId=plan["id"], keyId=key["id"], keyType="API_KEY")
     return str(key["value"])
+
+
+def _first_key(client: Any, api: RestApi) -> None:
+    """Make it. One that a killed run made and bound to nothing is of no use to anybody."""
+    of_plan = _key_ids(client, api)
+    for one in _named(client, api):
+        if one["id"] not in of_plan:
+            client.delete_api_key(apiKey=one["id"])
+    add_key(client, api)
 
 
 def retire_keys(client: Any, api: RestApi) -> int:
@@ -67,6 +75,12 @@ def find(client: Any, api: RestApi) -> dict[str, Any] | None:
     """The stage's usage plan; its name is how it is known again."""
     found = [one for one in _items(client, "get_usage_plans") if one.get("name") == api.name]
     return min(found, key=lambda one: str(one["id"]), default=None)
+
+
+def _key_ids(client: Any, api: RestApi) -> set[str]:
+    plan = find(client, api)
+    found = _items(client, "get_usage_plan_keys", usagePlanId=plan["id"]) if plan else []
+    return {one["id"] for one in found}
 
 
 def _named(client: Any, api: RestApi) -> list[dict[str, Any]]:

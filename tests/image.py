@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from infra.image import ignore_rules, is_ignored
+
 ROOT = Path(__file__).parents[1]
 DOCKERFILE = ROOT / "query_executor" / "Dockerfile"
 
@@ -22,6 +24,7 @@ def instructions() -> list[tuple[str, str]]:
 
 def build(folder: Path) -> Path:
     """Copies the executor's files as the image has them, compiled as the image has them; returns the task's root."""
+    rules = ignore_rules(ROOT)
     for name, arguments in instructions():
         if name != "COPY":
             continue
@@ -29,7 +32,7 @@ def build(folder: Path) -> Path:
         target = target.replace("${LAMBDA_TASK_ROOT}/", "")
         for path in sorted([ROOT / source, *(ROOT / source).rglob("*")]):
             within = path.relative_to(ROOT)
-            if path.is_file() and not is_ignored(within):
+            if path.is_file() and not is_ignored(within, rules):
                 copied = folder / target.lstrip("/") / within.relative_to(source)
                 copied.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, copied)
@@ -38,15 +41,3 @@ def build(folder: Path) -> Path:
     assert mode
     subprocess.run([sys.executable, "-m", "compileall", "-q", "--invalidation-mode", mode[1], folder], check=True)
     return folder
-
-
-def is_ignored(path: Path) -> bool:
-    """As Docker reads .dockerignore: the last line that matches the path, or a folder above it, decides."""
-    ignored = False
-    for line in (ROOT / ".dockerignore").read_text().splitlines():
-        if not line or line.startswith("#"):
-            continue
-        pattern = re.escape(line.lstrip("!")).replace(r"\*\*/", "(?:.*/)?").replace(r"\*", "[^/]*")
-        if any(re.fullmatch(pattern, one.as_posix()) for one in (path, *path.parents)):
-            ignored = not line.startswith("!")
-    return ignored

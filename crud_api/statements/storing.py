@@ -84,14 +84,16 @@ def store(
 
 
 def _groups(n: int, rows: NewRows, *, merge: bool) -> list[_Group]:
-    groups: dict[tuple[frozenset[str], frozenset[str]], _Group] = {}
+    # In an order of their own, not that of the request: so the same groups are the same text.
+    alike: dict[tuple[tuple[str, ...], tuple[str, ...]], list[tuple[int, NewRow]]] = {}
     for place, row in enumerate(rows.rows, 1):
-        like = (frozenset(row.values), row.sent if merge else frozenset())
-        if like not in groups:
-            names = [name for name in rows.resource.fields if name in row.values]
-            groups[like] = _Group(f"{n}_{len(groups)}", rows.resource, names, row.sent, [])
-        groups[like].rows.append((place, row))
-    return list(groups.values())
+        names = tuple(name for name in rows.resource.fields if name in row.values)
+        sent = tuple(name for name in names if name in row.sent) if merge else names
+        alike.setdefault((names, sent), []).append((place, row))
+    return [
+        _Group(f"{n}_{g}", rows.resource, names, frozenset(sent), alike[names, sent])
+        for g, (names, sent) in enumerate(sorted(alike))
+    ]
 
 
 def _sent(group: _Group, *, merge: bool) -> str:

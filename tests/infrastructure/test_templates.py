@@ -35,7 +35,7 @@ names = pytest.mark.parametrize("name", NAMES)
 FROM_CONFIG = {
     "network": {
         "VpcCidr", "SubnetCidrA", "SubnetCidrB", "VpcId", "SubnetIds", "DatabaseSecurityGroupId", "DatabasePort",
-        "SecretsEndpoint", "FlowLogs", "LogRetentionDays",
+        "SecretsEndpoint", "FlowLogs", "Repository", "LogRetentionDays",
     },
     "database": {
         "Engine", "EngineVersion", "DatabaseName", "OwnerUser", "MaxConnections", "InstanceClass", "AllocatedStorage",

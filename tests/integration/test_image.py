@@ -16,6 +16,7 @@ import boto3
 import pytest
 from psycopg2.extensions import parse_dsn
 
+from infra.image import ignore_rules, is_ignored
 from query_executor.settings import RDS_CA_BUNDLE
 from tests import image
 from tests.conftest import execute
@@ -108,7 +109,7 @@ def test_it_holds_the_executor_and_the_migrations_compiled_and_nothing_else(task
     "path", [".git/config", ".venv/bin/python", "tests/conftest.py", "query_executor/__pycache__/log.cpython-313.pyc"]
 )
 def test_what_the_image_has_no_use_for_is_not_even_sent_to_its_build(path: str) -> None:
-    assert image.is_ignored(Path(path))
+    assert is_ignored(Path(path), ignore_rules(image.ROOT))
 
 
 @pytest.fixture

@@ -61,6 +61,7 @@ def test_it_leaves_nothing_in_the_session_and_is_bound_to_its_params(body: Any, 
     [
         ([customer("a", city="x")], [customer(str(n), city=None) for n in range(1000)]),
         ([customer("a"), customer("b", city="x")], [customer("c"), customer("d", city="y"), customer("e")]),
+        ([customer("a"), customer("b", city="x")], [customer("c", city="y"), customer("d")]),
         (customer("a", orders=[order("1")]), customer("b", orders=[order(str(n)) for n in range(1000)])),
     ],
 )

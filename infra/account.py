@@ -1,0 +1,43 @@
+"""The AWS account and region that a command works in, by the credentials that every AWS program finds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from infra.errors import AccountError
+
+
+@dataclass(frozen=True)
+class Account:
+    """`who` is the ARN of whoever works in it, `session` boto3's."""
+
+    account_id: str
+    region: str
+    who: str
+    session: Any
+
+    def client(self, service: str, **options: Any) -> Any:
+        """A boto3 client of this account and region; `options` are those of botocore's Config."""
+        from botocore.config import Config  # noqa: PLC0415 - `run` and --help need not wait for boto3
+
+        # Most calls only look, and AWS throttles who looks often.
+        return self.session.client(service, config=Config(**{"retries": {"mode": "standard"}, **options}))
+
+
+def connect() -> Account:
+    """Ask AWS who this is. Raises `AccountError`."""
+    import boto3  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+    try:
+        session = boto3.session.Session()
+        if session.region_name is None:
+            raise AccountError("No AWS region is set. Say which: export AWS_DEFAULT_REGION=eu-central-1")
+        who = session.client("sts").get_caller_identity()
+    except (BotoCoreError, ClientError) as error:
+        raise AccountError(
+            f"AWS cannot be used: {error}\nSign in (aws sso login, or aws configure), or set AWS_PROFILE, "
+            "or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; then run this again."
+        ) from error
+    return Account(who["Account"], session.region_name, who["Arn"], session)

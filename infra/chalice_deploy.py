@@ -1,0 +1,155 @@
+"""The API of a stage: deployed by Chalice itself, which is told what is there, and skipped when nothing changed.
+
+Chalice knows a REST API only by the id that it wrote to .chalice/deployed/ on the machine that made it. A fresh clone
+has no such file, nor has one whose first deploy was interrupted, and both would make a second API. So the file is
+written anew before each use, from what AWS has by the stage's names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import chalice
+
+from infra.account import Account
+from infra.errors import ChaliceError
+from infra.stage import Stage
+
+# On the API's function. A plain `chalice deploy` removes tags that it does not know, so it is gone after one.
+RELEASE_TAG = "crud-api-release"
+
+
+def rest_api_id(account: Account, stage: Stage) -> str | None:
+    """The id of the stage's REST API, found by its name. Raises `ChaliceError` when there are two."""
+    pages = account.client("apigateway").get_paginator("get_rest_apis").paginate()
+    found = [one for page in pages for one in page.get("items", []) if one["name"] == stage.prefix]
+    if len(found) > 1:
+        ids = ", ".join(f"{one['id']} (made {one['createdDate']})" for one in found)
+        raise ChaliceError(
+            f"There are {len(found)} APIs named {stage.prefix}: {ids}. A `chalice deploy` in a clone that had never "
+            "deployed makes another one. Keep the one whose URL is in use, and delete the other: "
+            "aws apigateway delete-rest-api --rest-api-id ..."
+        )
+    return found[0]["id"] if found else None
+
+
+def url(account: Account, stage: Stage, api_id: str) -> str:
+    domain = account.session.client("apigateway").meta.partition
+    suffix = "amazonaws.com.cn" if domain == "aws-cn" else "amazonaws.com"
+    return f"https://{api_id}.execute-api.{account.region}.{suffix}/{stage.api_stage}"
+
+
+def is_current(account: Account, stage: Stage) -> bool:
+    """Whether what Chalice would deploy is what was deployed last, and its API is there."""
+    function = _function(account, stage)
+    api_id = rest_api_id(account, stage)
+    if function is None or api_id is None or function.get("Tags", {}).get(RELEASE_TAG) != release(stage):
+        return False
+    stages = account.client("apigateway").get_stages(restApiId=api_id).get("item", [])
+    return any(one["stageName"] == stage.api_stage for one in stages)
+
+
+def deploy(account: Account, stage: Stage) -> bool:
+    """Run `chalice deploy` unless nothing changed; returns whether it ran. Raises `ChaliceError`."""
+    write_state(account, stage)  # also when nothing is to be done: a plain `chalice deploy` may come after this
+    if is_current(account, stage):
+        return False
+    client = account.client("lambda")
+    if (function := _function(account, stage)) is not None:
+        # First of all: a run that is interrupted must not look like the one before it.
+        client.untag_resource(Resource=function["Configuration"]["FunctionArn"], TagKeys=[RELEASE_TAG])
+    _chalice(account, stage, "deploy")
+    arn = client.get_function(FunctionName=stage.prefix)["Configuration"]["FunctionArn"]
+    client.tag_resource(Resource=arn, Tags={RELEASE_TAG: release(stage)})
+    return True
+
+
+def delete(account: Account, stage: Stage) -> bool:
+    """Run `chalice delete` when there is anything to delete: the API, its function, its role."""
+    if not write_state(account, stage):
+        return False
+    _chalice(account, stage, "delete")
+    return True
+
+
+def write_state(account: Account, stage: Stage) -> list[str]:
+    """Tell Chalice what AWS has of this stage; returns the types of it."""
+    iam = account.client("iam")
+    resources: list[dict[str, str]] = []
+    try:
+        role = iam.get_role(RoleName=f"{stage.prefix}-api_handler")["Role"]
+    except iam.exceptions.NoSuchEntityException:
+        pass
+    else:
+        names = {"role_arn": role["Arn"], "role_name": role["RoleName"]}
+        resources.append({"name": "api_handler_role", "resource_type": "iam_role", **names})
+    if (function := _function(account, stage)) is not None:
+        arn = function["Configuration"]["FunctionArn"]
+        resources.append({"name": "api_handler", "resource_type": "lambda_function", "lambda_arn": arn})
+    if (api_id := rest_api_id(account, stage)) is not None:
+        address = f"{url(account, stage, api_id)}/"
+        resources.append(
+            {"name": "rest_api", "resource_type": "rest_api", "rest_api_id": api_id, "rest_api_url": address}
+        )
+    path = stage.project / ".chalice" / "deployed" / f"{stage.name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"resources": resources, "schema_version": "2.0", "backend": "api"}, indent=2))
+    return [one["resource_type"] for one in resources]
+
+
+def release(stage: Stage) -> str:
+    """A hash of all that `chalice deploy` makes the API of."""
+    disk = stage.config.config_from_disk
+    ours = {"network", "database", "gateway", "alarms", "stages", "lambda_functions"}
+    settings = [
+        {key: value for key, value in one.items() if key not in ours} for one in (disk, disk["stages"][stage.name])
+    ]
+    digest = hashlib.sha256(json.dumps([settings, sys.version_info[:2], chalice.__version__], sort_keys=True).encode())
+    for path in sorted(_packaged(stage)):
+        content = path.read_bytes()
+        digest.update(f"\0{path.relative_to(stage.project)}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()[:16]
+
+
+def _packaged(stage: Stage) -> Iterator[Path]:
+    for name in ("app.py", "requirements.txt", f".chalice/{stage.config.iam_policy_file}"):
+        yield stage.project / name
+    # vendor/ holds symbolic links to the API's code, which Chalice follows.
+    for folder, folders, files in os.walk(stage.project / "vendor", followlinks=True):
+        folders[:] = [one for one in folders if one != "__pycache__"]
+        yield from (Path(folder, one) for one in files)
+
+
+def _function(account: Account, stage: Stage) -> Any:
+    client = account.client("lambda")
+    try:
+        return client.get_function(FunctionName=stage.prefix)
+    except client.exceptions.ResourceNotFoundException:
+        return None
+
+
+def _chalice(account: Account, stage: Stage, command: str) -> None:
+    program = Path(sys.executable).with_name("chalice")
+    done = subprocess.run(
+        [program, command, "--stage", stage.name],
+        cwd=stage.project,
+        env={
+            **os.environ,
+            "AWS_DEFAULT_REGION": account.region,
+            "PYTHONDONTWRITEBYTECODE": "1",  # the caches would be packaged, too
+            "NO_COLOR": "1",
+        },
+        check=False,
+    )
+    if done.returncode != 0:
+        raise ChaliceError(
+            f"`chalice {command} --stage {stage.name}` failed (exit status {done.returncode}); it has said why above. "
+            "Correct it, then run this again: it continues."
+        )

@@ -1,0 +1,196 @@
+"""The commands that work on a stage in AWS. Each imports what it needs when it runs: boto3 takes half a second."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from infra.errors import AccountError, CommandError, ConfigError, RefusedError
+
+if TYPE_CHECKING:
+    from infra.account import Account
+    from infra.stacks import Stacks
+    from infra.stage import Stage
+
+FUNCTIONS = ("api", "executor", "migrations", "access")
+
+
+def add_stage_commands(commands: Any, migrating: argparse.ArgumentParser, migrate_here: Callable[[], None]) -> None:
+    """Add them to `commands` of argparse. `migrating` without a stage is `migrate_here`."""
+
+    def add(name: str, function: Callable[[argparse.Namespace], None], text: str) -> argparse.ArgumentParser:
+        parser: argparse.ArgumentParser = commands.add_parser(
+            name, help=text[0].lower() + text[1:].partition(".")[0], description=text
+        )
+        _add_stage(parser, default="dev")
+        parser.set_defaults(command=lambda options: _guarded(function, options))
+        return parser
+
+    _add_stage(migrating, default=None)
+    migrating.set_defaults(
+        command=lambda options: _guarded(_migrate, options) if options.stage is not None else migrate_here()
+    )
+    deploying = add(
+        "deploy", _deploy, "Make a stage in AWS what this clone says. Running it again continues, or changes nothing."
+    )
+    planning = add("plan", _plan, "Say what deploy would change. Nothing is changed.")
+    for parser in (deploying, planning):
+        parser.add_argument(
+            "--allow-public", action="store_true", help="deploy a stage that anybody may call (ACCESS none)"
+        )
+        parser.add_argument(
+            "--image-tag", metavar="TAG", help="use this image of the executor, which ECR has, to go back to it"
+        )
+    smoking = add(
+        "smoke",
+        _smoke,
+        "Send a small sequence of requests to a stage and compare the answers. It leaves no row behind.",
+    )
+    for parser in (deploying, smoking):
+        parser.add_argument("--url", help="the API's address, where it has a name of its own")
+        parser.add_argument("--token", help="a user's token for the smoke test, where ACCESS is cognito")
+    add("status", _status, "Say what of a stage is there and whether an alarm rings.")
+    logging = add("logs", _logs, "Print the log of a stage's API, executor, migrations, or of the requests (access).")
+    logging.add_argument("--function", choices=FUNCTIONS, default="api", help="whose (default: %(default)s)")
+    logging.add_argument(
+        "--since", type=_since, default="10m", metavar="10m", help="how far back (default: %(default)s)"
+    )
+    logging.add_argument("--follow", action="store_true", help="go on with what comes, until Ctrl-C")
+    destroying = add("destroy", _destroy, "Delete a stage from AWS, but for its database.")
+    destroying.add_argument("--yes", action="store_true", help="do not ask")
+    destroying.add_argument("--delete-database", action="store_true", help="delete the database, too; a snapshot stays")
+
+
+def _add_stage(parser: argparse.ArgumentParser, default: str | None) -> None:
+    shown = "default: %(default)s" if default else "default: none, the database here"
+    parser.add_argument("--stage", default=default, help=f"a stage of .chalice/config.json ({shown})")
+    # A clone is used where it lies; the tests use a copy of it.
+    parser.add_argument("--project", type=Path, default=None, help=argparse.SUPPRESS)
+
+
+def _guarded(function: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> None:
+    """Say AWS's own errors as ours: what was not allowed or not found."""
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+    from infra.budget import BudgetError  # noqa: PLC0415
+
+    try:
+        function(options)
+    except BudgetError as error:
+        raise ConfigError(str(error)) from error
+    except ClientError as error:
+        code = error.response["Error"].get("Code", "")
+        if "AccessDenied" in code or "UnauthorizedOperation" in code:
+            raise AccountError(
+                f"{error}\nWhoever runs this lacks that right; infra/github-oidc.yaml lists what a deploy needs."
+            ) from error
+        raise CommandError(f"{error}\nWhat was done before it stays, and running this again continues.") from error
+    except BotoCoreError as error:
+        raise CommandError(f"AWS was not reached: {error}\nRunning this again continues.") from error
+    except KeyboardInterrupt:
+        raise CommandError(
+            "Interrupted. What CloudFormation has begun goes on; running this again continues."
+        ) from None
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # also into the log of a workflow, as it happens
+
+
+def _load(options: argparse.Namespace) -> tuple[Account, Stage, Stacks]:
+    from infra.account import connect  # noqa: PLC0415
+    from infra.stacks import Stacks  # noqa: PLC0415
+    from infra.stage import PROJECT, Stage  # noqa: PLC0415
+
+    stage = Stage.load(options.stage, options.project or PROJECT)
+    account = connect()
+    return account, stage, Stacks(account.client("cloudformation"), lambda line: _say(f"      {line}"))
+
+
+def _deploy(options: argparse.Namespace) -> None:
+    from infra.deploy import Deploy, Options  # noqa: PLC0415
+
+    # Whoever may read a workflow's log is not whoever may call the API.
+    is_log = "CI" in os.environ
+    wanted = Options(options.allow_public, options.image_tag, options.url, options.token, show_key=not is_log)
+    Deploy(*_load(options), _say, wanted).run()
+
+
+def _plan(options: argparse.Namespace) -> None:
+    from infra import plan  # noqa: PLC0415
+    from infra.deploy import Options  # noqa: PLC0415
+
+    plan.run(*_load(options), _say, Options(options.allow_public, options.image_tag))
+
+
+def _migrate(options: argparse.Namespace) -> None:
+    from infra import deploy  # noqa: PLC0415
+
+    account, stage, _stacks = _load(options)
+    for line in deploy.migrate(account, stage) or ["Nothing to do: every migration is applied."]:
+        _say(line)
+
+
+def _smoke(options: argparse.Namespace) -> None:
+    from infra import chalice_deploy, deployed, smoke  # noqa: PLC0415
+
+    account, stage, stacks = _load(options)
+    api = deployed.rest_api(account, stage, stacks)
+    if api is None:
+        raise CommandError(f"Stage {stage.name} has no API in {account.region}; run deploy.")
+    credentials = deployed.credentials(account, stage, api, options.token)
+    if credentials is None:
+        raise RefusedError("Only users of the Cognito pool get in: give the token of one with --token.")
+    url = options.url or chalice_deploy.url(account, stage, api.rest_api_id)
+    smoke.Smoke(url, credentials, _say, is_open=stage.access == "none").run()
+
+
+def _status(options: argparse.Namespace) -> None:
+    from infra import status  # noqa: PLC0415
+
+    for line in status.lines(*_load(options)):
+        _say(line)
+
+
+def _logs(options: argparse.Namespace) -> None:
+    from infra import logs  # noqa: PLC0415
+
+    account, stage, _stacks = _load(options)
+    try:
+        for line in logs.lines(
+            account.client("logs"), logs.group(stage, options.function), options.since, follow=options.follow
+        ):
+            _say(line)
+    except KeyboardInterrupt:
+        return  # its normal end
+
+
+def _destroy(options: argparse.Namespace) -> None:
+    from infra.destroy import Destroy  # noqa: PLC0415
+
+    account, stage, stacks = _load(options)
+    what = "and its database" if options.delete_database else "but for its database"
+    if not options.yes:
+        _say(f"This deletes stage {stage.name} in {account.region} of account {account.account_id}, {what}.")
+        if _typed("Type the stage's name: ") != stage.name:
+            raise RefusedError("Nothing was deleted: the name was not typed. Where nobody can type, add --yes.")
+    Destroy(account, stage, stacks, _say).run(delete_database=options.delete_database)
+
+
+def _typed(prompt: str) -> str:
+    try:
+        return input(prompt)
+    except EOFError:  # nobody is there
+        return ""
+
+
+def _since(text: str) -> int:
+    from infra.logs import seconds  # noqa: PLC0415
+
+    try:
+        return seconds(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

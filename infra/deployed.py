@@ -1,0 +1,35 @@
+"""What of a stage is deployed: its API, as infra/gateway.py takes it, and who may call it."""
+
+from __future__ import annotations
+
+from infra import chalice_deploy, gateway, smoke
+from infra.account import Account
+from infra.errors import SmokeError
+from infra.stacks import Stacks
+from infra.stage import Stage
+
+
+def rest_api(account: Account, stage: Stage, stacks: Stacks) -> gateway.RestApi | None:
+    api_id = chalice_deploy.rest_api_id(account, stage)
+    if api_id is None:
+        return None
+    group = stacks.outputs(stage.stack("observability")).get("AccessLogGroupArn", "")
+    return gateway.RestApi(api_id, stage.api_stage, stage.name, group, stage.cors_origins)
+
+
+def credentials(
+    account: Account, stage: Stage, api: gateway.RestApi, token: str | None = None
+) -> smoke.Credentials | None:
+    """What lets a request in; None where only a user of the Cognito pool gets in and no token of one is given."""
+    match stage.access:
+        case "api_key":
+            key = gateway.api_key(account.client, api)
+            if key is None:
+                raise SmokeError("The stage has no API key. Run deploy again: it makes one.")
+            return smoke.with_key(key)
+        case "iam":
+            return smoke.signed(account.session, account.region)
+        case "cognito":
+            return None if token is None else smoke.with_token(token)
+        case _:
+            return smoke.nobody

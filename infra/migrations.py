@@ -1,0 +1,68 @@
+"""The migrations of a stage, run by their function inside the VPC."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from infra.account import Account
+from infra.errors import MigrationsError
+
+# Seconds. The function has 900, the most that Lambda gives; its own time-out is the better answer.
+READ_S = 930
+
+
+def function_name(prefix: str) -> str:
+    return f"{prefix}-migrations"
+
+
+def run(account: Account, prefix: str) -> list[str]:
+    """Run them; returns what they did, a sentence each, or nothing. Raises `MigrationsError`.
+
+    One attempt: botocore would start another run when the answer of the first is late, which would wait for its lock.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+    client = account.client(
+        "lambda", connect_timeout=10, read_timeout=READ_S, retries={"total_max_attempts": 1}, tcp_keepalive=True
+    )
+    name = function_name(prefix)
+    try:
+        answer = client.invoke(FunctionName=name, Payload=b"{}")
+        payload = json.loads(answer["Payload"].read())
+    except client.exceptions.ResourceNotFoundException as error:
+        raise MigrationsError(f"There is no function {name} yet: run deploy, which makes it and migrates.") from error
+    except client.exceptions.TooManyRequestsException as error:
+        raise MigrationsError(
+            "Migrations are running already, from another deploy or one that was interrupted. Wait until "
+            f"`python -m infra logs --function migrations` says that they ended, then run this again. ({error})"
+        ) from error
+    except (BotoCoreError, ClientError, ValueError) as error:
+        raise MigrationsError(
+            f"{name} could not be invoked: {error}\nIf it had been started, it goes on; running it again is safe."
+        ) from error
+    if "FunctionError" in answer:
+        raise MigrationsError(_reason(payload))
+    return _done(name, payload)
+
+
+def _done(name: str, payload: Any) -> list[str]:
+    done = payload.get("done") if isinstance(payload, dict) else None
+    if not isinstance(done, list):
+        raise MigrationsError(f"{name} answered what no migrations answer: {payload!r}")
+    return [str(line) for line in done]
+
+
+def _reason(payload: Any) -> str:
+    error = payload if isinstance(payload, dict) else {}
+    message = str(error.get("errorMessage", payload))
+    kind = error.get("errorType", "")
+    if "timed out" in message or "timeout" in message.lower():
+        message += (
+            "\nDoes the function reach the database (security groups), and Secrets Manager when the owner has a "
+            'password (network.SecretsEndpoint "true")?'
+        )
+    return (
+        f"The migrations failed ({kind or 'no type'}): {message}\nNothing of the one that failed was kept, and the API "
+        "is as before. More: python -m infra logs --function migrations. Correct it, then run this again."
+    )

@@ -1,0 +1,148 @@
+"""A small sequence of requests through a stage's URL, whose answers are compared. It leaves no row behind."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
+from uuid import uuid4
+
+from infra.errors import SmokeError
+
+# From a request (method, URL, body) to the headers that let it in.
+Credentials = Callable[[str, str, bytes], Mapping[str, str]]
+# Seconds that a new key and a new deployment may take to be known everywhere, and that one request may take.
+SETTLES_S, REQUEST_S = 90, 35
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: Any
+
+
+def nobody(_method: str, _url: str, _body: bytes) -> Mapping[str, str]:
+    return {}
+
+
+def with_key(key: str) -> Credentials:
+    return lambda _method, _url, _body: {"x-api-key": key}
+
+
+def with_token(token: str) -> Credentials:
+    return lambda _method, _url, _body: {"Authorization": token}
+
+
+def signed(session: Any, region: str) -> Credentials:
+    """Signature version 4, of whoever runs the command."""
+    from botocore.auth import SigV4Auth  # noqa: PLC0415
+    from botocore.awsrequest import AWSRequest  # noqa: PLC0415
+
+    def headers(method: str, url: str, body: bytes) -> Mapping[str, str]:
+        request = AWSRequest(method, url, data=body, headers={"Content-Type": "application/json"})
+        SigV4Auth(session.get_credentials().get_frozen_credentials(), "execute-api", region).add_auth(request)
+        return dict(request.headers.items())
+
+    return headers
+
+
+@dataclass
+class Smoke:
+    """`pause` is called between two looks at an API that does not let anybody in yet."""
+
+    url: str
+    credentials: Credentials
+    say: Callable[[str], None]
+    is_open: bool = False
+    pause: Callable[[], None] = field(default=lambda: time.sleep(3))
+
+    def run(self) -> None:
+        """Raises `SmokeError` at the first answer that is not what it should be."""
+        self._settle()
+        if not self.is_open:
+            refused = self._send("GET", "/customers?limit=1", credentials=nobody)
+            _compare("without credentials", refused.status in (401, 403), refused)
+        mark = f"smoke-{uuid4().hex[:12]}"
+        try:
+            self._rows(mark)
+        finally:
+            # Whatever was made: also when an answer was lost on its way.
+            for path in (f"/orders/{mark}", f"/customers/{mark}"):
+                gone = self._send("DELETE", path)
+                if gone.status not in (204, 404):
+                    self.say(f"could not clean up: delete {path} yourself ({gone.status})")
+
+    def _rows(self, mark: str) -> None:
+        customer = {"customer_id": mark, "customer_name": "Smoke Test", "email": f"{mark}@example.com"}
+        order = {"order_id": mark, "customer_id": mark, "status": "pending", "total_amount": 12.34}
+        self._expect("POST", "/customers", 201, customer, customer)
+        self._expect("GET", f"/customers/{mark}", 200, has=customer)
+        self._expect("POST", "/orders", 201, order, order)
+        listed = self._expect("GET", f"/orders?customer_id={mark}", 200)
+        items = listed.body.get("items", [])
+        _compare("the list has the order", [one.get("order_id") for one in items] == [mark], listed)
+        self._expect("PUT", f"/orders/{mark}", 200, {"status": "shipped"}, {**order, "status": "shipped"})
+        self._expect("POST", "/customers", 409, customer)
+        self._expect("DELETE", f"/customers/{mark}", 409)  # the order refers to it
+        self._expect("DELETE", f"/orders/{mark}", 204)
+        self._expect("DELETE", f"/customers/{mark}", 204)
+        self._expect("GET", f"/customers/{mark}", 404)
+
+    def _settle(self) -> None:
+        until = time.monotonic() + SETTLES_S
+        while True:
+            answer = self._send("GET", "/customers?limit=1")
+            if answer.status not in (0, 401, 403, 429) or time.monotonic() > until:
+                _compare("GET /customers?limit=1", answer.status == 200, answer)
+                return
+            self.pause()
+
+    def _expect(
+        self, method: str, path: str, status: int, body: Any = None, has: Mapping[str, Any] | None = None
+    ) -> Answer:
+        answer = self._send(method, path, body)
+        what = f"{method} {path.partition('?')[0]}: {status}"
+        _compare(what, answer.status == status, answer)
+        for name, value in (has or {}).items():
+            found = answer.body.get(name) if isinstance(answer.body, dict) else None
+            _compare(f"{what} with {name}={value!r}", found == value, answer)
+        self.say(what)
+        return answer
+
+    def _send(self, method: str, path: str, body: Any = None, credentials: Credentials | None = None) -> Answer:
+        """The answer; of status 0 when there was none."""
+        address, data = self.url.rstrip("/") + path, b"" if body is None else json.dumps(body).encode()
+        let_in = (credentials or self.credentials)(method, address, data)
+        sent = {**let_in, **({"Content-Type": "application/json"} if data else {})}
+        if urlsplit(address).scheme not in ("http", "https"):
+            raise SmokeError(f"{self.url} is not the address of an API: https://...")
+        try:
+            with urlopen(Request(address, data or None, dict(sent), method=method), timeout=REQUEST_S) as answer:  # noqa: S310
+                return Answer(answer.status, _read(answer.read()))
+        except HTTPError as error:
+            with error:
+                return Answer(error.code, _read(error.read()))
+        except (URLError, OSError) as error:
+            return Answer(0, str(error))
+
+
+def _read(content: bytes) -> Any:
+    try:
+        return json.loads(content) if content else None
+    except ValueError:
+        return content.decode(errors="replace")
+
+
+def _compare(what: str, right: bool, answer: Answer) -> None:
+    if not right:
+        said = answer.body if answer.status == 0 else f"{answer.status} {json.dumps(answer.body)[:500]}"
+        raise SmokeError(
+            f"The API does not answer as it should. Expected: {what}. It answered: {said}\n"
+            "Everything is deployed; look at python -m infra logs and status. An older image goes back by "
+            "deploy --image-tag."
+        )

@@ -1,0 +1,83 @@
+"""What CloudFormation says while it works on a stack, and what to do about what it says of a failure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+# By a part of the reason that CloudFormation gives: what to do. The first that fits is given.
+ADVICE = [
+    (
+        "UnreservedConcurrentExecution",
+        "The account may run too few functions at once to reserve some (a new one 10, of which none can be reserved). "
+        "Ask for more at Service Quotas, Lambda, Concurrent executions (1000 is usual), then run this again.",
+    ),
+    (
+        "not authorized to perform",
+        "Whoever deploys lacks that right. infra/github-oidc.yaml lists what a deploy needs.",
+    ),
+    (
+        "conflicting DNS domain",
+        'Your VPC has an address of Secrets Manager already: set network.SecretsEndpoint to "false", and let that '
+        "endpoint's security group admit the executor's.",
+    ),
+    (
+        "already exists",
+        "Something of that name was made without this stack, most likely a log group by a function that ran before "
+        "`deploy`. Delete it (aws logs delete-log-group --log-group-name ...), then run this again.",
+    ),
+    ("CIDR", "Choose other addresses in network.VpcCidr, SubnetCidrA and SubnetCidrB."),
+    ("Cannot find version", "This region has not that EngineVersion; choose another one in database.stack."),
+    ("does not have permission to access the specified image", "Was the image deleted from ECR? Run deploy again."),
+    ("Source image", "The image is not in ECR, or its manifest is none that Lambda takes. Run deploy again."),
+    ("DeletionProtection", 'Set database.stack.DeletionProtection to "false" and deploy, then destroy.'),
+    ("deletion protection", 'Set database.stack.DeletionProtection to "false" and deploy, then destroy.'),
+    ("has a dependent object", "Something not of this stack uses that resource. Remove it, then run this again."),
+]
+_OTHERWISE = "Correct that in .chalice/config.json or in the account, then run this again."
+
+
+def advice(reason: str) -> str:
+    return next((what for part, what in ADVICE if part.lower() in reason.lower()), _OTHERWISE)
+
+
+@dataclass
+class StackEvents:
+    """The events of one stack from now on, each once."""
+
+    cloudformation: Any
+    stack: str
+    failures: list[str] = field(default_factory=list)
+    any_seen: bool = False
+    _last: str | None = None
+
+    def skip(self) -> None:
+        """Leave out what has been."""
+        self._last = next((one["EventId"] for one in self._newest_first()), None)
+
+    def new(self) -> Iterator[str]:
+        """A line for each event since the last call, the oldest first; failures are kept with their reasons."""
+        fresh = []
+        for event in self._newest_first():
+            if event["EventId"] == self._last:
+                break
+            fresh.append(event)
+        if fresh:
+            self.any_seen = True
+            self._last = fresh[0]["EventId"]
+        for event in reversed(fresh):
+            status, reason = event["ResourceStatus"], event.get("ResourceStatusReason", "")
+            failed = status.endswith("_FAILED")
+            # Those that were cancelled were cancelled because of another one, which is what is to be told.
+            is_cause = "cancelled" not in reason.lower() and event["ResourceType"] != "AWS::CloudFormation::Stack"
+            if failed and is_cause:
+                self.failures.append(f"{event['LogicalResourceId']} ({event['ResourceType']}): {reason}")
+            if failed or status.endswith("_COMPLETE") or not reason:
+                line = f"{status:<20} {event['LogicalResourceId']}"
+                yield f"{line}: {reason}" if failed and reason else line
+
+    def _newest_first(self) -> Iterator[dict[str, Any]]:
+        pages = self.cloudformation.get_paginator("describe_stack_events").paginate(StackName=self.stack)
+        for page in pages:
+            yield from page["StackEvents"]

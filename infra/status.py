@@ -1,0 +1,46 @@
+"""`status`: what of a stage is there, and whether any alarm rings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from infra import chalice_deploy, deploy, migrations
+from infra.account import Account
+from infra.stacks import Stacks
+from infra.stage import Stage
+
+PARTS = ("network", "database", "executor", "observability")
+
+
+def lines(account: Account, stage: Stage, stacks: Stacks) -> Iterator[str]:
+    for part in PARTS:
+        if part != "database" or stage.database_stack is not None:
+            yield _row(f"stack {part}", stacks.status(stage.stack(part)))
+    client = account.client("lambda")
+    executor = _found(client, client.get_function, FunctionName=f"{stage.prefix}-query-executor")
+    yield _row("image", executor and executor["Code"].get("ImageUri", "").rpartition(":")[2])
+    alias = _found(client, client.get_alias, FunctionName=f"{stage.prefix}-query-executor", Name="live")
+    yield _row("alias live", alias and f"version {alias['FunctionVersion']}")
+    runs = _found(client, client.get_function, FunctionName=migrations.function_name(stage.prefix))
+    yield _row("migrations", runs and runs.get("Tags", {}).get(deploy.MIGRATED_TAG, "never ended well"))
+    api_id = chalice_deploy.rest_api_id(account, stage)
+    yield _row("API", api_id and chalice_deploy.url(account, stage, api_id))
+    if api_id is not None and not chalice_deploy.is_current(account, stage):
+        yield _row("", "not what this clone would deploy")
+    alarms = account.client("cloudwatch").describe_alarms(AlarmNamePrefix=f"{stage.prefix}-", StateValue="ALARM")
+    ringing = [*alarms.get("MetricAlarms", []), *alarms.get("CompositeAlarms", [])]
+    yield _row("alarms", "none rings" if not ringing else f"{len(ringing)} ringing")
+    for one in ringing:
+        yield _row("", f"{one['AlarmName']}: {one.get('AlarmDescription', '')}")
+
+
+def _row(name: str, value: str | None) -> str:
+    return f"{name:<20} {value or 'not there'}"
+
+
+def _found(client: Any, call: Any, **names: str) -> Any:
+    try:
+        return call(**names)
+    except client.exceptions.ResourceNotFoundException:
+        return None

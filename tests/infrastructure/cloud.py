@@ -1,0 +1,352 @@
+"""An AWS account on loopback that a whole deploy runs in, and the API that its smoke test meets.
+
+In front of moto's server stands what moto 5.2 lacks: it imports OpenAPI 3 only, while Chalice sends Swagger 2.0; it
+runs no function, so the migrations are run here, on a real database; and it has no gateway, so the API is served here,
+to whoever has a key that the account knows. A test can hold an answer back, or let CloudFormation say that it is busy.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from http import HTTPStatus
+from io import BytesIO
+from typing import Any
+from urllib.parse import parse_qs, urlencode
+from urllib.request import Request, urlopen
+from xml.sax.saxutils import escape
+
+import boto3
+from moto.apigateway.models import apigateway_backends
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import make_server
+
+from crud_api.executor import InProcessExecutor
+from query_executor.handler import create_local_handler
+from query_executor.migrate import MigrationError, apply_migrations
+from tests.functional.client import Api
+from tests.infrastructure.templates import ACCOUNT, OWNER_SECRET, REGION
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+
+# What moto cannot do and fails of, and what stands in for it. How it is in AWS, test_templates.py holds.
+_BRIDGE = {
+    "      DBParameterGroupName: !Ref InstanceParameters\n": "",  # it takes the group itself for its name
+    "!GetAtt Instance.Endpoint.Address": "db.example",
+    "!GetAtt Instance.DbiResourceId": "db-ABC",
+    "!GetAtt Instance.MasterUserSecret.SecretArn": OWNER_SECRET,
+}
+_MANIFEST = {
+    "schemaVersion": 2,
+    "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
+    "config": {
+        "mediaType": "application/vnd.docker.container.image.v1+json",
+        "size": 1,
+        "digest": "sha256:" + "0" * 64,
+    },
+    "layers": [],
+}
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request to AWS: `action` as in CloudFormation's or a target's name, else method and path."""
+
+    action: str
+    body: str
+
+
+@dataclass
+class Hold:
+    """The answer to the first call that fits is held back, once the call has had its effect."""
+
+    fits: Callable[[Call], bool]
+    reached: threading.Event = field(default_factory=threading.Event)
+    go_on: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass
+class Cloud:
+    """`url` is AWS's, `api_url` that of the API.
+
+    `busy` are the statuses that stacks say before their own. `events` are (resource, type, status, reason) that
+    CloudFormation tells beside its own, the newest first; `late_events` is how often it is asked for them after a
+    change set was executed before it tells any of that. `migrations` are what the function answers instead of running:
+    status, headers and payload. The API fails of `broken_method`, and lets everybody in when it `is_open`.
+    """
+
+    url: str
+    database_url: str
+    hold: Hold | None = None
+    calls: list[Call] = field(default_factory=list)
+    busy: dict[str, list[str]] = field(default_factory=dict)
+    events: list[tuple[str, str, str, str]] = field(default_factory=list)
+    late_events: int = 0
+    migrations: Callable[[str], tuple[str, dict[str, str], Any]] | None = None
+    broken_method: str = ""
+    is_open: bool = False
+    _clients: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def api_url(self) -> str:
+        return f"{self.url}/the-api"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": REGION,
+        }
+
+    def client(self, service: str) -> Any:
+        if service not in self._clients:
+            self._clients[service] = _session().client(service, endpoint_url=self.url)
+        return self._clients[service]
+
+
+@cache
+def _session() -> Any:
+    """One for all accounts: it reads the descriptions of the services, which are long."""
+    return boto3.session.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
+
+
+class _Quiet(MotoRequestHandler):
+    def log_request(self, *_arguments: Any) -> None:
+        pass
+
+
+class _Front:
+    """The WSGI application before moto's."""
+
+    def __init__(self, moto: Any) -> None:
+        self.moto = moto
+        self.cloud: Cloud
+        self.api: Api
+        self._bridged: dict[str, str] = {}
+        self._change_sets: dict[str, dict[str, str]] = {}
+        self._executed = False
+        self._told = ""
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
+        if path.startswith("/the-api/"):
+            return self._serve_api(environ, body, start_response)
+        if path == "/docker/push":
+            return self._take_image(body.decode(), start_response)
+        call = Call(_action(environ, body), body.decode(errors="replace"))
+        self.cloud.calls.append(call)
+        if path.endswith("/crud-api-dev-migrations/invocations"):
+            return self._hold(call, self._migrate(start_response))
+        is_import = (method, path) == ("POST", "/restapis") and "mode=import" in environ["QUERY_STRING"]
+        if is_import or (method == "PUT" and re.fullmatch("/restapis/[^/]+", path)):
+            body = _openapi(body)
+        if call.action == "CreateChangeSet":
+            self._executed = False
+            body = self._bridge(body)
+        if call.action == "DeleteStack":
+            self._empty_repository(parse_qs(body.decode())["StackName"][0])
+        if call.action == "ExecuteChangeSet":
+            return self._hold(call, self._execute(parse_qs(body.decode()), start_response))
+        environ = {**environ, "wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+        return self._hold(call, self._answer(call, environ, start_response))
+
+    def _hold(self, call: Call, answer: list[bytes]) -> list[bytes]:
+        hold = self.cloud.hold
+        if hold is not None and not hold.reached.is_set() and hold.fits(call):
+            hold.reached.set()
+            hold.go_on.wait(60)
+        return answer
+
+    def _answer(self, call: Call, environ: Environ, start_response: StartResponse) -> list[bytes]:
+        started: list[Any] = []
+        with _stage_kept(call):
+            answer = b"".join(self.moto(environ, lambda *given: started.extend(given[:2])))
+        status, headers = started
+        text = answer.decode(errors="surrogateescape")
+        if call.action == "GetTemplate":
+            for bridged, original in self._bridged.items():
+                text = text.replace(escape(bridged), escape(original)).replace(_quoted(bridged), _quoted(original))
+        if call.action == "DescribeStacks":
+            # A list that was given as a,b comes back as Python prints it.
+            text = re.sub(r"\['([^]<]*)'\]<", lambda match: match[1].replace("', '", ",") + "<", text)
+            for stack, statuses in self.cloud.busy.items():
+                if statuses and f"<StackName>{stack}</StackName>" in text:
+                    text = re.sub("<StackStatus>[A-Z_]+<", f"<StackStatus>{statuses.pop(0)}<", text)
+        if call.action == "DescribeStackEvents" and self._executed and self.cloud.late_events:
+            self.cloud.late_events -= 1
+            text = self._told
+        elif call.action == "DescribeStackEvents":
+            self._told = text
+            if self._executed:
+                text = text.replace("<StackEvents>", "<StackEvents>" + "".join(map(_event, self.cloud.events)))
+        answer = text.encode(errors="surrogateescape")
+        start_response(status, [(key, one) for key, one in headers if key.lower() != "content-length"])
+        return [answer]
+
+    def _bridge(self, body: bytes) -> bytes:
+        form = {key: values[0] for key, values in parse_qs(body.decode(), keep_blank_values=True).items()}
+        original = template = form["TemplateBody"]
+        for cannot, instead in _BRIDGE.items():
+            template = template.replace(cannot, instead)
+        self._bridged[template] = original
+        form["TemplateBody"] = template
+        self._change_sets[form["ChangeSetName"]] = form
+        return urlencode(form).encode()
+
+    def _execute(self, form: dict[str, list[str]], start_response: StartResponse) -> list[bytes]:
+        """A change set of moto's leaves outputs and parameters as they were; an update without one does not."""
+        self._executed = True
+        name = form["ChangeSetName"][0].partition("changeSet/")[2].partition("/")[0]
+        told = self._change_sets[name]
+        keys = [key for key in told if key.endswith(".ParameterKey")]
+        stack: dict[str, Any] = {
+            "StackName": told["StackName"],
+            "TemplateBody": told["TemplateBody"],
+            "Parameters": [
+                {"ParameterKey": told[key], "ParameterValue": told[key.replace("ParameterKey", "ParameterValue")]}
+                for key in keys
+            ],
+        }
+        client = self.cloud.client("cloudformation")
+        if told["ChangeSetType"] == "CREATE":
+            client.delete_stack(StackName=told["StackName"])
+            client.create_stack(**stack)
+        else:
+            client.update_stack(**stack)
+        start_response("200 OK", [("Content-Type", "text/xml")])
+        return [b"<ExecuteChangeSetResponse><ExecuteChangeSetResult/></ExecuteChangeSetResponse>"]
+
+    def _empty_repository(self, stack: str) -> None:
+        """EmptyOnDelete, which moto passes over."""
+        ecr = self.cloud.client("ecr")
+        for repository in ecr.describe_repositories()["repositories"] if stack.endswith("-network") else []:
+            ids = ecr.list_images(repositoryName=repository["repositoryName"])["imageIds"]
+            if ids:
+                ecr.batch_delete_image(repositoryName=repository["repositoryName"], imageIds=ids)
+
+    def _migrate(self, start_response: StartResponse) -> list[bytes]:
+        status, headers, payload = (self.cloud.migrations or _migrated)(self.cloud.database_url)
+        start_response(status, [("Content-Type", "application/json"), *headers.items()])
+        return [json.dumps(payload).encode()]
+
+    def _serve_api(self, environ: Environ, body: bytes, start_response: StartResponse) -> list[bytes]:
+        """As API Gateway would: nobody gets in without a key of this account's."""
+        if environ["REQUEST_METHOD"] == self.cloud.broken_method:
+            start_response("500 Internal Server Error", [])
+            return [b"broken"]
+        keys = self.cloud.client("apigateway").get_api_keys(includeValues=True)["items"]
+        if not self.cloud.is_open and environ.get("HTTP_X_API_KEY") not in {one["value"] for one in keys}:
+            start_response("403 Forbidden", [("Content-Type", "application/problem+json")])
+            return [b'{"status": 403}']
+        path = environ["PATH_INFO"].removeprefix("/the-api")
+        query = f"?{environ['QUERY_STRING']}" if environ["QUERY_STRING"] else ""
+        sent = {"content_type": environ["CONTENT_TYPE"]} if environ.get("CONTENT_TYPE") else {}
+        answer = self.api(environ["REQUEST_METHOD"], path + query, body or None, **sent)
+        status = HTTPStatus(answer.status)
+        start_response(f"{status.value} {status.phrase}", [("Content-Type", "application/json")])
+        return [answer.body]
+
+    def _take_image(self, uri: str, start_response: StartResponse) -> list[bytes]:
+        repository, _, tag = uri.partition("/")[2].partition(":")
+        self.cloud.client("ecr").put_image(
+            repositoryName=repository, imageManifest=json.dumps({**_MANIFEST, "tag": tag}), imageTag=tag
+        )
+        start_response("200 OK", [])
+        return []
+
+
+def failed(kind: str, message: str) -> tuple[str, dict[str, str], Any]:
+    """How Lambda answers for a function that raises, or that it ended itself."""
+    return "200 OK", {"X-Amz-Function-Error": "Unhandled"}, {"errorType": kind, "errorMessage": message}
+
+
+def _migrated(database_url: str) -> tuple[str, dict[str, str], Any]:
+    try:
+        return "200 OK", {}, {"done": apply_migrations(database_url)}
+    except MigrationError as error:
+        return failed("MigrationError", str(error))
+
+
+@contextmanager
+def running(database_url: str) -> Iterator[Cloud]:
+    """An empty account, whose migrations and API work on this database."""
+    front = _Front(DomainDispatcherApplication(create_backend_app))
+    server = make_server("127.0.0.1", 0, front, threaded=True, request_handler=_Quiet)
+    front.cloud = Cloud(f"http://127.0.0.1:{server.server_port}", database_url)
+    front.api = Api(InProcessExecutor(create_local_handler(database_url)))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        with urlopen(Request(f"{front.cloud.url}/moto-api/reset", method="POST")):  # noqa: S310 - the server above
+            pass
+        front.cloud.calls.clear()
+        yield front.cloud
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@contextmanager
+def _stage_kept(call: Call) -> Iterator[None]:
+    """A new deployment leaves the stage's settings as they are, where moto makes the stage anew."""
+    match = re.fullmatch("POST /restapis/([^/]+)/deployments", call.action)
+    stages = apigateway_backends[ACCOUNT][REGION].apis[match[1]].stages if match else {}
+    before = dict(stages)
+    yield
+    for name, stage in before.items():
+        stage.deployment_id = stages[name].deployment_id
+        stages[name] = stage
+
+
+def _event(told: tuple[str, str, str, str]) -> str:
+    resource, kind, status, reason = told
+    return (
+        f"<member><EventId>{resource}-{status}</EventId><LogicalResourceId>{resource}</LogicalResourceId>"
+        f"<ResourceType>{kind}</ResourceType><ResourceStatus>{status}</ResourceStatus>"
+        f"<ResourceStatusReason>{escape(reason)}</ResourceStatusReason></member>"
+    )
+
+
+def _action(environ: Environ, body: bytes) -> str:
+    if "HTTP_X_AMZ_TARGET" in environ:
+        return str(environ["HTTP_X_AMZ_TARGET"]).rpartition(".")[2]
+    if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
+        return parse_qs(body.decode()).get("Action", [""])[0]
+    return f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
+
+
+def _openapi(body: bytes) -> bytes:
+    """Swagger 2.0 as OpenAPI 3, as far as moto reads it: paths, methods and what each is answered by."""
+    swagger = json.loads(body)
+    return json.dumps(
+        {
+            "openapi": "3.0.1",
+            "info": {"description": "", **swagger["info"]},
+            "paths": {
+                path: {
+                    method: {"responses": {"200": {"description": ""}}, **_integration(operation)}
+                    for method, operation in methods.items()
+                }
+                for path, methods in swagger["paths"].items()
+            },
+        }
+    ).encode()
+
+
+def _integration(operation: dict[str, Any]) -> dict[str, Any]:
+    name = "x-amazon-apigateway-integration"
+    return {name: operation[name]} if name in operation else {}
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text)[1:-1]

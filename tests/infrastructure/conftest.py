@@ -1,0 +1,57 @@
+"""A clone before an empty account, for the tests that deploy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import pytest
+
+from tests.conftest import execute
+from tests.infrastructure.account_state import State, state
+from tests.infrastructure.clone import Clone, Run, cloned
+
+
+@pytest.fixture(scope="session")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("deploy")
+
+
+@pytest.fixture
+def clone(workplace: Path, database_url: str) -> Iterator[Clone]:
+    with cloned(workplace, database_url) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def first(workplace: Path, postgres_url: str) -> Iterator[tuple[Clone, Run]]:
+    """A stage that was deployed once, and what that said; the tests of a module share it."""
+    with _deployed(workplace, postgres_url) as one:
+        yield one
+
+
+@pytest.fixture
+def deployed(first: tuple[Clone, Run]) -> Clone:
+    clone, run = first
+    assert run, run.error
+    return clone
+
+
+@pytest.fixture(scope="session")
+def undisturbed(workplace: Path, postgres_url: str) -> State:
+    """What a deploy makes that nothing interrupts."""
+    with _deployed(workplace, postgres_url) as (clone, run):
+        assert run, run.error
+        return state(clone.cloud)
+
+
+@contextmanager
+def _deployed(workplace: Path, postgres_url: str) -> Iterator[tuple[Clone, Run]]:
+    name = f"deployed_{uuid4().hex}"
+    execute(postgres_url, f"CREATE DATABASE {name}")
+    with cloned(workplace, urlsplit(postgres_url)._replace(path=f"/{name}").geturl()) as clone:
+        yield clone, clone.run("deploy")
+    execute(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")

@@ -1,0 +1,203 @@
+"""A stage deployed into an empty account on an emulator of AWS: what the services then say is there."""
+
+from __future__ import annotations
+
+import json
+import time
+from urllib.request import Request, urlopen
+
+import pytest
+
+from infra import logs
+from tests.conftest import execute
+from tests.infrastructure.account_state import state
+from tests.infrastructure.clone import Clone, Run
+
+# How moto says that it skips a type: AWS::Lambda::Alias, AWS::Lambda::EventInvokeConfig and more.
+pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse:UserWarning")
+
+API, EXECUTOR, MIGRATIONS = "crud-api-dev", "crud-api-dev-query-executor", "crud-api-dev-migrations"
+# Calls that change something, of those that a deploy makes.
+CHANGES = (
+    "Create",
+    "Execute",
+    "Put",
+    "Delete",
+    "Tag",
+    "Untag",
+    "Update",
+    "Authorize",
+    "Revoke",
+    "Add",
+    "Attach",
+    "POST",
+    "PUT",
+    "PATCH",
+    "DELETE",
+)
+
+
+def test_the_executor_runs_the_pushed_image_with_the_settings_of_the_config(deployed: Clone) -> None:
+    client = deployed.cloud.client("lambda")
+    function = client.get_function(FunctionName=EXECUTOR)
+    (tag,) = state(deployed.cloud)["images"][EXECUTOR]
+    assert function["Code"]["ImageUri"].endswith(f"/{EXECUTOR}:{tag}")
+    configuration = function["Configuration"]
+    assert (configuration["MemorySize"], configuration["Timeout"]) == (512, 25)
+    assert str(configuration["Environment"]["Variables"]["STATEMENT_MS"]) == "20000"  # moto: a number
+    assert configuration["Environment"]["Variables"]["DB_HOST"] == "db.example"
+    migrations = client.get_function(FunctionName=MIGRATIONS)["Configuration"]
+    assert migrations["Environment"]["Variables"]["DB_SECRET_ARN"].startswith("arn:aws:secretsmanager:")
+
+
+def test_the_image_is_built_for_lambda_and_the_password_is_in_no_argument(deployed: Clone) -> None:
+    version, login, build, push = deployed.docker_calls()
+    assert version["arguments"][0] == "version"
+    assert login["arguments"][:4] == ["login", "--username", "AWS", "--password-stdin"]
+    assert login["stdin"]
+    assert login["stdin"] not in " ".join(login["arguments"])
+    assert build["arguments"][1:4] == ["--platform", "linux/amd64", "--provenance=false"]
+    assert build["arguments"][-2] == push["arguments"][1]
+
+
+def test_the_api_may_be_invoked_by_api_gateway_and_has_every_route(deployed: Clone) -> None:
+    found = state(deployed.cloud)
+    (api,) = found["apis"]
+    assert api["name"] == API
+    assert {"GET /customers", "POST /orders", "DELETE /customers/{customer_id}"} <= set(api["routes"])
+    assert ({"Service": "apigateway.amazonaws.com"}, "lambda:InvokeFunction") in found["functions"][API]["invoked by"]
+    variables = found["functions"][API]["Environment"]["Variables"]
+    assert variables["QUERY_EXECUTOR_FUNCTION"] == f"{EXECUTOR}:live"
+    assert variables["ACCESS"] == "api_key"
+
+
+def test_the_apis_role_may_invoke_one_function_and_write_its_logs(deployed: Clone) -> None:
+    iam = deployed.cloud.client("iam")
+    role = f"{API}-api_handler"
+    (name,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
+    policy = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+    assert policy == json.loads((deployed.folder / ".chalice" / "policy-dev.json").read_text())
+    assert iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"] == []
+
+
+def test_the_default_group_of_the_vpc_is_closed(deployed: Clone) -> None:
+    ec2 = deployed.cloud.client("ec2")
+    (vpc,) = [one["VpcId"] for one in ec2.describe_vpcs()["Vpcs"] if not one["IsDefault"]]
+    groups = ec2.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["SecurityGroups"]
+    (default,) = [one for one in groups if one["GroupName"] == "default"]
+    assert default["IpPermissions"] == default["IpPermissionsEgress"] == []
+
+
+def test_a_key_of_a_usage_plan_lets_in_and_is_told(deployed: Clone, first: tuple[Clone, Run]) -> None:
+    client = deployed.cloud.client("apigateway")
+    (key,) = client.get_api_keys(includeValues=True)["items"]
+    (plan,) = client.get_usage_plans()["items"]
+    assert plan["throttle"] == {"rateLimit": 50.0, "burstLimit": 100}
+    assert [one["id"] for one in client.get_usage_plan_keys(usagePlanId=plan["id"])["items"]] == [key["id"]]
+    _, run = first
+    url = f"{deployed.cloud.api_url}/customers?limit=10"
+    assert f"curl -H 'x-api-key: {key['value']}' '{url}'" in run.out
+    with urlopen(Request(url, headers={"x-api-key": key["value"]})) as answer:  # noqa: S310 - the cloud's own
+        assert json.loads(answer.read())["items"] == []  # the smoke test has cleaned up
+
+
+def test_the_migrations_have_made_the_tables_and_said_so(deployed: Clone, first: tuple[Clone, Run]) -> None:
+    rows = execute(deployed.cloud.database_url, "SELECT count(*) FROM demo.customers")
+    assert rows == [(0,)]
+    assert "Created the table demo.customers." in first[1].out
+
+
+def test_a_second_deploy_changes_nothing_and_says_so(deployed: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "true")
+    before, docker = state(deployed.cloud), deployed.docker_calls()
+    known = deployed.folder / ".chalice" / "deployed" / "dev.json"
+    chalices = json.loads(known.read_text())
+    known.unlink()
+    deployed.cloud.calls.clear()
+    run = deployed.run("deploy")
+    calls = [call.action for call in deployed.cloud.calls]
+    assert run, run.error
+    # The migrations were run, which found nothing to do, and when is kept.
+    changes = [one for one in calls if one.startswith(CHANGES) and "/invocations" not in one and "/tags/" not in one]
+    assert changes == []
+    assert run.out.count("nothing changed") == 6  # four stacks, the API and its settings
+    assert "ECR has it" in run.out
+    assert deployed.docker_calls() == docker
+    assert state(deployed.cloud) == before
+    (key,) = deployed.cloud.client("apigateway").get_api_keys(includeValues=True)["items"]
+    assert key["value"] not in run.out  # a workflow's log is read by others
+    assert '-H "x-api-key: $KEY"' in run.out
+    assert json.loads(known.read_text()) == chalices  # what Chalice itself had written
+
+
+def test_a_plan_of_what_is_deployed_says_that_nothing_would_change(deployed: Clone) -> None:
+    run = deployed.run("plan")
+    assert run, run.error
+    unchanged = [line for line in run.out.splitlines() if line.endswith(": nothing would change")]
+    assert len(unchanged) == len(run.out.splitlines()) - 1  # but for the migrations, which only the database knows
+
+
+def test_status_says_what_is_there(deployed: Clone) -> None:
+    run = deployed.run("status")
+    (tag,) = state(deployed.cloud)["images"][EXECUTOR]
+    said = dict(line.split(maxsplit=1) for line in run.out.splitlines() if not line.startswith("stack"))
+    assert said["image"] == tag
+    assert said["API"].startswith("https://")
+    assert said["migrations"].startswith("20")
+    assert run.out.count("CREATE_COMPLETE") == 4
+    assert "none rings" in said["alarms"]
+
+
+def test_smoke_alone_leaves_no_row(deployed: Clone) -> None:
+    run = deployed.run("smoke")
+    assert run, run.error
+    assert "POST /customers: 409" in run.out
+    assert execute(deployed.cloud.database_url, "SELECT * FROM demo.customers") == []
+
+
+def test_migrate_of_a_stage_runs_its_function(deployed: Clone) -> None:
+    deployed.cloud.calls.clear()
+    assert "Nothing to do" in deployed.run("migrate").out
+    assert any(f"{MIGRATIONS}/invocations" in call.action for call in deployed.cloud.calls)
+
+
+def test_logs_are_those_of_the_function_from_then_on(deployed: Clone) -> None:
+    client = deployed.cloud.client("logs")
+    group = f"/aws/lambda/{EXECUTOR}"
+    client.create_log_stream(logGroupName=group, logStreamName="one")
+    now = int(time.time() * 1000)
+    lines = [{"timestamp": now - 3_600_000, "message": "long ago"}, {"timestamp": now, "message": "just now"}]
+    client.put_log_events(logGroupName=group, logStreamName="one", logEvents=lines)
+    run = deployed.run("logs", "--function", "executor", "--since", "10m")
+    assert [line.partition(" ")[2] for line in run.out.splitlines()] == ["just now"]
+    assert len(deployed.run("logs", "--function", "executor", "--since", "2h").out.splitlines()) == 2
+
+
+def test_following_a_log_gives_each_line_once_as_it_comes(deployed: Clone) -> None:
+    client = deployed.cloud.client("logs")
+    group = f"/aws/lambda/{MIGRATIONS}"
+    client.create_log_stream(logGroupName=group, logStreamName="one")
+    waiting = ["first", "second"]
+
+    def write_one_more() -> None:
+        if not waiting:
+            raise KeyboardInterrupt
+        event = {"timestamp": int(time.time() * 1000), "message": waiting.pop(0)}
+        client.put_log_events(logGroupName=group, logStreamName="one", logEvents=[event])
+
+    said: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        said.extend(logs.lines(client, group, 60, follow=True, pause=write_one_more))
+    assert [line.partition(" ")[2] for line in said] == ["first", "second"]
+
+
+def test_a_log_that_is_not_there_is_said(deployed: Clone) -> None:
+    clone = deployed.again("never-deployed")
+    run = clone.run("logs", "--stage", "prod")
+    assert run.error.startswith("error: There is no log group /aws/lambda/crud-api-prod: has the stage been deployed")
+
+
+def test_the_status_of_a_stage_that_was_never_deployed_is_that_nothing_is_there(deployed: Clone) -> None:
+    run = deployed.run("status", "--stage", "prod")
+    assert run, run.error
+    assert run.out.count("not there") == 8

@@ -1,0 +1,132 @@
+"""Whatever state an earlier run has left a stack in: waited for, cleared away, or explained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from infra.errors import StackError
+from infra.stacks import Stacks
+from tests.infrastructure.clone import Clone, cloned
+
+pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse:UserWarning")
+
+STACK = "crud-api-dev-network"
+
+
+@dataclass
+class Watched:
+    """Stacks of an account, what they said, and how often they looked again."""
+
+    clone: Clone
+    said: list[str] = field(default_factory=list)
+    pauses: int = 0
+
+    def deploy(self, **told: str) -> bool:
+        return self.stacks.deploy(STACK, "network", {"Stage": "dev", **told})
+
+    def busy(self, *statuses: str) -> None:
+        self.clone.cloud.busy[STACK] = list(statuses)
+
+    @property
+    def stacks(self) -> Stacks:
+        return Stacks(self.clone.cloud.client("cloudformation"), self.said.append, self._pause)
+
+    def _pause(self) -> None:
+        self.pauses += 1
+
+    @property
+    def vpc(self) -> str:
+        return self.stacks.outputs(STACK)["VpcId"]
+
+
+@pytest.fixture(scope="module")
+def account(workplace: Path, postgres_url: str) -> Iterator[Clone]:
+    with cloned(workplace, postgres_url) as clone:
+        yield clone
+
+
+@pytest.fixture
+def watched(account: Clone) -> Watched:
+    """No stack, and nothing said of one."""
+    account.cloud.busy.clear()
+    account.cloud.events.clear()
+    Watched(account).stacks.delete(STACK)
+    account.cloud.calls.clear()
+    return Watched(account)
+
+
+def test_what_a_killed_run_began_is_waited_for(watched: Watched) -> None:
+    watched.deploy()
+    vpc = watched.vpc
+    watched.busy("UPDATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
+    assert watched.deploy(DatabasePort="6000")
+    assert watched.pauses == 2
+    assert "waiting for an earlier run (UPDATE_IN_PROGRESS)" in watched.said
+    assert watched.vpc == vpc
+    assert watched.stacks.outputs(STACK)["DatabasePort"] == "6000"
+
+
+@pytest.mark.parametrize("status", ["ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "REVIEW_IN_PROGRESS"])
+def test_a_first_creation_that_failed_is_made_anew(watched: Watched, status: str) -> None:
+    watched.deploy()
+    vpc = watched.vpc
+    watched.busy(status)
+    assert watched.deploy()
+    assert watched.vpc != vpc
+    assert f"deleting what an earlier run left ({status})" in watched.said
+
+
+def test_a_stack_that_is_stuck_is_explained(watched: Watched) -> None:
+    watched.deploy()
+    watched.busy("UPDATE_ROLLBACK_FAILED", "UPDATE_ROLLBACK_FAILED")
+    with pytest.raises(
+        StackError, match="aws cloudformation continue-update-rollback --stack-name crud-api-dev-network"
+    ):
+        watched.deploy(SecretsEndpoint="true")
+
+
+def test_a_failure_is_told_by_its_first_cause_and_what_to_do(watched: Watched) -> None:
+    watched.busy("CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "ROLLBACK_COMPLETE")
+    watched.clone.cloud.events = [
+        ("SubnetA", "AWS::EC2::Subnet", "CREATE_FAILED", "Resource creation cancelled"),
+        (
+            "Executor",
+            "AWS::Lambda::Function",
+            "CREATE_FAILED",
+            "decreases account's UnreservedConcurrentExecution below 10",
+        ),
+    ]
+    with pytest.raises(StackError) as raised:
+        watched.deploy()
+    ended, reason, advice = str(raised.value).splitlines()
+    assert ended == "crud-api-dev-network ended as ROLLBACK_COMPLETE."
+    assert reason == ("Executor (AWS::Lambda::Function): decreases account's UnreservedConcurrentExecution below 10")
+    assert "Ask for more at Service Quotas" in advice
+    assert any(line.startswith("CREATE_FAILED") and "Executor" in line for line in watched.said)
+    assert watched.pauses == 2
+
+
+def test_a_status_from_before_is_not_taken_for_the_end(watched: Watched) -> None:
+    watched.deploy()
+    watched.clone.cloud.late_events = 2
+    assert watched.deploy(DatabasePort="6001")
+    assert watched.pauses == 2
+
+
+def test_what_is_as_it_should_be_is_left(watched: Watched) -> None:
+    watched.deploy()
+    assert not watched.deploy()
+    assert watched.stacks.plan(STACK, "network", {"Stage": "dev"}) == []
+
+
+def test_deleting_waits_until_it_is_gone_and_a_second_time_says_so(watched: Watched) -> None:
+    watched.deploy()
+    watched.busy("CREATE_COMPLETE", "DELETE_IN_PROGRESS", "DELETE_IN_PROGRESS")
+    assert watched.stacks.delete(STACK)
+    assert watched.pauses == 2
+    assert watched.stacks.status(STACK) is None
+    assert not watched.stacks.delete(STACK)

@@ -1,0 +1,68 @@
+"""What a command says when it cannot go on: why, and what to do."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from infra import errors, logs
+from infra.__main__ import main
+from infra.stack_events import ADVICE, advice
+
+COMMANDS = ["run", "migrate", "deploy", "plan", "status", "logs", "smoke", "destroy"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_says_what_it_does(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as raised:
+        main([command, "--help"])
+    assert raised.value.code == 0
+    assert f"usage: python -m infra {command}" in capsys.readouterr().out
+
+
+def test_help_and_the_local_commands_do_not_wait_for_boto3_and_chalice() -> None:
+    check = "import infra.__main__, sys; sys.exit(bool({'boto3', 'botocore', 'chalice'} & sys.modules.keys()))"
+    assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
+
+
+def test_a_stage_that_is_none_is_an_error_and_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "--stage", "nowhere"]) == 1
+    assert capsys.readouterr().err.startswith("error: .chalice/config.json has no stage nowhere to deploy")
+
+
+@pytest.mark.parametrize(
+    ("reason", "says"),
+    [
+        ("User: arn:aws:iam::1:user/x is not authorized to perform: iam:CreateRole", "lacks that right"),
+        ("decreases account's UnreservedConcurrentExecution below its minimum value", "Service Quotas"),
+        ("/aws/lambda/crud-api-dev already exists in stack", "aws logs delete-log-group"),
+        ("private-dns-enabled cannot be set: a conflicting DNS domain", 'SecretsEndpoint to "false"'),
+        ("something nobody has seen", "then run this again"),
+    ],
+)  # fmt: skip
+def test_a_reason_of_cloudformation_comes_with_what_to_do(reason: str, says: str) -> None:
+    assert says in advice(reason)
+
+
+def test_every_advice_is_a_sentence() -> None:
+    assert all(what.endswith(".") for _, what in ADVICE)
+
+
+def test_every_error_of_a_command_is_told_as_one() -> None:
+    kinds = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, Exception)]
+    assert len(kinds) == 9
+    assert all(issubclass(one, errors.CommandError) for one in kinds)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("30s", 30), ("10m", 600), ("2h", 7200), ("1d", 86400)])
+def test_since_takes_a_number_and_a_unit(text: str, seconds: int) -> None:
+    assert logs.seconds(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["10", "m", "1w", "-1m", ""])
+def test_since_refuses_anything_else(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["logs", f"--since={text}"])
+    assert "is not a time like 30s, 10m, 2h or 1d" in capsys.readouterr().err

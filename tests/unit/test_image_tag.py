@@ -1,0 +1,68 @@
+"""The tag of the executor's image: a hash of what goes into the image, and of nothing else."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from docker.utils.build import exclude_paths
+
+from infra.image import content_tag, context_files
+from infra.stage import PROJECT
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    shutil.copytree(PROJECT / "query_executor", tmp_path / "query_executor")
+    shutil.copy(PROJECT / ".dockerignore", tmp_path)
+    return tmp_path
+
+
+def test_it_stays_when_only_times_and_what_is_ignored_change(project: Path) -> None:
+    tag = content_tag(project, "x86_64")
+    for path in project.rglob("*"):
+        os.utime(path, (0, 0))
+    (project / "query_executor" / "__pycache__").mkdir(exist_ok=True)
+    (project / "query_executor" / "__pycache__" / "x.pyc").write_bytes(b"x")
+    (project / "query_executor" / "requirements.in").write_text("something")
+    (project / "README.md").write_text("something")
+    assert content_tag(project, "x86_64") == tag
+
+
+def test_it_does_not_depend_on_the_order_of_files(project: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    other = tmp_path_factory.mktemp("other")
+    for path in sorted(project.rglob("*"), reverse=True):
+        if path.is_file():
+            copied = other / path.relative_to(project)
+            copied.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, copied)
+    assert content_tag(other, "x86_64") == content_tag(project, "x86_64")
+    assert context_files(other) == sorted(context_files(other))  # whatever order a file system has
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", "handler.py", "requirements.txt", "migrations/0001-create-tables.sql"])
+def test_it_changes_with_each_file_of_the_image(project: Path, name: str) -> None:
+    tag = content_tag(project, "x86_64")
+    path = project / "query_executor" / name
+    path.write_text(path.read_text() + " ")
+    assert content_tag(project, "x86_64") != tag
+
+
+def test_it_changes_with_the_name_of_a_file_and_the_architecture(project: Path) -> None:
+    tag = content_tag(project, "x86_64")
+    assert content_tag(project, "arm64") != tag
+    (project / "query_executor" / "handler.py").rename(project / "query_executor" / "handling.py")
+    assert content_tag(project, "x86_64") != tag
+
+
+def test_its_files_are_those_that_docker_sends() -> None:
+    """By Docker's own client, which takes the Dockerfile along though it is ignored."""
+    patterns = [line for line in (PROJECT / ".dockerignore").read_text().splitlines() if line and line[0] != "#"]
+    sent = {
+        path
+        for path in exclude_paths(str(PROJECT), patterns, "query_executor/Dockerfile")
+        if (PROJECT / path).is_file()
+    }
+    assert set(context_files(PROJECT)) == sent - {"query_executor/Dockerfile", ".dockerignore"}

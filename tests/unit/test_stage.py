@@ -1,0 +1,166 @@
+"""A stage of .chalice/config.json: what is read of it, and that a slip in it is refused by its name."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chalice.config import Config
+
+from infra import checks, parameters
+from infra.budget import BudgetError
+from infra.errors import ConfigError, RefusedError
+from infra.stage import PROJECT, Stage
+
+CONFIG = json.loads((PROJECT / ".chalice" / "config.json").read_text())
+NETWORK = {
+    "VpcId": "vpc-1", "SubnetIds": "subnet-1,subnet-2", "DatabaseSecurityGroupId": "sg-1",
+    "ExecutorSecurityGroupId": "sg-2", "DatabasePort": "5432",
+}  # fmt: skip
+OWN = {"DatabaseHost": "mine.example", "DatabaseName": "shop", "SecretArn": "arn:1", "OwnerSecretArn": "arn:2"}
+
+
+def executor(**members: Any) -> dict[str, Any]:
+    return {"lambda_functions": {"query_executor": {"reserved_concurrency": 5, **members}}}
+
+
+def stage(name: str = "dev", **sections: Any) -> Stage:
+    """The stage of this repository with members of its own; a member of None is left out for all stages."""
+    disk = copy.deepcopy(CONFIG)
+    for section, members in sections.items():
+        if members is None:
+            disk.pop(section, None)
+            disk["stages"][name].pop(section, None)
+        else:
+            disk["stages"][name][section] = {**disk["stages"][name].get(section, {}), **members}
+    return Stage.from_config(name, Config(name, config_from_disk=disk), Path())
+
+
+@pytest.mark.parametrize("name", ["dev", "prod"])
+def test_the_stages_of_this_repository_can_be_deployed(name: str) -> None:
+    loaded = Stage.load(name)
+    checks.refuse_public(loaded, allow_public=False)
+    checks.require_way_to_secrets(loaded)
+    assert (loaded.prefix, loaded.api_stage, loaded.access) == (f"crud-api-{name}", "api", "api_key")
+    assert loaded.config.environment_variables["API_NAME"] == f"crud-api-{name}"
+
+
+def test_local_and_a_stage_that_is_none_are_not_deployed() -> None:
+    for name in ("local", "production"):
+        with pytest.raises(ConfigError, match=f"no stage {name} to deploy; it has dev, prod"):
+            Stage.load(name)
+
+
+def test_a_folder_that_is_no_project_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"config\.json: Unable to load the project config file"):
+        Stage.load("dev", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("sections", "says"),
+    [
+        ({"network": {"VpcID": "vpc-1"}}, "unknown member in stage dev: network: VpcID"),
+        ({"network": {"Stage": "prod"}}, "unknown member in stage dev: network: Stage"),
+        ({"network": {"FlowLogs": None}}, "stage dev: network: Expected"),
+        ({"database": {"stak": {}}}, "stage dev: database: Object contains unknown field `stak`"),
+        ({"database": {"max_connections": "100"}}, "max_connections must be a whole number"),
+        ({"database": {"stack": {"Size": "1"}}}, r"unknown member in stage dev: database.stack: Size"),
+        ({"database": {"own": {"Host": "x"}}}, r"unknown member in stage dev: database.own: Host"),
+        ({"database": {"stack": None}}, r'no database. Say "database": {"stack": {}}'),
+        ({"alarms": {"slow_ms": "2000"}}, r"stage dev: alarms: Expected `int`, got `str` - at `\$.slow_ms`"),
+        ({"gateway": {"throtle": {}}}, "stage dev: gateway has no throtle"),
+        (executor(memory=512), "Object contains unknown field `memory`"),
+        (executor(environment_variables={"STATMENT": "1"}), "Object contains unknown field `STATMENT`"),
+        ({"environment_variables": {"API_NAME": "crud-api"}}, "API_NAME must be 'crud-api-dev', not 'crud-api'"),
+        ({"environment_variables": {"QUERY_EXECUTOR_FUNCTION": "mine"}}, "QUERY_EXECUTOR_FUNCTION must be"),
+        ({"lambda_memory": {}}, r"unknown member in stages.dev: lambda_memory"),
+    ],
+)  # fmt: skip
+def test_a_slip_is_refused_by_its_name(sections: dict[str, Any], says: str) -> None:
+    with pytest.raises((ConfigError, BudgetError), match=says):
+        stage(**sections)
+
+
+def test_an_executor_that_nothing_bounds_is_refused() -> None:
+    with pytest.raises(BudgetError, match="stage dev: the executor has no reserved_concurrency"):
+        stage(lambda_functions={"query_executor": {}})
+
+
+def test_a_stage_that_says_nothing_of_access_asks_for_a_key() -> None:
+    assert stage(environment_variables={"ACCESS": ""}).access == "api_key"
+
+
+def test_a_public_stage_needs_the_flag() -> None:
+    public = stage(environment_variables={"ACCESS": "none"})
+    with pytest.raises(RefusedError, match="add --allow-public"):
+        checks.refuse_public(public, allow_public=False)
+    checks.refuse_public(public, allow_public=True)
+
+
+@pytest.mark.parametrize(
+    ("sections", "who"),
+    [
+        ({"network": {"SecretsEndpoint": False}}, "the migrations would read"),
+        (
+            {"network": {"SecretsEndpoint": False}, "database": {"stack": None, "own": OWN}},
+            "the executor and the migrations would read",
+        ),
+    ],
+)
+def test_a_password_that_could_not_be_read_is_refused(sections: dict[str, Any], who: str) -> None:
+    with pytest.raises(ConfigError, match=f'{who} a password .* Set network.SecretsEndpoint to "true"'):
+        checks.require_way_to_secrets(stage(**sections))
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"network": {"SecretsEndpoint": False}, "database": {"own": {"OwnerSecretArn": ""}}},
+        {"network": {"SecretsEndpoint": False, "VpcId": "vpc-1", "SubnetIds": "subnet-1,subnet-2"}},
+    ],
+)
+def test_without_a_password_or_in_ones_own_network_no_endpoint_is_asked_for(sections: dict[str, Any]) -> None:
+    checks.require_way_to_secrets(stage(**sections))
+
+
+def test_the_executors_settings_go_by_chalices_precedence() -> None:
+    told = parameters.executor(
+        stage(lambda_functions={"query_executor": {"reserved_concurrency": 7}}), NETWORK, {}, "uri:1"
+    )
+    assert told["ReservedConcurrency"] == "7"
+    assert (told["MemorySize"], told["Timeout"], told["StatementMs"]) == ("512", "25", "20000")
+
+
+def test_a_release_differs_when_anything_of_it_does_and_not_otherwise() -> None:
+    def release(uri: str = "uri:1", **sections: Any) -> str:
+        return parameters.executor(stage(**sections), NETWORK, {}, uri)["Release"]
+
+    assert release() == release()
+    assert release("uri:2") != release()
+    assert release(alarms={"slow_ms": 9}) == release()
+    assert release(lambda_functions={"query_executor": {"reserved_concurrency": 9}}) != release()
+
+
+def test_a_database_of_ones_own_goes_before_the_outputs_of_a_stack() -> None:
+    outputs = {"DatabaseHost": "proxy", "OwnerHost": "instance", "OwnerSecretArn": "arn:rds", "DatabaseInstance": "i"}
+    told = parameters.executor(stage(database={"own": {"OwnerSecretArn": ""}}), NETWORK, outputs, "uri:1")
+    assert (told["DatabaseHost"], told["OwnerHost"], told["OwnerSecretArn"]) == ("proxy", "instance", "")
+    assert "DatabaseInstance" not in told
+
+
+def test_the_owner_of_ones_own_database_connects_where_the_executor_does() -> None:
+    own = {"DatabaseHost": "mine.example", "DatabaseName": "shop", "DatabaseResourceId": "db-1", "DatabasePort": 6432}
+    mine = stage(database={"stack": None, "own": own})
+    told = parameters.executor(mine, {**NETWORK, "DatabasePort": "6432"}, {}, "uri:1")
+    assert (told["OwnerHost"], told["OwnerResourceId"], told["DatabasePort"]) == ("mine.example", "db-1", "6432")
+    assert parameters.network(mine)["DatabasePort"] == "6432"
+
+
+def test_the_metrics_of_the_stages_do_not_mix() -> None:
+    outputs = {"ExecutorFunctionName": "f"}
+    told = [parameters.observability(stage(name), outputs, {}) for name in ("dev", "prod")]
+    assert [one["ApiName"] for one in told] == ["crud-api-dev", "crud-api-prod"]
+    assert (told[0]["ManyConnections"], told[0]["NearTimeoutMs"]) == ("80", "22500")
