@@ -27,18 +27,20 @@ def compiled(project: Path) -> Iterator[Path]:
             (folder / shared).symlink_to(project / shared)
         vendor = shutil.copytree(project / "vendor", folder / "vendor", ignore=shutil.ignore_patterns("__pycache__"))
         for source in list(vendor.rglob("*.py")):
-            _compile(source, source.parent)
+            _compile(source, vendor, source.parent.relative_to(vendor))
         for package, patterns in _ADDED.items():
             for pattern in patterns:
                 for source in _folder(package).glob(pattern):
-                    _compile(source, vendor / package)
+                    _compile(source, vendor, Path(package))
         yield folder
 
 
-def _compile(source: Path, folder: Path) -> None:
-    """Put the cache of a source where Python looks for it when the source is in `folder`."""
-    cache = importlib.util.cache_from_source(str(folder / source.name), optimization="")
-    py_compile.compile(str(source), cache, doraise=True, invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH)
+def _compile(source: Path, vendor: Path, package: Path) -> None:
+    """Put the cache of a source where Python looks for it in this package."""
+    cache = importlib.util.cache_from_source(str(vendor / package / source.name), optimization="")
+    shown = str(Path("/var/task", package, source.name))  # in Lambda; a path of here would make each build another one
+    by_hash = py_compile.PycInvalidationMode.CHECKED_HASH
+    py_compile.compile(str(source), cache, shown, doraise=True, invalidation_mode=by_hash)
 
 
 def _folder(package: str) -> Path:
