@@ -102,5 +102,7 @@ def if_match(request: Request) -> Sequence[str] | None:
 
 def if_none_match(request: Request, etag: str) -> bool:
     """Whether the client has this version already (RFC 9110, section 13.1.2)."""
-    header = request.headers.get("if-none-match", "")
+    header = request.headers.get("if-none-match")
+    if header is None:
+        return False
     return header.strip() == "*" or any(tag == etag for _, tag in _ETAG.findall(header))
