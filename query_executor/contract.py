@@ -196,6 +196,12 @@ class Failure:
         self.retry_after_ms = retry_after_ms
 
 
+# The members of a request and of a statement; a request of one statement can have the latter itself.
+_OF_REQUEST = frozenset(Request.__slots__)
+_OPTIONS = _OF_REQUEST - {"statements"}
+_OF_STATEMENT = frozenset(Statement.__slots__)
+
+
 def _to_json(body: object) -> bytes:
     return json.dumps(body, separators=(",", ":")).encode()
 
@@ -206,9 +212,14 @@ def encode_request(request: Request, to_json: Callable[[object], bytes] = _to_js
     Raises `InvalidRequestError` for a number that JSON does not have, and when Lambda would refuse the size.
     """
     body: dict[str, object] = {"statements": [_statement_to_wire(one) for one in request.statements]}
-    for name in ("read_only", "deadline_ms", "max_rows", "request_id"):
-        if (value := getattr(request, name)) is not None and value is not False:
-            body[name] = value
+    if request.read_only:
+        body["read_only"] = True
+    if request.deadline_ms is not None:
+        body["deadline_ms"] = request.deadline_ms
+    if request.max_rows is not None:
+        body["max_rows"] = request.max_rows
+    if request.request_id is not None:
+        body["request_id"] = request.request_id
     payload = to_json(body)
     if len(payload) > MAX_REQUEST_BYTES:
         raise InvalidRequestError(f"the request has {len(payload)} bytes, Lambda takes {MAX_REQUEST_BYTES}")
@@ -219,17 +230,16 @@ def parse_request(event: object) -> Request:
     """The request that a Lambda event holds. Raises `InvalidRequestError`."""
     body = _object(event, "the request")
     if "sql" in body:
-        own = {name: body.pop(name) for name in Statement.__slots__ if name in body}
-        statements = [_statement(own, 0, "")]
+        statements = [_statement({name: body[name] for name in body if name in _OF_STATEMENT}, 0, "")]
+        _refuse_others(body, _OPTIONS | _OF_STATEMENT, "")
     else:
-        listed = body.pop("statements", None)
+        _refuse_others(body, _OF_REQUEST, "")
+        listed = body.get("statements")
         if not isinstance(listed, list) or not listed:
             raise InvalidRequestError("statements must be an array of at least one statement (or give sql)")
         statements = [_statement(one, n, f"statements[{n}].") for n, one in enumerate(listed)]
-    read_only, request_id = body.pop("read_only", False), body.pop("request_id", None)
+    read_only, request_id = body.get("read_only", False), body.get("request_id")
     deadline_ms, max_rows = _count(body, "deadline_ms", "", least=1), _count(body, "max_rows", "", least=1)
-    if body:
-        raise InvalidRequestError(f"{min(body)} is not known")
     if not isinstance(read_only, bool):
         raise InvalidRequestError("read_only must be true or false")
     if request_id is not None:
@@ -310,11 +320,16 @@ def _is_finite(number: float) -> bool:
 def _object(value: object, name: str) -> dict[str, object]:
     if not isinstance(value, dict):
         raise InvalidRequestError(f"{name} must be an object")
-    return dict(value)
+    return value
+
+
+def _refuse_others(body: dict[str, object], known: frozenset[str], at: str) -> None:
+    if not body.keys() <= known:
+        raise InvalidRequestError(f"{at}{min(body.keys() - known)} is not known")
 
 
 def _count(body: dict[str, object], name: str, at: str, *, least: int) -> int | None:
-    value = body.pop(name, None)
+    value = body.get(name)
     if value is None:
         return None
     if type(value) is not int or value < least:
@@ -324,10 +339,9 @@ def _count(body: dict[str, object], name: str, at: str, *, least: int) -> int | 
 
 def _statement(value: object, number: int, at: str) -> Statement:
     body = _object(value, at.rstrip("."))
-    sql, params, batch = body.pop("sql", None), body.pop("params", None), body.pop("batch", None)
+    _refuse_others(body, _OF_STATEMENT, at)
+    sql, params, batch = body.get("sql"), body.get("params"), body.get("batch")
     expect_rows = _count(body, "expect_rows", at, least=0)
-    if body:
-        raise InvalidRequestError(f"{at}{min(body)} is not known")
     if not isinstance(sql, str):
         raise InvalidRequestError(f"{at}sql must be a string")
     _check_text(sql, f"{at}sql")
@@ -341,14 +355,12 @@ def _statement(value: object, number: int, at: str) -> Statement:
 
 
 def _params(value: object, number: int, at: str) -> dict[str, Param]:
-    if not isinstance(value, dict):
-        raise InvalidRequestError(f"{at} must be an object")
     return {
         # Most are text with nothing in it to look at, which the first three conditions tell soonest.
         name: one
         if isinstance(one, str) and one.isascii() and "\x00" not in one
         else _param(one, number, f"{at}.{name}")
-        for name, one in value.items()
+        for name, one in _object(value, at).items()
     }
 
 

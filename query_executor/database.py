@@ -37,8 +37,8 @@ class Database:
         """
         scanned = [(self._scan(one.sql), one) for one in request.statements]
         for number, (statement, one) in enumerate(scanned):
-            for params in [one.params] if one.batch is None else one.batch:
-                check(params, statement.names, f"statements[{number}].params")
+            for params in (one.params,) if one.batch is None else one.batch:
+                check(params, statement.names, number)
         if self._kept is None or self._settings is None:
             self._settings = self._read_settings()
             self._kept = KeptConnection(self._settings)

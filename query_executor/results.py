@@ -89,7 +89,7 @@ class ReplySize:
     @property
     def fits(self) -> bool:
         """Whether Lambda lets them through."""
-        return self.bytes <= MAX_REPLY_BYTES
+        return self._counted + self._estimated <= MAX_REPLY_BYTES
 
 
 def _estimate(rows: Sequence[Sequence[Value]]) -> int:

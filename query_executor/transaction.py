@@ -86,7 +86,8 @@ class Transaction:
                     if discards and not statement.is_setting:
                         discards, self._discard = False, "DISCARD SEQUENCES; "
                     result = self._result(source, statement, one)
-                    self._expect(statement, one, result)
+                    if one.expect_rows is not None:
+                        self._expect(statement, one.expect_rows, result)
                     self._results.append(cut(result, self._max_rows))
                     self._check_size(statement)
                 at = None
@@ -165,10 +166,10 @@ class Transaction:
             rows += new
         return Result(result.columns, rows, len(rows))
 
-    def _expect(self, statement: ScannedStatement, one: Statement, result: Result) -> None:
-        if one.expect_rows is not None and result.row_count != one.expect_rows:
+    def _expect(self, statement: ScannedStatement, expected: int, result: Result) -> None:
+        if result.row_count != expected:
             counted = not statement.is_query or self._max_rows is None or len(result.rows) <= self._max_rows
-            rows = f"{'' if counted else 'at least '}{result.row_count} rows, not {one.expect_rows}"
+            rows = f"{'' if counted else 'at least '}{result.row_count} rows, not {expected}"
             raise _GivenUpError(contract.EXPECTATION_FAILED, f"the statement met {rows}")
 
     def _check_size(self, statement: ScannedStatement) -> None:

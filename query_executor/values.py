@@ -56,15 +56,17 @@ class Literal:
         return (self.literal + self.cast).encode()
 
 
-def check(params: Mapping[str, Param], names: frozenset[str], at: str) -> None:
-    """Raise `InvalidRequestError` unless the params are those of the statement, with types that are known."""
+def check(params: Mapping[str, Param], names: frozenset[str], number: int) -> None:
+    """Raise `InvalidRequestError` unless the params are those of that statement, with types that are known."""
     if params.keys() != names:
+        at = f"statements[{number}].params"
         if missing := names - params.keys():
             raise InvalidRequestError(f"{at} lacks {', '.join(sorted(missing))}")
         raise InvalidRequestError(f"{at}.{min(params.keys() - names)} is not in its sql")
     for name, param in params.items():
         if isinstance(param, Typed) and param.type not in types.CASTS:
-            raise InvalidRequestError(f"{at}.{name}.type must be one of {', '.join(sorted(types.CASTS))}")
+            at = f"statements[{number}].params.{name}"
+            raise InvalidRequestError(f"{at}.type must be one of {', '.join(sorted(types.CASTS))}")
 
 
 def bind(params: Mapping[str, Param], results: Sequence[Result]) -> dict[str, object]:
