@@ -30,7 +30,8 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run deploy plan migrate status key logs smoke destroy test soak bench check openapi browser swagger-ui format clean
+.PHONY: help run deploy plan migrate status key logs smoke destroy test soak mutants bench check openapi browser \
+	swagger-ui format clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -67,10 +68,13 @@ destroy: $(RUNS) ## Delete a stage from AWS, but for its database; [STAGE=dev]
 	@exec $(BIN)/python -m infra destroy --stage $(STAGE)
 
 test: $(DEVELOPS) $(LAMBDA_FRONT_END) ## Run all tests and measure their coverage
-	$(BIN)/python -m pytest --cov
+	$(BIN)/python -m pytest --cov --numprocesses auto --dist loadfile
 
-soak: $(DEVELOPS) ## Run what takes longer: a hundred faults under load
+soak: $(DEVELOPS) ## Run what takes longer: a hundred faults under load, 10,000 cases of Schemathesis
 	$(BIN)/python -m pytest -m soak -s
+
+mutants: $(DEVELOPS) $(LAMBDA_FRONT_END) ## See that the tests find each of the mutations in tests/mutants
+	$(BIN)/python -m tests.mutants
 
 bench: $(BENCHES) $(LAMBDA_FRONT_END) ## Measure the API against its peers and write docs/performance.md; 5 minutes, Linux only
 	$(VENV)/bench/bin/python -m bench all

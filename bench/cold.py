@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 from bench.events import event, existing_key
 from bench.registry import BARE, OURS, PEERS
 from bench.warm import rotated
+from infra.compiled import compiled
 from query_executor.database import Database
 from query_executor.handler import create_handler
 from query_executor.settings import Settings
@@ -33,7 +34,7 @@ RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath", "urllib3", "python-dat
 CLIENT = {"AWS_DEFAULT_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none"}
 YARDSTICK = "import chalice, make a boto3 Lambda client"
 API, API_PACKAGED, EXECUTOR = "API function", "API function, as Chalice packages it", "executor function"
-API_COMPILED = "API function, the same with compiled caches"
+API_DEPLOYED = "API function, as our deploy packages it"
 
 
 class Start(NamedTuple):
@@ -50,13 +51,16 @@ def run(url: str, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
     """{"rows": {name: {"ms", "ratio", "of", "low", "high", "memory_kb"}}, "sizes": {name: bytes}}."""
     with TemporaryDirectory(prefix="bench-") as name, invoked(url) as endpoint:
         folder = Path(name)
-        package = packaged(folder)
+        clone = cloned(folder)
+        packages = {API_PACKAGED: packaged(clone, folder / "plain")}
+        with compiled(clone) as build:
+            packages[API_DEPLOYED] = packaged(build, folder / "deployed")
         sizes = {
-            "API function, zip": (folder / "out" / "deployment.zip").stat().st_size,
-            "API function, unpacked": size(package),
+            "API function, zip": (folder / "deployed" / "out" / "deployment.zip").stat().st_size,
+            "API function, unpacked": size(packages[API_DEPLOYED]),
             "executor's image above AWS's base": executor_size(),
         }
-        starts = kinds(url, endpoint, package, folder)
+        starts = kinds(url, endpoint, packages, folder)
         taken: dict[str, list[tuple[float, int]]] = {each: [] for each in starts}
         for number in range(-1, rounds):  # the first round reads everything from the disk once
             for each in rotated(list(starts), number):
@@ -66,7 +70,7 @@ def run(url: str, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
             say(f"round {number + 1} of {rounds}")
     rows = {}
     for each, values in taken.items():
-        base = YARDSTICK if each in {YARDSTICK, API, API_PACKAGED, API_COMPILED} else BARE.name
+        base = YARDSTICK if each in {YARDSTICK, API, API_PACKAGED, API_DEPLOYED} else BARE.name
         ratios = [mine[0] / its[0] for mine, its in zip(values, taken[base], strict=True)]
         low, middle, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
         rows[each] = {
@@ -80,7 +84,7 @@ def run(url: str, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
     return {"rounds": rounds, "rows": rows, "sizes": sizes}
 
 
-def kinds(url: str, endpoint: str, package: Path, folder: Path) -> dict[str, Start]:
+def kinds(url: str, endpoint: str, packages: Mapping[str, Path], folder: Path) -> dict[str, Start]:
     """What is started."""
     get = event("GET", key=existing_key(1))
     database = {"DATABASE_URL": url}
@@ -91,8 +95,10 @@ def kinds(url: str, endpoint: str, package: Path, folder: Path) -> dict[str, Sta
     return {
         YARDSTICK: Start("bench.cold_starts.chalice_boto3", "handler", get, CLIENT),
         API: Start("app", "app", get, api),
-        API_PACKAGED: Start("app", "app", get, {**api, "PYTHONDONTWRITEBYTECODE": "1"}, (package, runtime)),
-        API_COMPILED: Start("app", "app", get, api, (compiled(package), runtime)),
+        **{
+            name: Start("app", "app", get, {**api, "PYTHONDONTWRITEBYTECODE": "1"}, (package, runtime))
+            for name, package in packages.items()
+        },
         BARE.name: Start(f"bench.peers.{BARE.module}", "handler", get, database),
         EXECUTOR: Start("query_executor.handler", "handle", sql, database),
         **{
@@ -149,13 +155,17 @@ def invoked(url: str) -> Iterator[str]:
     database.close()
 
 
-def packaged(folder: Path) -> Path:
-    """What `chalice package` makes of the API function, unpacked."""
+def cloned(folder: Path) -> Path:
+    """A copy of the project as it is in a clone."""
     ignored = shutil.ignore_patterns(".venv", ".git", "__pycache__", "deployments", "bench", "tests", "docs")
-    clone = shutil.copytree(ROOT, folder / "clone", symlinks=True, ignore=ignored)
+    return shutil.copytree(ROOT, folder / "clone", symlinks=True, ignore=ignored)
+
+
+def packaged(project: Path, folder: Path) -> Path:
+    """What `chalice package` makes of the API function, unpacked."""
     subprocess.run(
         [Path(sys.executable).with_name("chalice"), "package", "--stage", "dev", folder / "out"],
-        cwd=clone,
+        cwd=project,
         env={"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONDONTWRITEBYTECODE": "1", **CLIENT},
         check=True,
         capture_output=True,
@@ -163,14 +173,6 @@ def packaged(folder: Path) -> Path:
     with zipfile.ZipFile(folder / "out" / "deployment.zip") as archive:
         archive.extractall(folder / "unzipped")
     return folder / "unzipped"
-
-
-def compiled(package: Path) -> Path:
-    """A copy of the package with caches that hold whatever the files' times are, as a zip's are not the sources'."""
-    copy = shutil.copytree(package, package.with_name("compiled"))
-    command = [sys.executable, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]
-    subprocess.run([*command, copy], check=True)
-    return copy
 
 
 def size(folder: Path) -> int:

@@ -130,7 +130,7 @@ def _memory(result: Result) -> list[list[str]]:
     rows = []
     for memory_mb in (256, 512, 1024, 1769):
         slower = 1769 / memory_mb
-        starts = [f"{result['rows'][name]['ms'] * slower:.0f}" for name in (cold.API_PACKAGED, cold.EXECUTOR)]
+        starts = [f"{result['rows'][name]['ms'] * slower:.0f}" for name in (cold.API_DEPLOYED, cold.EXECUTOR)]
         billed_ms = math.ceil(2 + 1 * slower)
         rows.append([f"{memory_mb} MB", *starts, f"{memory_mb / 1024 * billed_ms * 1000 * 0.0000166667:.3f}"])
     return rows

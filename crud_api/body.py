@@ -30,9 +30,7 @@ def parse_json(text: str) -> Any:
     if not text:
         raise MalformedBodyError("The request has no body; it needs JSON.")
     try:
-        value = json.loads(
-            text, parse_int=_integer, parse_float=_decimal, parse_constant=Decimal, object_pairs_hook=_unique
-        )
+        value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise MalformedBodyError(f"Not JSON at line {error.lineno}, column {error.colno}: {error.msg}.") from None
     except RecursionError:
@@ -74,3 +72,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice, _ = Counter(name for name, _ in pairs).most_common(1)[0]
         raise MalformedBodyError(f"The body names a field twice in one object: {twice[:_MAX_NAME]!a}.")
     return body
+
+
+_DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_decimal, parse_constant=Decimal, object_pairs_hook=_unique)

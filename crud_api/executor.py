@@ -33,7 +33,8 @@ class LambdaExecutor:
 
         try:
             client = self._client or self._create_client()
-            response = client.invoke(FunctionName=self._function_name, Payload=encode_request(request))
+            event = encode_request(request, msgspec.json.encode)
+            response = client.invoke(FunctionName=self._function_name, Payload=event)
             payload = response["Payload"].read()
         except exceptions.ClientError as error:
             raise _refused(error.response["Error"]["Code"]) from error
@@ -72,7 +73,7 @@ class InProcessExecutor:
 
     def __call__(self, request: Request) -> Reply | Failure:
         """Raises `ExecutorFailedError` when the answer is larger than Lambda lets through."""
-        event = msgspec.json.decode(encode_request(request))
+        event = msgspec.json.decode(encode_request(request, msgspec.json.encode))
         with self._lock:
             answer = self._handle(event, None)
         payload = msgspec.json.encode(answer)

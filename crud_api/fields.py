@@ -79,6 +79,7 @@ class Field(Struct, frozen=True):
 
     name: str
     type: Any  # what msgspec converts to, with its constraints
+    alone: type[Struct]  # with this field, `made`, and no other: a bare type msgspec would look into at every convert()
     base: type  # the bare Python type: str, int, bool, float, Decimal, datetime, ...
     required: bool
     nullable: bool
@@ -107,6 +108,7 @@ def _field(info: msgspec.structs.FieldInfo) -> Field:
     return Field(
         name=info.name,
         type=hint,
+        alone=msgspec.defstruct(info.name, [("made", hint)], array_like=True),
         base=base,
         required=info.required,
         nullable=nullable,

@@ -49,7 +49,7 @@ def list_query(resource: Resource, relations: Relations, query: Parameters, pare
     """The list that the parameters ask for. Raises `InvalidParameterError` naming every wrong one."""
     limit, filters, keys = DEFAULT_LIMIT, list[Filter](), list[SortKey]()
     sealed: Sealed | None = None
-    columns, embedded = list(resource.fields), list[Relation]()
+    columns, embedded = resource.columns, tuple[Relation, ...]()
 
     def take(name: str, text: str) -> None:
         nonlocal limit, keys, sealed, columns, embedded

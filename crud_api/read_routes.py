@@ -39,14 +39,15 @@ def add_read_routes(routes: Blueprint, resource: Resource, relations: Mapping[st
 
     @routes.route(one, methods=["GET"], name=f"get_{resource.name}", content_types=[])
     def get_(**path: str) -> Response:
-        key = key_of(resource, path, routes.current_request)
-        selected = selection(resource, relations[resource.name], query_parameters(routes.current_request))
+        request = routes.current_request
+        key = key_of(resource, path, request)
+        selected = selection(resource, relations[resource.name], query_parameters(request))
         (rows,) = rows_of(reading.select_one(resource, key, selected), given=["expand"])
         if not rows:
             raise not_found(resource)
         ((body, etag, too_many),) = rows
         refuse_too_many(resource, selected, too_many)
-        if if_none_match(routes.current_request, etag):
+        if if_none_match(request, etag):
             return responses.not_modified(etag)
         return responses.row(body, etag)
 

@@ -17,7 +17,7 @@ from crud_api.resource import Resource
 from crud_api.settings import MAX_BODY_BYTES
 from query_executor.contract import Value
 
-_ETAG = re.compile(r'(W/)?"([^"]*)"')
+_ETAG = re.compile(r'(W/)?"([!#-~\x80-\xff]*)"')  # RFC 9110, section 8.8.3
 
 
 def request_id(request: Request) -> str:
@@ -102,5 +102,7 @@ def if_match(request: Request) -> Sequence[str] | None:
 
 def if_none_match(request: Request, etag: str) -> bool:
     """Whether the client has this version already (RFC 9110, section 13.1.2)."""
-    header = request.headers.get("if-none-match", "")
+    header = request.headers.get("if-none-match")
+    if header is None:
+        return False
     return header.strip() == "*" or any(tag == etag for _, tag in _ETAG.findall(header))

@@ -22,8 +22,8 @@ class Reference(Struct, frozen=True, kw_only=True):
     reverse: str
 
 
-class Resource(Struct, frozen=True, kw_only=True, dict=True):
-    """A table and how it is served.
+class Resource(Struct, frozen=True, kw_only=True, dict=True, eq=False):
+    """A table and how it is served. Each is made once, so that one is equal to itself alone and SQL can be kept by it.
 
     `name` is the path's first segment. `table` may have a schema (`demo.customers`). `model`'s fields are the
     columns, in the order in which they are answered. `read_only` columns are answered and never taken;
@@ -43,3 +43,8 @@ class Resource(Struct, frozen=True, kw_only=True, dict=True):
     def fields(self) -> dict[str, Field]:
         """The columns by name."""
         return fields_of(self.model)
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """The names of all columns."""
+        return tuple(self.fields)

@@ -56,10 +56,11 @@ def resource_routes(resource: Resource, relations: Mapping[str, Relations], exec
         content_types=["application/merge-patch+json", "application/json"],
     )
     def update_(**path: str) -> Response:
-        key = key_of(resource, path, routes.current_request)
-        values = changes(resource, json_object(routes.current_request), key)
-        etags = if_match(routes.current_request)
-        preferences = parse_preferences(routes.current_request.headers.get("prefer"))
+        request = routes.current_request
+        key = key_of(resource, path, request)
+        values = changes(resource, json_object(request), key)
+        etags = if_match(request)
+        preferences = parse_preferences(request.headers.get("prefer"))
         body, etag = stored(*rows_of(writing.update(resource, key, values, etags), given=values))
         headers = {"ETag": f'"{etag}"', **preferences.applied("return")}
         minimal = preferences.return_ == "minimal"
@@ -67,8 +68,9 @@ def resource_routes(resource: Resource, relations: Mapping[str, Relations], exec
 
     @routes.route(one, methods=["DELETE"], name=f"delete_{resource.name}", content_types=[])
     def delete_(**path: str) -> Response:
-        key = key_of(resource, path, routes.current_request)
-        stored(*rows_of(writing.delete(resource, key, if_match(routes.current_request))))
+        request = routes.current_request
+        key = key_of(resource, path, request)
+        stored(*rows_of(writing.delete(resource, key, if_match(request))))
         return responses.no_content()
 
     def stored(rows: Rows) -> tuple[str, str]:

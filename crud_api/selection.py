@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from msgspec import Struct
 
 from crud_api import parameters
@@ -17,13 +15,15 @@ MAX_EMBEDDED = 1000  # rows of a relation in one row
 class Selection(Struct, frozen=True):
     """The columns answered, in the declaration's order, and the relations embedded, in the request's."""
 
-    columns: Sequence[str]
-    embedded: Sequence[Relation] = ()
+    columns: tuple[str, ...]
+    embedded: tuple[Relation, ...] = ()
 
 
 def selection(resource: Resource, relations: Relations, query: Parameters) -> Selection:
     """What a request for one row selects. Raises `InvalidParameterError` naming every wrong parameter."""
-    columns, embedded = list(resource.fields), list[Relation]()
+    if not query:
+        return Selection(resource.columns)
+    columns, embedded = resource.columns, tuple[Relation, ...]()
 
     def take(name: str, text: str) -> None:
         nonlocal columns, embedded
@@ -38,12 +38,12 @@ def selection(resource: Resource, relations: Relations, query: Parameters) -> Se
     return Selection(columns, embedded)
 
 
-def columns_of(resource: Resource, text: str) -> list[str]:
+def columns_of(resource: Resource, text: str) -> tuple[str, ...]:
     """The columns that `fields` names. Raises `ValueError`."""
     wanted = parameters.names(text, resource.fields, "fields")
-    return [name for name in resource.fields if name in wanted]
+    return tuple(name for name in resource.fields if name in wanted)
 
 
-def embedded_of(relations: Relations, text: str) -> list[Relation]:
+def embedded_of(relations: Relations, text: str) -> tuple[Relation, ...]:
     """The relations that `expand` names. Raises `ValueError`."""
-    return [relations[name] for name in parameters.names(text, relations, "relations")]
+    return tuple(relations[name] for name in parameters.names(text, relations, "relations"))

@@ -21,6 +21,7 @@ Errors = dict[str, str]  # what is wrong, by the JSON pointer to where it is
 
 _MAX_ERRORS = 1000  # in one answer, which has a limit too
 _MAX_NAME = 100  # characters of a field's name that an answer repeats
+_NO_TEXTS = frozenset({Decimal, int, float, bool})
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _FRAGMENT = "!$&'()*+,;=:@?~"  # what a URI's fragment may have, beside letters, digits and -._ (RFC 3986, section 3.5)
 
@@ -114,10 +115,12 @@ def _value(field: Field, value: Any) -> Value:
     if isinstance(value, str):
         if flaw := text_flaw(value):
             raise ValueError(flaw)
-        if field.base in (Decimal, int, float, bool):
+        if field.base in _NO_TEXTS:
             raise ValueError(f"must be {field.description}, not a string")
     try:
-        made = msgspec.convert(value, field.type)
+        made = msgspec.convert((value,), field.alone).made
+        if isinstance(made, str):
+            return made
         if isinstance(made, datetime) and made.tzinfo is not None:
             return made.astimezone(UTC).isoformat()  # PostgreSQL knows fewer offsets than RFC 3339
     except (msgspec.ValidationError, OverflowError):

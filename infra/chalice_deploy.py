@@ -21,6 +21,7 @@ import chalice
 from infra import api_function
 from infra.account import Account
 from infra.budget import EXECUTOR
+from infra.compiled import compiled
 from infra.errors import ChaliceError
 from infra.stage import Stage
 
@@ -69,7 +70,8 @@ def deploy(account: Account, stage: Stage) -> bool:
     if (function := api_function.find(account, stage.prefix)) is not None:
         # First of all: a run that is interrupted must not look like the one before it.
         client.untag_resource(Resource=function["Configuration"]["FunctionArn"], TagKeys=[RELEASE_TAG])
-    _chalice(account, stage, "deploy")
+    with compiled(stage.project) as project:
+        _chalice(account, stage, "deploy", project)
     api_function.log_json(account, stage.prefix)
     arn = client.get_function(FunctionName=stage.prefix)["Configuration"]["FunctionArn"]
     client.tag_resource(Resource=arn, Tags={RELEASE_TAG: release(stage)})
@@ -80,7 +82,7 @@ def delete(account: Account, stage: Stage) -> bool:
     """Run `chalice delete` when there is anything to delete: the API, its function, its role."""
     if not write_state(account, stage):
         return False
-    _chalice(account, stage, "delete")
+    _chalice(account, stage, "delete", stage.project)
     return True
 
 
@@ -136,15 +138,15 @@ def _packaged(stage: Stage) -> Iterator[Path]:
         yield from (Path(folder, one) for one in files)
 
 
-def _chalice(account: Account, stage: Stage, command: str) -> None:
+def _chalice(account: Account, stage: Stage, command: str, project: Path) -> None:
     program = Path(sys.executable).with_name("chalice")
     done = subprocess.run(
         [program, command, "--stage", stage.name],
-        cwd=stage.project,
+        cwd=project,
         env={
             **os.environ,
             "AWS_DEFAULT_REGION": account.region,
-            "PYTHONDONTWRITEBYTECODE": "1",  # the caches would be packaged, too
+            "PYTHONDONTWRITEBYTECODE": "1",  # what it leaves behind would be packaged, too
             "NO_COLOR": "1",
         },
         check=False,

@@ -43,7 +43,9 @@ class Connection(psycopg2.extensions.connection):
     def __init__(self, dsn: str, deadline: float) -> None:
         self.deadline = deadline
         self.prepared = Prepared()
+        self.input: select.poll | None = None  # only now may libpq still change its socket
         super().__init__(dsn)
+        self.input = _poll(self, select.POLLIN)
 
 
 def _wait(connection: psycopg2.extensions.connection) -> None:
@@ -51,11 +53,19 @@ def _wait(connection: psycopg2.extensions.connection) -> None:
     # trust anybody. Raising makes psycopg2 close the connection.
     deadline = getattr(connection, "deadline", math.inf)
     while (state := connection.poll()) != POLL_OK:
-        poll = select.poll()
-        poll.register(connection.fileno(), select.POLLIN if state == POLL_READ else select.POLLOUT)
+        if state == POLL_READ:
+            poll = getattr(connection, "input", None) or _poll(connection, select.POLLIN)
+        else:
+            poll = _poll(connection, select.POLLOUT)
         left_s = deadline - time.monotonic()
         if not poll.poll(None if left_s == math.inf else max(0, math.ceil(left_s * 1000))):
             raise StalledError("the database server did not answer in time")
+
+
+def _poll(connection: psycopg2.extensions.connection, event: int) -> select.poll:
+    poll = select.poll()
+    poll.register(connection.fileno(), event)
+    return poll
 
 
 set_wait_callback(_wait)  # for the whole process, as psycopg2 has it
@@ -150,6 +160,4 @@ class KeptConnection:
 
 def _has_input(connection: Connection) -> bool:
     # An idle connection has nothing to read unless the server closed it, or is about to.
-    poll = select.poll()
-    poll.register(connection.fileno(), select.POLLIN)
-    return bool(poll.poll(0))
+    return connection.input is not None and bool(connection.input.poll(0))

@@ -42,9 +42,12 @@ class Database:
         if self._kept is None or self._settings is None:
             self._settings = self._read_settings()
             self._kept = KeptConnection(self._settings)
-        limits = [self._settings.statement_ms, request.deadline_ms]
-        limits.append(None if remaining_ms is None else int(remaining_ms) - REPLY_MARGIN_MS)
-        deadline = time.monotonic() + max(0, min(limit for limit in limits if limit is not None)) / 1000
+        limit_ms = self._settings.statement_ms
+        if request.deadline_ms is not None:
+            limit_ms = min(limit_ms, request.deadline_ms)
+        if remaining_ms is not None:
+            limit_ms = min(limit_ms, int(remaining_ms) - REPLY_MARGIN_MS)
+        deadline = time.monotonic() + max(0, limit_ms) / 1000
         return self._tried(request, scanned, self._settings.read_only or request.read_only, deadline)
 
     def close(self) -> None:
@@ -64,7 +67,7 @@ class Database:
                 return Failure(contract.UNAVAILABLE, f"connecting: {error}", retryable=True)
             transaction = Transaction(connection, self._reader, request, read_only, deadline)
             answer = transaction.run(scanned)
-            if transaction.changed_settings or not all(statement.is_plain for statement, _ in scanned):
+            if not transaction.is_plain or transaction.changed_settings:
                 self._kept.clean()
             if isinstance(answer, Reply) or time.monotonic() + pause_s > deadline:
                 return answer

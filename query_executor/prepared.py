@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 from psycopg2.extensions import adapt
 
+from query_executor.sql import ScannedStatement
 from query_executor.values import Literal
 
 _MOST = 50  # statements a connection keeps; each takes some 0.1 MB of the server's memory
@@ -22,29 +23,41 @@ _PLACE = re.compile(r"%\((\w+)\)s|%%")
 # no longer the prepared ones (0A). Nothing has been done then.
 _REFUSALS = ("42", "26", "0A")
 
+# A statement with all that makes it another one: its text, the most rows, and what is written in each place.
+_Shape = tuple[str | int | None, ...]
+
 
 class Prepared:
     """What one connection has prepared."""
 
     def __init__(self) -> None:
-        self._names: dict[str, str] = {}  # by the text; the oldest first
-        self._seen: set[str] = set()
-        self._refused: set[str] = set()
-        self._last = ""
+        self._names: dict[_Shape, str] = {}  # the oldest first
+        self._seen: set[_Shape] = set()
+        self._refused: set[_Shape] = set()
+        self._last: _Shape = ()
 
-    def message(self, text: str, params: Mapping[str, object] | None, most: int | None) -> str | None:
+    def message(self, statement: ScannedStatement, params: Mapping[str, object], most: int | None) -> str | None:
         """The commands that run the statement prepared, for at most so many rows; None when it is to be sent as it is.
 
-        `text` is in psycopg2's notation if it has params.
+        `params` are as psycopg2 takes them.
         """
-        text, arguments = _with_arguments(text, params)
-        self._last = key = text if most is None else f"{most} {text}"
+        arguments: list[str] = []
+        written: list[str] = []  # what stands in each place: an argument's cast, or the value
+        for name in statement.places:
+            value = params[name]
+            if isinstance(value, Literal):
+                arguments.append(value.literal)
+                written.append(value.cast)
+            else:
+                written.append(str(adapt(value).getquoted().decode()))
+        self._last = shape = (statement.text, most, *written)
         values = f"({', '.join(arguments)})" if arguments else ""
-        if (name := self._names.get(key)) is not None:
-            return f"EXECUTE {name}{values}"
-        if len(text) > _LONGEST or key in self._refused or not _came_before(key, self._seen):
+        if (prepared := self._names.get(shape)) is not None:
+            return f"EXECUTE {prepared}{values}"
+        if len(statement.text) > _LONGEST or shape in self._refused or not _came_before(shape, self._seen):
             return None
-        self._names[key] = name = _name(key)
+        text = _with_places(statement.text, params) if params else statement.text
+        self._names[shape] = name = _name(text, most)
         dropped = f"DEALLOCATE {self._names.pop(next(iter(self._names)))}; " if len(self._names) > _MOST else ""
         # By itself first: within parentheses a text could be complete that is not.
         bound = f"{text}\n; DEALLOCATE {name}; PREPARE {name} AS SELECT * FROM ({text}\n) AS result LIMIT {most}"  # noqa: S608
@@ -59,34 +72,34 @@ class Prepared:
         return True
 
 
-def _with_arguments(text: str, params: Mapping[str, object] | None) -> tuple[str, list[str]]:
-    if not params:
-        return text, []
-    arguments: list[str] = []
+def _with_places(text: str, params: Mapping[str, object]) -> str:
+    number = 0
 
     def place(match: re.Match[str]) -> str:
+        nonlocal number
         if match[0] == "%%":
             return "%"
         value = params[match[1]]
         if not isinstance(value, Literal):
             return str(adapt(value).getquoted().decode())
-        arguments.append(value.literal)
-        return f"${len(arguments)}{value.cast}"
+        number += 1
+        return f"${number}{value.cast}"
 
-    return _PLACE.sub(place, text), arguments
+    return _PLACE.sub(place, text)
 
 
-def _came_before(key: str, seen: set[str]) -> bool:
-    if key in seen:
+def _came_before(shape: _Shape, seen: set[_Shape]) -> bool:
+    if shape in seen:
         return True
     if len(seen) >= _MOST:
         seen.clear()
-    seen.add(key)
+    seen.add(shape)
     return False
 
 
-def _name(key: str) -> str:
+def _name(text: str, most: int | None) -> str:
     from hashlib import sha256  # noqa: PLC0415 - not for the first answer of a cold start
 
     # Of the text, so that behind a pooler the same name can only be the same statement.
+    key = text if most is None else f"{most} {text}"
     return f"crud_{sha256(key.encode()).hexdigest()[:32]}"

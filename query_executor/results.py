@@ -28,9 +28,9 @@ class ResultReader:
         if source.description is None:
             return Result([], [], max(source.rowcount, 0))
         description, rows = source.description, source.fetchall()
-        unknown = sorted({column.type_code for column in description} - self._type_names.keys())
+        unknown = {column.type_code for column in description if column.type_code not in self._type_names}
         if unknown:
-            arrays = self._look_up(source, unknown)
+            arrays = self._look_up(source, sorted(unknown))
             at = [n for n, column in enumerate(description) if column.type_code in arrays]
             rows = [tuple(UNICODEARRAY(v, source) if n in at else v for n, v in enumerate(row)) for row in rows]
         columns = [Column(column.name, self._type_names[column.type_code]) for column in description]
@@ -71,7 +71,9 @@ class ReplySize:
 
     def add(self, columns: Sequence[Column], rows: Sequence[Sequence[Value]]) -> None:
         """A result, or more rows of one without its columns."""
-        self._counted += 80 + sum(30 + 6 * (len(column.name) + len(column.type)) for column in columns)
+        self._counted += 80
+        for column in columns:
+            self._counted += 30 + 6 * (len(column.name) + len(column.type))
         self._estimated += _estimate(rows)
         self._rows.append(rows)
         if self._counted + self._estimated > MAX_REPLY_BYTES:

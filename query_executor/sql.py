@@ -8,6 +8,7 @@ connection of the executor sets.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from query_executor.contract import InvalidRequestError
 
@@ -75,17 +76,18 @@ _PLAIN_CALLS = frozenset(
 class ScannedStatement:
     """One statement in psycopg2's notation: `%(name)s` for a param, `%%` for a percent sign where it has any.
 
-    `is_query`: it only reads rows, so a cursor can fetch them. `is_plain`: it leaves nothing in the session behind
-    (a setting, a lock, a temporary table), as far as its text tells; what a trigger or a view does it cannot tell.
-    `returns_rows`: it is a change that does. `is_setting`: it sets something for the transaction, some of which has to
-    be set before anything else is done.
+    `places` are the params' names, each as often as the text has it and in its order. `is_query`: it only reads rows,
+    so a cursor can fetch them. `is_plain`: it leaves nothing in the session behind (a setting, a lock, a temporary
+    table), as far as its text tells; what a trigger or a view does it cannot tell. `returns_rows`: it is a change that
+    does. `is_setting`: it sets something for the transaction, some of which has to be set before anything else is done.
     """
 
-    __slots__ = ("is_plain", "is_query", "is_setting", "names", "returns_rows", "text")
+    __slots__ = ("is_plain", "is_query", "is_setting", "names", "places", "returns_rows", "text")
 
-    def __init__(self, text: str, names: frozenset[str], words: _Words) -> None:
+    def __init__(self, text: str, places: Sequence[str], words: _Words) -> None:
         self.text = text
-        self.names = names
+        self.places = places
+        self.names = frozenset(places)
         self.is_query = words.first in _QUERIES and not words.all & _CHANGES
         self.is_setting = words.first == "SET"
         self.returns_rows = "RETURNING" in words.all
@@ -99,7 +101,7 @@ class ScannedStatement:
 def scan(sql: str) -> ScannedStatement:
     """The one statement in `sql`. Raises `InvalidRequestError` when there is none, more than one, or a refused one."""
     parts: list[str] = []
-    names: set[str] = set()
+    places: list[str] = []
     words = _Words()
     before = ""  # the kind of the token before, spaces and comments aside
     ended, empty = False, True
@@ -124,7 +126,7 @@ def scan(sql: str) -> ScannedStatement:
             if before in {"string", "escape"}:
                 # On the next line it would continue that string, and in an E'' string its backslashes be escapes.
                 raise InvalidRequestError(f"sql has the param {text} right after a string")
-            names.add(token["param"])
+            places.append(token["param"])
             parts.append(_apart(token["param"], sql[token.start() - 1 : token.start()], sql[position : position + 1]))
         else:
             parts.append(text.replace("%", "%%"))
@@ -134,7 +136,7 @@ def scan(sql: str) -> ScannedStatement:
         raise InvalidRequestError("sql has no statement")
     words.refuse()
     text = "".join(parts)
-    return ScannedStatement(text if names else text.replace("%%", "%"), frozenset(names), words)
+    return ScannedStatement(text if places else text.replace("%%", "%"), places, words)
 
 
 class _Words:

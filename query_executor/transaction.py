@@ -36,7 +36,8 @@ _TRANSACTION_TIMEOUT_SINCE = 17_00_00  # PostgreSQL's version
 
 # How SQL was read, here and by the driver, and how values are written.
 _READ_AS = {"standard_conforming_strings": "on", "client_encoding": "UTF8"}
-_WRITTEN_AS = {"DateStyle": "ISO, YMD", "TimeZone": "UTC"}
+_READ_AND_WRITTEN_AS = {**_READ_AS, "DateStyle": "ISO, YMD", "TimeZone": "UTC"}
+_NO_COMMENT = re.compile("[^A-Za-z0-9_-]")
 
 
 class _GivenUpError(Exception):
@@ -59,24 +60,26 @@ class Transaction:
         self._read_only = read_only
         self._deadline = deadline
         # A DBA sees it in pg_stat_activity, before the statement.
-        self._comment = f"/* {re.sub('[^A-Za-z0-9_-]', '', request.request_id)[:64]} */ " if request.request_id else ""
+        self._comment = f"/* {_NO_COMMENT.sub('', request.request_id)[:64]} */ " if request.request_id else ""
         self._results: list[Result] = []
         self._size = ReplySize()
         self._discard = ""
         self._open = self._begun = False
+        self.is_plain = False  # whether all of its statements leave nothing in the session behind
 
     @property
     def changed_settings(self) -> bool:
         """Whether the session has other settings now, by the server's own report; a trigger may have changed them."""
-        return not self._connection.closed and not self._has(_READ_AS | _WRITTEN_AS)
+        return not self._connection.closed and not self._has(_READ_AND_WRITTEN_AS)
 
     def run(self, scanned: Scanned) -> Reply | Failure:
         """All statements, committed, or why not."""
         at = None
         # A message of several commands is a transaction by itself; this one may need more than one message.
         self._open = not _fits_one_message(scanned, self._max_rows)
+        self.is_plain = all([statement.is_plain for statement, _ in scanned])  # noqa: C419 - a generator costs more
         # An insert does not clean the session after it, so what asks for lastval() has to before it.
-        discards = not all(statement.is_plain for statement, _ in scanned)
+        discards = not self.is_plain
         try:
             with self._connection.cursor() as source:
                 for at, (statement, one) in enumerate(scanned):  # noqa: B007 - a failure names its statement
@@ -130,7 +133,7 @@ class Transaction:
         prepared, most = self._connection.prepared, None
         if statement.is_query and self._max_rows is not None:
             most = self._max_rows + 1  # one more tells that there are more
-        message = prepared.message(statement.text, self._bound(one.params), most)
+        message = prepared.message(statement, self._bound(one.params) or {}, most)
         if message is None:
             return None
         try:
@@ -178,7 +181,11 @@ class Transaction:
 
     def _has(self, settings: Mapping[str, str]) -> bool:
         # The server reports these when they change. What a pooler does not report cannot be told.
-        return all(self._connection.get_parameter_status(name) in {value, None} for name, value in settings.items())
+        reported = self._connection.get_parameter_status
+        for name, value in settings.items():  # noqa: SIM110 - any() of a generator costs more than the rest
+            if reported(name) not in (value, None):
+                return False
+        return True
 
     def _send(self, source: cursor, text: str, params: Mapping[str, object] | None = None) -> None:
         source.execute(self._prefix() + text, params)

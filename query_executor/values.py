@@ -58,10 +58,10 @@ class Literal:
 
 def check(params: Mapping[str, Param], names: frozenset[str], at: str) -> None:
     """Raise `InvalidRequestError` unless the params are those of the statement, with types that are known."""
-    if missing := names - params.keys():
-        raise InvalidRequestError(f"{at} lacks {', '.join(sorted(missing))}")
-    if unused := params.keys() - names:
-        raise InvalidRequestError(f"{at}.{min(unused)} is not in its sql")
+    if params.keys() != names:
+        if missing := names - params.keys():
+            raise InvalidRequestError(f"{at} lacks {', '.join(sorted(missing))}")
+        raise InvalidRequestError(f"{at}.{min(params.keys() - names)} is not in its sql")
     for name, param in params.items():
         if isinstance(param, Typed) and param.type not in types.CASTS:
             raise InvalidRequestError(f"{at}.{name}.type must be one of {', '.join(sorted(types.CASTS))}")
@@ -76,6 +76,8 @@ def bind(params: Mapping[str, Param], results: Sequence[Result]) -> dict[str, ob
 
 
 def _bound(param: Param, results: Sequence[Result]) -> object:
+    if isinstance(param, str):
+        return Literal(param)
     if isinstance(param, Typed):
         return AsIs(f"NULL::{param.type}") if param.value is None else Literal(_text(param.value), param.type)
     if isinstance(param, FromResult):

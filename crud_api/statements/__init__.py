@@ -2,4 +2,8 @@
 
 PostgreSQL writes the JSON of a row, and that text travels untouched into the response, so a numeric keeps every
 digit. A row's ETag is the MD5 of that text: it needs no version column, and an UPDATE can check it by itself.
+
+Where many requests have the same text it is composed once: no value is in it.
 """
+
+SHAPES = 256  # texts that are kept of each kind of statement; clients choose the columns

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from crud_api.listing import ListQuery
 from crud_api.relations import Relation
 from crud_api.resource import Resource
 from crud_api.selection import MAX_EMBEDDED, Selection
 from crud_api.sorting import SortKey
+from crud_api.statements import SHAPES
 from crud_api.statements.conditions import beyond, filtered
 from crud_api.statements.identifiers import columns, quoted, table
 from query_executor.contract import MAX_REPLY_BYTES, Param, Statement, Value
@@ -19,14 +21,16 @@ SEPARATOR = ",\n"
 
 def select_one(resource: Resource, key: Value, selection: Selection) -> Statement:
     """Answers (body, etag, number of a relation with too many rows or null), or no row."""
+    return Statement(_select_one(resource, selection), {"key": key})
+
+
+@lru_cache(SHAPES)
+def _select_one(resource: Resource, selection: Selection) -> str:
     found = f"SELECT {_needed(resource, selection)} FROM {table(resource)} WHERE {quoted(resource.key)} = :key"
-    return Statement(
-        f"""SELECT body, md5(body), {_too_many(selection, "lacks_{}")} FROM (
-              SELECT row_to_json(shown)::text AS body{_lacks(selection)}
-              FROM ({found}) AS page CROSS JOIN LATERAL ({_shown(selection)}) AS shown
-            ) AS answer""",
-        {"key": key},
-    )
+    return f"""SELECT body, md5(body), {_too_many(selection, "lacks_{}")} FROM (
+                 SELECT row_to_json(shown)::text AS body{_lacks(selection)}
+                 FROM ({found}) AS page CROSS JOIN LATERAL ({_shown(selection)}) AS shown
+               ) AS answer"""
 
 
 def select_page(resource: Resource, query: ListQuery, *, counted: bool = False) -> Statement:

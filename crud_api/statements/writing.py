@@ -3,49 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from crud_api.resource import Resource
+from crud_api.statements import SHAPES
 from crud_api.statements.identifiers import columns, quoted, table
 from query_executor.contract import Statement, Value
 
 
 def insert(resource: Resource, values: Mapping[str, Value]) -> Statement:
     """Answers (body, etag, key)."""
-    names, places = ", ".join(quoted(name) for name in values), ", ".join(f":{name}" for name in values)
-    row = f"({names}) VALUES ({places})" if values else "DEFAULT VALUES"
-    return Statement(
-        f"""WITH stored AS (
-              INSERT INTO {table(resource)} {row} RETURNING {columns(resource)}
-            )
-            SELECT body, md5(body), key FROM (
-              SELECT row_to_json(stored)::text AS body, {quoted(resource.key)}::text AS key FROM stored
-            ) AS answer""",
-        values,
-    )
+    return Statement(_insert(resource, tuple(values)), values)
 
 
 def update(
     resource: Resource, key: Value, values: Mapping[str, Value], etags: Sequence[str] | None = None
 ) -> Statement:
     """Answers (body, etag); no row when there is none of this key, nulls when it has none of the ETags."""
-    assignments = [f"{quoted(name)} = :set_{name}" for name in values]
-    if values and resource.updated_at is not None:
-        assignments.append(f"{quoted(resource.updated_at)} = now()")
-    if not assignments:  # an empty change answers the row as it is, after the same checks
-        assignments = [f"{quoted(resource.key)} = stored.{quoted(resource.key)}"]
-    change = f"UPDATE {table(resource)} AS stored SET {', '.join(assignments)}"
-    answer = f"RETURNING {columns(resource, 'stored.')}"
-    body = "(SELECT row_to_json(changed)::text AS body FROM changed) AS answer"
     params: dict[str, Value] = {"key": key} | {f"set_{name}": value for name, value in values.items()}
-    if etags is None:
-        sql = f"""WITH changed AS ({change} WHERE stored.{quoted(resource.key)} = :key {answer})
-                  SELECT body, md5(body) FROM {body}"""
-    else:
+    if etags is not None:
         params["etags"] = list(etags)
-        sql = f"""WITH current AS ({_locked(resource)}),
-                  changed AS ({change} FROM current WHERE {_is_current(resource)} {answer})
-                  SELECT body, md5(body) FROM current LEFT JOIN {body} ON true"""
-    return Statement(sql, params)
+    return Statement(_update(resource, tuple(values), checked=etags is not None), params)
 
 
 def delete(resource: Resource, key: Value, etags: Sequence[str] | None = None) -> Statement:
@@ -59,6 +37,36 @@ def delete(resource: Resource, key: Value, etags: Sequence[str] | None = None) -
             SELECT removed FROM current LEFT JOIN removed ON true""",
         {"key": key, "etags": list(etags)},
     )
+
+
+@lru_cache(SHAPES)
+def _insert(resource: Resource, names: Sequence[str]) -> str:
+    listed, places = ", ".join(quoted(name) for name in names), ", ".join(f":{name}" for name in names)
+    row = f"({listed}) VALUES ({places})" if names else "DEFAULT VALUES"
+    return f"""WITH stored AS (
+                 INSERT INTO {table(resource)} {row} RETURNING {columns(resource)}
+               )
+               SELECT body, md5(body), key FROM (
+                 SELECT row_to_json(stored)::text AS body, {quoted(resource.key)}::text AS key FROM stored
+               ) AS answer"""
+
+
+@lru_cache(SHAPES)
+def _update(resource: Resource, names: Sequence[str], *, checked: bool) -> str:
+    assignments = [f"{quoted(name)} = :set_{name}" for name in names]
+    if names and resource.updated_at is not None:
+        assignments.append(f"{quoted(resource.updated_at)} = now()")
+    if not assignments:  # an empty change answers the row as it is, after the same checks
+        assignments = [f"{quoted(resource.key)} = stored.{quoted(resource.key)}"]
+    change = f"UPDATE {table(resource)} AS stored SET {', '.join(assignments)}"
+    answer = f"RETURNING {columns(resource, 'stored.')}"
+    body = "(SELECT row_to_json(changed)::text AS body FROM changed) AS answer"
+    if not checked:
+        return f"""WITH changed AS ({change} WHERE stored.{quoted(resource.key)} = :key {answer})
+                   SELECT body, md5(body) FROM {body}"""
+    return f"""WITH current AS ({_locked(resource)}),
+               changed AS ({change} FROM current WHERE {_is_current(resource)} {answer})
+               SELECT body, md5(body) FROM current LEFT JOIN {body} ON true"""
 
 
 def _locked(resource: Resource) -> str:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
+import sys
 import time
+import zipfile
+from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
@@ -48,6 +53,21 @@ def test_the_executor_runs_the_pushed_image_with_the_settings_of_the_config(depl
     assert configuration["Environment"]["Variables"]["DB_HOST"] == "db.example"
     migrations = client.get_function(FunctionName=MIGRATIONS)["Configuration"]
     assert migrations["Environment"]["Variables"]["DB_SECRET_ARN"].startswith("arn:aws:secretsmanager:")
+
+
+def test_the_api_is_deployed_with_compiled_caches_and_the_clone_gets_none(deployed: Clone) -> None:
+    function = deployed.cloud.client("lambda").get_function(FunctionName=API)["Configuration"]
+    packages = (deployed.folder / ".chalice" / "deployments").glob("*.zip")
+    (package,) = [one for one in packages if digest(one) == function["CodeSha256"]]
+    with zipfile.ZipFile(package) as archive:
+        names = set(archive.namelist())
+    tag = sys.implementation.cache_tag
+    assert {f"{name}/__pycache__/__init__.{tag}.pyc" for name in ("crud_api", "query_executor", "chalice")} <= names
+    assert not list(deployed.folder.rglob("*.pyc"))
+
+
+def digest(path: Path) -> str:
+    return base64.b64encode(hashlib.sha256(path.read_bytes()).digest()).decode()
 
 
 def test_the_image_is_built_for_lambda_and_the_password_is_in_no_argument(deployed: Clone) -> None:

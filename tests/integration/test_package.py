@@ -1,7 +1,8 @@
-"""What `chalice package` makes is complete, holds nothing it should not, and answers in the real Lambda runtime."""
+"""What Chalice packages for a deploy is complete, has nothing it should not have, and answers in the real runtime."""
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ import boto3
 import pytest
 
 from crud_api.swagger_ui import VERSION
+from infra.compiled import compiled
 from tests.functional.conftest import CLIENT_OPTIONS
 from tests.lambda_runtime import SITE_PACKAGES, lambda_function, link_distributions
 
@@ -31,18 +33,20 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
         symlinks=True,
         ignore=shutil.ignore_patterns(".venv", ".git", "__pycache__", "deployments"),
     )
-    subprocess.run(
-        [Path(sys.executable).with_name("chalice"), "package", "--stage", "dev", folder / "out"],
-        cwd=clone,
-        env={
-            "PATH": os.environ["PATH"],
-            "HOME": str(folder),
-            "AWS_DEFAULT_REGION": "eu-central-1",
-            "PYTHONDONTWRITEBYTECODE": "1",
-        },
-        check=True,
-        capture_output=True,
-    )
+    with compiled(clone) as project:
+        subprocess.run(
+            [Path(sys.executable).with_name("chalice"), "package", "--stage", "dev", folder / "out"],
+            cwd=project,
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(folder),
+                "AWS_DEFAULT_REGION": "eu-central-1",
+                "PYTHONDONTWRITEBYTECODE": "1",
+            },
+            check=True,
+            capture_output=True,
+        )
+    assert not list(clone.rglob("*.pyc"))
     # Of which the page of /docs is most. Lambda loads a package faster the smaller it is.
     assert (folder / "out" / "deployment.zip").stat().st_size < 2_000_000
     with zipfile.ZipFile(folder / "out" / "deployment.zip") as archive:
@@ -52,11 +56,25 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_it_holds_the_app_its_two_packages_and_their_one_library(package: Path) -> None:
     assert {path.name for path in package.iterdir()} == SHIPPED
-    assert {path.name for path in (package / "query_executor").iterdir()} == {"__init__.py", "contract.py"}
-    shipped = {path.relative_to(package) for path in (package / "crud_api").rglob("*") if path.is_file()}
-    source = {path for path in (ROOT / "crud_api").rglob("*") if path.is_file() and "__pycache__" not in path.parts}
-    assert shipped == {path.relative_to(ROOT) for path in source}
-    assert not list(package.rglob("*.pyc"))
+    assert {path.name for path in (package / "query_executor").glob("*.*")} == {"__init__.py", "contract.py"}
+    assert sources(package / "crud_api") == sources(ROOT / "crud_api")
+
+
+def sources(folder: Path) -> set[Path]:
+    files = {path for path in folder.rglob("*") if path.is_file()}
+    return {path.relative_to(folder) for path in files if "__pycache__" not in path.parts}
+
+
+def test_the_runtime_need_not_parse_any_source_of_it_but_the_entry_point(package: Path) -> None:
+    sources = set(package.rglob("*.py")) - {package / "app.py"}
+    assert {path.parent.name for path in sources} >= {"crud_api", "query_executor", "chalice", "msgspec"}
+    caches = {importlib.util.cache_from_source(str(source), optimization=""): source for source in sources}
+    assert {str(path) for path in package.rglob("*.pyc")} == set(caches)
+    for cache, source in caches.items():
+        header = Path(cache).read_bytes()[:16]  # PEP 552; Lambda's Python is the one that packages, of the same number
+        assert header[:4] == importlib.util.MAGIC_NUMBER
+        assert header[4:8] == b"\x03\0\0\0", "not of the source's hash, but of its time, which a zip has not"
+        assert header[8:] == importlib.util.source_hash(source.read_bytes()), source
 
 
 def event(method: str, path: str, body: object = None, **parameters: str) -> dict[str, Any]:

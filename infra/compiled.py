@@ -1,0 +1,50 @@
+"""The project as Chalice packages it, with compiled caches: without, each cold start parses all of its sources.
+
+A copy, for Chalice packages what caches it finds in vendor/, and those of a working tree may be of other sources and
+other Pythons. Each cache here has the hash of its source, by which Python sees that it is the right one (PEP 552).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import py_compile
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+# What Chalice adds to a package by itself: of its own only these, and what requirements.txt names.
+_ADDED = {"chalice": ("__init__.py", "app.py"), "msgspec": ("*.py",)}
+
+
+@contextmanager
+def compiled(project: Path) -> Iterator[Path]:
+    """A folder for Chalice to package and deploy instead of the project; what it remembers, the project does."""
+    with TemporaryDirectory(prefix="crud-api-") as name:
+        folder = Path(name)
+        for shared in ("app.py", "requirements.txt", ".chalice"):
+            (folder / shared).symlink_to(project / shared)
+        vendor = shutil.copytree(project / "vendor", folder / "vendor", ignore=shutil.ignore_patterns("__pycache__"))
+        for source in list(vendor.rglob("*.py")):
+            _compile(source, vendor, source.parent.relative_to(vendor))
+        for package, patterns in _ADDED.items():
+            for pattern in patterns:
+                for source in _folder(package).glob(pattern):
+                    _compile(source, vendor, Path(package))
+        yield folder
+
+
+def _compile(source: Path, vendor: Path, package: Path) -> None:
+    """Put the cache of a source where Python looks for it in this package."""
+    cache = importlib.util.cache_from_source(str(vendor / package / source.name), optimization="")
+    shown = str(Path("/var/task", package, source.name))  # in Lambda; a path of here would make each build another one
+    by_hash = py_compile.PycInvalidationMode.CHECKED_HASH
+    py_compile.compile(str(source), cache, shown, doraise=True, invalidation_mode=by_hash)
+
+
+def _folder(package: str) -> Path:
+    spec = importlib.util.find_spec(package)
+    assert spec is not None  # noqa: S101 - the environment has what is shipped
+    assert spec.origin is not None  # noqa: S101
+    return Path(spec.origin).parent

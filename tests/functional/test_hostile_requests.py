@@ -1,0 +1,230 @@
+"""Whatever text stands wherever in a request: the SQL stays the same, nothing leaks, and what is bad is cheap."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from crud_api import cursors, errors
+from crud_api.application import RESOURCES
+from crud_api.cursors import Cursor
+from crud_api.errors import DeadlineExceededError, ExecutorBusyError, ExecutorFailedError
+from crud_api.executor import InProcessExecutor
+from crud_api.filters import OPERATORS
+from crud_api.listing import list_query
+from crud_api.relations import relations_of
+from crud_api.resource import Resource
+from crud_api.routes import Execute
+from query_executor.contract import Failure, Reply, Request
+from query_executor.handler import create_local_handler
+from tests.conftest import execute as run_sql
+from tests.functional.client import Api, Response
+from tests.functional.test_hostile_bodies import TEXTS, WRONG_TEXTS
+from tests.functional.test_hostile_queries import HOSTILE
+
+SENT, STORED = "Sent7f3aSecret", "Stored7f3aSecret"
+ALL_TEXTS = list(dict.fromkeys([*TEXTS, *WRONG_TEXTS, *(text for text in HOSTILE if len(text) <= 1_001)]))
+RELATIONS = relations_of({resource.name: resource for resource in RESOURCES})
+CUSTOMERS, ORDERS = RESOURCES
+ROWS: dict[str, dict[str, Any]] = {
+    CUSTOMERS.name: {"customer_id": "New", "customer_name": "N"},
+    ORDERS.name: {"order_id": "New", "customer_id": "C1", "total_amount": 1},
+}
+
+Send = Callable[[Api, str], Response]
+
+
+def in_url(text: str) -> str:
+    return quote(text.encode(errors="surrogatepass"), safe="")
+
+
+def filled(template: Any, text: str) -> Any:
+    """A body with the text where {} stands."""
+    if isinstance(template, dict):
+        return {name: filled(value, text) for name, value in template.items()}
+    if isinstance(template, list):
+        return [filled(value, text) for value in template]
+    return text if template == "{}" else template
+
+
+def sending(method: str, path: str, body: Any = None, **headers: str) -> Send:
+    """A request with the text where {} stands in its path, its body or its headers."""
+
+    def send(api: Api, text: str) -> Response:
+        sent = {name: value.replace("{}", text) for name, value in headers.items()}
+        return api(method, path.replace("{}", in_url(text)), filled(body, text), **sent)
+
+    return send
+
+
+def forging(resource: Resource) -> Send:
+    """A list from a place on that is the text, the cursor being sealed as the API's own are."""
+    scope = list_query(resource, RELATIONS[resource.name], {}).scope
+
+    def send(api: Api, text: str) -> Response:
+        place = text.encode(errors="replace").decode()
+        return api("GET", f"/{resource.name}?cursor={cursors.encode(Cursor('gt', (place,)), scope)}")
+
+    return send
+
+
+def places() -> Iterator[tuple[str, Send]]:
+    """Every place of a request in which a text may stand, with a request that has it there."""
+    for resource in RESOURCES:
+        row = ROWS[resource.name]
+        path, own = f"/{resource.name}", f"/{resource.name}/{row[resource.key]}"
+        for field in resource.fields:
+            yield f"POST {path} {field}", sending("POST", path, row | {field: "{}"})
+            yield f"POST {path} [{field}]", sending("POST", path, [row | {field: "{}"}])
+            yield f"PATCH {own} {field}", sending("PATCH", own, {field: "{}"})
+            # A column of each type; what is made of an operator is the same for all of one.
+            operators = OPERATORS if field in {resource.key, "total_amount", "created_at"} else ()
+            for name in (field, *(f"{field}[{operator}]" for operator in operators)):
+                yield f"GET {path}?{name}", sending("GET", f"{path}?{in_url(name)}={{}}")
+        name = list(resource.fields)[1]  # of a text that may be long
+        for headers in ({"idempotency_key": "k"}, {"prefer": "resolution=merge-duplicates"}):
+            yield f"POST {path} {headers}", sending("POST", path, [row | {name: "{}"}], **headers)
+        yield f"PUT {own} If-Match", sending("PUT", own, {name: "{}"}, if_match='"x"')
+        for name in ("sort", "fields", "expand", "limit", "cursor"):
+            yield f"GET {path}?{name}", sending("GET", f"{path}?{name}={{}}")
+        yield f"GET {path}?cursor=...", forging(resource)
+        for method in ("GET", "DELETE"):
+            yield f"{method} {path}/...", sending(method, f"{path}/_{{}}")
+            tag = "if_none_match" if method == "GET" else "if_match"
+            yield f"{method} {own} {tag}", sending(method, own, **{tag: '"{}"'})
+        yield f"PUT {path}/...", sending("PUT", f"{path}/_{{}}", {})
+        yield f"PATCH {own} if_match", sending("PATCH", own, {}, if_match='"{}"')
+        yield f"PATCH {own} prefer", sending("PATCH", own, {}, prefer="{}")
+        yield f"GET {path} prefer", sending("GET", path, prefer="{}")
+        yield f"POST {path} idempotency_key", sending("POST", path, row, idempotency_key="{}")
+    for field in sorted({*ORDERS.fields} - {"customer_id"}):
+        order = {"order_id": "New", "total_amount": 1, field: "{}"}
+        yield f"POST /customers orders {field}", sending("POST", "/customers", ROWS["customers"] | {"orders": [order]})
+    yield "GET /customers/.../orders", sending("GET", "/customers/_{}/orders")
+
+
+PLACES = dict(places())
+
+
+class Watched:
+    """The API over a real executor, with the SQL that went through the seam."""
+
+    def __init__(self, database_url: str) -> None:
+        self._run = InProcessExecutor(create_local_handler(database_url))
+        self._url = database_url
+        self.sqls: set[str] = set()
+        self.api = Api(self._execute)
+
+    def _execute(self, request: Request) -> Reply | Failure:
+        self.sqls |= {statement.sql for statement in request.statements}
+        return self._run(request)
+
+    def refill(self) -> None:
+        run_sql(self._url, f"""
+            TRUNCATE demo.customers, demo.orders, demo.idempotency_keys;
+            INSERT INTO demo.customers (customer_id, customer_name, email, city, state)
+            SELECT 'C' || n, '{STORED}', '{STORED}@example.com', '{STORED}', '{STORED}' FROM generate_series(1, 3) AS n;
+            INSERT INTO demo.orders (order_id, customer_id, status, total_amount) VALUES ('O1', 'C1', '{STORED}', 7)
+        """)  # fmt: skip
+
+
+def refused_by_what_is_stored(answer: Response) -> bool:
+    """Whether the database had to be asked: for the customer of an order, or for the first use of a key."""
+    problem = answer.json
+    unknown = [
+        error["detail"].endswith("names no row of customers") for error in problem.get("errors", [{"detail": ""}])
+    ]
+    return all(unknown) or str(problem["type"]).endswith("idempotency-key-reused")
+
+
+@pytest.fixture
+def watched(api_database: str) -> Watched:
+    return Watched(api_database)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_text_changes_no_sql_leaks_nowhere_and_costs_nothing_where_it_is_bad(
+    watched: Watched, place: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("query_executor", "crud-api"):
+        caplog.set_level(logging.DEBUG, name)
+    watched.refill()
+    PLACES[place](watched.api, "C1")
+    for text in ALL_TEXTS:
+        for sent in (text, f"{text}{SENT}"):
+            before = watched.api.invocations
+            answer = PLACES[place](watched.api, sent)
+            assert answer.status < 500, (text, answer.body)
+            if answer.status >= 400:
+                said = f"{answer.body.decode()}{json.dumps(answer.headers)}"
+                assert SENT not in said, text
+                assert STORED not in said, text
+            if answer.status in {400, 405, 413, 415, 422} and not refused_by_what_is_stored(answer):
+                assert watched.api.invocations == before, text
+    # Where a text names a column, or what is to be done, there are as many as there are such names.
+    names_something = place.endswith(("?sort", "?fields", "?expand", "prefer"))
+    assert len(watched.sqls) <= (40 if names_something else 1 + ("idempotency" in place)), watched.sqls
+    assert not any(SENT in sql for sql in watched.sqls)
+    logged = caplog.text + str([vars(record) for record in caplog.records])
+    assert SENT not in logged
+    assert STORED not in logged
+
+
+def failing(error: Exception) -> Execute:
+    def execute(_request: Request) -> Reply | Failure:
+        raise error
+
+    return execute
+
+
+def every_kind_of_answer(api: Api) -> Iterator[Response]:
+    """An answer of each status that the API has, over its own database and over executors that fail."""
+    row = ROWS[CUSTOMERS.name]
+    key: dict[str, str] = {"idempotency_key": "k"}
+    minimal = {"prefer": "return=minimal"}
+    raw = {"content_type": "application/json"}
+    created = api("POST", "/customers", row, **key)
+    yield created
+    yield api("POST", "/customers", row, **key)
+    yield api("POST", "/customers", row | {"city": "x"}, **key)  # 422
+    yield api("POST", "/customers", row)  # 409
+    yield api("POST", "/customers", row, prefer="resolution=merge-duplicates")  # 200
+    for path in (
+        "/customers",
+        "/customers/New",
+        "/customers/New/orders",
+        "/health",
+        "/ready",
+        "/openapi.json",
+        "/docs",
+    ):
+        yield api("GET", path)
+    yield api("GET", "/customers/New", if_none_match="*")  # 304
+    yield api("PUT", "/customers/New", {}, **minimal)  # 204
+    yield api("PATCH", "/customers/New", {}, if_match='"x"')  # 412
+    yield api("GET", "/customers?limit=0")  # 400
+    yield api("GET", "/customers/None")  # 404
+    yield api("GET", "/docs/none.js")  # 404, and no asset
+    yield api("DELETE", "/customers")  # 405
+    yield api("POST", "/customers", b" " * 1_000_001, **raw)  # 413
+    yield api("POST", "/customers", b"{}", content_type="text/plain")  # 415
+    yield api("POST", "/customers", b"{", **raw)  # 400
+    yield api("DELETE", "/customers/New")  # 204
+    for error in (RuntimeError(), ExecutorFailedError(""), ExecutorBusyError(""), DeadlineExceededError("")):
+        for path in ("/customers", "/customers/New", "/ready"):
+            yield Api(failing(error))("GET", path)
+
+
+def test_every_kind_of_answer_is_kept_by_no_cache_and_guessed_by_no_browser(watched: Watched) -> None:
+    watched.refill()
+    answers = list(every_kind_of_answer(watched.api))
+    for answer in answers:
+        assert answer.headers["cache-control"] == "no-store", (answer.status, answer.body)
+        assert answer.headers["x-content-type-options"] == "nosniff"
+    statuses = {kind.status for kind in vars(errors).values() if isinstance(kind, type) and hasattr(kind, "status")}
+    assert {answer.status for answer in answers} == statuses | {200, 201, 204, 304}
