@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from infra.errors import AccountError
@@ -16,13 +16,22 @@ class Account:
     region: str
     who: str
     session: Any
+    _clients: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def client(self, service: str, **options: Any) -> Any:
-        """A boto3 client of this account and region; `options` are those of botocore's Config."""
+        """A boto3 client of this account and region; `options` are those of botocore's Config.
+
+        One without options is made once: that takes longer than most calls.
+        """
         from botocore.config import Config  # noqa: PLC0415 - `run` and --help need not wait for boto3
 
         # Most calls only look, and AWS throttles who looks often.
-        return self.session.client(service, config=Config(**{"retries": {"mode": "standard"}, **options}))
+        config = {"retries": {"mode": "standard"}, **options}
+        if options:
+            return self.session.client(service, config=Config(**config))
+        if service not in self._clients:
+            self._clients[service] = self.session.client(service, config=Config(**config))
+        return self._clients[service]
 
 
 def connect() -> Account:

@@ -44,7 +44,7 @@ def rest_api_id(account: Account, stage: Stage) -> str | None:
 
 
 def url(account: Account, stage: Stage, api_id: str) -> str:
-    domain = account.session.client("apigateway").meta.partition
+    domain = account.client("apigateway").meta.partition
     suffix = "amazonaws.com.cn" if domain == "aws-cn" else "amazonaws.com"
     return f"https://{api_id}.execute-api.{account.region}.{suffix}/{stage.api_stage}"
 
