@@ -30,7 +30,8 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run deploy plan status logs smoke destroy test soak mutants bench check openapi browser swagger-ui format clean
+.PHONY: help run deploy plan migrate status key logs smoke destroy test soak mutants bench check openapi browser \
+	swagger-ui format clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -48,6 +49,12 @@ deploy: $(RUNS) ## Make a stage in AWS what this clone says, or continue with th
 plan: $(RUNS) ## Say what deploy would change; [STAGE=dev]
 	@$(BIN)/python -m infra plan --stage $(STAGE)
 
+migrate: $(RUNS) ## Bring the tables of a stage up to date, by its function; [STAGE=dev]
+	@$(BIN)/python -m infra migrate --stage $(STAGE)
+
+key: $(RUNS) ## Print the API key of a stage; [STAGE=dev] [CHANGE=--rotate or --retire]
+	@$(BIN)/python -m infra key --stage $(STAGE) $(CHANGE)
+
 status: $(RUNS) ## Say what of a stage is there, and whether an alarm rings; [STAGE=dev]
 	@$(BIN)/python -m infra status --stage $(STAGE)
 
@@ -61,7 +68,7 @@ destroy: $(RUNS) ## Delete a stage from AWS, but for its database; [STAGE=dev]
 	@exec $(BIN)/python -m infra destroy --stage $(STAGE)
 
 test: $(DEVELOPS) $(LAMBDA_FRONT_END) ## Run all tests and measure their coverage
-	$(BIN)/python -m pytest --cov
+	$(BIN)/python -m pytest --cov --numprocesses auto --dist loadfile
 
 soak: $(DEVELOPS) ## Run what takes longer: a hundred faults under load, 10,000 cases of Schemathesis
 	$(BIN)/python -m pytest -m soak -s

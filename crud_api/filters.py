@@ -80,9 +80,9 @@ def _value(field: Field, operator: str, text: str) -> Value:
         return parse_text(field, text)
     if field.base is not str:
         raise ValueError("is an operator of texts only")
-    if (len(text) - len(text.rstrip("\\"))) % 2:
-        raise ValueError("must not end in a backslash, which escapes the character after it")
-    return str(parse_text(field, text)).replace("*", "%")
+    pattern = str(parse_text(field, text)).replace("*", "%")
+    # A backslash that escapes nothing stands for itself; PostgreSQL would refuse it.
+    return pattern + "\\" if (len(pattern) - len(pattern.rstrip("\\"))) % 2 else pattern
 
 
 def _elements(text: str) -> list[str]:

@@ -21,6 +21,10 @@ def main(arguments: list[str]) -> int:
     except (CommandError, DatabaseError, PortError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130  # as a shell has it
+    except BrokenPipeError:  # whoever read along (head, less) has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains of it at its end
     return 0
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from infra.errors import AccountError
@@ -16,25 +16,39 @@ class Account:
     region: str
     who: str
     session: Any
+    _clients: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def client(self, service: str, **options: Any) -> Any:
-        """A boto3 client of this account and region; `options` are those of botocore's Config."""
+        """A boto3 client of this account and region; `options` are those of botocore's Config.
+
+        One without options is made once: that takes longer than most calls.
+        """
         from botocore.config import Config  # noqa: PLC0415 - `run` and --help need not wait for boto3
 
         # Most calls only look, and AWS throttles who looks often.
-        return self.session.client(service, config=Config(**{"retries": {"mode": "standard"}, **options}))
+        config = {"retries": {"mode": "standard"}, **options}
+        if options:
+            return self.session.client(service, config=Config(**config))
+        if service not in self._clients:
+            self._clients[service] = self.session.client(service, config=Config(**config))
+        return self._clients[service]
 
 
 def connect() -> Account:
     """Ask AWS who this is. Raises `AccountError`."""
     import boto3  # noqa: PLC0415
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError  # noqa: PLC0415
 
     try:
         session = boto3.session.Session()
         if session.region_name is None:
             raise AccountError("No AWS region is set. Say which: export AWS_DEFAULT_REGION=eu-central-1")
         who = session.client("sts").get_caller_identity()
+    except EndpointConnectionError as error:
+        raise AccountError(
+            f"AWS is not reached in the region {session.region_name}: {error}\nIs there such a region, and a network "
+            "here? Correct it (export AWS_DEFAULT_REGION=eu-central-1), then run this again."
+        ) from error
     except (BotoCoreError, ClientError) as error:
         raise AccountError(
             f"AWS cannot be used: {error}\nSign in (aws sso login, or aws configure), or set AWS_PROFILE, "

@@ -12,13 +12,15 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import chalice
 
+from infra import api_function
 from infra.account import Account
+from infra.budget import EXECUTOR
 from infra.compiled import compiled
 from infra.errors import ChaliceError
 from infra.stage import Stage
@@ -42,32 +44,35 @@ def rest_api_id(account: Account, stage: Stage) -> str | None:
 
 
 def url(account: Account, stage: Stage, api_id: str) -> str:
-    domain = account.session.client("apigateway").meta.partition
+    domain = account.client("apigateway").meta.partition
     suffix = "amazonaws.com.cn" if domain == "aws-cn" else "amazonaws.com"
     return f"https://{api_id}.execute-api.{account.region}.{suffix}/{stage.api_stage}"
 
 
 def is_current(account: Account, stage: Stage) -> bool:
-    """Whether what Chalice would deploy is what was deployed last, and its API is there."""
-    function = _function(account, stage)
+    """Whether what Chalice would deploy is what was deployed last, and its API is there and reaches it."""
+    function = api_function.find(account, stage.prefix)
     api_id = rest_api_id(account, stage)
     if function is None or api_id is None or function.get("Tags", {}).get(RELEASE_TAG) != release(stage):
+        return False
+    if not api_function.is_invoked_by(account, stage.prefix, api_id):
         return False
     stages = account.client("apigateway").get_stages(restApiId=api_id).get("item", [])
     return any(one["stageName"] == stage.api_stage for one in stages)
 
 
 def deploy(account: Account, stage: Stage) -> bool:
-    """Run `chalice deploy` unless nothing changed; returns whether it ran. Raises `ChaliceError`."""
+    """Run `chalice deploy` unless nothing changed; returns whether anything did. Raises `ChaliceError`."""
     write_state(account, stage)  # also when nothing is to be done: a plain `chalice deploy` may come after this
     if is_current(account, stage):
-        return False
+        return api_function.log_json(account, stage.prefix)
     client = account.client("lambda")
-    if (function := _function(account, stage)) is not None:
+    if (function := api_function.find(account, stage.prefix)) is not None:
         # First of all: a run that is interrupted must not look like the one before it.
         client.untag_resource(Resource=function["Configuration"]["FunctionArn"], TagKeys=[RELEASE_TAG])
     with compiled(stage.project) as project:
         _chalice(account, stage, "deploy", project)
+    api_function.log_json(account, stage.prefix)
     arn = client.get_function(FunctionName=stage.prefix)["Configuration"]["FunctionArn"]
     client.tag_resource(Resource=arn, Tags={RELEASE_TAG: release(stage)})
     return True
@@ -92,7 +97,7 @@ def write_state(account: Account, stage: Stage) -> list[str]:
     else:
         names = {"role_arn": role["Arn"], "role_name": role["RoleName"]}
         resources.append({"name": "api_handler_role", "resource_type": "iam_role", **names})
-    if (function := _function(account, stage)) is not None:
+    if (function := api_function.find(account, stage.prefix)) is not None:
         arn = function["Configuration"]["FunctionArn"]
         resources.append({"name": "api_handler", "resource_type": "lambda_function", "lambda_arn": arn})
     if (api_id := rest_api_id(account, stage)) is not None:
@@ -109,15 +114,19 @@ def write_state(account: Account, stage: Stage) -> list[str]:
 def release(stage: Stage) -> str:
     """A hash of all that `chalice deploy` makes the API of."""
     disk = stage.config.config_from_disk
-    ours = {"network", "database", "gateway", "alarms", "stages", "lambda_functions"}
-    settings = [
-        {key: value for key, value in one.items() if key not in ours} for one in (disk, disk["stages"][stage.name])
-    ]
+    settings = [_chalices(one) for one in (disk, disk["stages"][stage.name])]
     digest = hashlib.sha256(json.dumps([settings, sys.version_info[:2], chalice.__version__], sort_keys=True).encode())
     for path in sorted(_packaged(stage)):
         content = path.read_bytes()
         digest.update(f"\0{path.relative_to(stage.project)}\0{len(content)}\0".encode() + content)
     return digest.hexdigest()[:16]
+
+
+def _chalices(members: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what Chalice passes over: our members, and the function that is none of its own."""
+    ours = {"network", "database", "gateway", "alarms", "stages", "lambda_functions"}
+    functions = {key: one for key, one in members.get("lambda_functions", {}).items() if key != EXECUTOR}
+    return {key: value for key, value in members.items() if key not in ours} | {"lambda_functions": functions}
 
 
 def _packaged(stage: Stage) -> Iterator[Path]:
@@ -127,14 +136,6 @@ def _packaged(stage: Stage) -> Iterator[Path]:
     for folder, folders, files in os.walk(stage.project / "vendor", followlinks=True):
         folders[:] = [one for one in folders if one != "__pycache__"]
         yield from (Path(folder, one) for one in files)
-
-
-def _function(account: Account, stage: Stage) -> Any:
-    client = account.client("lambda")
-    try:
-        return client.get_function(FunctionName=stage.prefix)
-    except client.exceptions.ResourceNotFoundException:
-        return None
 
 
 def _chalice(account: Account, stage: Stage, command: str, project: Path) -> None:

@@ -20,8 +20,8 @@ def refuse_public(stage: Stage, *, allow_public: bool) -> None:
 def require_way_to_secrets(stage: Stage) -> None:
     """The functions are in private subnets: without an address in there, reading a secret takes until the time-out."""
     network, own = stage.network, stage.database_own
-    if "VpcId" in network or network.get("SecretsEndpoint") == "true":
-        return  # in your own VPC there may be one already
+    if network.get("SecretsEndpoint") == "true" or network.get("SecretsEndpointGroupId"):
+        return
     by_secret = [
         ("the executor", bool(own.get("SecretArn"))),
         (
@@ -31,9 +31,11 @@ def require_way_to_secrets(stage: Stage) -> None:
     ]
     if who := " and ".join(name for name, reads in by_secret if reads):
         raise ConfigError(
-            f"stage {stage.name}: {who} would read a password from Secrets Manager, which the made network does not "
-            'reach. Set network.SecretsEndpoint to "true" (about 15 dollars a month; docs/cost.md). Once the tables\' '
-            'owner may sign in with a token (GRANT rds_iam), set database.own.OwnerSecretArn to "" and turn that off.'
+            f"stage {stage.name}: {who} would read a password from Secrets Manager, which nothing lets them reach. "
+            'Set network.SecretsEndpoint to "true" (about 15 dollars a month; docs/cost.md), or, where your VPC has '
+            "an address of Secrets Manager already, network.SecretsEndpointGroupId to that endpoint's security group. "
+            'Once the tables\' owner may sign in with a token (GRANT rds_iam), set database.own.OwnerSecretArn to "" '
+            "and turn that off."
         )
 
 

@@ -52,6 +52,10 @@ def add_stage_commands(commands: Any, migrating: argparse.ArgumentParser, migrat
     for parser in (deploying, smoking):
         parser.add_argument("--url", help="the API's address, where it has a name of its own")
         parser.add_argument("--token", help="a user's token for the smoke test, where ACCESS is cognito")
+    keying = add("key", _key, "Print the API key of a stage, and make or delete one.")
+    change = keying.add_mutually_exclusive_group()
+    change.add_argument("--rotate", action="store_true", help="make a new key and print it; those before stay valid")
+    change.add_argument("--retire", action="store_true", help="delete all keys of the stage but the newest")
     add("status", _status, "Say what of a stage is there and whether an alarm rings.")
     logging = add("logs", _logs, "Print the log of a stage's API, executor, migrations, or of the requests (access).")
     logging.add_argument("--function", choices=FUNCTIONS, default="api", help="whose (default: %(default)s)")
@@ -90,6 +94,10 @@ def _guarded(function: Callable[[argparse.Namespace], None], options: argparse.N
         raise CommandError(f"{error}\nWhat was done before it stays, and running this again continues.") from error
     except BotoCoreError as error:
         raise CommandError(f"AWS was not reached: {error}\nRunning this again continues.") from error
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # a file of the clone that is gone or cannot be written
+        raise CommandError(f"{error}\nCorrect that, then run this again: it continues.") from error
     except KeyboardInterrupt:
         raise CommandError(
             "Interrupted. What CloudFormation has begun goes on; running this again continues."
@@ -138,14 +146,27 @@ def _smoke(options: argparse.Namespace) -> None:
     from infra import chalice_deploy, deployed, smoke  # noqa: PLC0415
 
     account, stage, stacks = _load(options)
-    api = deployed.rest_api(account, stage, stacks)
-    if api is None:
-        raise CommandError(f"Stage {stage.name} has no API in {account.region}; run deploy.")
+    api = deployed.required(account, stage, stacks)
     credentials = deployed.credentials(account, stage, api, options.token)
     if credentials is None:
         raise RefusedError("Only users of the Cognito pool get in: give the token of one with --token.")
     url = options.url or chalice_deploy.url(account, stage, api.rest_api_id)
     smoke.Smoke(url, credentials, _say, is_open=stage.access == "none").run()
+
+
+def _key(options: argparse.Namespace) -> None:
+    from infra import deployed, gateway  # noqa: PLC0415
+
+    account, stage, stacks = _load(options)
+    if stage.access != "api_key":
+        raise RefusedError(f"Stage {stage.name} asks for no key: its ACCESS is {stage.access}.")
+    api = deployed.required(account, stage, stacks)
+    key = gateway.api_key(account.client, api)
+    if key is None:
+        raise CommandError(f"Stage {stage.name} has no API key. Run deploy: it makes one.")
+    if options.retire:
+        _say(f"deleted {gateway.retire_keys(account.client, api)}; the newest is valid:")
+    _say(gateway.rotate_key(account.client, api) if options.rotate else key)
 
 
 def _status(options: argparse.Namespace) -> None:

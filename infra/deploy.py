@@ -10,7 +10,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from infra import chalice_deploy, checks, default_group, deployed, gateway, image, migrations, parameters, smoke
+from infra import (
+    api_function,
+    chalice_deploy,
+    checks,
+    default_group,
+    deployed,
+    gateway,
+    image,
+    migrations,
+    our_database,
+    parameters,
+    smoke,
+)
 from infra.account import Account
 from infra.stacks import Stacks
 from infra.stage import Parameters, Stage
@@ -57,6 +69,8 @@ class Deploy:
         stage, account = self.stage, self.account
         self._step("Check", f"{stage.name} in {account.region} of account {account.account_id}, as {account.who}")
         tag, must_build = check(account, stage, self.options)
+        if warning := api_function.other_python(api_function.find(account, stage.prefix), stage.project):
+            self._say(warning)
 
         self._step("Network")
         network = self._stack("network", parameters.network(stage))
@@ -69,7 +83,11 @@ class Deploy:
         if stage.database_stack is None:
             self._say(f"your own, {stage.database_own['DatabaseHost']}")
         else:
+            for name in our_database.unprotect_stillborn(account, stage.stack("database")):
+                self._say(f"turned off the protection of {name}, which never was complete")
             database = self._stack("database", parameters.database(stage, network))
+            if our_database.waits_for_restart(account, database):
+                self._say(our_database.WAITS)
 
         self._step("Image", tag)
         uri = f"{network['RepositoryUri']}:{tag}"
@@ -115,7 +133,7 @@ class Deploy:
         header = ""
         if key is not None:
             header = f" -H 'x-api-key: {key}'" if self.options.show_key else ' -H "x-api-key: $KEY"'
-            name = f"aws apigateway get-api-keys --include-values --name-query {self.stage.prefix}"
+            name = f"python -m infra key --stage {self.stage.name}"
             key = key if self.options.show_key else f"not shown in a workflow's log; {name}"
         for line in [
             "",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from infra import chalice_deploy, gateway, smoke
 from infra.account import Account
-from infra.errors import SmokeError
+from infra.errors import CommandError, SmokeError
 from infra.stacks import Stacks
 from infra.stage import Stage
 
@@ -15,6 +15,14 @@ def rest_api(account: Account, stage: Stage, stacks: Stacks) -> gateway.RestApi 
         return None
     group = stacks.outputs(stage.stack("observability")).get("AccessLogGroupArn", "")
     return gateway.RestApi(api_id, stage.api_stage, stage.name, group, stage.cors_origins)
+
+
+def required(account: Account, stage: Stage, stacks: Stacks) -> gateway.RestApi:
+    """The same, of a stage that has to have one."""
+    api = rest_api(account, stage, stacks)
+    if api is None:
+        raise CommandError(f"Stage {stage.name} has no API in {account.region} of this account; run deploy.")
+    return api
 
 
 def credentials(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from infra import chalice_deploy, deployed, gateway, parameters
+from infra import chalice_deploy, deployed, gateway, our_database, parameters
 from infra.account import Account
 from infra.errors import RefusedError
 from infra.stacks import Stacks
@@ -36,6 +36,7 @@ class Destroy:
         if has_database and not delete_database:
             self._empty_network()
         else:
+            our_database.unprotect_stillborn(account, stage.stack("database"))
             self._said(
                 f"stack {stage.stack('database')}; a snapshot stays", self.stacks.delete(stage.stack("database"))
             )

@@ -49,7 +49,7 @@ def executor(stage: Stage, network_outputs: Parameters, database_outputs: Parame
     }
     # The owner connects where the executor does, but past a proxy, which only a stack of ours has.
     told.setdefault("OwnerHost", told.get("DatabaseHost", ""))
-    if "OwnerSecretArn" not in told and not told.get("DatabaseResourceId", "").startswith("prx-"):
+    if not told.get("OwnerSecretArn") and not told.get("DatabaseResourceId", "").startswith("prx-"):
         told.setdefault("OwnerResourceId", told.get("DatabaseResourceId", ""))
     return {**told, "Release": release(template.text("executor"), told)}
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from infra import chalice_deploy, deploy, deployed, gateway, parameters
+from infra import api_function, chalice_deploy, deploy, deployed, gateway, our_database, parameters, template
 from infra.account import Account
 from infra.deploy import Options
 from infra.stacks import Stacks
 from infra.stage import Parameters, Stage
 
 _LATER = "would be made, or changed by what the stacks before it put out"
+_RESTART = "PostgreSQL would read the new max_connections at its next restart, which is yours to do"
 
 
 def run(account: Account, stage: Stage, stacks: Stacks, say: Callable[[str], None], options: Options) -> None:
     """Raises what `deploy` would raise before it changes anything."""
     tag, must_build = deploy.check(account, stage, options)
+    if warning := api_function.other_python(api_function.find(account, stage.prefix), stage.project):
+        say(warning)
     network = stacks.outputs(stage.stack("network"))
     database = stacks.outputs(stage.stack("database"))
     executor = stacks.outputs(stage.stack("executor"))
@@ -28,6 +31,10 @@ def run(account: Account, stage: Stage, stacks: Stacks, say: Callable[[str], Non
     stack("network", lambda: parameters.network(stage), known=True)
     if stage.database_stack is not None:
         stack("database", lambda: parameters.database(stage, network), known=bool(network))
+        if database and stacks.parameter(stage.stack("database"), "MaxConnections") != _max_connections(stage):
+            say(f"      {_RESTART}")
+        if our_database.waits_for_restart(account, database):
+            say(f"      {our_database.WAITS}")
     _tell(say, f"Image {tag}", ["would be built and pushed"] if must_build else [])
     is_known = bool(network) and has_database
     stack("executor", lambda: parameters.executor(stage, network, database, uri), known=is_known)
@@ -44,14 +51,21 @@ def run(account: Account, stage: Stage, stacks: Stacks, say: Callable[[str], Non
 
 
 def _api(account: Account, stage: Stage) -> list[str]:
+    function = api_function.find(account, stage.prefix)
     if chalice_deploy.is_current(account, stage):
-        return []
+        return [] if api_function.logs_json(function) else ["the function's log would be JSON"]
     if chalice_deploy.rest_api_id(account, stage) is None:
         return ["`chalice deploy` would make the API, its function and its role"]
     # Chalice uploads and imports everything each time, and has no way to say what of it differs.
     return [
         "`chalice deploy` would update the function, the role and the API's definition; Chalice cannot say what in them"
     ]
+
+
+def _max_connections(stage: Stage) -> str:
+    return (
+        parameters.database(stage, {}).get("MaxConnections") or template.parameters("database")["MaxConnections"] or ""
+    )
 
 
 def _tell(say: Callable[[str], None], what: str, changes: list[str]) -> None:

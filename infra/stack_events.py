@@ -19,8 +19,8 @@ ADVICE = [
     ),
     (
         "conflicting DNS domain",
-        'Your VPC has an address of Secrets Manager already: set network.SecretsEndpoint to "false", and let that '
-        "endpoint's security group admit the executor's.",
+        'Your VPC has an address of Secrets Manager already: set network.SecretsEndpoint to "false" and '
+        "network.SecretsEndpointGroupId to that endpoint's security group, which then gets a rule for the executor.",
     ),
     (
         "already exists",

@@ -36,6 +36,11 @@ class Stacks:
         found = self._describe(stack)
         return {one["OutputKey"]: one["OutputValue"] for one in (found or {}).get("Outputs", [])}
 
+    def parameter(self, stack: str, name: str) -> str | None:
+        """What the stack was told last; None when there is no such stack or parameter."""
+        told = (self._describe(stack) or {}).get("Parameters", [])
+        return next((str(one["ParameterValue"]) for one in told if one["ParameterKey"] == name), None)
+
     def status(self, stack: str) -> str | None:
         found = self._describe(stack)
         return None if found is None else str(found["StackStatus"])

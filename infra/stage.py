@@ -19,7 +19,7 @@ from crud_api.settings import Settings
 from infra import budget, template
 from infra.errors import ConfigError
 from infra.gateway_settings import GatewaySettings, GatewaySettingsError
-from infra.stage_settings import Alarms, Database, Executor, Values
+from infra.stage_settings import Alarms, ConfigFile, Database, Executor, Values
 
 PROJECT = Path(__file__).resolve().parents[1]
 APP_NAME = "crud-api"  # stands in the templates and policies, so it cannot be another one
@@ -43,7 +43,7 @@ _FILLED_IN = {
 }  # fmt: skip
 _OWN = frozenset(
     "DatabaseHost DatabasePort DatabaseName DatabaseUser DatabaseResourceId SecretArn CaBundle OwnerHost OwnerUser "
-    "OwnerResourceId OwnerSecretArn DatabaseInstance DatabaseCluster".split()
+    "OwnerResourceId OwnerSecretArn SecretKeyArn OwnerSecretKeyArn DatabaseInstance DatabaseCluster".split()
 )
 
 Parameters = Mapping[str, str]
@@ -69,6 +69,7 @@ class Stage:
     @classmethod
     def load(cls, name: str, project: Path = PROJECT) -> Stage:
         """Read the stage. Raises `ConfigError`, which names the member that is wrong, and `BudgetError`."""
+        _check_kinds(project)
         try:
             config = CLIFactory(str(project)).create_config_obj(chalice_stage_name=name)
         except (RuntimeError, ValueError) as error:
@@ -129,6 +130,16 @@ class Stage:
 _T = TypeVar("_T")
 
 
+def _check_kinds(project: Path) -> None:
+    try:
+        text = (project / ".chalice" / "config.json").read_bytes()
+        msgspec.json.decode(text, type=ConfigFile)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f".chalice/config.json: {error}") from error
+    except (OSError, msgspec.DecodeError):
+        return  # Chalice says that
+
+
 def _section(disk: Mapping[str, Any], stage: str, name: str, kind: Any) -> Any:
     return _converted(f"stage {stage}: {name}", _merged(disk, stage, name), kind)
 
@@ -169,6 +180,20 @@ def _check_database(stage: str, database: Database) -> None:
         )
     if database.stack is not None:
         _check_parameters(stage, "database", _texts(database.stack))
+    elif missing := _missing(_texts(database.own)):
+        raise ConfigError(f"stage {stage}: database.own lacks {'; and '.join(missing)} (DEPLOYMENT.md)")
+
+
+def _missing(own: Parameters) -> list[str]:
+    """What the executor's stack would lack of a database of one's own: where it is, and who signs in to it how."""
+    resource = own.get("DatabaseResourceId", "")
+    # A proxy knows the owner neither, who connects past it.
+    owner = own.get("OwnerSecretArn") or own.get("OwnerResourceId") or (resource and not resource.startswith("prx-"))
+    return [
+        *([] if own.get("DatabaseName") else ["DatabaseName"]),
+        *([] if resource or own.get("SecretArn") else ["DatabaseResourceId (IAM tokens) or SecretArn (a password)"]),
+        *([] if owner else ["OwnerSecretArn or OwnerResourceId, for the migrations"]),
+    ]
 
 
 def _check_parameters(stage: str, name: str, given: Parameters) -> None:

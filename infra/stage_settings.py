@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from infra import budget
 
 Values = dict[str, str | int | float | bool]  # parameters of a template, as JSON writes them
+
+
+class Members(msgspec.Struct):
+    """The kind of what stands where, before anybody looks into it: Chalice would stumble over another one."""
+
+    environment_variables: dict[str, str] = {}
+    lambda_functions: dict[str, dict[str, Any]] = {}
+    network: dict[str, Any] = {}
+    database: dict[str, Any] = {}
+    gateway: dict[str, Any] = {}
+    alarms: dict[str, Any] = {}
+
+
+class ConfigFile(Members):
+    """The whole of .chalice/config.json."""
+
+    stages: dict[str, Members] = {}
 
 
 class Database(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

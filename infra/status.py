@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from infra import chalice_deploy, deploy, migrations
+from infra import chalice_deploy, deploy, migrations, our_database
 from infra.account import Account
 from infra.stacks import Stacks
 from infra.stage import Stage
@@ -17,6 +17,8 @@ def lines(account: Account, stage: Stage, stacks: Stacks) -> Iterator[str]:
     for part in PARTS:
         if part != "database" or stage.database_stack is not None:
             yield _row(f"stack {part}", stacks.status(stage.stack(part)))
+    if our_database.waits_for_restart(account, stacks.outputs(stage.stack("database"))):
+        yield _row("", our_database.WAITS)
     client = account.client("lambda")
     executor = _found(client, client.get_function, FunctionName=f"{stage.prefix}-query-executor")
     yield _row("image", executor and executor["Code"].get("ImageUri", "").rpartition(":")[2])

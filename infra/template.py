@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ def text(name: str) -> str:
     return (_FOLDER / f"{name}.yaml").read_text()
 
 
+@cache
 def parameters(name: str) -> dict[str, str | None]:
     """The name of each parameter and its default, or None when it has to be given."""
     import yaml  # noqa: PLC0415 - Chalice's own dependency; the local commands have no use for it

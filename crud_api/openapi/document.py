@@ -17,8 +17,7 @@ from crud_api.relations import relations_of
 from crud_api.resource import Resource
 
 API_VERSION = "0.1.0"
-_DESCRIPTION = """Rows of a PostgreSQL database.
-
+_DESCRIPTION = """\
 - Whatever goes wrong is answered as `application/problem+json` (RFC 9457), all wrong fields or parameters at once.
 - Lists have filters (`city=Paris`, `total_amount[gte]=10`), several sort keys and pages that a cursor leads through.
   A parameter that is unknown, repeated or malformed is refused. Parameters have at most 8 KB together.
@@ -44,7 +43,7 @@ def document(resources: Sequence[Resource], access: str) -> dict[str, Any]:
         "info": {
             "title": "crud-api",
             "version": API_VERSION,
-            "summary": "Rows of a PostgreSQL database over HTTP",
+            "summary": f"{', '.join(one.name.capitalize() for one in resources)} in PostgreSQL, over HTTP",
             "description": _DESCRIPTION,
             "contact": {"name": "The team that runs this API"},
             "license": {"name": "Proprietary", "identifier": "LicenseRef-Proprietary"},

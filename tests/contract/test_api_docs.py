@@ -38,7 +38,7 @@ def examples() -> list[tuple[str, str]]:
     found = []
     for block in blocks:
         for one in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            # A command goes on in a line that is indented, as no answer of the page is at its beginning.
+            # A command goes on in lines that begin with four spaces; no answer begins so.
             lines = one.split("\n")
             end = next(n for n, line in enumerate(lines[1:], 1) if not line.startswith("    "))
             found.append(("\n".join(lines[:end]), "\n".join(lines[end:])))

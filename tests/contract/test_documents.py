@@ -27,7 +27,7 @@ DOCUMENTS = {
 }
 DEPLOYMENT = DOCUMENTS["DEPLOYMENT.md"]
 TIMES = "\N{MULTIPLICATION SIGN}"
-COMMANDS = ("run", "migrate", "deploy", "plan", "status", "logs", "smoke", "destroy")
+COMMANDS = ("run", "migrate", "deploy", "plan", "key", "status", "logs", "smoke", "destroy")
 # Written at the same time as these.
 COMING = {"docs/api.md"}
 # Made where the product runs, and in no clone.

@@ -133,6 +133,15 @@ class Watched:
         """)  # fmt: skip
 
 
+def refused_by_what_is_stored(answer: Response) -> bool:
+    """Whether the database had to be asked: for the customer of an order, or for the first use of a key."""
+    problem = answer.json
+    unknown = [
+        error["detail"].endswith("names no row of customers") for error in problem.get("errors", [{"detail": ""}])
+    ]
+    return all(unknown) or str(problem["type"]).endswith("idempotency-key-reused")
+
+
 @pytest.fixture
 def watched(api_database: str) -> Watched:
     return Watched(api_database)
@@ -155,7 +164,7 @@ def test_a_text_changes_no_sql_leaks_nowhere_and_costs_nothing_where_it_is_bad(
                 said = f"{answer.body.decode()}{json.dumps(answer.headers)}"
                 assert SENT not in said, text
                 assert STORED not in said, text
-            if answer.status in {400, 405, 413, 415}:
+            if answer.status in {400, 405, 413, 415, 422} and not refused_by_what_is_stored(answer):
                 assert watched.api.invocations == before, text
     # Where a text names a column, or what is to be done, there are as many as there are such names.
     names_something = place.endswith(("?sort", "?fields", "?expand", "prefer"))

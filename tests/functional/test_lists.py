@@ -46,6 +46,26 @@ def test_pages_follow_each_other_to_the_last_row(five: Api) -> None:
     assert seen == [["C0", "C1"], ["C2", "C3"], ["C4"]]
 
 
+def test_a_backslash_that_escapes_nothing_stands_for_itself(five: Api) -> None:
+    five("PATCH", "/customers/C1", {"city": "a%\\"})
+    five("PATCH", "/customers/C2", {"city": "a%"})
+    found = {"*%5C%5C": ["C1"], "*%5C": ["C1"], "a%5C%25": ["C2"], "a%5C%25%5C": ["C1"]}
+    for pattern, those in found.items():
+        assert keys(five("GET", f"/customers?city[like]={pattern}").json["items"]) == those, pattern
+
+
+@pytest.mark.parametrize(
+    ("sort", "order"), [("city", ["C0", "C2", "C4", "C1", "C3"]), ("-state", ["C4", "C3", "C2", "C1", "C0"])]
+)
+def test_rows_that_are_equal_by_the_sort_are_on_one_page_each(five: Api, sort: str, order: list[str]) -> None:
+    seen, following = [], f"/customers?limit=1&sort={sort}"
+    while following:
+        page = five("GET", following).json
+        seen += keys(page["items"])
+        following = page["next"]
+    assert seen == order
+
+
 def test_a_full_last_page_has_no_next(five: Api) -> None:
     assert five("GET", "/customers?limit=5").json["next"] is None
 
@@ -236,7 +256,7 @@ def test_a_page_that_its_own_headers_make_too_large_names_the_limit() -> None:
         ("cursor=W1sxXV0", ["cursor"]), ("nickname=x", ["nickname"]), ("city=a&city=b", ["city"]),
         ("city=%00", ["city"]),
         ("created_at=yesterday", ["created_at"]), ("city[eq]=x", ["city[eq]"]), ("city[GT]=x", ["city[GT]"]),
-        ("nickname[gt]=x", ["nickname[gt]"]), ("city[is]=nil", ["city[is]"]), ("city[like]=a%5C", ["city[like]"]),
+        ("nickname[gt]=x", ["nickname[gt]"]), ("city[is]=nil", ["city[is]"]),
         ("created_at[like]=2*", ["created_at[like]"]), ("city[in]=\"a", ["city[in]"]), ("sort=x", ["sort"]),
         ("sort=", ["sort"]), ("sort=city,-city", ["sort"]), ("fields=", ["fields"]), ("fields=x", ["fields"]),
         ("fields=city,city", ["fields"]), ("expand=nothing", ["expand"]), ("expand=", ["expand"]),

@@ -46,7 +46,17 @@ def _functions(cloud: Cloud) -> State:
     found = {}
     for one in client.list_functions()["Functions"]:
         name = one["FunctionName"]
-        kept = ("PackageType", "Runtime", "Handler", "MemorySize", "Timeout", "Role", "Environment", "TracingConfig")
+        kept = (
+            "PackageType",
+            "Runtime",
+            "Handler",
+            "MemorySize",
+            "Timeout",
+            "Role",
+            "Environment",
+            "TracingConfig",
+            "LoggingConfig",
+        )
         whole = client.get_function(FunctionName=name)
         found[name] = {key: one.get(key) for key in kept} | {
             "image": whole["Code"].get("ImageUri"),

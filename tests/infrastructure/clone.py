@@ -68,7 +68,7 @@ class Clone:
             [sys.executable, "-m", "infra", command, *self._arguments(command), *arguments],
             cwd=ROOT,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             start_new_session=True,
             text=True,
         )
@@ -118,7 +118,7 @@ def kill_after(clone: Clone, step: str, fits: Fits, command: str, *arguments: st
         assert hold.reached.wait(60), f"{step} was not reached; the run ended with {process.poll()}"
     finally:
         os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        process.communicate()
         hold.go_on.set()
         clone.cloud.hold = None
 

@@ -1,8 +1,9 @@
 """An AWS account on loopback that a whole deploy runs in, and the API that its smoke test meets.
 
 In front of moto's server stands what moto 5.2 lacks: it imports OpenAPI 3 only, while Chalice sends Swagger 2.0; it
-runs no function, so the migrations are run here, on a real database; and it has no gateway, so the API is served here,
-to whoever has a key that the account knows. A test can hold an answer back, or let CloudFormation say that it is busy.
+runs no function, so the migrations are run here, on a real database; it forgets how a function logs, which is kept
+here; and it has no gateway, so the API is served here, to whoever has a key that the account knows. A test can hold an
+answer back, or let CloudFormation say that it is busy.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from tests.functional.client import Api
 from tests.infrastructure.templates import ACCOUNT, OWNER_SECRET, REGION
 
 Environ = dict[str, Any]
+Json = dict[str, Any]
 StartResponse = Callable[..., Any]
 
 # What moto cannot do and fails of, and what stands in for it. How it is in AWS, test_templates.py holds.
@@ -78,7 +80,8 @@ class Cloud:
     `busy` are the statuses that stacks say before their own. `events` are (resource, type, status, reason) that
     CloudFormation tells beside its own, the newest first; `late_events` is how often it is asked for them after a
     change set was executed before it tells any of that. `migrations` are what the function answers instead of running:
-    status, headers and payload. The API fails of `broken_method`, and lets everybody in when it `is_open`.
+    status, headers and payload. The database `waits_for_restart`. The API fails of `broken_method`, and lets everybody
+    in when it `is_open`. The action `denied` is one.
     """
 
     url: str
@@ -89,8 +92,10 @@ class Cloud:
     events: list[tuple[str, str, str, str]] = field(default_factory=list)
     late_events: int = 0
     migrations: Callable[[str], tuple[str, dict[str, str], Any]] | None = None
+    waits_for_restart: bool = False
     broken_method: str = ""
     is_open: bool = False
+    denied: str = ""
     _clients: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -132,6 +137,7 @@ class _Front:
         self.api: Api
         self._bridged: dict[str, str] = {}
         self._change_sets: dict[str, dict[str, str]] = {}
+        self._logging: dict[str, Json] = {}
         self._executed = False
         self._told = ""
 
@@ -144,6 +150,10 @@ class _Front:
             return self._take_image(body.decode(), start_response)
         call = Call(_action(environ, body), body.decode(errors="replace"))
         self.cloud.calls.append(call)
+        if call.action == self.cloud.denied:
+            start_response("403 Forbidden", [("Content-Type", "text/xml")])
+            says = f"User: me is not authorized to perform: {call.action}"
+            return [f"<R><Error><Code>AccessDenied</Code><Message>{says}</Message></Error></R>".encode()]
         if path.endswith("/crud-api-dev-migrations/invocations"):
             return self._hold(call, self._migrate(start_response))
         is_import = (method, path) == ("POST", "/restapis") and "mode=import" in environ["QUERY_STRING"]
@@ -188,9 +198,25 @@ class _Front:
             self._told = text
             if self._executed:
                 text = text.replace("<StackEvents>", "<StackEvents>" + "".join(map(_event, self.cloud.events)))
+        elif call.action == "DescribeDBInstances" and self.cloud.waits_for_restart:
+            text = text.replace("in-sync", "pending-reboot")
+        elif match := re.fullmatch("(GET|PUT|DELETE) /2015-03-31/functions/([^/]+)(/configuration)?", call.action):
+            text = self._logged(match[1], match[2], call.body, text)
         answer = text.encode(errors="surrogateescape")
         start_response(status, [(key, one) for key, one in headers if key.lower() != "content-length"])
         return [answer]
+
+    def _logged(self, method: str, function: str, body: str, text: str) -> str:
+        """How a function logs: kept, told, and forgotten with it."""
+        if method == "DELETE":
+            self._logging.pop(function, None)
+        elif method == "PUT" and (said := json.loads(body).get("LoggingConfig")):
+            self._logging[function] = said
+        elif method == "GET" and function in self._logging:
+            told = json.loads(text)
+            told.get("Configuration", told)["LoggingConfig"] = self._logging[function]
+            text = json.dumps(told)
+        return text
 
     def _bridge(self, body: bytes) -> bytes:
         form = {key: values[0] for key, values in parse_qs(body.decode(), keep_blank_values=True).items()}
@@ -262,6 +288,16 @@ class _Front:
         )
         start_response("200 OK", [])
         return []
+
+
+def protect(cloud: Cloud, database: str, stack: str) -> None:
+    """As CloudFormation leaves a database of a stack: marked as the stack's and protected. Moto does neither."""
+    rds = cloud.client("rds")
+    (found,) = rds.describe_db_instances(DBInstanceIdentifier=database)["DBInstances"]
+    rds.modify_db_instance(DBInstanceIdentifier=database, DeletionProtection=True)
+    (made,) = cloud.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+    tag = {"Key": "aws:cloudformation:stack-id", "Value": made["StackId"]}
+    rds.add_tags_to_resource(ResourceName=found["DBInstanceArn"], Tags=[tag])
 
 
 def failed(kind: str, message: str) -> tuple[str, dict[str, str], Any]:

@@ -27,10 +27,17 @@ def clone(workplace: Path, database_url: str) -> Iterator[Clone]:
 
 
 @pytest.fixture(scope="module")
-def first(workplace: Path, postgres_url: str) -> Iterator[tuple[Clone, Run]]:
+def first(workplace: Path, postgres_url: str, states: list[State]) -> Iterator[tuple[Clone, Run]]:
     """A stage that was deployed once, and what that said; the tests of a module share it."""
-    with _deployed(workplace, postgres_url) as one:
-        yield one
+    with _deployed(workplace, postgres_url) as (clone, run):
+        states.append(state(clone.cloud))
+        yield clone, run
+
+
+@pytest.fixture(scope="session")
+def states() -> list[State]:
+    """What each first deploy has made, which nothing interrupts."""
+    return []
 
 
 @pytest.fixture
@@ -41,8 +48,10 @@ def deployed(first: tuple[Clone, Run]) -> Clone:
 
 
 @pytest.fixture(scope="session")
-def undisturbed(workplace: Path, postgres_url: str) -> State:
-    """What a deploy makes that nothing interrupts."""
+def undisturbed(workplace: Path, postgres_url: str, states: list[State]) -> State:
+    """What a deploy makes that nothing interrupts; one more is made where no test before has needed one."""
+    if states:
+        return states[0]
     with _deployed(workplace, postgres_url) as (clone, run):
         assert run, run.error
         return state(clone.cloud)

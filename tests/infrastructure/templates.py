@@ -11,14 +11,22 @@ from cfnlint.decode import cfn_yaml
 Json = dict[str, Any]
 
 ACCOUNT, REGION = "123456789012", "eu-central-1"
-_PSEUDO = {"AWS::AccountId": ACCOUNT, "AWS::Region": REGION, "AWS::Partition": "aws", "AWS::NoValue": None}
+_PSEUDO = {
+    "AWS::AccountId": ACCOUNT,
+    "AWS::Region": REGION,
+    "AWS::Partition": "aws",
+    "AWS::URLSuffix": "amazonaws.com",
+    "AWS::NoValue": None,
+}
 # Of which a template takes a part.
 _ATTRIBUTES = {"DatabaseProxy.DBProxyArn": f"arn:aws:rds:{REGION}:{ACCOUNT}:db-proxy:prx-0a1b"}
 _ZONES = ["eu-central-1a", "eu-central-1b", "eu-central-1c"]
 
 VPC_ID, SUBNET_IDS = "vpc-0a1b2c3d", "subnet-0a1b2c3d,subnet-1a1b2c3d"
 EXECUTOR_GROUP_ID, DATABASE_GROUP_ID = "sg-0a1b2c3d", "sg-1a1b2c3d"
+ENDPOINT_GROUP_ID = "sg-2a1b2c3d"
 OWN_VPC = {"VpcId": VPC_ID, "SubnetIds": SUBNET_IDS}
+KEY, OWNER_KEY = (f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{one}" for one in ("1234-abcd", "5678-abcd"))
 OWNER_SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:rds!db-1-abcdef"
 SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:mine-abcdef"
 
@@ -67,12 +75,13 @@ VARIANTS: list[tuple[str, dict[str, str]]] = [
     ("network", {"SecretsEndpoint": "true", "FlowLogs": "true"}),
     ("network", OWN_VPC),
     ("network", {**OWN_VPC, "DatabaseSecurityGroupId": DATABASE_GROUP_ID, "SecretsEndpoint": "true"}),
+    ("network", {**OWN_VPC, "SecretsEndpointGroupId": ENDPOINT_GROUP_ID}),
     ("database", {}),
     ("database", {"Proxy": "true"}),
     ("database", {"Engine": "aurora-postgresql"}),
     ("database", {"Engine": "aurora-postgresql", "Proxy": "true"}),
     ("executor", {}),
-    ("executor", {"SecretArn": SECRET, "Tracing": "true", "ProvisionedConcurrency": "2"}),
+    ("executor", {"SecretArn": SECRET, "SecretKeyArn": KEY, "Tracing": "true", "ProvisionedConcurrency": "2"}),
     ("executor", {"OwnerSecretArn": "", "CaBundle": "/etc/ca.crt"}),
     ("observability", {}),
     ("observability", {"DatabaseInstance": "crud-api-dev", "AlarmEmail": "ops@example.com"}),

@@ -91,6 +91,60 @@ def test_the_api_may_be_invoked_by_api_gateway_and_has_every_route(deployed: Clo
     assert variables["ACCESS"] == "api_key"
 
 
+def test_the_log_of_the_api_is_json_and_in_the_group_that_is_not_kept_for_ever(deployed: Clone) -> None:
+    configuration = deployed.cloud.client("lambda").get_function(FunctionName=API)["Configuration"]
+    assert configuration["LoggingConfig"] == {
+        "LogFormat": "JSON",
+        "ApplicationLogLevel": "INFO",
+        "SystemLogLevel": "INFO",
+        "LogGroup": f"/aws/lambda/{API}",
+    }
+    assert state(deployed.cloud)["log groups"][f"/aws/lambda/{API}"] == 30
+
+
+def test_a_stage_without_an_api_or_without_keys_says_so(deployed: Clone) -> None:
+    clone = deployed.again("keyless")
+    assert (
+        "Stage prod has no API in eu-central-1 of this account; run deploy."
+        in clone.run("key", "--stage", "prod").error
+    )
+    clone.configure("environment_variables", ACCESS="iam")
+    assert "Stage dev asks for no key: its ACCESS is iam." in clone.run("key").error
+
+
+def test_a_database_that_waits_for_a_restart_says_so_until_it_had_one(deployed: Clone) -> None:
+    waits = "reads at its next restart. That is yours to do (RDS console, Reboot"
+    deployed.cloud.waits_for_restart = True
+    try:
+        assert waits in deployed.run("status").out
+        assert waits in deployed.run("plan").out
+    finally:
+        deployed.cloud.waits_for_restart = False
+    assert waits not in deployed.run("status").out
+
+
+def test_a_plan_of_more_connections_says_that_they_need_a_restart(deployed: Clone) -> None:
+    clone = deployed.again("connections")
+    clone.configure("database", max_connections=200)
+    says = "PostgreSQL would read the new max_connections at its next restart, which is yours to do"
+    assert says in clone.run("plan").out
+    assert says not in deployed.run("plan").out
+
+
+def test_another_python_than_the_deployed_one_is_said(deployed: Clone) -> None:
+    client = deployed.cloud.client("lambda")
+    runtime = client.get_function(FunctionName=API)["Configuration"]["Runtime"]
+    assert "runs on Python" not in deployed.run("plan").out
+    client.update_function_configuration(FunctionName=API, Runtime="python3.9")
+    try:
+        run = deployed.run("plan")
+    finally:
+        client.update_function_configuration(FunctionName=API, Runtime=runtime)
+    this = runtime.removeprefix("python")
+    assert run.out.startswith(f"The API's function runs on Python 3.9; from here the API would run on {this}, ")
+    assert "make deploy PYTHON=python3.13" in run.out
+
+
 def test_the_apis_role_may_invoke_one_function_and_write_its_logs(deployed: Clone) -> None:
     iam = deployed.cloud.client("iam")
     role = f"{API}-api_handler"

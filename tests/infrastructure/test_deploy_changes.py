@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +14,8 @@ import pytest
 
 from tests.conftest import execute
 from tests.infrastructure.account_state import State, state
-from tests.infrastructure.clone import Clone, kill_after
-from tests.infrastructure.cloud import failed
+from tests.infrastructure.clone import ROOT, Clone, kill_after
+from tests.infrastructure.cloud import Hold, failed, protect
 
 pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse:UserWarning")
 
@@ -146,6 +150,52 @@ def test_an_update_of_the_api_that_was_killed_and_is_taken_back_is_deployed_agai
     assert code_of_api(deployed) == code
 
 
+def test_what_was_taken_away_by_hand_is_given_back(deployed: Clone) -> None:
+    """API Gateway's right to invoke the function, without which it answers 500; and how its log is written."""
+    before, client = state(deployed.cloud), deployed.cloud.client("lambda")
+    policy = json.loads(client.get_policy(FunctionName=API)["Policy"])
+    for statement in policy["Statement"]:
+        client.remove_permission(FunctionName=API, StatementId=statement["Sid"])
+    assert "`chalice deploy` would update" in deployed.run("plan").out
+    assert deployed.run("deploy")
+    assert state(deployed.cloud) == before
+
+    client.update_function_configuration(FunctionName=API, LoggingConfig={"LogFormat": "Text"})
+    assert "API: the function's log would be JSON" in deployed.run("plan").out
+    deployed.cloud.calls.clear()
+    assert deployed.run("deploy")
+    assert state(deployed.cloud) == before
+    assert not [call for call in deployed.cloud.calls if call.action.startswith("PUT /restapis")]
+
+
+def test_the_key_is_printed_rotated_and_retired(deployed: Clone) -> None:
+    client = deployed.cloud.client("apigateway")
+
+    def valid() -> set[str]:
+        return {one["value"] for one in client.get_api_keys(includeValues=True)["items"]}
+
+    old = deployed.run("key").out.strip()
+    assert valid() == {old}
+    new = deployed.run("key", "--rotate").out.strip()
+    assert valid() == {old, new}
+    run = deployed.run("key", "--retire")
+    assert run.out.splitlines() == ["deleted 1; the newest is valid:", new]
+    assert valid() == {new}
+
+
+def test_a_first_creation_of_the_database_that_failed_is_cleared_away_although_it_is_protected(
+    deployed: Clone,
+) -> None:
+    before, name = state(deployed.cloud), f"{API}-database"
+    protect(deployed.cloud, API, name)
+    deployed.cloud.busy[name] = ["ROLLBACK_FAILED"] * 3  # as often as it is asked until it is gone
+    run = deployed.run("deploy")
+    assert run, run.error
+    assert f"turned off the protection of {API}, which never was complete" in run.out
+    assert "deleting what an earlier run left (ROLLBACK_FAILED)" in run.out
+    assert state(deployed.cloud) == before
+
+
 def test_a_smoke_test_that_fails_halfway_leaves_no_row(deployed: Clone) -> None:
     deployed.cloud.broken_method = "PUT"
     try:
@@ -243,6 +293,54 @@ def test_without_credentials_it_says_how_to_sign_in(deployed: Clone, monkeypatch
     run = deployed.run("deploy")
     assert run.status == 1
     assert "Sign in (aws sso login" in run.error
+
+
+def test_a_right_that_is_missing_is_said_with_where_the_rights_are_listed(deployed: Clone) -> None:
+    deployed.cloud.denied = "DescribeStacks"
+    try:
+        run = deployed.run("deploy")
+    finally:
+        deployed.cloud.denied = ""
+    assert run.status == 1
+    assert "User: me is not authorized to perform: DescribeStacks" in run.error
+    assert "lacks that right; infra/github-oidc.yaml lists what a deploy needs." in run.error
+
+
+def test_a_file_that_is_gone_is_said(deployed: Clone) -> None:
+    clone = deployed.again("incomplete")
+    (clone.folder / "requirements.txt").unlink()
+    run = clone.run("plan")
+    assert run.status == 1
+    assert run.error.startswith("error: [Errno 2] No such file or directory: ")
+
+
+def test_a_region_that_is_not_reached_is_named(deployed: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    assert "AWS is not reached in the region eu-central-1: Could not connect" in deployed.run("status").error
+
+
+def test_whoever_has_read_enough_ends_a_command_without_a_word(deployed: Clone) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "infra", "status", "--project", str(deployed.folder)]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, cwd=ROOT, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_command_that_is_interrupted_says_what_goes_on(deployed: Clone) -> None:
+    hold = deployed.cloud.hold = Hold(lambda call: call.action == "DescribeStacks")
+    process = deployed.start("deploy")
+    try:
+        assert hold.reached.wait(60)
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate()
+    finally:
+        hold.go_on.set()
+        deployed.cloud.hold = None
+    assert process.returncode == 1
+    assert error == "error: Interrupted. What CloudFormation has begun goes on; running this again continues.\n"
 
 
 def test_without_a_region_it_says_which_variable(deployed: Clone, monkeypatch: pytest.MonkeyPatch) -> None:

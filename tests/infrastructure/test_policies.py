@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.infrastructure.templates import ACCOUNT, OWNER_SECRET, REGION, SECRET, VARIANTS, Stack
+from tests.infrastructure.templates import ACCOUNT, KEY, OWNER_KEY, OWNER_SECRET, REGION, SECRET, VARIANTS, Stack
 
 Statement = dict[str, Any]
 
@@ -74,6 +74,22 @@ def test_with_a_secret_the_executor_may_read_that_one_instead() -> None:
     assert role(stack, "ExecutorRole") == executor_role("query-executor", "ExecutorLogs") | {
         "ReadOneSecret": ("Allow", ["secretsmanager:GetSecretValue"], [SECRET])
     }
+
+
+def test_a_secret_under_a_key_of_ones_own_may_be_decrypted_by_secrets_manager_only() -> None:
+    stack = Stack("executor", SecretArn=SECRET, SecretKeyArn=KEY, OwnerSecretKeyArn=OWNER_KEY)
+    for name, secret, key in (("Executor", SECRET, KEY), ("Migrations", OWNER_SECRET, OWNER_KEY)):
+        found = role(stack, f"{name}Role")
+        assert found["ReadOneSecret"] == ("Allow", ["secretsmanager:GetSecretValue"], [secret])
+        assert found["DecryptThatSecret"] == ("Allow", ["kms:Decrypt"], [key])
+        (policy,) = stack.of_type("AWS::IAM::Role")[f"{name}Role"]["Policies"]
+        (one,) = [one for one in policy["PolicyDocument"]["Statement"] if one["Sid"] == "DecryptThatSecret"]
+        assert one["Condition"] == {"StringEquals": {"kms:ViaService": f"secretsmanager.{REGION}.amazonaws.com"}}
+
+
+def test_a_key_of_ones_own_without_a_secret_may_not_be_used() -> None:
+    stack = Stack("executor", OwnerSecretArn="", SecretKeyArn=KEY, OwnerSecretKeyArn=OWNER_KEY)
+    assert not [one for one in documents(stack) if "kms:Decrypt" in as_list(one["Action"])]
 
 
 def test_tracing_adds_just_that() -> None:

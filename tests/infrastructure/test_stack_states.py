@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from infra import our_database
+from infra.account import Account, connect
 from infra.errors import StackError
 from infra.stacks import Stacks
 from tests.infrastructure.clone import Clone, cloned
+from tests.infrastructure.cloud import protect
 
 pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse:UserWarning")
 
@@ -37,6 +40,10 @@ class Watched:
 
     def _pause(self) -> None:
         self.pauses += 1
+
+    @property
+    def connected(self) -> Account:
+        return connect()
 
     @property
     def vpc(self) -> str:
@@ -87,6 +94,58 @@ def test_a_stack_that_is_stuck_is_explained(watched: Watched) -> None:
         StackError, match="aws cloudformation continue-update-rollback --stack-name crud-api-dev-network"
     ):
         watched.deploy(SecretsEndpoint="true")
+
+
+@pytest.fixture
+def databases(watched: Watched) -> Iterator[Callable[[], list[str]]]:
+    """Two protected databases, of which the stack has made `new`; who is protected is asked by a call."""
+    watched.deploy()
+    rds = watched.clone.cloud.client("rds")
+    for name in ("new", "old"):
+        rds.create_db_instance(
+            DBInstanceIdentifier=name, DBInstanceClass="db.t4g.micro", Engine="postgres", DeletionProtection=True
+        )
+    protect(watched.clone.cloud, "new", STACK)
+
+    def protected() -> list[str]:
+        found = rds.describe_db_instances()["DBInstances"]
+        return [one["DBInstanceIdentifier"] for one in found if one["DeletionProtection"]]
+
+    yield protected
+    for name in ("new", "old"):
+        rds.modify_db_instance(DBInstanceIdentifier=name, DeletionProtection=False)
+        rds.delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True)
+
+
+STILLBORN: list[tuple[str, list[str]]] = [
+    ("ROLLBACK_FAILED", []),
+    ("ROLLBACK_COMPLETE", []),
+    ("CREATE_FAILED", []),
+    ("DELETE_FAILED", ["ROLLBACK_IN_PROGRESS"]),
+]
+
+
+@pytest.mark.parametrize(("status", "was"), STILLBORN)
+def test_a_database_that_never_was_complete_loses_its_protection_and_no_other_one_does(
+    watched: Watched, databases: Callable[[], list[str]], status: str, was: list[str]
+) -> None:
+    watched.busy(status)
+    watched.clone.cloud.events = [(STACK, "AWS::CloudFormation::Stack", one, "") for one in was]
+    assert our_database.unprotect_stillborn(watched.connected, STACK) == ["new"]
+    assert databases() == ["old"]
+
+
+@pytest.mark.parametrize(
+    "status",
+    ["CREATE_COMPLETE", "DELETE_FAILED", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_FAILED", "UPDATE_FAILED"],
+)
+def test_a_database_that_was_complete_stays_protected(
+    watched: Watched, databases: Callable[[], list[str]], status: str
+) -> None:
+    watched.busy(status)
+    watched.clone.cloud.events = [(STACK, "AWS::CloudFormation::Stack", "UPDATE_ROLLBACK_IN_PROGRESS", "")]
+    assert our_database.unprotect_stillborn(watched.connected, STACK) == []
+    assert databases() == ["new", "old"]
 
 
 def test_a_failure_is_told_by_its_first_cause_and_what_to_do(watched: Watched) -> None:

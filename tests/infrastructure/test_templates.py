@@ -35,7 +35,7 @@ names = pytest.mark.parametrize("name", NAMES)
 FROM_CONFIG = {
     "network": {
         "VpcCidr", "SubnetCidrA", "SubnetCidrB", "VpcId", "SubnetIds", "DatabaseSecurityGroupId", "DatabasePort",
-        "SecretsEndpoint", "FlowLogs", "Repository", "LogRetentionDays",
+        "SecretsEndpoint", "SecretsEndpointGroupId", "FlowLogs", "Repository", "LogRetentionDays",
     },
     "database": {
         "Engine", "EngineVersion", "DatabaseName", "OwnerUser", "MaxConnections", "InstanceClass", "AllocatedStorage",
@@ -45,6 +45,7 @@ FROM_CONFIG = {
     "executor": {
         "ImageUri", "Architecture", "Release", "MemorySize", "Timeout", "ReservedConcurrency",
         "ProvisionedConcurrency", "LogRetentionDays", "StatementMs", "LockMs", "ExecutorMode", "Tracing", "SecretArn",
+        "SecretKeyArn", "OwnerSecretKeyArn",
     },
     "observability": {
         "ApiName", "ApiStage", "AlarmEmail", "LogRetentionDays", "SlowMs", "NearTimeoutMs", "ManyConnections",
@@ -67,7 +68,7 @@ def test_the_folder_has_no_other_template() -> None:
 @names
 def test_a_template_is_small_and_begins_with_what_it_makes_and_why(name: str) -> None:
     text = path(name).read_text()
-    assert len(text.splitlines()) <= 420
+    assert len(text.splitlines()) <= 450
     head = text.split("Parameters:")[0]
     assert "# What it makes: " in head
     assert "# Why so: " in head
@@ -230,6 +231,33 @@ def test_the_executor_reaches_secrets_manager_only_with_the_endpoint() -> None:
     (endpoint,) = stack.of_type("AWS::EC2::VPCEndpoint").values()
     assert endpoint["SubnetIds"] == ["<SubnetA>", "<SubnetB>"]
     assert endpoint["SecurityGroupIds"] == ["<EndpointGroup>"]
+
+
+def test_with_an_endpoint_of_ones_own_that_is_reached_and_none_is_made() -> None:
+    stack = Stack("network", **OWN_VPC, DatabaseSecurityGroupId="sg-1a1b2c3d", SecretsEndpointGroupId="sg-2a1b2c3d")
+    assert admitted(stack) == {
+        ("sg-1a1b2c3d", "<ExecutorGroup>", 5432),
+        ("sg-2a1b2c3d", "<ExecutorGroup>", 443),
+    }
+    assert reached(stack) == {
+        ("<ExecutorGroup>", "sg-1a1b2c3d", 5432),
+        ("<ExecutorGroup>", "sg-2a1b2c3d", 443),
+    }
+    assert stack.of_type("AWS::EC2::VPCEndpoint") == {}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "says"),
+    [
+        ({**OWN_VPC, "SecretsEndpoint": "true"}, "set SecretsEndpoint to false"),
+        ({}, "name it in VpcId"),
+    ],
+)
+def test_an_endpoint_of_ones_own_is_in_a_vpc_of_ones_own_and_the_only_one(
+    parameters: dict[str, str], says: str
+) -> None:
+    with pytest.raises(RefusedError, match=says):
+        Stack("network", **parameters, SecretsEndpointGroupId="sg-2a1b2c3d")
 
 
 def test_images_are_scanned_immutable_encrypted_and_ten() -> None:

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from infra.api_function import executors_python
+
 WORKFLOWS = sorted(Path(".github", "workflows").glob("*.yml"))
 NAMES = [one.stem for one in WORKFLOWS]
 DEPLOYS = {"dev": "github.ref == 'refs/heads/main'", "prod": "startsWith(github.ref, 'refs/tags/v')"}
@@ -47,6 +49,17 @@ def test_every_push_and_pull_request_is_checked_once() -> None:
     assert triggers("check") == {"push": {"branches-ignore": ["main"]}, "pull_request": None, "workflow_call": None}
     assert triggers("deploy") == {"push": {"branches": ["main"], "tags": ["v*"]}}
     assert workflow("deploy")["jobs"]["check"]["uses"] == "./.github/workflows/check.yml"
+
+
+@deploys
+def test_the_python_that_deploys_is_that_of_the_executors_image(stage: str) -> None:
+    (version,) = [
+        step["with"]["python-version"]
+        for step in workflow("deploy")["jobs"][stage]["steps"]
+        if step.get("uses", "").startswith("actions/setup-python@")
+    ]
+    assert version == executors_python(Path())
+    assert f"make deploy PYTHON=python{version}" in Path("DEPLOYMENT.md").read_text()
 
 
 @workflows

@@ -20,7 +20,7 @@ from tests.mutants.mutations import MUTATIONS, Mutation
 
 PROJECT = Path(__file__).parents[2]
 _DONE, _FOUND = 0, 1  # pytest's status where every test passed, and where one failed
-_ATTEMPT_S = 300
+_ATTEMPT_S = 600  # pytest ends a test that hangs much sooner
 
 
 class MutationError(Exception):
@@ -86,36 +86,45 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, mutations: Sequence[Mutation] = MUTATIONS) -> int:
     """Try the mutations; returns the exit status."""
     asked = _parsed(arguments)
     wanted = [
-        one for one in MUTATIONS if not asked.words or any(word in f"{one.harm} {one.file}" for word in asked.words)
+        one for one in mutations if not asked.words or any(word in f"{one.harm} {one.file}" for word in asked.words)
     ]
     if asked.list:
         _say(*(f"{one.file}: {one.harm}" for one in wanted))
         return 0
+    if not wanted:
+        _say("There is no such mutation.")
+        return 1
     for one in wanted:
         mutated(one, (PROJECT / one.file).read_text())
-    survived = 0
-    with ThreadPoolExecutor(asked.jobs) as pool:
-        # Tests that fail by themselves would find everything.
-        tests = sorted({test for one in wanted for test in one.tests.split() if test.endswith(".py")})
-        alone = pool.submit(_attempt, None, tests)
-        attempts = {pool.submit(_attempt, one, one.tests.split()): one for one in wanted}
-        for n, attempt in enumerate(as_completed(attempts), 1):
-            one, outcome = attempts[attempt], attempt.result()
-            killed = outcome.status == _FOUND and outcome.killer != ""  # not where a fixture has an error
-            survived += not killed
-            said = "killed" if killed else "SURVIVED" if outcome.status == _DONE else "NOT TRIED"
-            _say(f"[{n:2}/{len(wanted)}] {said:9} {outcome.seconds:5.1f} s  {one.harm}", f"{'':26}{outcome.killer}")
-            if not killed:
-                _say(outcome.output)
-        if alone.result().status != _DONE:
-            _say(alone.result().output, "The same tests fail without any mutation.")
-            return 1
-    _say(f"{len(wanted) - survived} of {len(wanted)} killed; the same tests pass without a mutation")
-    return int(survived > 0)
+    pool = ThreadPoolExecutor(asked.jobs)
+    try:
+        return _try(wanted, pool)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _try(mutations: Sequence[Mutation], pool: ThreadPoolExecutor) -> int:
+    killed = 0
+    # Tests that fail by themselves would find everything.
+    tests = sorted({test for one in mutations for test in one.tests.split() if test.endswith(".py")})
+    alone = pool.submit(_attempt, None, tests)
+    attempts = {pool.submit(_attempt, one, one.tests.split()): one for one in mutations}
+    for n, attempt in enumerate(as_completed(attempts), 1):
+        outcome = attempt.result()
+        found = outcome.status == _FOUND and outcome.killer != ""  # not where a fixture has an error
+        killed += found
+        said = "killed" if found else "SURVIVED" if outcome.status == _DONE else "NOT TRIED"
+        _say(f"[{n:2}/{len(mutations)}] {said:9} {outcome.seconds:5.1f} s  {attempts[attempt].harm}")
+        _say(f"{'':28}{outcome.killer}" if found else outcome.output)
+    if alone.result().status != _DONE:
+        _say(alone.result().output, "The same tests fail without a mutation, so nothing is proven.")
+        return 1
+    _say(f"{killed} of {len(mutations)} killed; the same tests pass without a mutation.")
+    return int(killed < len(mutations))
 
 
 def _say(*lines: str) -> None:

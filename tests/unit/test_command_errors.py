@@ -11,7 +11,7 @@ from infra import errors, logs
 from infra.__main__ import main
 from infra.stack_events import ADVICE, advice
 
-COMMANDS = ["run", "migrate", "deploy", "plan", "status", "logs", "smoke", "destroy"]
+COMMANDS = ["run", "migrate", "deploy", "plan", "key", "status", "logs", "smoke", "destroy"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

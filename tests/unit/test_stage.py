@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from chalice.config import Config
 
-from infra import checks, parameters
+from infra import chalice_deploy, checks, parameters
 from infra.budget import BudgetError
 from infra.errors import ConfigError, RefusedError
 from infra.stage import PROJECT, Stage
@@ -22,9 +22,18 @@ NETWORK = {
 }  # fmt: skip
 OWN = {"DatabaseHost": "mine.example", "DatabaseName": "shop", "SecretArn": "arn:1", "OwnerSecretArn": "arn:2"}
 
+OWN_VPC = {"VpcId": "vpc-1", "SubnetIds": "subnet-1,subnet-2"}
+TOKENS = {"DatabaseResourceId": "db-1"}
+
 
 def executor(**members: Any) -> dict[str, Any]:
     return {"lambda_functions": {"query_executor": {"reserved_concurrency": 5, **members}}}
+
+
+def own(**members: str | None) -> dict[str, Any]:
+    """A database of one's own with other members; one of None is left out."""
+    mine = {key: value for key, value in (OWN | members).items() if value is not None}
+    return {"database": {"stack": None, "own": mine}}
 
 
 def stage(name: str = "dev", **sections: Any) -> Stage:
@@ -70,6 +79,14 @@ def test_a_folder_that_is_no_project_is_said(tmp_path: Path) -> None:
         ({"database": {"stack": {"Size": "1"}}}, r"unknown member in stage dev: database.stack: Size"),
         ({"database": {"own": {"Host": "x"}}}, r"unknown member in stage dev: database.own: Host"),
         ({"database": {"stack": None}}, r'no database. Say "database": {"stack": {}}'),
+        (own(DatabaseName=None), "stage dev: database.own lacks DatabaseName "),
+        (own(SecretArn=None), r"database.own lacks DatabaseResourceId \(IAM tokens\) or SecretArn"),
+        (own(OwnerSecretArn=None), "database.own lacks OwnerSecretArn or OwnerResourceId, for the migrations"),
+        (
+            own(OwnerSecretArn="", SecretArn=None, DatabaseResourceId="prx-1"),
+            "database.own lacks OwnerSecretArn or OwnerResourceId",
+        ),
+        (own(DatabaseName="", SecretArn=""), "lacks DatabaseName; and DatabaseResourceId"),
         ({"alarms": {"slow_ms": "2000"}}, r"stage dev: alarms: Expected `int`, got `str` - at `\$.slow_ms`"),
         ({"gateway": {"throtle": {}}}, "stage dev: gateway has no throtle"),
         (executor(memory=512), "Object contains unknown field `memory`"),
@@ -82,6 +99,22 @@ def test_a_folder_that_is_no_project_is_said(tmp_path: Path) -> None:
 def test_a_slip_is_refused_by_its_name(sections: dict[str, Any], says: str) -> None:
     with pytest.raises((ConfigError, BudgetError), match=says):
         stage(**sections)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('{"stages": {"dev": []}}', r"Expected `object`, got `array` - at `\$.stages\[...\]`"),
+        ('{"network": null}', r"Expected `object`, got `null` - at `\$.network`"),
+        ('{"lambda_functions": {"query_executor": 5}}', r"Expected `object`, got `int` - at `\$.lambda_functions"),
+        ('{"stages": ', "Unable to load the project config file"),
+    ],
+)
+def test_what_is_of_another_kind_is_refused_by_its_place(tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / ".chalice").mkdir()
+    (tmp_path / ".chalice" / "config.json").write_text(text)
+    with pytest.raises(ConfigError, match=says):
+        Stage.load("dev", tmp_path)
 
 
 def test_an_executor_that_nothing_bounds_is_refused() -> None:
@@ -108,6 +141,8 @@ def test_a_public_stage_needs_the_flag() -> None:
             {"network": {"SecretsEndpoint": False}, "database": {"stack": None, "own": OWN}},
             "the executor and the migrations would read",
         ),
+        # A network of one's own says nothing of where Secrets Manager is in it.
+        ({"network": {"SecretsEndpoint": False, **OWN_VPC}, **own()}, "the executor and the migrations would read"),
     ],
 )
 def test_a_password_that_could_not_be_read_is_refused(sections: dict[str, Any], who: str) -> None:
@@ -119,10 +154,11 @@ def test_a_password_that_could_not_be_read_is_refused(sections: dict[str, Any], 
     "sections",
     [
         {"network": {"SecretsEndpoint": False}, "database": {"own": {"OwnerSecretArn": ""}}},
-        {"network": {"SecretsEndpoint": False, "VpcId": "vpc-1", "SubnetIds": "subnet-1,subnet-2"}},
+        {"network": {"SecretsEndpoint": False, **OWN_VPC, "SecretsEndpointGroupId": "sg-1"}, **own()},
+        {"network": {"SecretsEndpoint": False, **OWN_VPC}, **own(SecretArn=None, OwnerSecretArn=None, **TOKENS)},
     ],
 )
-def test_without_a_password_or_in_ones_own_network_no_endpoint_is_asked_for(sections: dict[str, Any]) -> None:
+def test_without_a_password_or_with_an_endpoint_of_ones_own_none_is_asked_for(sections: dict[str, Any]) -> None:
     checks.require_way_to_secrets(stage(**sections))
 
 
@@ -156,7 +192,27 @@ def test_the_owner_of_ones_own_database_connects_where_the_executor_does() -> No
     mine = stage(database={"stack": None, "own": own})
     told = parameters.executor(mine, {**NETWORK, "DatabasePort": "6432"}, {}, "uri:1")
     assert (told["OwnerHost"], told["OwnerResourceId"], told["DatabasePort"]) == ("mine.example", "db-1", "6432")
+    without = stage(database={"stack": None, "own": {**own, "OwnerSecretArn": ""}})
+    assert parameters.executor(without, NETWORK, {}, "uri:1")["OwnerResourceId"] == "db-1"
     assert parameters.network(mine)["DatabasePort"] == "6432"
+
+
+def test_only_the_stage_that_matters_pays_for_metrics_and_traces() -> None:
+    assert [(one.gateway.metrics, one.gateway.tracing) for one in map(Stage.load, ("dev", "prod"))] == [
+        (False, False),
+        (True, True),
+    ]
+
+
+def test_a_function_of_the_apis_own_is_part_of_its_release_and_the_executor_is_not() -> None:
+    def release(**functions: Any) -> str:
+        disk = copy.deepcopy(CONFIG)
+        disk["lambda_functions"].update(functions)
+        return chalice_deploy.release(Stage.from_config("dev", Config("dev", config_from_disk=disk), PROJECT))
+
+    executor_of = CONFIG["lambda_functions"]["query_executor"]
+    assert release(query_executor={**executor_of, "lambda_memory_size": 768}) == release()
+    assert release(api_handler={"lambda_timeout": 27}) != release()
 
 
 def test_the_metrics_of_the_stages_do_not_mix() -> None:

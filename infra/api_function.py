@@ -1,0 +1,84 @@
+"""The API's function, beyond what Chalice tells Lambda of it: its log's format, who may invoke it, its Python."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from infra import eventually
+from infra.account import Account
+from infra.image import DOCKERFILE
+
+THIS_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def find(account: Account, name: str) -> Any:
+    """What Lambda says of a function, or None where there is none."""
+    client = account.client("lambda")
+    try:
+        return client.get_function(FunctionName=name)
+    except client.exceptions.ResourceNotFoundException:
+        return None
+
+
+def logs_json(function: Any) -> bool:
+    return bool(function["Configuration"].get("LoggingConfig", {}).get("LogFormat") == "JSON")
+
+
+def log_json(account: Account, name: str) -> bool:
+    """Have Lambda write the function's log as JSON, into the group of its name; returns whether it did not.
+
+    Chalice (1.34) cannot say so, and does not mention it in its own updates, so it stays.
+    """
+    if logs_json(find(account, name)):
+        return False
+    logging = {
+        "LogFormat": "JSON", "ApplicationLogLevel": "INFO", "SystemLogLevel": "INFO", "LogGroup": f"/aws/lambda/{name}",
+    }  # fmt: skip
+    client = account.client("lambda")
+    # It is refused while an update of Chalice's is not done.
+    eventually.call(
+        client, "UpdateFunctionConfiguration", "ResourceConflictException", FunctionName=name, LoggingConfig=logging
+    )
+    client.get_waiter("function_updated_v2").wait(FunctionName=name)
+    return True
+
+
+def is_invoked_by(account: Account, name: str, api_id: str) -> bool:
+    """Whether API Gateway may invoke the function for this API. Somebody may have taken that right away by hand."""
+    client = account.client("lambda")
+    try:
+        statements = json.loads(client.get_policy(FunctionName=name)["Policy"])["Statement"]
+    except client.exceptions.ResourceNotFoundException:
+        return False
+    return any(
+        one["Effect"] == "Allow"
+        and one["Principal"] == {"Service": "apigateway.amazonaws.com"}
+        and one["Action"] == "lambda:InvokeFunction"
+        and f":{api_id}/" in json.dumps(one.get("Condition", {}))
+        for one in statements
+    )
+
+
+def other_python(function: Any, project: Path) -> str | None:
+    """A sentence when this Python is not the one that the API's function has, or that a new one should have.
+
+    Chalice takes the function's runtime from the Python that runs it, and has no setting for it.
+    """
+    has = function["Configuration"].get("Runtime", "").removeprefix("python") if function else executors_python(project)
+    if has == THIS_PYTHON:
+        return None
+    subject = f"The API's function runs on Python {has}" if function else f"The executor runs on Python {has}"
+    return (
+        f"{subject}; from here the API would run on {THIS_PYTHON}, which Chalice takes from the .venv.\n"
+        f"      If that is not meant: rm -r .venv; make deploy PYTHON=python{executors_python(project)}"
+    )
+
+
+def executors_python(project: Path) -> str:
+    """The version that the executor's image names: the one place that does."""
+    found = re.search(r"lambda/python:(\d+\.\d+)", (project / DOCKERFILE).read_text())
+    return found[1] if found else THIS_PYTHON
