@@ -62,6 +62,19 @@ def test_other_values_give_other_rows(executor: Executor) -> None:
     assert names == ["o'neil 100%", None] * 2
 
 
+def test_two_statements_that_become_the_same_text_do_not_meet(executor: Executor) -> None:
+    for _ in range(4):
+        assert value(executor("SELECT id + :a FROM t WHERE id = 1", {"a": 1}, max_rows=1)) == 2
+        assert value(executor("SELECT id + 1 FROM t WHERE id = 1", max_rows=1)) == 2
+
+
+def test_one_text_is_several_statements_by_its_numbers_and_types(executor: Executor) -> None:
+    for _ in range(3):
+        for param, expected in [(1, 2), (2, 3), ("3", 4), ({"type": "int2", "value": 4}, 5), (-1, 0)]:
+            assert value(executor("SELECT id + :a FROM t WHERE id = 1", {"a": param}, max_rows=1)) == expected
+    assert prepared(executor) == 5
+
+
 def test_what_came_once_is_not_prepared(executor: Executor) -> None:
     executor("SELECT id FROM t", max_rows=1)
     assert prepared(executor) == 0

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
+import msgspec
 import pytest
 
 from query_executor import contract
-from query_executor.contract import Column, Failure, InvalidRequestError, Reply, Request, Result, Statement
+from query_executor.contract import (
+    Column,
+    Failure,
+    InvalidRequestError,
+    Param,
+    Reply,
+    Request,
+    Result,
+    Statement,
+    Typed,
+)
 
 
 def test_a_request_survives_the_wire() -> None:
@@ -91,9 +103,14 @@ def test_a_limit_of_nothing_is_refused_and_not_taken_for_no_limit() -> None:
             contract.parse_request(json.loads(sent))
 
 
-def test_a_number_that_json_does_not_have_is_not_sent() -> None:
-    with pytest.raises(InvalidRequestError, match="NaN"):
-        contract.encode_request(Request([Statement("SELECT :a", {"a": float("nan")})]))
+@pytest.mark.parametrize(
+    "param", [float("nan"), [1.5, float("inf")], [["x", [float("-inf")]]], Typed("float8", float("nan"))]
+)
+def test_a_number_that_json_does_not_have_is_not_sent_by_any_encoder(param: Param) -> None:
+    request = Request([Statement("SELECT :a", {"a": param})])
+    for encode in (contract.encode_request, partial(contract.encode_request, to_json=msgspec.json.encode)):
+        with pytest.raises(InvalidRequestError, match="NaN"):
+            encode(request)
 
 
 def test_an_array_has_no_more_dimensions_than_postgresql_knows() -> None:
