@@ -12,7 +12,6 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 # What Chalice adds to a package by itself: of its own only these, and what requirements.txt names.
 _ADDED = {"chalice": ("__init__.py", "app.py"), "msgspec": ("*.py",)}
@@ -21,10 +20,12 @@ _ADDED = {"chalice": ("__init__.py", "app.py"), "msgspec": ("*.py",)}
 @contextmanager
 def compiled(project: Path) -> Iterator[Path]:
     """A folder for Chalice to package and deploy instead of the project; what it remembers, the project does."""
-    with TemporaryDirectory(prefix="crud-api-") as name:
-        folder = Path(name)
+    folder = project / "build" / "api"
+    shutil.rmtree(folder, ignore_errors=True)  # what a run that was killed has left
+    folder.mkdir(parents=True)
+    try:
         for shared in ("app.py", "requirements.txt", ".chalice"):
-            (folder / shared).symlink_to(project / shared)
+            (folder / shared).symlink_to((project / shared).absolute())
         vendor = shutil.copytree(project / "vendor", folder / "vendor", ignore=shutil.ignore_patterns("__pycache__"))
         for source in list(vendor.rglob("*.py")):
             _compile(source, vendor, source.parent.relative_to(vendor))
@@ -33,6 +34,8 @@ def compiled(project: Path) -> Iterator[Path]:
                 for source in _folder(package).glob(pattern):
                     _compile(source, vendor, Path(package))
         yield folder
+    finally:
+        shutil.rmtree(folder)
 
 
 def _compile(source: Path, vendor: Path, package: Path) -> None:
