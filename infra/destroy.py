@@ -26,6 +26,8 @@ class Destroy:
         stage, account = self.stage, self.account
         database = self.stacks.outputs(stage.stack("database"))
         if delete_database:
+            for name in our_database.unprotect_stillborn(account, stage.stack("database")):
+                self.say(f"turned off the protection of {name}, which never was complete")
             self._refuse_protected(database)
         self._say_all("settings", self._remove_settings())
         self._said("API, its function and role", chalice_deploy.delete(account, stage))
@@ -36,7 +38,6 @@ class Destroy:
         if has_database and not delete_database:
             self._empty_network()
         else:
-            our_database.unprotect_stillborn(account, stage.stack("database"))
             self._said(
                 f"stack {stage.stack('database')}; a snapshot stays", self.stacks.delete(stage.stack("database"))
             )

@@ -30,7 +30,8 @@ def clone(workplace: Path, database_url: str) -> Iterator[Clone]:
 def first(workplace: Path, postgres_url: str, states: list[State]) -> Iterator[tuple[Clone, Run]]:
     """A stage that was deployed once, and what that said; the tests of a module share it."""
     with _deployed(workplace, postgres_url) as (clone, run):
-        states.append(state(clone.cloud))
+        if run:
+            states.append(state(clone.cloud))
         yield clone, run
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.infrastructure.account_state import state
 from tests.infrastructure.clone import Clone
+from tests.infrastructure.cloud import protect
 from tests.infrastructure.templates import Stack
 
 pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse:UserWarning")
@@ -58,6 +59,15 @@ def test_all_but_the_database_and_its_network_goes_and_a_deploy_finds_those_agai
     assert run, run.error
     assert "stack crud-api-dev-database: nothing changed" in run.out
     assert state(deployed.cloud) == full
+
+
+def test_a_protected_database_that_never_was_complete_is_deleted_with_the_rest(deployed: Clone) -> None:
+    protect(deployed.cloud, "crud-api-dev", "crud-api-dev-database")
+    deployed.cloud.busy["crud-api-dev-database"] = ["ROLLBACK_FAILED"] * 2
+    run = deployed.run("destroy", "--yes", "--delete-database")
+    assert run, run.error
+    assert "turned off the protection of crud-api-dev, which never was complete" in run.out
+    assert (state(deployed.cloud)["databases"], state(deployed.cloud)["stacks"]) == ([], [])
 
 
 def test_what_is_left_of_the_network_has_no_images_and_no_bill() -> None:
