@@ -139,6 +139,26 @@ def test_failed_migrations_stop_before_the_api_say_why_and_are_not_sent_again(
     assert len([one for one in made if one.endswith("-migrations/invocations")]) == 1
 
 
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        ("502 Bad Gateway", "ResourceNotReadyException"),
+        ("502 Bad Gateway", "ENINotReadyException"),
+        ("409 Conflict", "ResourceConflictException"),
+    ],
+)
+def test_a_function_of_migrations_that_has_slept_for_weeks_is_woken(deployed: Clone, status: str, kind: str) -> None:
+    refused: tuple[str, dict[str, str], Any] = (status, {"x-amzn-ErrorType": kind}, {})
+    answers = iter([refused, ("200 OK", {}, {"done": ["0007-more: applied"]})])
+    deployed.cloud.migrations = lambda _url: next(answers)
+    try:
+        run = deployed.run("migrate")
+    finally:
+        deployed.cloud.migrations = None
+    assert run, run.error
+    assert run.out == "0007-more: applied\n"
+
+
 def test_an_update_of_the_api_that_was_killed_and_is_taken_back_is_deployed_again(deployed: Clone) -> None:
     assert deployed.run("deploy")
     code = code_of_api(deployed)
