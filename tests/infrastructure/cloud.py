@@ -81,7 +81,8 @@ class Cloud:
     CloudFormation tells beside its own, the newest first; `late_events` is how often it is asked for them after a
     change set was executed before it tells any of that. `migrations` are what the function answers instead of running:
     status, headers and payload. The database `waits_for_restart`. The API fails of `broken_method`, and lets everybody
-    in when it `is_open`. The action `denied` is one.
+    in when it `is_open`. To the next requests API Gateway gives the statuses `not_yet`, where one is none it lets in.
+    The action `denied` is one.
     """
 
     url: str
@@ -95,6 +96,7 @@ class Cloud:
     waits_for_restart: bool = False
     broken_method: str = ""
     is_open: bool = False
+    not_yet: list[str] = field(default_factory=list)
     denied: str = ""
     _clients: dict[str, Any] = field(default_factory=dict)
 
@@ -269,6 +271,9 @@ class _Front:
         if environ["REQUEST_METHOD"] == self.cloud.broken_method:
             start_response("500 Internal Server Error", [])
             return [b"broken"]
+        if self.cloud.not_yet and (says := self.cloud.not_yet.pop(0)):
+            start_response(says, [])
+            return [b""]
         keys = self.cloud.client("apigateway").get_api_keys(includeValues=True)["items"]
         if not self.cloud.is_open and environ.get("HTTP_X_API_KEY") not in {one["value"] for one in keys}:
             start_response("403 Forbidden", [("Content-Type", "application/problem+json")])

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from infra import smoke
+from infra.errors import SmokeError
 from tests.conftest import execute
 from tests.infrastructure.account_state import State, state
 from tests.infrastructure.clone import ROOT, Clone, kill_after
@@ -226,6 +228,30 @@ def test_a_smoke_test_that_fails_halfway_leaves_no_row(deployed: Clone) -> None:
     assert "Expected: PUT /orders/smoke-" in run.error
     assert "It answered: 500" in run.error
     assert execute(deployed.cloud.database_url, "SELECT * FROM demo.customers") == []
+
+
+def test_what_is_not_known_everywhere_yet_is_waited_for_and_said(deployed: Clone) -> None:
+    key = deployed.cloud.client("apigateway").get_api_keys(includeValues=True)["items"][0]["value"]
+    said: list[str] = []
+    # The stage's first answers, and of a request in the middle, whose host has not heard of the key.
+    let_in = ""
+    deployed.cloud.not_yet = ["500 Error", "403 Forbidden", "503 Busy", *[let_in] * 4, "403 Forbidden"]
+    pauses: list[None] = []
+    smoke.Smoke(deployed.cloud.api_url, smoke.with_key(key), said.append, pause=lambda: pauses.append(None)).run()
+    assert said[0] == "GET /customers?limit=1: 500 yet; asking again for up to 120 s"
+    assert "POST /orders: 403 yet; asking again for up to 120 s" in said
+    assert len(pauses) == 4
+    assert deployed.cloud.not_yet == []
+    assert execute(deployed.cloud.database_url, "SELECT * FROM demo.customers") == []
+
+
+def test_a_change_that_failed_is_not_sent_again(deployed: Clone) -> None:
+    key = deployed.cloud.client("apigateway").get_api_keys(includeValues=True)["items"][0]["value"]
+    deployed.cloud.not_yet = ["", "", "502 Bad Gateway"]
+    pauses: list[None] = []
+    with pytest.raises(SmokeError, match="POST /customers: 201"):
+        smoke.Smoke(deployed.cloud.api_url, smoke.with_key(key), print, pause=lambda: pauses.append(None)).run()
+    assert pauses == []
 
 
 def test_an_api_that_lets_everybody_in_fails_the_smoke_test(deployed: Clone) -> None:
