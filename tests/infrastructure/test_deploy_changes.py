@@ -312,6 +312,17 @@ def test_a_docker_that_does_not_run_is_said(deployed: Clone) -> None:
     assert "its engine does not answer: the engine says no\nStart it" in run.error
 
 
+def test_a_docker_without_its_builder_is_said_before_anything_is_made(deployed: Clone) -> None:
+    clone = deployed.again("old-docker")
+    clone.append("query_executor/handler.py", "\n# cannot be built by the old builder\n")
+    clone.docker(fails="buildx")
+    try:
+        run = clone.run("plan")
+    finally:
+        clone.docker()
+    assert "without buildx" in run.error
+
+
 def test_a_stage_for_everybody_needs_a_flag(deployed: Clone) -> None:
     clone = deployed.again("public")
     clone.configure("environment_variables", ACCESS="none")
