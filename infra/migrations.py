@@ -10,6 +10,7 @@ from infra.errors import MigrationsError
 
 # Seconds. The function has 900, the most that Lambda gives; its own time-out is the better answer.
 READ_S = 930
+CONCURRENCY = 1  # as infra/executor.yaml reserves it
 
 
 def function_name(prefix: str) -> str:
