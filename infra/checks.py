@@ -52,9 +52,9 @@ def require_concurrency(account: Account, stage: Stage) -> None:
     if wanted > free:
         raise AccountError(
             f"Stage {stage.name} reserves {wanted} concurrent executions, and this account has {max(free, 0)} to "
-            f"reserve in {account.region} (of {limit['ConcurrentExecutions']}, {UNRESERVED} stay unreserved). Ask for more at "
-            "Service Quotas, Lambda, Concurrent executions (1000 is usual), or lower reserved_concurrency; then run "
-            "this again."
+            f"reserve in {account.region} (of {limit['ConcurrentExecutions']}, {UNRESERVED} stay unreserved).\n"
+            "Ask for more at Service Quotas, Lambda, Concurrent executions (1000 is usual), or lower "
+            "reserved_concurrency; then run this again."
         )
 
 
