@@ -102,8 +102,16 @@ def _too_slow(cause: str) -> ApiError:
     return DeadlineExceededError("The query executor did not answer in time.", cause=cause)
 
 
+# Lambda's errors that end by themselves. The last three: it gives an executor that nobody called for two weeks its
+# network interfaces again, for a minute or two.
+_PASSING = frozenset(
+    "TooManyRequestsException ServiceException EC2ThrottledException ENILimitReachedException "
+    "ResourceNotReadyException ResourceConflictException ENINotReadyException".split()
+)
+
+
 def _refused(code: str) -> ApiError:
-    if code in {"TooManyRequestsException", "ServiceException", "EC2ThrottledException", "ENILimitReachedException"}:
+    if code in _PASSING:
         return ExecutorBusyError("Nothing was stored. Try again soon.", headers=RETRY_SOON, cause=code)
     return ExecutorFailedError("The query executor cannot be called. Nothing was stored.", cause=code)
 

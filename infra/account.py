@@ -7,6 +7,8 @@ from typing import Any
 
 from infra.errors import AccountError
 
+ATTEMPTS = 10  # in about 45 seconds
+
 
 @dataclass(frozen=True)
 class Account:
@@ -25,8 +27,9 @@ class Account:
         """
         from botocore.config import Config  # noqa: PLC0415 - `run` and --help need not wait for boto3
 
-        # Most calls only look, and AWS throttles who looks often.
-        config = {"retries": {"mode": "standard"}, **options}
+        # AWS throttles who looks often, and API Gateway takes UpdateUsagePlan once in 20 seconds: botocore's three
+        # attempts are over in three.
+        config = {"retries": {"mode": "standard", "total_max_attempts": ATTEMPTS}, **options}
         if options:
             return self.session.client(service, config=Config(**config))
         if service not in self._clients:

@@ -19,7 +19,7 @@ from typing import Any
 import chalice
 
 from infra import api_function
-from infra.account import Account
+from infra.account import ATTEMPTS, Account
 from infra.budget import EXECUTOR
 from infra.compiled import compiled
 from infra.errors import ChaliceError
@@ -144,6 +144,8 @@ def _chalice(account: Account, stage: Stage, command: str, project: Path) -> Non
         [program, command, "--stage", stage.name],
         cwd=project,
         env={
+            "AWS_RETRY_MODE": "standard",
+            "AWS_MAX_ATTEMPTS": str(ATTEMPTS),  # API Gateway takes DeleteRestApi once in 30 seconds
             **os.environ,
             "AWS_DEFAULT_REGION": account.region,
             "PYTHONDONTWRITEBYTECODE": "1",  # what it leaves behind would be packaged, too

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from infra import image
+from infra import api_function, image, migrations
 from infra.account import Account
-from infra.errors import ConfigError, ImageError, RefusedError
+from infra.errors import AccountError, ConfigError, ImageError, RefusedError
 from infra.stage import Stage
+
+UNRESERVED = 100
 
 
 def refuse_public(stage: Stage, *, allow_public: bool) -> None:
@@ -36,6 +38,23 @@ def require_way_to_secrets(stage: Stage) -> None:
             "an address of Secrets Manager already, network.SecretsEndpointGroupId to that endpoint's security group. "
             'Once the tables\' owner may sign in with a token (GRANT rds_iam), set database.own.OwnerSecretArn to "" '
             "and turn that off."
+        )
+
+
+def require_concurrency(account: Account, stage: Stage) -> None:
+    """Before the first deploy, which would fail of it once the database was made, a quarter of an hour on."""
+    if api_function.find(account, f"{stage.prefix}-query-executor") is not None:
+        return
+    limit = account.client("lambda").get_account_settings()["AccountLimit"]
+    # Lambda keeps 100 for all other functions, or all that a new account has.
+    free = limit["UnreservedConcurrentExecutions"] - min(UNRESERVED, limit["ConcurrentExecutions"])
+    wanted = stage.executor.reserved_concurrency + migrations.CONCURRENCY
+    if wanted > free:
+        raise AccountError(
+            f"Stage {stage.name} reserves {wanted} concurrent executions, and this account has {max(free, 0)} to "
+            f"reserve in {account.region} (of {limit['ConcurrentExecutions']}, {UNRESERVED} stay unreserved).\n"
+            "Ask for more at Service Quotas, Lambda, Concurrent executions (1000 is usual), or lower "
+            "reserved_concurrency; then run this again."
         )
 
 

@@ -77,7 +77,7 @@ def _add_stage(parser: argparse.ArgumentParser, default: str | None) -> None:
 
 def _guarded(function: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> None:
     """Say AWS's own errors as ours: what was not allowed or not found."""
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError, ClientError, WaiterError  # noqa: PLC0415
 
     from infra.budget import BudgetError  # noqa: PLC0415
 
@@ -85,8 +85,9 @@ def _guarded(function: Callable[[argparse.Namespace], None], options: argparse.N
         function(options)
     except BudgetError as error:
         raise ConfigError(str(error)) from error
-    except ClientError as error:
-        code = error.response["Error"].get("Code", "")
+    except (ClientError, WaiterError) as error:
+        answer: Any = error.response if isinstance(error, ClientError) else error.last_response
+        code = answer.get("Error", {}).get("Code", "")
         if "AccessDenied" in code or "UnauthorizedOperation" in code:
             raise AccountError(
                 f"{error}\nWhoever runs this lacks that right; infra/github-oidc.yaml lists what a deploy needs."

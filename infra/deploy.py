@@ -162,6 +162,7 @@ def check(account: Account, stage: Stage, options: Options) -> tuple[str, bool]:
     """Refuse what could not succeed, before anything is made; returns the image's tag and whether to build it."""
     checks.refuse_public(stage, allow_public=options.allow_public)
     checks.require_way_to_secrets(stage)
+    checks.require_concurrency(account, stage)
     tag, must_build = checks.image_tag(account, stage, options.image_tag)
     if must_build:
         image.require_docker()

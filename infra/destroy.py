@@ -31,6 +31,8 @@ class Destroy:
             self._refuse_protected(database)
         self._say_all("settings", self._remove_settings())
         self._said("API, its function and role", chalice_deploy.delete(account, stage))
+        if self.stacks.status(stage.stack("executor")) is not None:
+            self.say("Lambda keeps the network interfaces of the executor for up to 40 minutes; this waits for that.")
         # The functions first: one that still runs would make its log group again.
         for part in ("executor", "observability"):
             self._said(f"stack {stage.stack(part)}", self.stacks.delete(stage.stack(part)))

@@ -85,21 +85,22 @@ def tags(ecr: Any, repository: str) -> list[str]:
 
 
 def require_docker() -> None:
-    """Raise `ImageError` unless docker is there and its engine answers."""
+    """Raise `ImageError` unless docker is there, its engine answers, and it has its builder."""
     if shutil.which("docker") is None:
         raise ImageError(
             "The executor's image has to be built, and there is no docker. Install it "
             "(https://docs.docker.com/get-docker), or let the workflow in .github/workflows deploy."
         )
-    asked = subprocess.run(
-        ["docker", "version", "--format", "{{.Server.Version}}"],  # noqa: S607 - the user's own docker
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    asked = _asked("version", "--format", "{{.Server.Version}}")
     if asked.returncode != 0:
         raise ImageError(
             f"docker is there, but its engine does not answer: {asked.stderr.strip()}\nStart it, then run this again."
+        )
+    # The builder before it knows neither --provenance nor COPY --chmod.
+    if _asked("buildx", "version").returncode != 0:
+        raise ImageError(
+            "docker is there, but without buildx, which the executor's image is built with. Install it "
+            "(https://docs.docker.com/build/install-buildx; Docker Desktop has it), then run this again."
         )
 
 
@@ -116,6 +117,15 @@ def push(ecr: Any, project: Path, uri: str, architecture: str) -> None:
         "--file", DOCKERFILE, "--tag", uri, ".",
     )  # fmt: skip
     _docker(project, "push", uri)
+
+
+def _asked(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["docker", *arguments],  # noqa: S607 - the user's own docker
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def _docker(project: Path, *arguments: str, stdin: str | None = None) -> None:

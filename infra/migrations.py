@@ -10,6 +10,7 @@ from infra.errors import MigrationsError
 
 # Seconds. The function has 900, the most that Lambda gives; its own time-out is the better answer.
 READ_S = 930
+CONCURRENCY = 1  # as infra/executor.yaml reserves it
 
 
 def function_name(prefix: str) -> str:
@@ -28,7 +29,7 @@ def run(account: Account, prefix: str) -> list[str]:
     )
     name = function_name(prefix)
     try:
-        answer = client.invoke(FunctionName=name, Payload=b"{}")
+        answer = _invoke(client, name)
         payload = json.loads(answer["Payload"].read())
     except client.exceptions.ResourceNotFoundException as error:
         raise MigrationsError(f"There is no function {name} yet: run deploy, which makes it and migrates.") from error
@@ -44,6 +45,17 @@ def run(account: Account, prefix: str) -> list[str]:
     if "FunctionError" in answer:
         raise MigrationsError(_reason(payload))
     return _done(name, payload)
+
+
+def _invoke(client: Any, name: str) -> Any:
+    refused = client.exceptions
+    try:
+        return client.invoke(FunctionName=name, Payload=b"{}")
+    except (refused.ResourceNotReadyException, refused.ENINotReadyException, refused.ResourceConflictException):
+        # Two weeks without a call, and Lambda takes a function's network interfaces away. The next call is refused, and
+        # begins to make them anew.
+        client.get_waiter("function_active_v2").wait(FunctionName=name)
+        return client.invoke(FunctionName=name, Payload=b"{}")
 
 
 def _done(name: str, payload: Any) -> list[str]:

@@ -17,7 +17,11 @@ from infra.errors import SmokeError
 # From a request (method, URL, body) to the headers that let it in.
 Credentials = Callable[[str, str, bytes], Mapping[str, str]]
 # Seconds that a new key and a new deployment may take to be known everywhere, and that one request may take.
-SETTLES_S, REQUEST_S = 90, 35
+SETTLES_S, REQUEST_S = 120, 35
+# What API Gateway answers where it has not heard of a key yet, and was asked too often: nothing was done.
+REFUSED = frozenset({401, 403, 429})
+# And a read while an address, a permission or a function is not known or ready yet.
+NOT_YET = REFUSED | {0, 500, 502, 503, 504}
 
 
 @dataclass(frozen=True)
@@ -60,10 +64,13 @@ class Smoke:
     say: Callable[[str], None]
     is_open: bool = False
     pause: Callable[[], None] = field(default=lambda: time.sleep(3))
+    _settled: float = field(default=0.0, init=False)
 
     def run(self) -> None:
         """Raises `SmokeError` at the first answer that is not what it should be."""
-        self._settle()
+        self._settled = time.monotonic() + SETTLES_S
+        first = self._let_in("GET", "/customers?limit=1", not_yet=NOT_YET)
+        _compare("GET /customers?limit=1", first.status == 200, first)
         if not self.is_open:
             refused = self._send("GET", "/customers?limit=1", credentials=nobody)
             _compare("without credentials", refused.status in (401, 403), refused)
@@ -73,7 +80,7 @@ class Smoke:
         finally:
             # Whatever was made: also when an answer was lost on its way.
             for path in (f"/orders/{mark}", f"/customers/{mark}"):
-                gone = self._send("DELETE", path)
+                gone = self._let_in("DELETE", path)
                 if gone.status not in (204, 404):
                     self.say(f"could not clean up: delete {path} yourself ({gone.status})")
 
@@ -93,19 +100,20 @@ class Smoke:
         self._expect("DELETE", f"/customers/{mark}", 204)
         self._expect("GET", f"/customers/{mark}", 404)
 
-    def _settle(self) -> None:
-        until = time.monotonic() + SETTLES_S
-        while True:
-            answer = self._send("GET", "/customers?limit=1")
-            if answer.status not in (0, 401, 403, 429) or time.monotonic() > until:
-                _compare("GET /customers?limit=1", answer.status == 200, answer)
-                return
+    def _let_in(self, method: str, path: str, body: Any = None, not_yet: frozenset[int] = REFUSED) -> Answer:
+        """The answer; for a while, that of a later try: what one host of API Gateway knows, the next may not."""
+        waits = False
+        while (answer := self._send(method, path, body)).status in not_yet and time.monotonic() < self._settled:
+            if not waits:
+                self.say(f"{method} {path}: {answer.status or 'no answer'} yet; asking again for up to {SETTLES_S} s")
+            waits = True
             self.pause()
+        return answer
 
     def _expect(
         self, method: str, path: str, status: int, body: Any = None, has: Mapping[str, Any] | None = None
     ) -> Answer:
-        answer = self._send(method, path, body)
+        answer = self._let_in(method, path, body)
         what = f"{method} {path.partition('?')[0]}: {status}"
         _compare(what, answer.status == status, answer)
         for name, value in (has or {}).items():

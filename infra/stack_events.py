@@ -33,8 +33,14 @@ ADVICE = [
     ("Source image", "The image is not in ECR, or its manifest is none that Lambda takes. Run deploy again."),
     ("DeletionProtection", 'Set database.stack.DeletionProtection to "false" and deploy, then destroy.'),
     ("deletion protection", 'Set database.stack.DeletionProtection to "false" and deploy, then destroy.'),
-    ("has a dependent object", "Something not of this stack uses that resource. Remove it, then run this again."),
+    (
+        "has a dependent object",
+        "Something not of this stack uses that resource: it may be a network interface of the functions, which Lambda "
+        "keeps for up to 40 minutes after them. Wait, or remove what it is, then run this again.",
+    ),
 ]
+# Events that say no more than the one before. Another reason says what is waited for, and that may take long.
+_COMMONPLACE = frozenset({"Resource creation Initiated", "User Initiated", "Eventual consistency check initiated"})
 _OTHERWISE = "Correct that in .chalice/config.json or in the account, then run this again."
 
 
@@ -73,9 +79,9 @@ class StackEvents:
             is_cause = "cancelled" not in reason.lower() and event["ResourceType"] != "AWS::CloudFormation::Stack"
             if failed and is_cause:
                 self.failures.append(f"{event['LogicalResourceId']} ({event['ResourceType']}): {reason}")
-            if failed or status.endswith("_COMPLETE") or not reason:
+            if status.endswith("_COMPLETE") or reason not in _COMMONPLACE:
                 line = f"{status:<20} {event['LogicalResourceId']}"
-                yield f"{line}: {reason}" if failed and reason else line
+                yield f"{line}: {reason}" if reason and not status.endswith("_COMPLETE") else line
 
     def _newest_first(self) -> Iterator[dict[str, Any]]:
         pages = self.cloudformation.get_paginator("describe_stack_events").paginate(StackName=self.stack)

@@ -26,7 +26,7 @@ from importlib.metadata import files
 from pathlib import Path
 from queue import Empty, LifoQueue
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 from urllib.parse import unquote
 
 if TYPE_CHECKING:
@@ -216,7 +216,8 @@ def _function_error(body: bytes) -> _Reply:
     return _Reply(200, body, {"X-Amz-Function-Error": "Unhandled"})
 
 
-Fault = Literal["hang", "run_and_hang", "run_and_cut"]
+Refusal = Literal["ResourceNotReadyException", "ResourceConflictException", "ENINotReadyException"]
+Fault = Literal["hang", "run_and_hang", "run_and_cut"] | Refusal
 
 
 class LambdaFront:
@@ -224,7 +225,8 @@ class LambdaFront:
 
     `requests` counts the Invoke requests received, `invocations` the ones that ran the function.
     Each entry of `faults` spoils one request to come: never answered without running the function
-    ("hang") or after it ("run_and_hang"), or the connection cut after it ("run_and_cut").
+    ("hang") or after it ("run_and_hang"), or the connection cut after it ("run_and_cut"); or
+    refused as a function is that lost its network interfaces, having been idle for weeks.
     """
 
     def __init__(self, function_name: str, functions: Sequence[LambdaFunction]) -> None:
@@ -262,6 +264,8 @@ class LambdaFront:
         if fault == "hang":
             self._closing.wait()
             return None
+        if fault in get_args(Refusal):
+            return _error(409 if fault == "ResourceConflictException" else 502, str(fault), "It is not active.")
         reply = self._invoke(path, event)
         if fault == "run_and_hang":
             self._closing.wait()

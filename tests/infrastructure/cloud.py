@@ -81,7 +81,8 @@ class Cloud:
     CloudFormation tells beside its own, the newest first; `late_events` is how often it is asked for them after a
     change set was executed before it tells any of that. `migrations` are what the function answers instead of running:
     status, headers and payload. The database `waits_for_restart`. The API fails of `broken_method`, and lets everybody
-    in when it `is_open`. The action `denied` is one.
+    in when it `is_open`. To the next requests API Gateway gives the statuses `not_yet`, where one is none it lets in.
+    The action `denied` is one. `concurrency` is how many functions the account may run at once.
     """
 
     url: str
@@ -95,7 +96,9 @@ class Cloud:
     waits_for_restart: bool = False
     broken_method: str = ""
     is_open: bool = False
+    not_yet: list[str] = field(default_factory=list)
     denied: str = ""
+    concurrency: int = 1000
     _clients: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -146,8 +149,9 @@ class _Front:
         path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
         if path.startswith("/the-api/"):
             return self._serve_api(environ, body, start_response)
-        if path == "/docker/push":
-            return self._take_image(body.decode(), start_response)
+        stand_ins = {"/docker/push": self._take_image, "/2016-08-19/account-settings": self._tell_limit}
+        if path in stand_ins:
+            return stand_ins[path](body.decode(), start_response)
         call = Call(_action(environ, body), body.decode(errors="replace"))
         self.cloud.calls.append(call)
         if call.action == self.cloud.denied:
@@ -264,11 +268,20 @@ class _Front:
         start_response(status, [("Content-Type", "application/json"), *headers.items()])
         return [json.dumps(payload).encode()]
 
+    def _tell_limit(self, _body: str, start_response: StartResponse) -> list[bytes]:
+        """Moto knows none."""
+        start_response("200 OK", [("Content-Type", "application/json")])
+        limit = dict.fromkeys(("ConcurrentExecutions", "UnreservedConcurrentExecutions"), self.cloud.concurrency)
+        return [json.dumps({"AccountLimit": limit}).encode()]
+
     def _serve_api(self, environ: Environ, body: bytes, start_response: StartResponse) -> list[bytes]:
         """As API Gateway would: nobody gets in without a key of this account's."""
         if environ["REQUEST_METHOD"] == self.cloud.broken_method:
             start_response("500 Internal Server Error", [])
             return [b"broken"]
+        if self.cloud.not_yet and (says := self.cloud.not_yet.pop(0)):
+            start_response(says, [])
+            return [b""]
         keys = self.cloud.client("apigateway").get_api_keys(includeValues=True)["items"]
         if not self.cloud.is_open and environ.get("HTTP_X_API_KEY") not in {one["value"] for one in keys}:
             start_response("403 Forbidden", [("Content-Type", "application/problem+json")])

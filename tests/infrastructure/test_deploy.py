@@ -71,8 +71,8 @@ def digest(path: Path) -> str:
 
 
 def test_the_image_is_built_for_lambda_and_the_password_is_in_no_argument(deployed: Clone) -> None:
-    version, login, build, push = deployed.docker_calls()
-    assert version["arguments"][0] == "version"
+    version, builder, login, build, push = deployed.docker_calls()
+    assert (version["arguments"][0], builder["arguments"]) == ("version", ["buildx", "version"])
     assert login["arguments"][:4] == ["login", "--username", "AWS", "--password-stdin"]
     assert login["stdin"]
     assert login["stdin"] not in " ".join(login["arguments"])

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from infra import smoke
+from infra.errors import SmokeError
 from tests.conftest import execute
 from tests.infrastructure.account_state import State, state
 from tests.infrastructure.clone import ROOT, Clone, kill_after
@@ -139,6 +141,26 @@ def test_failed_migrations_stop_before_the_api_say_why_and_are_not_sent_again(
     assert len([one for one in made if one.endswith("-migrations/invocations")]) == 1
 
 
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        ("502 Bad Gateway", "ResourceNotReadyException"),
+        ("502 Bad Gateway", "ENINotReadyException"),
+        ("409 Conflict", "ResourceConflictException"),
+    ],
+)
+def test_a_function_of_migrations_that_has_slept_for_weeks_is_woken(deployed: Clone, status: str, kind: str) -> None:
+    refused: tuple[str, dict[str, str], Any] = (status, {"x-amzn-ErrorType": kind}, {})
+    answers = iter([refused, ("200 OK", {}, {"done": ["0007-more: applied"]})])
+    deployed.cloud.migrations = lambda _url: next(answers)
+    try:
+        run = deployed.run("migrate")
+    finally:
+        deployed.cloud.migrations = None
+    assert run, run.error
+    assert run.out == "0007-more: applied\n"
+
+
 def test_an_update_of_the_api_that_was_killed_and_is_taken_back_is_deployed_again(deployed: Clone) -> None:
     assert deployed.run("deploy")
     code = code_of_api(deployed)
@@ -208,6 +230,30 @@ def test_a_smoke_test_that_fails_halfway_leaves_no_row(deployed: Clone) -> None:
     assert execute(deployed.cloud.database_url, "SELECT * FROM demo.customers") == []
 
 
+def test_what_is_not_known_everywhere_yet_is_waited_for_and_said(deployed: Clone) -> None:
+    key = deployed.cloud.client("apigateway").get_api_keys(includeValues=True)["items"][0]["value"]
+    said: list[str] = []
+    # The stage's first answers, and of a request in the middle, whose host has not heard of the key.
+    let_in = ""
+    deployed.cloud.not_yet = ["500 Error", "403 Forbidden", "503 Busy", *[let_in] * 4, "403 Forbidden"]
+    pauses: list[None] = []
+    smoke.Smoke(deployed.cloud.api_url, smoke.with_key(key), said.append, pause=lambda: pauses.append(None)).run()
+    assert said[0] == "GET /customers?limit=1: 500 yet; asking again for up to 120 s"
+    assert "POST /orders: 403 yet; asking again for up to 120 s" in said
+    assert len(pauses) == 4
+    assert deployed.cloud.not_yet == []
+    assert execute(deployed.cloud.database_url, "SELECT * FROM demo.customers") == []
+
+
+def test_a_change_that_failed_is_not_sent_again(deployed: Clone) -> None:
+    key = deployed.cloud.client("apigateway").get_api_keys(includeValues=True)["items"][0]["value"]
+    deployed.cloud.not_yet = ["", "", "502 Bad Gateway"]
+    pauses: list[None] = []
+    with pytest.raises(SmokeError, match="POST /customers: 201"):
+        smoke.Smoke(deployed.cloud.api_url, smoke.with_key(key), print, pause=lambda: pauses.append(None)).run()
+    assert pauses == []
+
+
 def test_an_api_that_lets_everybody_in_fails_the_smoke_test(deployed: Clone) -> None:
     deployed.cloud.is_open = True
     try:
@@ -266,6 +312,17 @@ def test_a_docker_that_does_not_run_is_said(deployed: Clone) -> None:
     assert "its engine does not answer: the engine says no\nStart it" in run.error
 
 
+def test_a_docker_without_its_builder_is_said_before_anything_is_made(deployed: Clone) -> None:
+    clone = deployed.again("old-docker")
+    clone.append("query_executor/handler.py", "\n# cannot be built by the old builder\n")
+    clone.docker(fails="buildx")
+    try:
+        run = clone.run("plan")
+    finally:
+        clone.docker()
+    assert "without buildx" in run.error
+
+
 def test_a_stage_for_everybody_needs_a_flag(deployed: Clone) -> None:
     clone = deployed.again("public")
     clone.configure("environment_variables", ACCESS="none")
@@ -283,6 +340,25 @@ def test_a_budget_that_is_broken_is_refused(deployed: Clone) -> None:
     run = clone.run("deploy")
     assert run.status == 1
     assert "stage dev: 79 executors" in run.error
+
+
+@pytest.mark.parametrize(("concurrency", "free"), [(10, 0), (110, 10)])
+def test_an_account_that_runs_too_few_functions_is_refused_before_anything_is_made(
+    clone: Clone, concurrency: int, free: int
+) -> None:
+    before = state(clone.cloud)
+    clone.cloud.concurrency = concurrency
+    for command in ("plan", "deploy"):
+        run = clone.run(command)
+        assert run.status == 1
+        assert f"Stage dev reserves 11 concurrent executions, and this account has {free} to reserve" in run.error
+    assert state(clone.cloud) == before
+
+
+def test_an_account_with_just_enough_room_is_not_refused(clone: Clone) -> None:
+    clone.cloud.concurrency = 111
+    run = clone.run("plan")
+    assert run, run.error
 
 
 def test_without_credentials_it_says_how_to_sign_in(deployed: Clone, monkeypatch: pytest.MonkeyPatch) -> None:

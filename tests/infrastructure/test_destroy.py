@@ -41,6 +41,7 @@ def test_all_but_the_database_and_its_network_goes_and_a_deploy_finds_those_agai
     monkeypatch.setattr("sys.stdin", io.StringIO("dev\n"))
     run = deployed.run("destroy")
     assert run, run.error
+    assert "Lambda keeps the network interfaces of the executor for up to 40 minutes" in run.out
     left = state(deployed.cloud)
     assert left["databases"] == ["crud-api-dev"]
     assert left["stacks"] == ["crud-api-dev-database", "crud-api-dev-network"]

@@ -153,6 +153,14 @@ def test_what_is_not_known_everywhere_yet_is_asked_for_again(
     assert answers.sent == [(operation, arguments)] * 3
 
 
+def test_what_was_asked_too_soon_is_asked_for_again() -> None:
+    """UpdateAccount is taken once in 20 seconds, and a role needs less to be known."""
+    replies = iter([(400, b"BadRequestException"), (429, b"TooManyRequestsException"), (200, b"{}")])
+    answers = Answers("apigateway", lambda _: next(replies))
+    eventually.call(answers.client, "UpdateAccount", "BadRequestException", delay_s=0, patchOperations=[])
+    assert len(answers.sent) == 3
+
+
 def test_another_error_is_not_asked_for_again() -> None:
     answers = Answers("apigateway", lambda _: (403, b"AccessDeniedException"))
     with pytest.raises((ClientError, WaiterError), match="AccessDenied"):

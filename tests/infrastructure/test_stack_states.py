@@ -169,6 +169,17 @@ def test_a_failure_is_told_by_its_first_cause_and_what_to_do(watched: Watched) -
     assert watched.pauses == 2
 
 
+def test_what_cloudformation_waits_for_is_told(watched: Watched) -> None:
+    waits = "CloudFormation is waiting for NetworkInterfaces associated with the Lambda Function to be cleaned up."
+    watched.clone.cloud.events = [
+        ("Executor", "AWS::Lambda::Function", "DELETE_IN_PROGRESS", waits),
+        ("Live", "AWS::Lambda::Alias", "CREATE_IN_PROGRESS", "Resource creation Initiated"),
+    ]
+    watched.deploy()
+    assert f"DELETE_IN_PROGRESS   Executor: {waits}" in watched.said
+    assert not [line for line in watched.said if "Live" in line]  # its event before, without a reason, was enough
+
+
 def test_a_status_from_before_is_not_taken_for_the_end(watched: Watched) -> None:
     watched.deploy()
     watched.clone.cloud.late_events = 2

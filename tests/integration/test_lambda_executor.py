@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -12,7 +13,7 @@ from crud_api.executor import InProcessExecutor, LambdaExecutor
 from query_executor import contract
 from tests.functional.client import Api, Response
 from tests.functional.conftest import CLIENT_OPTIONS
-from tests.lambda_runtime import LambdaFront, lambda_function
+from tests.lambda_runtime import LambdaFront, Refusal, lambda_function
 from tests.network import silent_port
 
 EMPTY_PAGE = ["", 0, None, None, None, True, None]
@@ -91,6 +92,14 @@ def test_a_throttled_invocation_says_when_to_come_back() -> None:
         answer = listed(throttled.endpoint_url)
         assert (answer.status, answer.headers["retry-after"]) == (503, "1")
         assert throttled.requests == 1
+
+
+@pytest.mark.parametrize("refusal", get_args(Refusal))
+def test_an_executor_that_nobody_called_for_weeks_is_worth_another_try(refusal: Refusal) -> None:
+    with LambdaFront("executor", []) as asleep:
+        asleep.faults.append(refusal)
+        answer = listed(asleep.endpoint_url)
+    assert (answer.status, answer.headers["retry-after"]) == (503, "1")
 
 
 @pytest.mark.parametrize(("fault", "status"), [("hang", 504), ("run_and_hang", 504), ("run_and_cut", 502)])

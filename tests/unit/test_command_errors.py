@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from argparse import Namespace
 
+import boto3
 import pytest
+from botocore.exceptions import WaiterError
 
-from infra import errors, logs
+from infra import commands, errors, logs
 from infra.__main__ import main
+from infra.account import Account
 from infra.stack_events import ADVICE, advice
 
 COMMANDS = ["run", "migrate", "deploy", "plan", "key", "status", "logs", "smoke", "destroy"]
@@ -48,6 +52,20 @@ def test_a_reason_of_cloudformation_comes_with_what_to_do(reason: str, says: str
 
 def test_every_advice_is_a_sentence() -> None:
     assert all(what.endswith(".") for _, what in ADVICE)
+
+
+def test_a_right_that_is_missing_while_aws_is_waited_for_is_said_as_one() -> None:
+    def refused(_options: Namespace) -> None:
+        raise WaiterError("UpdateAccount", "it was refused", {"Error": {"Code": "AccessDeniedException"}})
+
+    with pytest.raises(errors.AccountError, match="lacks that right"):
+        commands._guarded(refused, Namespace())
+
+
+def test_an_account_is_asked_again_for_longer_than_api_gateway_throttles() -> None:
+    session = boto3.session.Session(region_name="eu-central-1")
+    client = Account("123456789012", "eu-central-1", "me", session).client("apigateway")
+    assert client.meta.config.retries == {"mode": "standard", "total_max_attempts": 10}
 
 
 def test_every_error_of_a_command_is_told_as_one() -> None:
