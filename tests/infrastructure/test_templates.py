@@ -34,8 +34,8 @@ names = pytest.mark.parametrize("name", NAMES)
 # parameters is an output of a stack before it.
 FROM_CONFIG = {
     "network": {
-        "VpcCidr", "SubnetCidrA", "SubnetCidrB", "VpcId", "SubnetIds", "DatabaseSecurityGroupId", "DatabasePort",
-        "SecretsEndpoint", "SecretsEndpointGroupId", "FlowLogs", "Repository", "LogRetentionDays",
+        "VpcCidr", "SubnetCidrA", "SubnetCidrB", "ZoneA", "ZoneB", "VpcId", "SubnetIds", "DatabaseSecurityGroupId",
+        "DatabasePort", "SecretsEndpoint", "SecretsEndpointGroupId", "FlowLogs", "Repository", "LogRetentionDays",
     },
     "database": {
         "Engine", "EngineVersion", "DatabaseName", "OwnerUser", "MaxConnections", "InstanceClass", "AllocatedStorage",
@@ -165,6 +165,14 @@ def test_a_made_network_has_two_subnets_in_two_zones_that_share_its_addresses() 
     assert len({one["AvailabilityZone"] for one in subnets}) == 2
     halves = list(ipaddress.ip_network(vpc["CidrBlock"]).subnets())
     assert [ipaddress.ip_network(one["CidrBlock"]) for one in subnets] == halves
+
+
+def test_a_made_network_takes_the_zones_that_are_named() -> None:
+    stack = Stack("network", ZoneA="us-east-1c", ZoneB="us-east-1f")
+    assert [one["AvailabilityZone"] for one in stack.of_type("AWS::EC2::Subnet").values()] == [
+        "us-east-1c",
+        "us-east-1f",
+    ]
 
 
 def test_with_a_vpc_of_ones_own_none_is_made() -> None:
