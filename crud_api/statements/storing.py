@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from crud_api.creation import Creation, NewRow, NewRows
+from crud_api.new_rows import Creation, NewRow, NewRows
 from crud_api.relations import Relations
 from crud_api.resource import Resource
 from crud_api.statements.identifiers import columns, quoted, table

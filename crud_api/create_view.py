@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from chalice.app import Request, Response
 
 from crud_api import responses
-from crud_api.creation import parse_creation, refuse_taken
 from crud_api.errors import IdempotencyInFlightError, IdempotencyKeyReusedError, InvalidFieldsError
 from crud_api.idempotency import attempt_of
+from crud_api.new_rows import parse_creation, refuse_taken
 from crud_api.preferences import parse_preferences
 from crud_api.problems import RETRY_SOON
 from crud_api.read_routes import RowsOf
