@@ -194,12 +194,30 @@ def test_every_page_is_a_plain_query_whose_text_holds_no_value(sort: str, toward
     assert "planted" not in text
 
 
+@pytest.mark.parametrize(
+    ("parameters", "depends"),
+    [
+        ({"status": "shipped"}, True),
+        ({"status__in": "shipped"}, True),
+        ({"status__like": "s*"}, True),
+        ({"expand": "customer"}, False),  # a key finds one row, whichever it is
+        ({"sort": "order_id"}, False),  # and so does a place in an order
+        ({"sort": "-created_at"}, False),
+    ],
+)
+def test_a_page_is_planned_for_the_values_that_its_filters_look_for(parameters: dict[str, str], depends: bool) -> None:
+    query = parsed(**parameters)
+    deep = replace(query, cursor=Cursor("gt", ("2026-01-01Z",) * len(query.order)))
+    assert scan(select_page(orders, deep).sql).is_page_of_value == depends
+
+
 def test_a_nested_list_takes_the_parents_key_as_a_param() -> None:
     parent = Parent(customers, RELATIONS["customers"]["orders"], "planted")
     query = list_query(orders, RELATIONS["orders"], {}, parent)
     statement = select_page(orders, query, counted=True)
     assert statement.params["parent"] == "planted"
     assert scan(statement.sql).names == statement.params.keys()
+    assert scan(statement.sql).is_page_of_value
     assert explain_count(orders, query).params == {"parent": "planted"}
 
 
