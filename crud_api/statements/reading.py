@@ -13,6 +13,7 @@ from crud_api.sorting import SortKey
 from crud_api.statements import SHAPES
 from crud_api.statements.conditions import beyond, filtered
 from crud_api.statements.identifiers import columns, quoted, table
+from crud_api.statements.params import whole
 from query_executor.contract import MAX_REPLY_BYTES, Param, Statement, Value
 
 # Between the items of a page. row_to_json writes a line feed in no value, and json_agg none right after a comma.
@@ -21,7 +22,7 @@ SEPARATOR = ",\n"
 
 def select_one(resource: Resource, key: Value, selection: Selection) -> Statement:
     """Answers (body, etag, number of a relation with too many rows or null), or no row."""
-    return Statement(_select_one(resource, selection), {"key": key})
+    return Statement(_select_one(resource, selection), {"key": whole(key)})
 
 
 @lru_cache(SHAPES)
