@@ -16,8 +16,8 @@ from crud_api.statements.identifiers import columns, quoted, table
 from crud_api.statements.params import whole
 from query_executor.contract import MAX_REPLY_BYTES, Param, Statement, Value
 
-# Between the items of a page. row_to_json writes a line feed in no value, and json_agg none right after a comma.
-SEPARATOR = ",\n"
+# Between the items of a page: in JSON it cannot be, while a column of type json may hold any space, line feeds too.
+SEPARATOR = "\x1e"
 
 
 def select_one(resource: Resource, key: Value, selection: Selection) -> Statement:
@@ -48,7 +48,7 @@ def select_page(resource: Resource, query: ListQuery, *, counted: bool = False) 
     page = _limited(resource, query, [[*conditions, *place] for place in places])
     keys = [f"key_{n}" for n in range(len(query.order))]
     values = ", ".join(f"page.{quoted(one.column)}::text AS {key}" for one, key in zip(query.order, keys, strict=True))
-    items = "string_agg(item, E',\\n')"
+    items = "string_agg(item, E'\\x1e')"
     first = ", ".join(f"(array_agg({key}))[1]" for key in keys)
     last = ", ".join(f"(array_agg({key}))[:limit]" for key in keys)
     return Statement(
