@@ -29,7 +29,7 @@ def select_one(resource: Resource, key: Value, selection: Selection) -> Statemen
 def _select_one(resource: Resource, selection: Selection) -> str:
     found = f"SELECT {_needed(resource, selection)} FROM {table(resource)} WHERE {quoted(resource.key)} = :key"
     return f"""SELECT body, md5(body), {_too_many(selection, "lacks_{}")} FROM (
-                 SELECT row_to_json(shown)::text AS body{_lacks(selection)}
+                 SELECT row_to_json(shown.*)::text AS body{_lacks(selection)}
                  FROM ({found}) AS page CROSS JOIN LATERAL ({_shown(selection)}) AS shown
                ) AS answer"""
 
@@ -56,7 +56,7 @@ def select_page(resource: Resource, query: ListQuery, *, counted: bool = False) 
                    ARRAY[{first}], ARRAY[{last}],
                    {_too_many(query.selection, "bool_or(lacks_{})")}, {_parent(query)}, {counts}
             FROM (
-              SELECT row_to_json(shown)::text AS item, {values}{_lacks(query.selection)}
+              SELECT row_to_json(shown.*)::text AS item, {values}{_lacks(query.selection)}
               FROM ({page}) AS page CROSS JOIN LATERAL ({_shown(query.selection)}) AS shown
             ) AS answer""",
         params,
@@ -117,8 +117,8 @@ def _embedded(relation: Relation) -> str:
     rows = f"""SELECT {columns(other, "theirs.")} FROM {table(other)} AS theirs
                WHERE theirs.{quoted(relation.column)} = page.{quoted(relation.own)}"""
     if not relation.many:
-        return f"SELECT row_to_json(one) FROM ({rows} LIMIT 1) AS one"
-    return f"""SELECT CASE WHEN count(*) <= {MAX_EMBEDDED} THEN coalesce(json_agg(one), '[]') END
+        return f"SELECT row_to_json(one.*) FROM ({rows} LIMIT 1) AS one"
+    return f"""SELECT CASE WHEN count(*) <= {MAX_EMBEDDED} THEN coalesce(json_agg(one.*), '[]') END
                FROM ({rows} ORDER BY theirs.{quoted(other.key)} LIMIT {MAX_EMBEDDED + 1}) AS one"""
 
 

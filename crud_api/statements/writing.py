@@ -48,7 +48,7 @@ def _insert(resource: Resource, names: Sequence[str]) -> str:
                  INSERT INTO {table(resource)} {row} RETURNING {columns(resource)}
                )
                SELECT body, md5(body), key FROM (
-                 SELECT row_to_json(stored)::text AS body, {quoted(resource.key)}::text AS key FROM stored
+                 SELECT row_to_json(stored.*)::text AS body, {quoted(resource.key)}::text AS key FROM stored
                ) AS answer"""
 
 
@@ -61,7 +61,7 @@ def _update(resource: Resource, names: Sequence[str], *, checked: bool) -> str:
         assignments = [f"{quoted(resource.key)} = stored.{quoted(resource.key)}"]
     change = f"UPDATE {table(resource)} AS stored SET {', '.join(assignments)}"
     answer = f"RETURNING {columns(resource, 'stored.')}"
-    body = "(SELECT row_to_json(changed)::text AS body FROM changed) AS answer"
+    body = "(SELECT row_to_json(changed.*)::text AS body FROM changed) AS answer"
     if not checked:
         return f"""WITH changed AS ({change} WHERE stored.{quoted(resource.key)} = :key {answer})
                    SELECT body, md5(body) FROM {body}"""
@@ -73,7 +73,7 @@ def _update(resource: Resource, names: Sequence[str], *, checked: bool) -> str:
 def _locked(resource: Resource) -> str:
     # The lock makes the ETag that of the row as it will be changed: whoever came first has committed by then.
     return f"""SELECT {quoted(resource.key)} AS key,
-                      md5(row_to_json((SELECT part FROM (SELECT {columns(resource)}) AS part))::text) AS etag
+                      (SELECT md5(row_to_json(part.*)::text) FROM (SELECT {columns(resource)}) AS part) AS etag
                FROM {table(resource)} WHERE {quoted(resource.key)} = :key FOR UPDATE"""
 
 
