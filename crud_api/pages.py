@@ -42,7 +42,7 @@ def page_of(query: ListQuery, items: str | None, found: int, first: Sequence[Val
         behind = query.cursor.opposite()
     if backwards:
         text, ahead, behind = SEPARATOR.join(reversed(text.split(SEPARATOR))), behind, ahead
-    return Page(text, _written(query, ahead), _written(query, behind))
+    return Page(text.replace(SEPARATOR, ",\n"), _written(query, ahead), _written(query, behind))
 
 
 def planned_count(plan: str) -> int:

@@ -42,7 +42,8 @@ def add_read_routes(routes: Blueprint, resource: Resource, relations: Mapping[st
         request = routes.current_request
         key = key_of(resource, path, request)
         selected = selection(resource, relations[resource.name], query_parameters(request))
-        (rows,) = rows_of(reading.select_one(resource, key, selected), given=["expand"])
+        large = "expand" if selected.embedded else "fields"
+        (rows,) = rows_of(reading.select_one(resource, key, selected), given=[large])
         if not rows:
             raise not_found(resource)
         ((body, etag, too_many),) = rows

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from chalice.app import Blueprint, Response
 
 from crud_api import problems, responses
-from crud_api.creating import create
+from crud_api.create_view import create
 from crud_api.errors import PreconditionFailedError
 from crud_api.preferences import parse_preferences
 from crud_api.read_routes import Rows, add_read_routes

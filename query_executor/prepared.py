@@ -25,6 +25,9 @@ _REFUSALS = ("42", "26", "0A")
 
 # A statement with all that makes it another one: its text, the most rows, and what is written in each place.
 _Shape = tuple[str | int | None, ...]
+# By itself PostgreSQL may make one plan for all values. For a page of a common value that is an index with the order,
+# in which a page of a rare one would read every row.
+_PLANNED_BY_VALUE = "SET LOCAL plan_cache_mode = force_custom_plan; "
 
 
 class Prepared:
@@ -52,8 +55,9 @@ class Prepared:
                 written.append(str(adapt(value).getquoted().decode()))
         self._last = shape = (statement.text, most, *written)
         values = f"({', '.join(arguments)})" if arguments else ""
+        plan = _PLANNED_BY_VALUE if arguments and statement.is_page_of_value else ""
         if (prepared := self._names.get(shape)) is not None:
-            return f"EXECUTE {prepared}{values}"
+            return f"{plan}EXECUTE {prepared}{values}"
         if len(statement.text) > _LONGEST or shape in self._refused or not _came_before(shape, self._seen):
             return None
         text = _with_places(statement.text, params) if params else statement.text
@@ -61,7 +65,7 @@ class Prepared:
         dropped = f"DEALLOCATE {self._names.pop(next(iter(self._names)))}; " if len(self._names) > _MOST else ""
         # By itself first: within parentheses a text could be complete that is not.
         bound = f"{text}\n; DEALLOCATE {name}; PREPARE {name} AS SELECT * FROM ({text}\n) AS result LIMIT {most}"  # noqa: S608
-        return f"{dropped}PREPARE {name} AS {text if most is None else bound}\n; EXECUTE {name}{values}"
+        return f"{dropped}PREPARE {name} AS {text if most is None else bound}\n; {plan}EXECUTE {name}{values}"
 
     def refuse(self, sqlstate: str | None) -> bool:
         """Whether the last message failed for being a prepared one; it is never one again on this connection."""

@@ -50,6 +50,7 @@ _TEMPORARY = re.compile(r'(?i:"?pg_temp|temp(?:orary)?$)')
 _LEAVES_READ_ONLY = frozenset({"TRANSACTION_READ_ONLY", '"TRANSACTION_READ_ONLY"', "WRITE"})
 _QUERIES = frozenset("SELECT TABLE VALUES WITH".split())
 _CHANGES = frozenset("DELETE INSERT INTO MERGE UPDATE".split())
+_MATCHES = frozenset("ANY IN LIKE".split())
 # A statement that begins with a query or a change and calls nothing but these leaves nothing in the session behind.
 _PLAIN_CALLS = frozenset(
     """
@@ -80,9 +81,10 @@ class ScannedStatement:
     so a cursor can fetch them. `is_plain`: it leaves nothing in the session behind (a setting, a lock, a temporary
     table), as far as its text tells; what a trigger or a view does it cannot tell. `returns_rows`: it is a change that
     does. `is_setting`: it sets something for the transaction, some of which has to be set before anything else is done.
+    `is_page_of_value`: it reads some of the rows that have a param's value, which may be most of a table's or few.
     """
 
-    __slots__ = ("is_plain", "is_query", "is_setting", "names", "places", "returns_rows", "text")
+    __slots__ = ("is_page_of_value", "is_plain", "is_query", "is_setting", "names", "places", "returns_rows", "text")
 
     def __init__(self, text: str, places: Sequence[str], words: _Words) -> None:
         self.text = text
@@ -91,6 +93,7 @@ class ScannedStatement:
         self.is_query = words.first in _QUERIES and not words.all & _CHANGES
         self.is_setting = words.first == "SET"
         self.returns_rows = "RETURNING" in words.all
+        self.is_page_of_value = self.is_query and "LIMIT" in words.all and (words.equals or bool(words.all & _MATCHES))
         self.is_plain = (
             words.first in _QUERIES | _CHANGES
             and words.calls <= _PLAIN_CALLS
@@ -103,7 +106,7 @@ def scan(sql: str) -> ScannedStatement:
     parts: list[str] = []
     places: list[str] = []
     words = _Words()
-    before = ""  # the kind of the token before, spaces and comments aside
+    before = ""  # the token before, spaces and comments aside: a sign itself, of others the kind
     ended, empty = False, True
     position = 0
     while position < len(sql):
@@ -127,11 +130,12 @@ def scan(sql: str) -> ScannedStatement:
                 # On the next line it would continue that string, and in an E'' string its backslashes be escapes.
                 raise InvalidRequestError(f"sql has the param {text} right after a string")
             places.append(token["param"])
+            words.equals |= before == "="
             parts.append(_apart(token["param"], sql[token.start() - 1 : token.start()], sql[position : position + 1]))
         else:
             parts.append(text.replace("%", "%%"))
         if kind not in {"space", "comment"}:
-            before = kind or ""
+            before = text if kind == "other" else kind or ""
     if empty:
         raise InvalidRequestError("sql has no statement")
     words.refuse()
@@ -146,6 +150,7 @@ class _Words:
         self.first = self.second = ""
         self.all: set[str] = set()
         self.calls: set[str] = set()
+        self.equals = False  # it compares something for being equal with a param
         self.temporary = False  # it names what is temporary
         self.escaped = False  # it has a name in Unicode escapes, which may be any
         self._name = ""  # what a parenthesis would call

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from crud_api import errors
-from crud_api.creation import MAX_ROWS
 from crud_api.errors import ApiError
 from crud_api.listing import MAX_FILTERS
+from crud_api.new_rows import MAX_ROWS
 from crud_api.openapi import examples
 from crud_api.openapi.field_schemas import Schema, ref
 from crud_api.openapi.parameters import list_parameters

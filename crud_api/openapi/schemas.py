@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from crud_api.creation import MAX_ROWS
 from crud_api.fields import Field
+from crud_api.new_rows import MAX_ROWS
 from crud_api.openapi.field_schemas import Schema, answered, example, ref, written
 from crud_api.relations import Relation, Relations
 from crud_api.resource import Resource

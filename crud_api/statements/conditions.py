@@ -9,6 +9,7 @@ from crud_api.filters import Filter
 from crud_api.listing import ListQuery
 from crud_api.sorting import SortKey
 from crud_api.statements.identifiers import quoted
+from crud_api.statements.params import whole
 from query_executor.contract import Param
 
 _COMPARISONS = {"eq": "=", "ne": "<>", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
@@ -19,11 +20,11 @@ def filtered(query: ListQuery) -> tuple[list[str], dict[str, Param]]:
     conditions, params = list[str](), dict[str, Param]()
     if query.parent is not None:
         conditions.append(f"{quoted(query.parent.relation.column)} = :parent")
-        params["parent"] = query.parent.key
+        params["parent"] = whole(query.parent.key)
     for n, one in enumerate(query.filters):
         conditions.append(_condition(one, f"filter_{n}"))
         if one.operator != "is":
-            params[f"filter_{n}"] = one.value
+            params[f"filter_{n}"] = whole(one.value)
     return conditions, params
 
 

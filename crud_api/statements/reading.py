@@ -13,22 +13,23 @@ from crud_api.sorting import SortKey
 from crud_api.statements import SHAPES
 from crud_api.statements.conditions import beyond, filtered
 from crud_api.statements.identifiers import columns, quoted, table
+from crud_api.statements.params import whole
 from query_executor.contract import MAX_REPLY_BYTES, Param, Statement, Value
 
-# Between the items of a page. row_to_json writes a line feed in no value, and json_agg none right after a comma.
-SEPARATOR = ",\n"
+# Between the items of a page: in JSON it cannot be, while a column of type json may hold any space, line feeds too.
+SEPARATOR = "\x1e"
 
 
 def select_one(resource: Resource, key: Value, selection: Selection) -> Statement:
     """Answers (body, etag, number of a relation with too many rows or null), or no row."""
-    return Statement(_select_one(resource, selection), {"key": key})
+    return Statement(_select_one(resource, selection), {"key": whole(key)})
 
 
 @lru_cache(SHAPES)
 def _select_one(resource: Resource, selection: Selection) -> str:
     found = f"SELECT {_needed(resource, selection)} FROM {table(resource)} WHERE {quoted(resource.key)} = :key"
     return f"""SELECT body, md5(body), {_too_many(selection, "lacks_{}")} FROM (
-                 SELECT row_to_json(shown)::text AS body{_lacks(selection)}
+                 SELECT row_to_json(shown.*)::text AS body{_lacks(selection)}
                  FROM ({found}) AS page CROSS JOIN LATERAL ({_shown(selection)}) AS shown
                ) AS answer"""
 
@@ -47,7 +48,7 @@ def select_page(resource: Resource, query: ListQuery, *, counted: bool = False) 
     page = _limited(resource, query, [[*conditions, *place] for place in places])
     keys = [f"key_{n}" for n in range(len(query.order))]
     values = ", ".join(f"page.{quoted(one.column)}::text AS {key}" for one, key in zip(query.order, keys, strict=True))
-    items = "string_agg(item, E',\\n')"
+    items = "string_agg(item, E'\\x1e')"
     first = ", ".join(f"(array_agg({key}))[1]" for key in keys)
     last = ", ".join(f"(array_agg({key}))[:limit]" for key in keys)
     return Statement(
@@ -55,7 +56,7 @@ def select_page(resource: Resource, query: ListQuery, *, counted: bool = False) 
                    ARRAY[{first}], ARRAY[{last}],
                    {_too_many(query.selection, "bool_or(lacks_{})")}, {_parent(query)}, {counts}
             FROM (
-              SELECT row_to_json(shown)::text AS item, {values}{_lacks(query.selection)}
+              SELECT row_to_json(shown.*)::text AS item, {values}{_lacks(query.selection)}
               FROM ({page}) AS page CROSS JOIN LATERAL ({_shown(query.selection)}) AS shown
             ) AS answer""",
         params,
@@ -116,8 +117,8 @@ def _embedded(relation: Relation) -> str:
     rows = f"""SELECT {columns(other, "theirs.")} FROM {table(other)} AS theirs
                WHERE theirs.{quoted(relation.column)} = page.{quoted(relation.own)}"""
     if not relation.many:
-        return f"SELECT row_to_json(one) FROM ({rows} LIMIT 1) AS one"
-    return f"""SELECT CASE WHEN count(*) <= {MAX_EMBEDDED} THEN coalesce(json_agg(one), '[]') END
+        return f"SELECT row_to_json(one.*) FROM ({rows} LIMIT 1) AS one"
+    return f"""SELECT CASE WHEN count(*) <= {MAX_EMBEDDED} THEN coalesce(json_agg(one.*), '[]') END
                FROM ({rows} ORDER BY theirs.{quoted(other.key)} LIMIT {MAX_EMBEDDED + 1}) AS one"""
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from crud_api.creation import Creation, NewRow, NewRows
+from crud_api.new_rows import Creation, NewRow, NewRows
 from crud_api.relations import Relations
 from crud_api.resource import Resource
 from crud_api.statements.identifiers import columns, quoted, table
@@ -175,7 +175,7 @@ def _items_of(group: _Group) -> str:
     # RETURNING answers rows in the order in which they were stored.
     label, key = group.label, quoted(group.resource.key)
     return f"""SELECT "#place", "#item", "#key", "#inserted"
-            FROM (SELECT row_number() OVER () AS "#n", row_to_json(stored_{label})::text AS "#item",
+            FROM (SELECT row_number() OVER () AS "#n", row_to_json(stored_{label}.*)::text AS "#item",
                          {key}::text AS "#key"
                   FROM stored_{label}) AS stored
             JOIN (SELECT "#place", "#inserted", row_number() OVER (ORDER BY {_order(group)}) AS "#n"

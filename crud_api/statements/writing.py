@@ -8,19 +8,20 @@ from functools import lru_cache
 from crud_api.resource import Resource
 from crud_api.statements import SHAPES
 from crud_api.statements.identifiers import columns, quoted, table
-from query_executor.contract import Statement, Value
+from crud_api.statements.params import whole, whole_in
+from query_executor.contract import Param, Statement, Value
 
 
 def insert(resource: Resource, values: Mapping[str, Value]) -> Statement:
     """Answers (body, etag, key)."""
-    return Statement(_insert(resource, tuple(values)), values)
+    return Statement(_insert(resource, tuple(values)), whole_in(values))
 
 
 def update(
     resource: Resource, key: Value, values: Mapping[str, Value], etags: Sequence[str] | None = None
 ) -> Statement:
     """Answers (body, etag); no row when there is none of this key, nulls when it has none of the ETags."""
-    params: dict[str, Value] = {"key": key} | {f"set_{name}": value for name, value in values.items()}
+    params: dict[str, Param] = {"key": whole(key)} | {f"set_{name}": whole(value) for name, value in values.items()}
     if etags is not None:
         params["etags"] = list(etags)
     return Statement(_update(resource, tuple(values), checked=etags is not None), params)
@@ -30,12 +31,12 @@ def delete(resource: Resource, key: Value, etags: Sequence[str] | None = None) -
     """Answers (true); no row when there is none of this key, null when it has none of the ETags."""
     remove = f"DELETE FROM {table(resource)} AS stored"
     if etags is None:
-        return Statement(f"{remove} WHERE {quoted(resource.key)} = :key RETURNING true", {"key": key})
+        return Statement(f"{remove} WHERE {quoted(resource.key)} = :key RETURNING true", {"key": whole(key)})
     return Statement(
         f"""WITH current AS ({_locked(resource)}),
             removed AS ({remove} USING current WHERE {_is_current(resource)} RETURNING true AS removed)
             SELECT removed FROM current LEFT JOIN removed ON true""",
-        {"key": key, "etags": list(etags)},
+        {"key": whole(key), "etags": list(etags)},
     )
 
 
@@ -47,7 +48,7 @@ def _insert(resource: Resource, names: Sequence[str]) -> str:
                  INSERT INTO {table(resource)} {row} RETURNING {columns(resource)}
                )
                SELECT body, md5(body), key FROM (
-                 SELECT row_to_json(stored)::text AS body, {quoted(resource.key)}::text AS key FROM stored
+                 SELECT row_to_json(stored.*)::text AS body, {quoted(resource.key)}::text AS key FROM stored
                ) AS answer"""
 
 
@@ -60,7 +61,7 @@ def _update(resource: Resource, names: Sequence[str], *, checked: bool) -> str:
         assignments = [f"{quoted(resource.key)} = stored.{quoted(resource.key)}"]
     change = f"UPDATE {table(resource)} AS stored SET {', '.join(assignments)}"
     answer = f"RETURNING {columns(resource, 'stored.')}"
-    body = "(SELECT row_to_json(changed)::text AS body FROM changed) AS answer"
+    body = "(SELECT row_to_json(changed.*)::text AS body FROM changed) AS answer"
     if not checked:
         return f"""WITH changed AS ({change} WHERE stored.{quoted(resource.key)} = :key {answer})
                    SELECT body, md5(body) FROM {body}"""
@@ -72,7 +73,7 @@ def _update(resource: Resource, names: Sequence[str], *, checked: bool) -> str:
 def _locked(resource: Resource) -> str:
     # The lock makes the ETag that of the row as it will be changed: whoever came first has committed by then.
     return f"""SELECT {quoted(resource.key)} AS key,
-                      md5(row_to_json((SELECT part FROM (SELECT {columns(resource)}) AS part))::text) AS etag
+                      (SELECT md5(row_to_json(part.*)::text) FROM (SELECT {columns(resource)}) AS part) AS etag
                FROM {table(resource)} WHERE {quoted(resource.key)} = :key FOR UPDATE"""
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from crud_api.errors import ConflictError
 from crud_api.executor import InProcessExecutor
 from query_executor.handler import create_local_handler
 from query_executor.migrate import apply_migrations
@@ -84,6 +86,34 @@ def test_a_column_of_a_type_of_the_users_own_is_filtered_and_sorted(database_url
     assert api("GET", "/orders?status=shipped").status == 400
     served = [row["status"] for row in every_row(api, "/orders?sort=status&limit=50")]
     assert served == ["pending"] * 60 + ["on hold"] * 60 + [None] * 60
+
+
+def test_a_column_of_json_keeps_its_line_feeds_and_the_page_its_items(database_url: str) -> None:
+    run_sql(database_url, MADE_BY_HAND)
+    run_sql(
+        database_url, 'ALTER TABLE demo.customers ALTER city TYPE json USING E\'{"a": [1,\\n2],\\r\\n"b": "\\\\n"}\''
+    )
+    apply_migrations(database_url)
+    api = Api(InProcessExecutor(create_local_handler(database_url)))
+    first = api("GET", "/customers?limit=2").json
+    second = api("GET", first["next"]).json
+    assert api("GET", second["prev"]).json["items"] == first["items"]
+    assert [row["customer_id"] for row in first["items"] + second["items"]] == [f"CUST000{n}" for n in (1, 2, 3, 4)]
+    assert {json.dumps(row["city"]) for row in second["items"]} == {json.dumps({"a": [1, 2], "b": "\n"})}
+
+
+@pytest.mark.parametrize("prefer", ["", "resolution=merge-duplicates"])
+def test_a_row_that_a_trigger_keeps_out_is_not_said_to_be_stored(database_url: str, prefer: str) -> None:
+    apply_migrations(database_url)
+    run_sql(
+        database_url,
+        "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
+        "CREATE TRIGGER no BEFORE INSERT ON demo.customers FOR EACH ROW EXECUTE FUNCTION no()",
+    )
+    api = Api(InProcessExecutor(create_local_handler(database_url)))
+    for body in ({"customer_id": "C1", "customer_name": "N"}, [{"customer_id": "C1", "customer_name": "N"}]):
+        answer = api("POST", "/customers", body, prefer=prefer)
+        assert (answer.status, answer.json["title"]) == (409, ConflictError.title)
 
 
 def test_many_rows_and_those_that_refer_to_them_are_stored_beside_the_old_ones(adopted: Api) -> None:

@@ -237,6 +237,14 @@ def test_a_page_that_is_too_large_names_the_limit(api: Api, api_database: str, n
     assert len(api("GET", "/customers?limit=50").json["items"]) == 50
 
 
+def test_a_row_that_is_too_large_names_what_would_make_it_smaller(api: Api, api_database: str) -> None:
+    run_sql(api_database, "INSERT INTO demo.customers VALUES ('LARGE', repeat('x', 7000000))")
+    for query, named in (("", "fields"), ("?expand=orders", "expand")):
+        answer = api("GET", f"/customers/LARGE{query}")
+        assert (answer.status, [error["parameter"] for error in answer.json["errors"]]) == (400, [named])
+    assert api("GET", "/customers/LARGE?fields=city").json == {"city": None}
+
+
 def test_a_page_that_its_own_headers_make_too_large_names_the_limit() -> None:
     def execute(request: Request) -> Reply:
         items = "1" * (MAX_REPLY_BYTES - 200)  # the executor's answer around it is smaller than that

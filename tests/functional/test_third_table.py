@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from msgspec import Struct
+from msgspec import Struct, defstruct
 
 from crud_api.application import RESOURCES
 from crud_api.fields import Amount, Name
-from crud_api.resource import Resource
+from crud_api.resource import Reference, Resource
 from crud_api.routes import Execute
 from tests.conftest import execute as run_sql
 from tests.functional.client import Api
@@ -78,3 +78,36 @@ def test_a_wrong_type_is_refused(api: Api, field: str, value: object) -> None:
     answer = api("POST", "/products", {"product_id": 1, "product_name": "x"} | {field: value})
     assert answer.status == 422, answer.body
     assert answer.pointers in ([f"#/{field}"], [])  # the database, which refuses a large number, does not say which
+
+
+# What the statements call things by themselves.
+NAMES = (
+    "shown", "stored", "changed", "part", "one", "page", "theirs", "answer", "body", "etag", "key", "current", "sent",
+    "item", "either", "wrong", "removed", "excluded",
+)  # fmt: skip
+
+
+def test_its_columns_may_have_any_names(execute: Execute, api_database: str) -> None:
+    run_sql(api_database, "DROP TABLE IF EXISTS demo.named")
+    columns = ", ".join(f"{name} text" for name in NAMES)
+    run_sql(api_database, f"CREATE TABLE demo.named (id int PRIMARY KEY, up int REFERENCES demo.named, {columns})")
+    fields = [("id", int), ("up", int | None, None), *((name, str | None, None) for name in NAMES)]
+    up = Reference(resource="named", name="upper", reverse="lower")
+    named = Resource(
+        name="named", table="demo.named", model=defstruct("Named", fields), key="id", references={"up": up}
+    )
+    api = Api(execute, [named])
+    row = {"id": 1, "up": 1, **{name: f"its {name}" for name in NAMES}}
+    created = api("POST", "/named", row)
+    assert (created.status, created.json) == (201, row)
+    other = row | {"id": 2}
+    assert api("POST", "/named", [other]).json == [other]
+    assert api("POST", "/named", [other], prefer="resolution=merge-duplicates").json == [other]
+    assert api("GET", "/named?sort=one,key&limit=1").json["items"] == [row]
+    assert api("GET", "/named/2?expand=upper,lower").json == other | {"upper": row, "lower": []}
+    assert api("GET", "/named/1?expand=lower").json == row | {"lower": [row, other]}
+    etag = api("GET", "/named/2").headers["etag"]
+    assert api("PUT", "/named/2", {"part": "new"}, if_match=etag).json == other | {"part": "new"}
+    changed = api("PUT", "/named/2", {"one": None})
+    assert changed.json == other | {"part": "new", "one": None}
+    assert api("DELETE", "/named/2", if_match=changed.headers["etag"]).status == 204

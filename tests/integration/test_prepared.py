@@ -134,6 +134,30 @@ def test_read_only_holds_for_what_is_prepared(executor: Executor) -> None:
     assert {failure(executor(sql, max_rows=1, read_only=True), "sqlstate") for _ in range(4)} == {"25006"}
 
 
+def test_a_page_is_planned_for_its_values_each_time(executor: Executor, database_url: str) -> None:
+    # Of a common value a page is soon full by the index that has the order; of a rare one that would read every row.
+    run_sql(
+        database_url,
+        """CREATE TABLE many (id int PRIMARY KEY, kind text);
+           INSERT INTO many SELECT n, CASE WHEN n <= 5 THEN 'rare' ELSE 'common' END FROM generate_series(1, 20000) n;
+           CREATE INDEX ON many (kind);
+           ANALYZE many""",
+    )
+    sql = "SELECT id FROM many WHERE kind = :kind ORDER BY id DESC LIMIT 10"
+    for kind in ["common"] * 8 + ["rare"] * 2:
+        (result,) = executor(sql, {"kind": kind}, max_rows=20)["results"]
+        assert result["rows"][0] == [20000 if kind == "common" else 5]
+    plans = "SELECT custom_plans::int4, generic_plans::int4 FROM pg_prepared_statements"
+    assert executor(plans)["results"][0]["rows"] == [[9, 0]]
+    assert value(executor("SHOW plan_cache_mode")) == "auto"
+
+
+def test_a_row_by_its_key_is_planned_once(executor: Executor) -> None:
+    for _ in range(8):
+        executor("SELECT name FROM t WHERE id = :id", {"id": "1"}, max_rows=1)
+    assert value(executor("SELECT generic_plans::int4 FROM pg_prepared_statements")) > 0
+
+
 def test_the_server_keeps_only_the_newest(executor: Executor) -> None:
     for number in range(70):
         for _ in range(2):

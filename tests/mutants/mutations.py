@@ -99,7 +99,7 @@ MUTATIONS = [
     ),
     Mutation(
         "of an array with a mistake nobody knows in which row it is",
-        "crud_api/creation.py",
+        "crud_api/new_rows.py",
         'at = f"#/{n}" if many else "#"',
         'at = "#"',
         "tests/functional/test_creation.py",
@@ -113,14 +113,14 @@ MUTATIONS = [
     ),
     Mutation(
         "another request with a used Idempotency-Key is said to be stored",
-        "crud_api/creating.py",
+        "crud_api/create_view.py",
         "if record[0] != attempt.fingerprint:",
         "if not record[0]:",
         "tests/functional/test_idempotency.py",
     ),
     Mutation(
         "the answer to a repeated request has another status than the first",
-        "crud_api/creating.py",
+        "crud_api/create_view.py",
         "status, body, etag, key = int(str(record[1])), *record[2:]",
         "body, etag, key = record[2:]",
         "tests/functional/test_idempotency.py",

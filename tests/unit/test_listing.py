@@ -15,10 +15,12 @@ from crud_api.errors import InvalidParameterError
 from crud_api.filters import OPERATORS, Filter, filter_of
 from crud_api.listing import ListQuery, Parent, list_query
 from crud_api.orders import orders
-from crud_api.relations import relations_of
+from crud_api.relations import Relation, relations_of
 from crud_api.resource import Reference, Resource
+from crud_api.selection import Selection
 from crud_api.settings import MAX_QUERY_BYTES
 from crud_api.sorting import SortKey
+from crud_api.statements import reading, writing
 from crud_api.statements.reading import explain_count, select_page
 from query_executor.sql import scan
 from tests.functional.things import things
@@ -194,12 +196,47 @@ def test_every_page_is_a_plain_query_whose_text_holds_no_value(sort: str, toward
     assert "planted" not in text
 
 
+@pytest.mark.parametrize(
+    ("parameters", "depends"),
+    [
+        ({"status": "shipped"}, True),
+        ({"status__in": "shipped"}, True),
+        ({"status__like": "s*"}, True),
+        ({"expand": "customer"}, False),  # a key finds one row, whichever it is
+        ({"sort": "order_id"}, False),  # and so does a place in an order
+        ({"sort": "-created_at"}, False),
+    ],
+)
+def test_a_page_is_planned_for_the_values_that_its_filters_look_for(parameters: dict[str, str], depends: bool) -> None:
+    query = parsed(**parameters)
+    deep = replace(query, cursor=Cursor("gt", ("2026-01-01Z",) * len(query.order)))
+    assert scan(select_page(orders, deep).sql).is_page_of_value == depends
+
+
+def test_numbers_give_a_statement_no_other_text_than_texts_do() -> None:
+    # The executor prepares by the text, in which it writes numbers, but not what has a type.
+    row = {"thing_id": 7, "number": -7}
+    number_of_things = Parent(things, Relation(name="t", resource=things, own="number", column="number", many=True), 7)
+    filters = {"number": ["7"], "number[gt]": ["-7"]}
+    statements = [
+        reading.select_one(things, 7, Selection(things.columns)),
+        writing.insert(things, row),
+        writing.update(things, 7, row, ["etag"]),
+        writing.delete(things, 7),
+        writing.delete(things, 7, ["etag"]),
+        select_page(things, replace(list_query(things, {}, filters, number_of_things), limit=1)),
+    ]
+    for statement in statements:
+        assert {name for name, value in statement.params.items() if type(value) is int} <= {"limit"}
+
+
 def test_a_nested_list_takes_the_parents_key_as_a_param() -> None:
     parent = Parent(customers, RELATIONS["customers"]["orders"], "planted")
     query = list_query(orders, RELATIONS["orders"], {}, parent)
     statement = select_page(orders, query, counted=True)
     assert statement.params["parent"] == "planted"
     assert scan(statement.sql).names == statement.params.keys()
+    assert scan(statement.sql).is_page_of_value
     assert explain_count(orders, query).params == {"parent": "planted"}
 
 

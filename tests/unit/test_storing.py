@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from crud_api.application import RESOURCES
-from crud_api.creation import parse_creation
+from crud_api.new_rows import parse_creation
 from crud_api.relations import relations_of
 from crud_api.statements import idempotency, storing
 from crud_api.statements.idempotency import Attempt

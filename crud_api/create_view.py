@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from chalice.app import Request, Response
 
 from crud_api import responses
-from crud_api.creation import parse_creation, refuse_taken
-from crud_api.errors import IdempotencyInFlightError, IdempotencyKeyReusedError, InvalidFieldsError
+from crud_api.errors import ConflictError, IdempotencyInFlightError, IdempotencyKeyReusedError, InvalidFieldsError
 from crud_api.idempotency import attempt_of
+from crud_api.new_rows import parse_creation, refuse_taken
 from crud_api.preferences import parse_preferences
 from crud_api.problems import RETRY_SOON
 from crud_api.read_routes import RowsOf
@@ -32,7 +32,8 @@ def create(resource: Resource, relations: Mapping[str, Relations], request: Requ
     own = relations[resource.name]
     if isinstance(sent, dict) and not (merge or attempt or any(name in sent and one.many for name, one in own.items())):
         values = new_row(resource, sent)
-        (((body, etag, key),),) = rows_of(writing.insert(resource, values), given=values)
+        (stored,) = rows_of(writing.insert(resource, values), given=values)
+        body, etag, key = stored[0] if stored else (None, None, None)
     else:
         creation = parse_creation(resource, own, sent)
         rows = storing.store(
@@ -56,8 +57,10 @@ def create(resource: Resource, relations: Mapping[str, Relations], request: Requ
             headers["Idempotency-Replayed"] = "true"
         elif wrong is not None:
             _refuse(rows, json.loads(str(wrong)))
-        elif body is None:
+        elif body is None and attempt is not None:
             raise IdempotencyInFlightError("Ask again soon; its answer will then be yours.", headers=RETRY_SOON)
+    if body is None:  # a trigger may do so, without an error
+        raise ConflictError("Nothing was stored: the database keeps it out.")
     if etag is not None:
         headers["ETag"] = f'"{etag}"'
     if status == 201 and key is not None:
