@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from msgspec import Struct, defstruct
 
@@ -91,7 +93,11 @@ def test_its_columns_may_have_any_names(execute: Execute, api_database: str) -> 
     run_sql(api_database, "DROP TABLE IF EXISTS demo.named")
     columns = ", ".join(f"{name} text" for name in NAMES)
     run_sql(api_database, f"CREATE TABLE demo.named (id int PRIMARY KEY, up int REFERENCES demo.named, {columns})")
-    fields = [("id", int), ("up", int | None, None), *((name, str | None, None) for name in NAMES)]
+    fields: list[tuple[str, Any] | tuple[str, Any, Any]] = [
+        ("id", int),
+        ("up", int | None, None),
+        *((name, str | None, None) for name in NAMES),
+    ]
     up = Reference(resource="named", name="upper", reverse="lower")
     named = Resource(
         name="named", table="demo.named", model=defstruct("Named", fields), key="id", references={"up": up}
