@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from crud_api.application import create_app
+from crud_api.statements.reading import SEPARATOR
 from query_executor.contract import Reply, Request, Result
 
 
@@ -15,7 +16,7 @@ def nested_list(parameters: dict[str, list[str]]) -> tuple[dict[str, Any], list[
 
     def execute(request: Request) -> Reply:
         requests.append(request)
-        return Reply([Result([], [['{"n":1},\n{"n":2}', 2, ["O1"], ["O1"], None, True, None]], 1)])
+        return Reply([Result([], [[SEPARATOR.join(['{"n":1}', '{"n":2}']), 2, ["O1"], ["O1"], None, True, None]], 1)])
 
     event = {
         "resource": "/customers/{customer_id}/orders",
