@@ -196,6 +196,7 @@ def test_closed_terminal_whose_first_process_is_make_ends_the_run(state: Path, p
             shown += screen.read(4096)
         screen.close()
         process.wait(DEADLINE_S)
+        wait_until_stopped(state)  # make, whose terminal is gone, need not wait for what it started
         assert_nothing_left(state, port)
     assert b"\x1b" not in shown  # nothing asks the terminal for its abilities and waits for an answer
 
