@@ -2,11 +2,14 @@
 
 import os
 
-from crud_api.access import protect
-from crud_api.application import APP_NAME, create_app
-from crud_api.executor import InProcessExecutor, LambdaExecutor
-from crud_api.routes import Execute
-from crud_api.settings import Settings
+from crud_api.uncollected import uncollected
+
+with uncollected():
+    from crud_api.access import protect
+    from crud_api.application import APP_NAME, create_app
+    from crud_api.executor import InProcessExecutor, LambdaExecutor
+    from crud_api.routes import Execute
+    from crud_api.settings import Settings
 
 
 def _execute(settings: Settings) -> Execute:

@@ -29,7 +29,7 @@ class LambdaExecutor:
     def __call__(self, request: Request) -> Reply | Failure:
         """Raises `ExecutorBusyError`, `ExecutorFailedError` and `DeadlineExceededError`."""
         # boto3 is the larger part of a cold start: an app that is only packaged, or refuses a request, has none.
-        from botocore import exceptions  # noqa: PLC0415
+        from crud_api.lambda_client import exceptions  # noqa: PLC0415
 
         try:
             client = self._client or self._create_client()
@@ -51,9 +51,7 @@ class LambdaExecutor:
         return _decoded(payload, is_error="FunctionError" in response)
 
     def _create_client(self) -> LambdaClient:
-        from botocore.config import Config  # noqa: PLC0415 - see above
-
-        from crud_api.lambda_client import create_client  # noqa: PLC0415
+        from crud_api.lambda_client import Config, create_client  # noqa: PLC0415 - see above
 
         config = Config(
             connect_timeout=EXECUTOR_CONNECT_S,

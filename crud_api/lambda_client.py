@@ -2,7 +2,8 @@
 
 Making the client is the larger part of the API's cold start. boto3's own way to it imports S3's transfers and reads
 what all services have in all regions; botocore, which boto3 is made of, makes the same client from the two files beside
-this module, and finds everything else where it always does.
+this module, and finds everything else where it always does. Of its handlers the client has those that an invocation
+meets, a tenth of them.
 """
 
 from __future__ import annotations
@@ -10,24 +11,39 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from botocore.config import Config
-from botocore.loaders import Loader
-from botocore.session import Session
+from crud_api.uncollected import uncollected
+
+with uncollected():
+    from botocore import exceptions as exceptions  # noqa: PLC0414 - for who calls the client
+    from botocore.config import Config as Config  # noqa: PLC0414
+    from botocore.handlers import BUILTIN_HANDLERS
+    from botocore.loaders import Loader
+    from botocore.session import Session
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
+_SERVICES = ("lambda", "signin", "sso", "sso-oidc", "sts")  # credentials from a profile may need the others
 _DATA = Path(__file__).with_name("lambda_data")  # infra/lambda_data.py makes it
 
 
 def create_client(config: Config, **options: Any) -> LambdaClient:
     """The client; the options are those of boto3.client."""
-    session = Session()
+    session = Session(include_builtin_handlers=False)
+    for event, handler, *place in BUILTIN_HANDLERS:
+        if not place and _concerns(event):
+            session.register(event, handler)
     session.register_component("data_loader", _Loader([str(_DATA)]))
     return cast("LambdaClient", session.create_client("lambda", config=config, **options))
 
 
 class _Loader(Loader):
     def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 - the original's parameter
-        # The original looks into four hundred folders. Credentials from a profile may need the others than lambda.
-        return ["lambda", "signin", "sso", "sso-oidc", "sts"]
+        # The original looks into four hundred folders.
+        return list(_SERVICES)
+
+
+def _concerns(event: str) -> bool:
+    # `kind`, of every service, or `kind.service.operation`. Most are of services that nobody calls here, and of `docs`.
+    kind, service, *_ = [*event.split("."), "*"]
+    return kind != "docs" and service in {"*", *_SERVICES}
