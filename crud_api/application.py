@@ -17,6 +17,7 @@ from crud_api.relations import relations_of
 from crud_api.requests import request_id
 from crud_api.resource import Resource
 from crud_api.routes import Execute, resource_routes
+from crud_api.text_app import TextApp
 
 APP_NAME = "crud-api"
 RESOURCES = (customers, orders)
@@ -31,8 +32,8 @@ def create_app(
 ) -> Chalice:
     """The app that serves the resources by `execute`. `access` is what its description says of who is let in."""
     # Lambda's own log format makes JSON of what the standard loggers are given; Chalice's handler would not.
-    app = Chalice(APP_NAME, configure_logs=False)
-    app.api.binary_types = []  # no body is binary, and Chalice would look for each type in every answer
+    app = TextApp(APP_NAME, configure_logs=False)
+    app.api.binary_types = []
     log = logging.getLogger(APP_NAME)
     if cors_origins:
         cors.allow_origins(app, cors_origins)  # before the problems, so that they have its headers too

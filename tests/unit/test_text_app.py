@@ -1,0 +1,55 @@
+"""Chalice without its search for binary bodies answers as Chalice does, and Chalice still calls what is overridden."""
+
+from __future__ import annotations
+
+from inspect import isfunction
+from typing import Any
+
+import pytest
+from chalice.app import Chalice, RestAPIEventHandler
+from chalice.test import Client
+
+from crud_api.text_app import TextApp
+
+
+def example(app: Chalice) -> Chalice:
+    app.api.binary_types = []
+
+    @app.middleware("http")
+    def mark(request: Any, get_response: Any) -> Any:
+        response = get_response(request)
+        response.headers["X-Method"] = request.method
+        return response
+
+    @app.route("/things/{name}", methods=["GET", "PUT"])
+    def view(name: str) -> dict[str, Any]:
+        request: Any = app.current_request
+        return {"name": name, "query": dict(request.query_params or {}), "aws": app.lambda_context is not None}
+
+    return app
+
+
+@pytest.mark.parametrize("accept", ["*/*", "application/json", "image/png", "", "application/octet-stream;q=0.5, */*"])
+@pytest.mark.parametrize(
+    ("method", "path", "content_type"),
+    [
+        ("GET", "/things/a?b=c", "application/json"),
+        ("PUT", "/things/a", "application/json; charset=utf-8"),
+        ("PUT", "/things/a", "text/plain"),
+        ("POST", "/things/a", "application/json"),
+    ],
+)
+def test_it_answers_as_chalice_does(method: str, path: str, content_type: str, accept: str) -> None:
+    answers = []
+    for app in (Chalice("x", configure_logs=False), TextApp("x", configure_logs=False)):
+        with Client(example(app)) as client:
+            headers = {"Accept": accept, "Content-Type": content_type}
+            answer = getattr(client.http, method.lower())(path, headers=headers, body=b"{}")
+            answers.append((answer.status_code, answer.headers, answer.body))
+    assert answers[0] == answers[1]
+
+
+def test_chalice_still_asks_what_is_overridden() -> None:
+    """If not, answers are right and slower."""
+    asked = {name for one in vars(RestAPIEventHandler).values() if isfunction(one) for name in one.__code__.co_names}
+    assert {"_validate_binary_response"} <= asked & vars(RestAPIEventHandler).keys()
