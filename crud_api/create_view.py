@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from chalice.app import Request, Response
 
@@ -11,15 +12,16 @@ from crud_api import responses
 from crud_api.errors import ConflictError, IdempotencyInFlightError, IdempotencyKeyReusedError, InvalidFieldsError
 from crud_api.idempotency import attempt_of
 from crud_api.new_rows import parse_creation, refuse_taken
+from crud_api.one_pass import plain_row
 from crud_api.preferences import parse_preferences
 from crud_api.problems import RETRY_SOON
 from crud_api.read_routes import RowsOf
 from crud_api.relations import Relations
-from crud_api.requests import collection_path, json_rows
+from crud_api.requests import collection_path, json_rows, raw_body
 from crud_api.resource import Resource
 from crud_api.statements import idempotency, storing, writing
 from crud_api.statements.storing import Storing
-from crud_api.validation import new_row, pointer, refuse
+from crud_api.validation import Values, new_row, pointer, refuse
 
 
 def create(resource: Resource, relations: Mapping[str, Relations], request: Request, rows_of: RowsOf) -> Response:
@@ -27,11 +29,10 @@ def create(resource: Resource, relations: Mapping[str, Relations], request: Requ
     preferences = parse_preferences(request.headers.get("prefer"))
     minimal, merge = preferences.return_ == "minimal", preferences.resolution is not None
     attempt = attempt_of(request, preferences)
-    sent = json_rows(request)
     status, headers = 201, preferences.applied("return", "resolution")
     own = relations[resource.name]
-    if isinstance(sent, dict) and not (merge or attempt or any(name in sent and one.many for name, one in own.items())):
-        values = new_row(resource, sent)
+    values, sent = (None, json_rows(request)) if merge or attempt else _one_row(resource, own, request)
+    if values is not None:
         (stored,) = rows_of(writing.insert(resource, values), given=values)
         body, etag, key = stored[0] if stored else (None, None, None)
     else:
@@ -66,6 +67,17 @@ def create(resource: Resource, relations: Mapping[str, Relations], request: Requ
     if status == 201 and key is not None:
         headers["Location"] = responses.location(collection_path(request), str(key))
     return responses.stored("" if minimal else str(body), status, headers)
+
+
+def _one_row(resource: Resource, own: Relations, request: Request) -> tuple[Values | None, Any]:
+    """The values of a body that is one row and nothing besides, or else what it is."""
+    values = plain_row(resource, raw_body(request))
+    if values is not None:
+        return values, None
+    sent = json_rows(request)
+    if isinstance(sent, dict) and not any(name in sent and one.many for name, one in own.items()):
+        return new_row(resource, sent), sent
+    return None, sent
 
 
 def _refuse(rows: Storing, wrong: Sequence[Sequence[int]]) -> None:

@@ -96,6 +96,16 @@ def param(value: Any) -> Value:
     return value if value is None or isinstance(value, bool | int | str) else str(value)
 
 
+def within(number: Decimal, limits: Mapping[str, int]) -> bool:
+    """Whether a number keeps to what a field's `extra` says of it."""
+    if not number.is_finite() or number < limits.get("minimum", number):
+        return False
+    places = limits.get("decimal_places", 0)
+    if "max_digits" in limits and number and number.adjusted() >= limits["max_digits"] - places:
+        return False
+    return "decimal_places" not in limits or number == round(number, places)
+
+
 def text_flaw(text: str) -> str | None:
     """Why PostgreSQL cannot store the text, if it cannot."""
     if "\x00" in text:
@@ -125,15 +135,6 @@ def _value(field: Field, value: Any) -> Value:
             return made.astimezone(UTC).isoformat()  # PostgreSQL knows fewer offsets than RFC 3339
     except (msgspec.ValidationError, OverflowError):
         raise ValueError(f"must be {field.description}") from None
-    if isinstance(made, Decimal | float) and not _within(Decimal(made), field.extra):
+    if isinstance(made, Decimal | float) and not within(Decimal(made), field.extra):
         raise ValueError(f"must be {field.description}")
-    return param(value)
-
-
-def _within(number: Decimal, limits: Mapping[str, int]) -> bool:
-    if not number.is_finite() or number < limits.get("minimum", number):
-        return False
-    places = limits.get("decimal_places", 0)
-    if "max_digits" in limits and abs(number) >= Decimal(10) ** (limits["max_digits"] - places):
-        return False
-    return "decimal_places" not in limits or number == round(number, places)
+    return param(made if isinstance(made, Decimal) else value)

@@ -1,0 +1,69 @@
+"""Most bodies are one object of valid fields: such a one is read, checked and made into values in one pass.
+
+Where anything is wrong, or could be (a field twice, a number in quotes, an escape), there are no values, and the body
+is read step by step (`body`, `validation`), which finds out what it is. A body that has values here has the same there.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from crud_api.resource import Resource
+from crud_api.validation import Errors, Values, param, with_defaults, within
+from query_executor.contract import Value
+
+_BACKSLASH = ord("\\")
+_TYPES = frozenset({str, bool, int, Decimal})  # that come out of one pass as they do of the steps
+
+
+def plain_row(resource: Resource, body: bytes) -> Values | None:
+    """The values of a row to be inserted, or None."""
+    values = _values(resource, body)
+    if values is None:
+        return None
+    missing: Errors = {}
+    values = with_defaults(resource, values, values, missing)
+    return None if missing else values
+
+
+def plain_changes(resource: Resource, body: bytes, key: Value) -> Values | None:
+    """The values that change in the row of this key, or None."""
+    values = _values(resource, body)
+    return None if values is None or values.pop(resource.key, key) != key else values
+
+
+def _values(resource: Resource, body: bytes) -> Values | None:
+    if _BACKSLASH in body:
+        return None
+    try:
+        row = _decoder(resource).decode(body)
+    except ValueError:  # msgspec's own errors, and what is not UTF-8
+        return None
+    values: Values = {}
+    texts = 0
+    for name, value in msgspec.structs.asdict(row).items():
+        if value is UNSET:
+            continue
+        if isinstance(value, str):
+            texts += 1
+        elif isinstance(value, Decimal) and not within(value, resource.fields[name].extra):
+            return None
+        values[name] = param(value)
+    # Without escapes, a member's name and a text have two quotes each. Where there are more, a field came twice, or a
+    # number in quotes, which msgspec takes.
+    return values if body.count(b'"') == 2 * (len(values) + texts) else None
+
+
+@cache
+def _decoder(resource: Resource) -> msgspec.json.Decoder[Any]:
+    fields = [
+        (name, (field.type | None if field.nullable else field.type) | UnsetType, UNSET)
+        for name, field in resource.fields.items()
+        if name not in resource.read_only and field.base in _TYPES
+    ]
+    return msgspec.json.Decoder(msgspec.defstruct(resource.name, fields, forbid_unknown_fields=True))
