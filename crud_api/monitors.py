@@ -24,9 +24,8 @@ def monitor_routes(execute: Execute) -> Blueprint:
 
     @routes.route("/ready", methods=["GET"], name="get_ready", content_types=[])
     def get_ready() -> Response:
-        request = Request(
-            [Statement("SELECT 1")], read_only=True, max_rows=1, request_id=request_id(routes.current_request)
-        )
+        id_ = request_id(routes.current_request)
+        request = Request([Statement("SELECT 1")], read_only=True, max_rows=1, columns=False, request_id=id_)
         try:
             answer = execute(request)
         except ApiError as error:

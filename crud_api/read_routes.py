@@ -46,8 +46,8 @@ def add_read_routes(routes: Blueprint, resource: Resource, relations: Mapping[st
         (rows,) = rows_of(reading.select_one(resource, key, selected), given=[large])
         if not rows:
             raise not_found(resource)
-        ((body, etag, too_many),) = rows
-        refuse_too_many(resource, selected, too_many)
+        ((body, etag, *too_many),) = rows
+        refuse_too_many(resource, selected, *too_many)
         if if_none_match(request, etag):
             return responses.not_modified(etag)
         return responses.row(body, etag)
@@ -91,7 +91,7 @@ def add_read_routes(routes: Blueprint, resource: Resource, relations: Mapping[st
             raise too_large(["limit"])
         return response
 
-    def refuse_too_many(of: Resource, selected: Selection, number: int | None) -> None:
+    def refuse_too_many(of: Resource, selected: Selection, number: int | None = None) -> None:
         if number is not None:
             raise pages.too_many(selected, number, f"/{of.name}/{{{of.key}}}")
 

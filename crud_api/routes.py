@@ -9,6 +9,7 @@ from chalice.app import Blueprint, Response
 from crud_api import problems, responses
 from crud_api.create_view import create
 from crud_api.errors import PreconditionFailedError
+from crud_api.one_pass import plain_changes
 from crud_api.preferences import parse_preferences
 from crud_api.read_routes import Rows, add_read_routes
 from crud_api.relations import Relations
@@ -17,12 +18,13 @@ from crud_api.requests import (
     json_object,
     key_of,
     not_found,
+    raw_body,
     request_id,
 )
 from crud_api.resource import Resource
 from crud_api.statements import writing
 from crud_api.validation import changes
-from query_executor.contract import Failure, Reply, Request, Statement
+from query_executor.contract import Failure, Reply, Request, Result, Statement
 
 Execute = Callable[[Request], Reply | Failure]
 
@@ -32,14 +34,16 @@ def resource_routes(resource: Resource, relations: Mapping[str, Relations], exec
     routes = Blueprint(__name__)
     one = f"/{{{resource.key}}}"
 
-    def rows_of(*statements: Statement, given: Collection[str] = ()) -> Sequence[Rows]:
+    def results_of(*statements: Statement, given: Collection[str] = ()) -> Sequence[Result]:
         request = routes.current_request
-        answer = execute(
-            Request(statements, read_only=request.method == "GET", max_rows=1, request_id=request_id(request))
-        )
+        read_only, id_ = request.method == "GET", request_id(request)
+        answer = execute(Request(statements, read_only=read_only, max_rows=1, columns=False, request_id=id_))
         if isinstance(answer, Failure):
             raise problems.from_failure(answer, resource, request.method, given)
-        return [result.rows for result in answer.results]
+        return answer.results
+
+    def rows_of(*statements: Statement, given: Collection[str]) -> Sequence[Rows]:
+        return [result.rows for result in results_of(*statements, given=given)]
 
     add_read_routes(routes, resource, relations, rows_of)
 
@@ -58,10 +62,14 @@ def resource_routes(resource: Resource, relations: Mapping[str, Relations], exec
     def update_(**path: str) -> Response:
         request = routes.current_request
         key = key_of(resource, path, request)
-        values = changes(resource, json_object(request), key)
+        values = plain_changes(resource, raw_body(request), key)
+        if values is None:
+            values = changes(resource, json_object(request), key)
         etags = if_match(request)
         preferences = parse_preferences(request.headers.get("prefer"))
-        body, etag = stored(*rows_of(writing.update(resource, key, values, etags), given=values))
+        (rows,) = rows_of(writing.update(resource, key, values, etags), given=values)
+        refuse_undone(len(rows), rows)
+        ((body, etag),) = rows
         headers = {"ETag": f'"{etag}"', **preferences.applied("return")}
         minimal = preferences.return_ == "minimal"
         return responses.stored("" if minimal else body, 204 if minimal else 200, headers)
@@ -70,14 +78,14 @@ def resource_routes(resource: Resource, relations: Mapping[str, Relations], exec
     def delete_(**path: str) -> Response:
         request = routes.current_request
         key = key_of(resource, path, request)
-        stored(*rows_of(writing.delete(resource, key, if_match(request))))
+        (deleted,) = results_of(writing.delete(resource, key, if_match(request)))
+        refuse_undone(deleted.row_count, deleted.rows)
         return responses.no_content()
 
-    def stored(rows: Rows) -> tuple[str, str]:
-        if not rows:
+    def refuse_undone(count: int | None, rows: Rows) -> None:
+        if not count:
             raise not_found(resource)
-        if rows[0][0] is None:
+        if rows and rows[0][0] is None:
             raise PreconditionFailedError("If-Match names another version of this row. Nothing was changed.")
-        return str(rows[0][0]), str(rows[0][-1])
 
     return routes

@@ -13,7 +13,7 @@ from psycopg2.extensions import POLL_OK, POLL_READ, make_dsn, set_wait_callback
 from query_executor.credentials import Credentials
 from query_executor.failures import is_refused_credential
 from query_executor.prepared import Prepared
-from query_executor.settings import CONNECT_MS, CONNECTION_CHECK_MS, IDLE_IN_TRANSACTION_MS, PING_MS, Settings
+from query_executor.settings import CONNECT_MS, CONNECTION_CHECK_MS, IDLE_IN_TRANSACTION_MS, PING_MS, STALL_MS, Settings
 from query_executor.values import CASTERS
 
 # What a value's text and the end of a request must not leave to the server or the role. Statements after the connect,
@@ -22,6 +22,7 @@ _SESSION = """
     SELECT set_config(name, value, false) FROM (VALUES
       ('standard_conforming_strings', 'on'), ('TimeZone', 'UTC'), ('DateStyle', 'ISO, YMD'),
       ('IntervalStyle', 'iso_8601'), ('bytea_output', 'hex'), ('extra_float_digits', '1'), ('xmlbinary', 'base64'),
+      ('statement_timeout', '{statement_ms}'), ('transaction_timeout', '{transaction_ms}'),
       ('lock_timeout', '{lock_ms}'), ('idle_in_transaction_session_timeout', '{idle_ms}'),
       ('client_connection_check_interval', '{check_ms}'), ('cursor_tuple_fraction', '1.0')
     ) AS setting (name, value) WHERE current_setting(name, true) IS NOT NULL
@@ -37,11 +38,21 @@ class StalledError(Exception):
     """The server did not answer in time, and its connection is closed."""
 
 
+def transaction_ms(statement_ms: int) -> int:
+    """The transaction_timeout beside a statement_timeout. It is later, because it costs the connection.
+
+    It is for what the other lets pass: many statements in one message, one that changes it, the triggers that COMMIT
+    runs, a client that is frozen.
+    """
+    return statement_ms + STALL_MS // 2
+
+
 class Connection(psycopg2.extensions.connection):
     """A connection on which every wait ends at its `deadline`, a time.monotonic(), whatever the network does."""
 
-    def __init__(self, dsn: str, deadline: float) -> None:
+    def __init__(self, dsn: str, deadline: float, statement_ms: int) -> None:
         self.deadline = deadline
+        self.statement_ms = statement_ms  # its session's own statement_timeout
         self.prepared = Prepared()
         self.input: select.poll | None = None  # only now may libpq still change its socket
         super().__init__(dsn)
@@ -78,7 +89,11 @@ class KeptConnection:
         self._settings = settings
         self._credentials = Credentials(settings)
         self._session = _SESSION.format(
-            lock_ms=settings.lock_ms, idle_ms=IDLE_IN_TRANSACTION_MS, check_ms=CONNECTION_CHECK_MS
+            statement_ms=settings.statement_ms,
+            transaction_ms=transaction_ms(settings.statement_ms),
+            lock_ms=settings.lock_ms,
+            idle_ms=IDLE_IN_TRANSACTION_MS,
+            check_ms=CONNECTION_CHECK_MS,
         )
         self._connection: Connection | None = None
         self._used = 0.0
@@ -150,7 +165,8 @@ class KeptConnection:
             tcp_user_timeout=CONNECT_MS,  # ... and while something is
             target_session_attrs="any" if self._settings.read_only else "read-write",
         )
-        connection = psycopg2.connect(dsn, connection_factory=functools.partial(Connection, deadline=deadline))
+        made = functools.partial(Connection, deadline=deadline, statement_ms=self._settings.statement_ms)
+        connection = psycopg2.connect(dsn, connection_factory=made)
         connection.autocommit = True  # transactions are written out, to spend no round trip on BEGIN
         connection.string_types.update(CASTERS)
         with connection.cursor() as cursor:

@@ -5,7 +5,7 @@ of that nothing a cold start would feel: plain classes, because importing `datac
 long as psycopg2. docs/executor.schema.json is made from these classes, docs/executor.md explains them.
 
 Request  {"statements": [{"sql": "... :name ...", "params": {"name": value}}, ...],
-          "read_only": false, "deadline_ms": 20000, "max_rows": 1000, "request_id": "..."}
+          "read_only": false, "deadline_ms": 20000, "max_rows": 1000, "columns": true, "request_id": "..."}
          or, for one statement, {"sql": "...", "params": {...}} with the same options.
 Reply    {"results": [{"columns": [{"name": "a", "type": "int4"}], "rows": [[1]], "row_count": 1,
                        "truncated": false}, ...]}
@@ -99,10 +99,11 @@ class Request:
 
     `deadline_ms` is the longest the database may take for all of them, in milliseconds; the executor's own setting
     and the time Lambda has left can only make it shorter. A result has at most `max_rows` rows, and says when there
-    were more. `request_id` is the caller's, for the logs and for the database's list of who does what.
+    were more. Who knows its `columns` need not have them told. `request_id` is the caller's, for the logs and for the
+    database's list of who does what.
     """
 
-    __slots__ = ("deadline_ms", "max_rows", "read_only", "request_id", "statements")
+    __slots__ = ("columns", "deadline_ms", "max_rows", "read_only", "request_id", "statements")
 
     def __init__(
         self,
@@ -111,12 +112,14 @@ class Request:
         read_only: bool = False,
         deadline_ms: int | None = None,
         max_rows: int | None = None,
+        columns: bool = True,
         request_id: str | None = None,
     ) -> None:
         self.statements = statements
         self.read_only = read_only
         self.deadline_ms = deadline_ms
         self.max_rows = max_rows
+        self.columns = columns
         self.request_id = request_id
 
 
@@ -133,7 +136,8 @@ class Column:
 class Result:
     """What one statement answered.
 
-    `row_count` counts the rows returned, or those changed by a statement that returns none; it is null for a batch.
+    `columns` is empty where the request wanted none, and for a statement that returns no rows. `row_count` counts the
+    rows returned, or those changed by a statement that returns none; it is null for a batch.
     `truncated`: there were more rows than `max_rows`.
     """
 
@@ -218,6 +222,8 @@ def encode_request(request: Request, to_json: Callable[[object], bytes] = _to_js
         body["deadline_ms"] = request.deadline_ms
     if request.max_rows is not None:
         body["max_rows"] = request.max_rows
+    if not request.columns:
+        body["columns"] = False
     if request.request_id is not None:
         body["request_id"] = request.request_id
     payload = to_json(body)
@@ -238,15 +244,24 @@ def parse_request(event: object) -> Request:
         if not isinstance(listed, list) or not listed:
             raise InvalidRequestError("statements must be an array of at least one statement (or give sql)")
         statements = [_statement(one, n, f"statements[{n}].") for n, one in enumerate(listed)]
-    read_only, request_id = body.get("read_only", False), body.get("request_id")
+    read_only, columns, request_id = body.get("read_only", False), body.get("columns", True), body.get("request_id")
     deadline_ms, max_rows = _count(body, "deadline_ms", "", least=1), _count(body, "max_rows", "", least=1)
     if not isinstance(read_only, bool):
         raise InvalidRequestError("read_only must be true or false")
+    if not isinstance(columns, bool):
+        raise InvalidRequestError("columns must be true or false")
     if request_id is not None:
         if not isinstance(request_id, str):
             raise InvalidRequestError("request_id must be a string")
         _check_text(request_id, "request_id")
-    return Request(statements, read_only=read_only, deadline_ms=deadline_ms, max_rows=max_rows, request_id=request_id)
+    return Request(
+        statements,
+        read_only=read_only,
+        deadline_ms=deadline_ms,
+        max_rows=max_rows,
+        columns=columns,
+        request_id=request_id,
+    )
 
 
 def encode_answer(answer: Reply | Failure) -> dict[str, object]:
@@ -280,7 +295,12 @@ def parse_answer(body: object) -> Reply | Failure:
             return Failure(**body["failure"])
         return Reply(
             [
-                Result([Column(**column) for column in one["columns"]], one["rows"], one["row_count"], one["truncated"])
+                Result(
+                    [Column(column["name"], column["type"]) for column in one["columns"]],
+                    one["rows"],
+                    one["row_count"],
+                    one["truncated"],
+                )
                 for one in body["results"]
             ]
         )

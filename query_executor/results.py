@@ -23,8 +23,8 @@ class ResultReader:
     def __init__(self) -> None:
         self._type_names = dict(types.NAMES)
 
-    def read(self, source: cursor) -> Result:
-        """The result of the cursor's last statement."""
+    def read(self, source: cursor, *, named: bool) -> Result:
+        """The result of the cursor's last statement, its columns `named` or left out."""
         if source.description is None:
             return Result([], [], max(source.rowcount, 0))
         description, rows = source.description, source.fetchall()
@@ -33,7 +33,8 @@ class ResultReader:
             arrays = self._look_up(source, sorted(unknown))
             at = [n for n, column in enumerate(description) if column.type_code in arrays]
             rows = [tuple(UNICODEARRAY(v, source) if n in at else v for n, v in enumerate(row)) for row in rows]
-        columns = [Column(column.name, self._type_names[column.type_code]) for column in description]
+        names = self._type_names
+        columns = [Column(column.name, names[column.type_code]) for column in description] if named else []
         return Result(columns, rows, len(rows))
 
     def _look_up(self, source: cursor, oids: Sequence[int]) -> set[int]:

@@ -11,7 +11,7 @@ import psycopg2
 from psycopg2.extensions import cursor
 
 from query_executor import contract, failures
-from query_executor.connection import Connection, StalledError
+from query_executor.connection import Connection, StalledError, transaction_ms
 from query_executor.contract import (
     MAX_REPLY_BYTES,
     Failure,
@@ -23,7 +23,6 @@ from query_executor.contract import (
     Statement,
 )
 from query_executor.results import ReplySize, ResultReader, cut
-from query_executor.settings import STALL_MS
 from query_executor.sql import ScannedStatement
 from query_executor.values import MissingRowError, bind
 
@@ -32,6 +31,7 @@ Scanned = Sequence[tuple[ScannedStatement, Statement]]
 _FETCHED_AT_ONCE = 1_000  # rows, where a request wants no more
 _FIRST_ROWS = 100  # where it may want more; then as many as will fit by the size of these
 _BATCH_SETS = 100  # sent in one message
+_SLACK_MS = 100  # by which the session's statement_timeout may end after the deadline
 _TRANSACTION_TIMEOUT_SINCE = 17_00_00  # PostgreSQL's version
 
 # How SQL was read, here and by the driver, and how values are written.
@@ -57,6 +57,9 @@ class Transaction:
         self._connection = connection
         self._reader = reader
         self._max_rows = request.max_rows
+        self._columns = request.columns
+        # A later statement may take a param from a column that an earlier one's result has.
+        self._named = request.columns or len(request.statements) > 1
         self._read_only = read_only
         self._deadline = deadline
         # A DBA sees it in pg_stat_activity, before the statement.
@@ -109,6 +112,9 @@ class Transaction:
         except BaseException:
             self._connection.close()  # or the next request would be part of this transaction
             raise
+        if self._named and not self._columns:
+            for result in self._results:
+                result.columns = []
         return Reply(self._results)
 
     def _result(self, source: cursor, statement: ScannedStatement, one: Statement) -> Result:
@@ -123,7 +129,7 @@ class Transaction:
             return self._fetched(source, statement, one)
         else:
             self._send(source, statement.text, self._bound(one.params))
-            result = self._reader.read(source)
+            result = self._reader.read(source, named=self._named)
         self._size.add(result.columns, cut(result, self._max_rows).rows)
         return result
 
@@ -144,7 +150,7 @@ class Transaction:
                 raise
             self._begun = False
             return None
-        return self._reader.read(source)
+        return self._reader.read(source, named=self._named)
 
     def _fetched(self, source: cursor, statement: ScannedStatement, one: Statement) -> Result:
         # A cursor bounds what is in memory at a time, whatever the query finds.
@@ -154,14 +160,14 @@ class Transaction:
         declare = f"DECLARE {name} NO SCROLL CURSOR FOR {statement.text}\n; FETCH {chunk} FROM {name}"
         before = self._size.bytes
         self._send(source, declare, self._bound(one.params))
-        result = self._reader.read(source)
+        result = self._reader.read(source, named=self._named)
         rows, new = list(result.rows), result.rows
         self._size.add(result.columns, cut(result, self._max_rows).rows)
         while len(new) == chunk and len(rows) < wanted and self._size.fits:
             used, left = max(1, self._size.bytes - before), MAX_REPLY_BYTES - self._size.bytes
             chunk = int(min(wanted - len(rows), max(1, min(10 * len(rows), len(rows) * left // used))))
             self._send(source, f"FETCH {chunk} FROM {name}")
-            new = self._reader.read(source).rows
+            new = self._reader.read(source, named=self._named).rows
             self._size.add([], new if len(rows) + len(new) <= most else new[: max(0, int(most) - len(rows))])
             rows += new
         return Result(result.columns, rows, len(rows))
@@ -212,17 +218,21 @@ class Transaction:
 
     def _prefix(self) -> str:
         left_ms = max(1, int((self._deadline - time.monotonic()) * 1000))  # 0 would be no limit at all
-        begin = mode = whole = ""
+        begin = mode = limits = ""
         discard, self._discard = self._discard, ""
         if not self._begun:
             self._begun = True
             begin = "BEGIN; " if self._open else ""
             mode = "SET TRANSACTION READ ONLY; " if self._read_only else ""
-        if self._connection.server_version >= _TRANSACTION_TIMEOUT_SINCE:
-            # For what statement_timeout lets pass: many statements in one message, one that changes it, the triggers
-            # that COMMIT runs, a client that is frozen. Later, because it costs the connection.
-            whole = f"SET LOCAL transaction_timeout = {left_ms + STALL_MS // 2}; "
-        return f"{self._comment}{begin}SET LOCAL statement_timeout = {left_ms}; {whole}{mode}{discard}"
+        # Most requests may take as long as their session lets them. What is not plain may have changed that; and
+        # after a SET LOCAL, a procedure is in a transaction that it cannot commit.
+        if not self.is_plain or left_ms < self._connection.statement_ms - _SLACK_MS:
+            limits = f"SET LOCAL statement_timeout = {left_ms}; "
+            if self._connection.server_version >= _TRANSACTION_TIMEOUT_SINCE:
+                # The session's is running, and only one that is not is set going by another value.
+                whole = "SET LOCAL transaction_timeout = "
+                limits += f"{whole}0; {whole}{transaction_ms(left_ms)}; "
+        return f"{self._comment}{begin}{limits}{mode}{discard}"
 
     def _roll_back(self) -> None:
         if self._open and self._begun and not self._connection.closed:

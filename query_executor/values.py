@@ -38,15 +38,17 @@ class MissingRowError(Exception):
 
 
 class Literal:
-    """A string as psycopg2 writes it into SQL, with a cast to its type if that is said.
+    """A string as psycopg2 writes it into SQL, with a `cast` (`::type`) if its type is said.
 
     psycopg2's own literals are E'' strings, wrongly escaped, wherever the server, the database or the role had
     standard_conforming_strings off while connecting. It is on when this is sent, and then only quotes are doubled.
     """
 
-    def __init__(self, text: str, type_name: str | None = None) -> None:
+    __slots__ = ("cast", "literal")
+
+    def __init__(self, text: str, cast: str = "") -> None:
         self.literal = "'" + text.replace("'", "''") + "'"
-        self.cast = f"::{type_name}" if type_name else ""
+        self.cast = cast
 
     def __conform__(self, _protocol: object) -> Literal:
         return self
@@ -74,14 +76,14 @@ def bind(params: Mapping[str, Param], results: Sequence[Result]) -> dict[str, ob
 
     Raises `MissingRowError` and, for a column that an earlier result does not have, `InvalidRequestError`.
     """
-    return {name: _bound(param, results) for name, param in params.items()}
+    return {
+        name: Literal(param) if isinstance(param, str) else _bound(param, results) for name, param in params.items()
+    }
 
 
 def _bound(param: Param, results: Sequence[Result]) -> object:
-    if isinstance(param, str):
-        return Literal(param)
     if isinstance(param, Typed):
-        return AsIs(f"NULL::{param.type}") if param.value is None else Literal(_text(param.value), param.type)
+        return AsIs(f"NULL::{param.type}") if param.value is None else Literal(_text(param.value), f"::{param.type}")
     if isinstance(param, FromResult):
         result = results[param.result]
         names = [column.name for column in result.columns]

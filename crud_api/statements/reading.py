@@ -21,14 +21,15 @@ SEPARATOR = "\x1e"
 
 
 def select_one(resource: Resource, key: Value, selection: Selection) -> Statement:
-    """Answers (body, etag, number of a relation with too many rows or null), or no row."""
+    """Answers (body, etag), or no row; with relations also (number of one with too many rows or null)."""
     return Statement(_select_one(resource, selection), {"key": whole(key)})
 
 
 @lru_cache(SHAPES)
 def _select_one(resource: Resource, selection: Selection) -> str:
     found = f"SELECT {_needed(resource, selection)} FROM {table(resource)} WHERE {quoted(resource.key)} = :key"
-    return f"""SELECT body, md5(body), {_too_many(selection, "lacks_{}")} FROM (
+    too_many = f", {_too_many(selection, 'lacks_{}')}" if selection.embedded else ""
+    return f"""SELECT body, md5(body){too_many} FROM (
                  SELECT row_to_json(shown.*)::text AS body{_lacks(selection)}
                  FROM ({found}) AS page CROSS JOIN LATERAL ({_shown(selection)}) AS shown
                ) AS answer"""

@@ -28,16 +28,11 @@ def update(
 
 
 def delete(resource: Resource, key: Value, etags: Sequence[str] | None = None) -> Statement:
-    """Answers (true); no row when there is none of this key, null when it has none of the ETags."""
-    remove = f"DELETE FROM {table(resource)} AS stored"
-    if etags is None:
-        return Statement(f"{remove} WHERE {quoted(resource.key)} = :key RETURNING true", {"key": whole(key)})
-    return Statement(
-        f"""WITH current AS ({_locked(resource)}),
-            removed AS ({remove} USING current WHERE {_is_current(resource)} RETURNING true AS removed)
-            SELECT removed FROM current LEFT JOIN removed ON true""",
-        {"key": whole(key), "etags": list(etags)},
-    )
+    """Counts what it deleted. With ETags: answers (true), null when the row has none of them, no row without one."""
+    params: dict[str, Param] = {"key": whole(key)}
+    if etags is not None:
+        params["etags"] = list(etags)
+    return Statement(_delete(resource, checked=etags is not None), params)
 
 
 @lru_cache(SHAPES)
@@ -68,6 +63,16 @@ def _update(resource: Resource, names: Sequence[str], *, checked: bool) -> str:
     return f"""WITH current AS ({_locked(resource)}),
                changed AS ({change} FROM current WHERE {_is_current(resource)} {answer})
                SELECT body, md5(body) FROM current LEFT JOIN {body} ON true"""
+
+
+@lru_cache(SHAPES)
+def _delete(resource: Resource, *, checked: bool) -> str:
+    remove = f"DELETE FROM {table(resource)} AS stored"
+    if not checked:
+        return f"{remove} WHERE {quoted(resource.key)} = :key"
+    return f"""WITH current AS ({_locked(resource)}),
+               removed AS ({remove} USING current WHERE {_is_current(resource)} RETURNING true AS removed)
+               SELECT removed FROM current LEFT JOIN removed ON true"""
 
 
 def _locked(resource: Resource) -> str:

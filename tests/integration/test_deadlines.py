@@ -119,7 +119,17 @@ def test_the_smallest_of_the_limits_is_the_deadline(
     call("SELECT 1")
     with within(DEADLINE_MS):
         answer = call(SLOW, deadline_ms=deadline_ms, context=remaining_ms and Context(remaining_ms))
-    assert failure(answer, "code") == "deadline_exceeded"
+    assert failure(answer, "code", "sqlstate") == ("deadline_exceeded", "57014")
+    assert rows(url) == 0
+    call.close()
+
+
+def test_the_session_cancels_what_a_plain_statement_does_too_long(url: str) -> None:
+    call = Executor(url, statement_ms=DEADLINE_MS)
+    plain = "INSERT INTO t SELECT a FROM generate_series(1, 100000) AS a, generate_series(1, 100000) AS b"
+    with within(DEADLINE_MS):
+        answer = call(plain)
+    assert failure(answer, "code", "sqlstate") == ("deadline_exceeded", "57014")
     assert rows(url) == 0
     call.close()
 
@@ -155,14 +165,15 @@ def test_a_statement_cannot_free_itself_from_the_deadline(url: str, name: str, s
     call.close()
 
 
-def test_the_triggers_that_a_commit_runs_are_under_the_deadline(url: str, name: str) -> None:
+@pytest.mark.parametrize("statement_ms", [60_000, DEADLINE_MS], ids=["the request's", "the session's"])
+def test_the_triggers_that_a_commit_runs_are_under_the_deadline(url: str, name: str, statement_ms: int) -> None:
     execute(
         url,
         """CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(60); RETURN NULL; END';
            CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON t DEFERRABLE INITIALLY DEFERRED
              FOR EACH ROW EXECUTE FUNCTION slow()""",
     )
-    call = Executor(url, name=name)
+    call = Executor(url, name=name, statement_ms=statement_ms)
     one = {"sql": "INSERT INTO t VALUES (1)"}
     for statements in ([one], [one, one]):
         with within(DEADLINE_MS):

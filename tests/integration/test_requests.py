@@ -178,6 +178,17 @@ def test_a_value_is_of_the_first_row_though_more_are_answered(reads: Executor) -
     assert answer["results"][1]["rows"] == [[7]]
 
 
+@pytest.mark.parametrize("max_rows", [None, 1, 5000])
+def test_columns_can_be_left_out_and_a_later_statement_still_knows_them(reads: Executor, max_rows: int | None) -> None:
+    first = {"sql": "SELECT n, ARRAY['a']::text[] AS a FROM generate_series(7, 8) AS n"}
+    later = {"sql": "SELECT :v::int8 AS v", "params": {"v": of(0, "n")}}
+    for statements in ([first], [first], [first], [first, later]):
+        whole = reads(statements=statements, max_rows=max_rows)["results"]
+        assert [[column["name"] for column in one["columns"]] for one in whole] == [["n", "a"], ["v"]][: len(whole)]
+        without = reads(statements=statements, max_rows=max_rows, columns=False)["results"]
+        assert without == [one | {"columns": []} for one in whole]
+
+
 def test_a_row_that_is_missing_fails_the_request_and_rolls_it_back(call: Executor, database_url: str) -> None:
     run_sql(database_url, TABLES)
     nobody = {"sql": "SELECT id FROM parent WHERE name = 'nobody'"}

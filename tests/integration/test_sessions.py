@@ -19,8 +19,8 @@ Call = Callable[..., dict[str, Any]]
 # What a session has, and another request must not see. Every row's last column is to be what it is in a new session.
 _STATE = """
     SELECT 'setting', name, setting FROM pg_settings
-      WHERE name NOT IN ('application_name', 'transaction_timeout', 'statement_timeout', 'transaction_read_only',
-                         'transaction_isolation', 'transaction_deferrable', 'random_page_cost')
+      WHERE name NOT IN ('application_name', 'transaction_read_only', 'transaction_isolation',
+                         'transaction_deferrable', 'random_page_cost')
     UNION ALL SELECT 'own setting', 'my.x', coalesce(current_setting('my.x', true), '')
     UNION ALL SELECT 'role', current_user, session_user
     UNION ALL SELECT 'schemas', '', current_schemas(false)::text
@@ -48,7 +48,8 @@ COMMANDS = [
     "SET my.x = 'leaked'", "SET DateStyle = 'SQL, DMY'", "SET TimeZone = 'Asia/Kolkata'", "SET search_path = other",
     "SET bytea_output = 'escape'", "SET IntervalStyle = 'sql_standard'", "SET extra_float_digits = -15",
     "SET lock_timeout = 0", "SET idle_in_transaction_session_timeout = 0", "SET client_connection_check_interval = 0",
-    "SET standard_conforming_strings = off", "SET default_transaction_read_only = on", "SET statement_timeout = 1",
+    "SET standard_conforming_strings = off", "SET default_transaction_read_only = on",
+    "SET statement_timeout = 1", "SET transaction_timeout = 0",
     "SET ROLE session_tester", "SET SESSION AUTHORIZATION session_tester", "SET row_security = off",
     "CREATE TEMP TABLE leaked (n int)", "CREATE TABLE pg_temp.leaked (n int)", "CREATE TEMP TABLE t (leaked int)",
     "CREATE TEMP VIEW leaked AS SELECT 1", "CREATE TEMP SEQUENCE leaked", "LISTEN leaked",

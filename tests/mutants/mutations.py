@@ -22,8 +22,8 @@ MUTATIONS = [
     Mutation(
         "NaN is stored as an amount",
         "crud_api/validation.py",
-        "if isinstance(made, Decimal | float) and not _within(Decimal(made), field.extra):",
-        "if isinstance(made, Decimal | float) and made == made and not _within(Decimal(made), field.extra):",
+        "if isinstance(made, Decimal | float) and not within(Decimal(made), field.extra):",
+        "if isinstance(made, Decimal | float) and made == made and not within(Decimal(made), field.extra):",
         "tests/functional/test_hostile_bodies.py -k number",
     ),
     Mutation(
@@ -156,8 +156,8 @@ MUTATIONS = [
     Mutation(
         "a statement without end holds its locks when nobody waits for it any more",
         "query_executor/transaction.py",
-        'return f"{self._comment}{begin}SET LOCAL statement_timeout = {left_ms}; {whole}{mode}{discard}"',
-        'return f"{self._comment}{begin}{whole}{mode}{discard}"',
+        'limits = f"SET LOCAL statement_timeout = {left_ms}; "',
+        'limits = ""',
         "tests/integration/test_deadlines.py",
     ),
     Mutation(
