@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 from msgspec import Struct
 
 from crud_api import cursors, parameters
@@ -38,7 +39,7 @@ class ListQuery(Struct, frozen=True, kw_only=True):
     selection: Selection
     cursor: Cursor | None = None
     parent: Parent | None = None
-    scope: Sequence[object] = ()
+    scope: bytes = b""
 
     def cursor_text(self, cursor: Cursor) -> str:
         """A cursor of this list, as a parameter."""
@@ -73,7 +74,7 @@ def list_query(resource: Resource, relations: Relations, query: Parameters, pare
     # The same filters in another order are the same list, and the same statement.
     filters.sort(key=lambda one: (one.field, one.operator))
     order = total_order(resource, keys)
-    scope = [resource.name, parent and [parent.resource.name, parent.key], filters, order]
+    scope = msgspec.json.encode([resource.name, parent and [parent.resource.name, parent.key], filters, order])
     return ListQuery(
         limit=limit,
         filters=filters,
@@ -85,7 +86,7 @@ def list_query(resource: Resource, relations: Relations, query: Parameters, pare
     )
 
 
-def _opened(sealed: Sealed, scope: Sequence[object], keys: int) -> Cursor:
+def _opened(sealed: Sealed, scope: bytes, keys: int) -> Cursor:
     try:
         cursor = sealed.opened(scope)
         if len(cursor.values) != keys:

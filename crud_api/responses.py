@@ -65,10 +65,9 @@ def page(
     **headers: str,
 ) -> Response:
     """A page of rows. The pages beside it are the same request with another of the `cursors` (RFC 8288), or null."""
-    urls = {
-        name: f"{path}?{urlencode({**parameters, 'cursor': cursor}, doseq=True)}" if cursor else None
-        for name, cursor in cursors.items()
-    }
+    same = urlencode([(name, values) for name, values in parameters.items() if name != "cursor"], doseq=True)
+    place = f"{path}?{same}{'&' if same else ''}cursor="
+    urls = {name: f"{place}{cursor}" if cursor else None for name, cursor in cursors.items()}
     members = "".join(f',"{name}":{json.dumps(url)}' for name, url in urls.items())
     members += f',"count":{count}' if count is not None else ""
     link = ", ".join(f'<{url}>; rel="{name}"' for name, url in urls.items() if url)

@@ -6,4 +6,4 @@ digit. A row's ETag is the MD5 of that text: it needs no version column, and an 
 Where many requests have the same text it is composed once: no value is in it.
 """
 
-SHAPES = 256  # texts that are kept of each kind of statement; clients choose the columns
+SHAPES = 256  # texts that are kept of each kind of statement; clients choose columns, filters and order

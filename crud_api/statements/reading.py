@@ -14,7 +14,7 @@ from crud_api.statements import SHAPES
 from crud_api.statements.conditions import beyond, filtered
 from crud_api.statements.identifiers import columns, quoted, table
 from crud_api.statements.params import whole
-from query_executor.contract import MAX_REPLY_BYTES, Param, Statement, Value
+from query_executor.contract import MAX_REPLY_BYTES, Statement, Value
 
 # Between the items of a page: in JSON it cannot be, while a column of type json may hold any space, line feeds too.
 SEPARATOR = "\x1e"
@@ -43,25 +43,55 @@ def select_page(resource: Resource, query: ListQuery, *, counted: bool = False) 
     those of the last within the limit. `count`, if wanted, is that of all rows the filters find.
     """
     conditions, params = filtered(query)
-    where, params["limit"] = _where(conditions), query.limit
-    counts = f"(SELECT count(*) FROM {table(resource)}{where})" if counted else "null"
-    places, params = _places(query, params)
-    page = _limited(resource, query, [[*conditions, *place] for place in places])
-    keys = [f"key_{n}" for n in range(len(query.order))]
-    values = ", ".join(f"page.{quoted(one.column)}::text AS {key}" for one, key in zip(query.order, keys, strict=True))
+    params["limit"] = query.limit
+    direction, places = query.order, list[str]()
+    if query.cursor is not None:
+        if query.cursor.backwards:
+            direction = [key.reversed() for key in query.order]
+        places, values = beyond(direction, query.cursor)
+        params |= values
+    text = _select_page(
+        resource,
+        query.selection,
+        tuple(direction),
+        None if query.parent is None else query.parent.resource,
+        tuple(conditions),
+        tuple(places),
+        counted=counted,
+    )
+    return Statement(text, params)
+
+
+@lru_cache(SHAPES)
+def _select_page(
+    resource: Resource,
+    selection: Selection,
+    direction: Sequence[SortKey],
+    parent: Resource | None,
+    conditions: Sequence[str],
+    places: Sequence[str],
+    *,
+    counted: bool,
+) -> str:
+    counts = f"(SELECT count(*) FROM {table(resource)}{_where(conditions)})" if counted else "null"
+    keys = {f"key_{n}": one.column for n, one in enumerate(direction)}
+    needed = _needed(resource, selection, *keys.values())
+    alternatives = [[*conditions, place] for place in places] or [list(conditions)]
+    page = _limited(f"SELECT {needed} FROM {table(resource)}", direction, alternatives)
+    has_parent = "true"
+    if parent is not None:
+        has_parent = f"EXISTS (SELECT FROM {table(parent)} WHERE {quoted(parent.key)} = :parent)"
+    values = ", ".join(f"page.{quoted(column)}::text AS {key}" for key, column in keys.items())
     items = "string_agg(item, E'\\x1e')"
     first = ", ".join(f"(array_agg({key}))[1]" for key in keys)
     last = ", ".join(f"(array_agg({key}))[:limit]" for key in keys)
-    return Statement(
-        f"""SELECT CASE WHEN octet_length({items}) <= {MAX_REPLY_BYTES} THEN {items} END, count(*),
-                   ARRAY[{first}], ARRAY[{last}],
-                   {_too_many(query.selection, "bool_or(lacks_{})")}, {_parent(query)}, {counts}
-            FROM (
-              SELECT row_to_json(shown.*)::text AS item, {values}{_lacks(query.selection)}
-              FROM ({page}) AS page CROSS JOIN LATERAL ({_shown(query.selection)}) AS shown
-            ) AS answer""",
-        params,
-    )
+    return f"""SELECT CASE WHEN octet_length({items}) <= {MAX_REPLY_BYTES} THEN {items} END, count(*),
+                      ARRAY[{first}], ARRAY[{last}],
+                      {_too_many(selection, "bool_or(lacks_{})")}, {has_parent}, {counts}
+               FROM (
+                 SELECT row_to_json(shown.*)::text AS item, {values}{_lacks(selection)}
+                 FROM ({page}) AS page CROSS JOIN LATERAL ({_shown(selection)}) AS shown
+               ) AS answer"""
 
 
 def explain_count(resource: Resource, query: ListQuery) -> Statement:
@@ -70,35 +100,14 @@ def explain_count(resource: Resource, query: ListQuery) -> Statement:
     return Statement(f"EXPLAIN (FORMAT JSON) SELECT FROM {table(resource)}{_where(conditions)}", params)
 
 
-def _places(query: ListQuery, params: dict[str, Param]) -> tuple[list[list[str]], dict[str, Param]]:
-    if query.cursor is None:
-        return [[]], params
-    places, values = beyond(_direction(query), query.cursor)
-    return [[place] for place in places], params | values
-
-
-def _limited(resource: Resource, query: ListQuery, alternatives: Sequence[Sequence[str]]) -> str:
+def _limited(rows: str, direction: Sequence[SortKey], alternatives: Sequence[Sequence[str]]) -> str:
     # Each alternative reads no further than the limit, whatever index it has; together they are cut once more.
-    order = ", ".join(f"{quoted(key.column)}{' DESC' if key.descending else ''}" for key in _direction(query))
+    order = ", ".join(f"{quoted(key.column)}{' DESC' if key.descending else ''}" for key in direction)
     cut = f"ORDER BY {order} LIMIT :limit + 1"
-    needed = _needed(resource, query.selection, *(key.column for key in query.order))
-    pages = [f"SELECT {needed} FROM {table(resource)}{_where(conditions)} {cut}" for conditions in alternatives]
+    pages = [f"{rows}{_where(conditions)} {cut}" for conditions in alternatives]
     if len(pages) == 1:
         return pages[0]
     return f"SELECT * FROM ({' UNION ALL '.join(f'({page})' for page in pages)}) AS either {cut}"
-
-
-def _direction(query: ListQuery) -> Sequence[SortKey]:
-    if query.cursor is not None and query.cursor.backwards:
-        return [key.reversed() for key in query.order]
-    return query.order
-
-
-def _parent(query: ListQuery) -> str:
-    if query.parent is None:
-        return "true"
-    parent = query.parent.resource
-    return f"EXISTS (SELECT FROM {table(parent)} WHERE {quoted(parent.key)} = :parent)"
 
 
 def _needed(resource: Resource, selection: Selection, *others: str) -> str:

@@ -243,7 +243,7 @@ def test_a_nested_list_takes_the_parents_key_as_a_param() -> None:
 @pytest.mark.parametrize("value", ["\x00", "\ud800", "a\x00b"])
 def test_a_cursor_that_was_sealed_around_what_no_text_can_be_is_refused(value: str) -> None:
     try:
-        text = cursors.encode(Cursor("gt", (value,)), [])
+        text = cursors.encode(Cursor("gt", (value,)), b"")
     except UnicodeEncodeError:
         return  # such a value cannot even be written
     with pytest.raises(ValueError, match="is not a cursor"):
