@@ -45,7 +45,9 @@ def create(resource: Resource, relations: Mapping[str, Relations], request: Requ
         if attempt is not None:
             statements = [idempotency.lock(attempt), idempotency.create_once(rows, attempt, 201, merged)]
         try:
-            *_, ((body, etag, key, inserted, wrong, *record),) = rows_of(*statements, given=creation.rows.rows[0].sent)
+            *held, ((body, etag, key, inserted, wrong, *record),) = rows_of(
+                *statements, given=creation.rows.rows[0].sent
+            )
         except InvalidFieldsError as error:
             if creation.many or creation.referring:  # the database names a column, but no row
                 error.errors = []
@@ -58,7 +60,7 @@ def create(resource: Resource, relations: Mapping[str, Relations], request: Requ
             headers["Idempotency-Replayed"] = "true"
         elif wrong is not None:
             _refuse(rows, json.loads(str(wrong)))
-        elif body is None and attempt is not None:
+        elif held and not held[0][0][0]:
             raise IdempotencyInFlightError("Ask again soon; its answer will then be yours.", headers=RETRY_SOON)
     if body is None:  # a trigger may do so, without an error
         raise ConflictError("Nothing was stored: the database keeps it out.")

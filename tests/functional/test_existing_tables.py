@@ -112,8 +112,9 @@ def test_a_row_that_a_trigger_keeps_out_is_not_said_to_be_stored(database_url: s
     )
     api = Api(InProcessExecutor(create_local_handler(database_url)))
     for body in ({"customer_id": "C1", "customer_name": "N"}, [{"customer_id": "C1", "customer_name": "N"}]):
-        answer = api("POST", "/customers", body, prefer=prefer)
-        assert (answer.status, answer.json["title"]) == (409, ConflictError.title)
+        for headers in ({}, {"idempotency_key": "k"}, {"idempotency_key": "k"}):
+            answer = api("POST", "/customers", body, prefer=prefer, **headers)
+            assert (answer.status, answer.json["title"]) == (409, ConflictError.title)
 
 
 def test_many_rows_and_those_that_refer_to_them_are_stored_beside_the_old_ones(adopted: Api) -> None:
