@@ -16,7 +16,7 @@ from crud_api.uncollected import uncollected
 with uncollected():
     from botocore import exceptions as exceptions  # noqa: PLC0414 - for who calls the client
     from botocore.config import Config as Config  # noqa: PLC0414
-    from botocore.handlers import BUILTIN_HANDLERS
+    from botocore.handlers import BUILTIN_HANDLERS, REGISTER_FIRST, REGISTER_LAST
     from botocore.loaders import Loader
     from botocore.session import Session
 
@@ -30,9 +30,11 @@ _DATA = Path(__file__).with_name("lambda_data")  # infra/lambda_data.py makes it
 def create_client(config: Config, **options: Any) -> LambdaClient:
     """The client; the options are those of boto3.client."""
     session = Session(include_builtin_handlers=False)
+    events = session.get_component("event_emitter")
+    register = {(): events.register, (REGISTER_FIRST,): events.register_first, (REGISTER_LAST,): events.register_last}
     for event, handler, *place in BUILTIN_HANDLERS:
-        if not place and _concerns(event):
-            session.register(event, handler)
+        if _concerns(event):
+            register[tuple(place)](event, handler)
     session.register_component("data_loader", _Loader([str(_DATA)]))
     return cast("LambdaClient", session.create_client("lambda", config=config, **options))
 

@@ -6,6 +6,7 @@ is read step by step (`body`, `validation`), which finds out what it is. A body 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -17,6 +18,7 @@ from crud_api.resource import Resource
 from crud_api.validation import Errors, Values, param, with_defaults, within
 from query_executor.contract import Value
 
+_BITS = 63  # of a whole number that a column may hold
 _BACKSLASH = ord("\\")
 _TYPES = frozenset({str, bool, int, Decimal})  # that come out of one pass as they do of the steps
 
@@ -51,12 +53,18 @@ def _values(resource: Resource, body: bytes) -> Values | None:
             continue
         if isinstance(value, str):
             texts += 1
-        elif isinstance(value, Decimal) and not within(value, resource.fields[name].extra):
+        elif not _fits(value, resource.fields[name].extra):
             return None
         values[name] = param(value)
     # Without escapes, a member's name and a text have two quotes each. Where there are more, a field came twice, or a
     # number in quotes, which msgspec takes.
     return values if body.count(b'"') == 2 * (len(values) + texts) else None
+
+
+def _fits(value: Any, limits: Mapping[str, int]) -> bool:
+    if isinstance(value, Decimal):
+        return within(value, limits)
+    return not isinstance(value, int) or value.bit_length() <= _BITS
 
 
 @cache

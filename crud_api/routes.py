@@ -24,7 +24,7 @@ from crud_api.requests import (
 from crud_api.resource import Resource
 from crud_api.statements import writing
 from crud_api.validation import changes
-from query_executor.contract import Failure, Reply, Request, Result, Statement
+from query_executor.contract import Failure, Reply, Request, Statement
 
 Execute = Callable[[Request], Reply | Failure]
 
@@ -34,16 +34,13 @@ def resource_routes(resource: Resource, relations: Mapping[str, Relations], exec
     routes = Blueprint(__name__)
     one = f"/{{{resource.key}}}"
 
-    def results_of(*statements: Statement, given: Collection[str] = ()) -> Sequence[Result]:
+    def rows_of(*statements: Statement, given: Collection[str] = ()) -> Sequence[Rows]:
         request = routes.current_request
         read_only, id_ = request.method == "GET", request_id(request)
         answer = execute(Request(statements, read_only=read_only, max_rows=1, columns=False, request_id=id_))
         if isinstance(answer, Failure):
             raise problems.from_failure(answer, resource, request.method, given)
-        return answer.results
-
-    def rows_of(*statements: Statement, given: Collection[str]) -> Sequence[Rows]:
-        return [result.rows for result in results_of(*statements, given=given)]
+        return [result.rows for result in answer.results]
 
     add_read_routes(routes, resource, relations, rows_of)
 
@@ -67,9 +64,7 @@ def resource_routes(resource: Resource, relations: Mapping[str, Relations], exec
             values = changes(resource, json_object(request), key)
         etags = if_match(request)
         preferences = parse_preferences(request.headers.get("prefer"))
-        (rows,) = rows_of(writing.update(resource, key, values, etags), given=values)
-        refuse_undone(len(rows), rows)
-        ((body, etag),) = rows
+        body, etag = stored(*rows_of(writing.update(resource, key, values, etags), given=values))
         headers = {"ETag": f'"{etag}"', **preferences.applied("return")}
         minimal = preferences.return_ == "minimal"
         return responses.stored("" if minimal else body, 204 if minimal else 200, headers)
@@ -78,14 +73,14 @@ def resource_routes(resource: Resource, relations: Mapping[str, Relations], exec
     def delete_(**path: str) -> Response:
         request = routes.current_request
         key = key_of(resource, path, request)
-        (deleted,) = results_of(writing.delete(resource, key, if_match(request)))
-        refuse_undone(deleted.row_count, deleted.rows)
+        stored(*rows_of(writing.delete(resource, key, if_match(request))))
         return responses.no_content()
 
-    def refuse_undone(count: int | None, rows: Rows) -> None:
-        if not count:
+    def stored(rows: Rows) -> tuple[str, str]:
+        if not rows:
             raise not_found(resource)
-        if rows and rows[0][0] is None:
+        if rows[0][0] is None:
             raise PreconditionFailedError("If-Match names another version of this row. Nothing was changed.")
+        return str(rows[0][0]), str(rows[0][-1])
 
     return routes

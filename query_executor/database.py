@@ -67,7 +67,9 @@ class Database:
                 return Failure(contract.UNAVAILABLE, f"connecting: {error}", retryable=True)
             transaction = Transaction(connection, self._reader, request, read_only, deadline)
             answer = transaction.run(scanned)
-            if not transaction.is_plain or transaction.changed_settings:
+            # What ended for its time may have had less than it should, by what a trigger left in the session.
+            late = isinstance(answer, Failure) and answer.code == contract.DEADLINE_EXCEEDED
+            if late or not transaction.is_plain or transaction.changed_settings:
                 self._kept.clean()
             if isinstance(answer, Reply) or time.monotonic() + pause_s > deadline:
                 return answer

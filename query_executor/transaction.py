@@ -57,9 +57,9 @@ class Transaction:
         self._connection = connection
         self._reader = reader
         self._max_rows = request.max_rows
-        self._columns = request.columns
+        self._answers_names = request.columns
         # A later statement may take a param from a column that an earlier one's result has.
-        self._named = request.columns or len(request.statements) > 1
+        self._reads_names = request.columns or len(request.statements) > 1
         self._read_only = read_only
         self._deadline = deadline
         # A DBA sees it in pg_stat_activity, before the statement.
@@ -112,7 +112,7 @@ class Transaction:
         except BaseException:
             self._connection.close()  # or the next request would be part of this transaction
             raise
-        if self._named and not self._columns:
+        if self._reads_names and not self._answers_names:
             for result in self._results:
                 result.columns = []
         return Reply(self._results)
@@ -129,7 +129,7 @@ class Transaction:
             return self._fetched(source, statement, one)
         else:
             self._send(source, statement.text, self._bound(one.params))
-            result = self._reader.read(source, named=self._named)
+            result = self._reader.read(source, named=self._reads_names)
         self._size.add(result.columns, cut(result, self._max_rows).rows)
         return result
 
@@ -150,7 +150,7 @@ class Transaction:
                 raise
             self._begun = False
             return None
-        return self._reader.read(source, named=self._named)
+        return self._reader.read(source, named=self._reads_names)
 
     def _fetched(self, source: cursor, statement: ScannedStatement, one: Statement) -> Result:
         # A cursor bounds what is in memory at a time, whatever the query finds.
@@ -160,14 +160,14 @@ class Transaction:
         declare = f"DECLARE {name} NO SCROLL CURSOR FOR {statement.text}\n; FETCH {chunk} FROM {name}"
         before = self._size.bytes
         self._send(source, declare, self._bound(one.params))
-        result = self._reader.read(source, named=self._named)
+        result = self._reader.read(source, named=self._reads_names)
         rows, new = list(result.rows), result.rows
         self._size.add(result.columns, cut(result, self._max_rows).rows)
         while len(new) == chunk and len(rows) < wanted and self._size.fits:
             used, left = max(1, self._size.bytes - before), MAX_REPLY_BYTES - self._size.bytes
             chunk = int(min(wanted - len(rows), max(1, min(10 * len(rows), len(rows) * left // used))))
             self._send(source, f"FETCH {chunk} FROM {name}")
-            new = self._reader.read(source, named=self._named).rows
+            new = self._reader.read(source, named=self._reads_names).rows
             self._size.add([], new if len(rows) + len(new) <= most else new[: max(0, int(most) - len(rows))])
             rows += new
         return Result(result.columns, rows, len(rows))
@@ -220,16 +220,18 @@ class Transaction:
         left_ms = max(1, int((self._deadline - time.monotonic()) * 1000))  # 0 would be no limit at all
         begin = mode = limits = ""
         discard, self._discard = self._discard, ""
-        if not self._begun:
+        first = not self._begun
+        if first:
             self._begun = True
             begin = "BEGIN; " if self._open else ""
             mode = "SET TRANSACTION READ ONLY; " if self._read_only else ""
-        # Most requests may take as long as their session lets them. What is not plain may have changed that; and
-        # after a SET LOCAL, a procedure is in a transaction that it cannot commit.
-        if not self.is_plain or left_ms < self._connection.statement_ms - _SLACK_MS:
+        # Most requests are plain and may take as long as their session lets them. A statement before may have changed
+        # that, and SET LOCAL, which makes the message a transaction, also keeps CALL and DO from committing it.
+        session_ms = self._connection.statement_ms
+        if not (first and self.is_plain and left_ms >= session_ms - min(_SLACK_MS, session_ms // 10)):
             limits = f"SET LOCAL statement_timeout = {left_ms}; "
             if self._connection.server_version >= _TRANSACTION_TIMEOUT_SINCE:
-                # The session's is running, and only one that is not is set going by another value.
+                # The session's is running, and keeps its time until 0 has stopped it.
                 whole = "SET LOCAL transaction_timeout = "
                 limits += f"{whole}0; {whole}{transaction_ms(left_ms)}; "
         return f"{self._comment}{begin}{limits}{mode}{discard}"

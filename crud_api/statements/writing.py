@@ -28,7 +28,7 @@ def update(
 
 
 def delete(resource: Resource, key: Value, etags: Sequence[str] | None = None) -> Statement:
-    """Counts what it deleted. With ETags: answers (true), null when the row has none of them, no row without one."""
+    """Answers (true); no row when there is none of this key, null when it has none of the ETags."""
     params: dict[str, Param] = {"key": whole(key)}
     if etags is not None:
         params["etags"] = list(etags)
@@ -69,7 +69,8 @@ def _update(resource: Resource, names: Sequence[str], *, checked: bool) -> str:
 def _delete(resource: Resource, *, checked: bool) -> str:
     remove = f"DELETE FROM {table(resource)} AS stored"
     if not checked:
-        return f"{remove} WHERE {quoted(resource.key)} = :key"
+        # Not the count: where a rule makes another command of it, there is none.
+        return f"{remove} WHERE {quoted(resource.key)} = :key RETURNING true"
     return f"""WITH current AS ({_locked(resource)}),
                removed AS ({remove} USING current WHERE {_is_current(resource)} RETURNING true AS removed)
                SELECT removed FROM current LEFT JOIN removed ON true"""

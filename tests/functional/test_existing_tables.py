@@ -117,6 +117,21 @@ def test_a_row_that_a_trigger_keeps_out_is_not_said_to_be_stored(database_url: s
             assert (answer.status, answer.json["title"]) == (409, ConflictError.title)
 
 
+def test_a_delete_that_a_rule_turns_into_an_update_is_one(database_url: str) -> None:
+    apply_migrations(database_url)
+    run_sql(
+        database_url,
+        "CREATE RULE keeps AS ON DELETE TO demo.customers DO INSTEAD"
+        " UPDATE demo.customers SET city = 'gone' WHERE customer_id = OLD.customer_id RETURNING OLD.*",
+    )
+    api = Api(InProcessExecutor(create_local_handler(database_url)))
+    api("POST", "/customers", {"customer_id": "C1", "customer_name": "N"})
+    for _ in range(3):
+        assert api("DELETE", "/customers/C1").status == 204
+    assert api("DELETE", "/customers/C2").status == 404
+    assert api("GET", "/customers/C1").json["city"] == "gone"
+
+
 def test_many_rows_and_those_that_refer_to_them_are_stored_beside_the_old_ones(adopted: Api) -> None:
     rows = [
         {"customer_id": "NEW1", "customer_name": "N", "orders": [{"order_id": "NEW", "total_amount": 1}]},

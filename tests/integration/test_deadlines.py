@@ -17,13 +17,17 @@ from uuid import uuid4
 import psycopg2
 import pytest
 
-from query_executor.settings import IDLE_IN_TRANSACTION_MS, REPLY_MARGIN_MS
+from query_executor.database import Database
+from query_executor.handler import create_handler
+from query_executor.settings import IDLE_IN_TRANSACTION_MS, REPLY_MARGIN_MS, Settings
 from tests.conftest import execute
 from tests.executor import Context, Executor, eventually, failure, value, within
+from tests.messages import Messages
 from tests.network import BOTH, Direction, Proxy, proxy_to, silent_port
 
 DEADLINE_MS = 200
 SLOW = "INSERT INTO t SELECT 1 FROM pg_sleep(60)"
+PLAIN_SLOW = "INSERT INTO t SELECT a FROM generate_series(1, 100000) AS a, generate_series(1, 100000) AS b"
 
 
 @pytest.fixture
@@ -126,12 +130,48 @@ def test_the_smallest_of_the_limits_is_the_deadline(
 
 def test_the_session_cancels_what_a_plain_statement_does_too_long(url: str) -> None:
     call = Executor(url, statement_ms=DEADLINE_MS)
-    plain = "INSERT INTO t SELECT a FROM generate_series(1, 100000) AS a, generate_series(1, 100000) AS b"
     with within(DEADLINE_MS):
-        answer = call(plain)
+        answer = call(PLAIN_SLOW)
     assert failure(answer, "code", "sqlstate") == ("deadline_exceeded", "57014")
     assert rows(url) == 0
     call.close()
+
+
+def test_a_trigger_cannot_free_the_statements_after_it(url: str) -> None:
+    """What it does to the session is in no text, so these requests look plain."""
+    execute(
+        url,
+        """CREATE TABLE watched (ms text, local bool);
+           CREATE FUNCTION sets() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN PERFORM set_config('statement_timeout', NEW.ms, NEW.local); RETURN NEW; END $$;
+           CREATE TRIGGER sets BEFORE INSERT ON watched FOR EACH ROW EXECUTE FUNCTION sets()""",
+    )
+    call = Executor(url, statement_ms=DEADLINE_MS)
+
+    def sets(ms: str, *, local: bool) -> dict[str, Any]:
+        return {"sql": "INSERT INTO watched VALUES (:ms, :local)", "params": {"ms": ms, "local": local}}
+
+    with within(DEADLINE_MS):
+        answer = call(statements=[sets("0", local=True), {"sql": PLAIN_SLOW}])
+    assert failure(answer, "code", "sqlstate", "statement") == ("deadline_exceeded", "57014", 1)
+    assert "results" in call(**sets("1", local=False))
+    call("SELECT count(*) FROM generate_series(1, 1000000)")  # for which the trigger left too little time
+    assert value(call("SELECT count(*) FROM generate_series(1, 1000000)")) == 1_000_000
+    call.close()
+
+
+@pytest.mark.parametrize(
+    ("statement_ms", "deadline_ms", "local"),
+    [(20_000, None, False), (20_000, 19_500, True), (20_000, 20_000, False), (100, 50, True), (100, None, False)],
+)
+def test_a_plain_statement_has_a_limit_of_its_own_only_if_its_sessions_is_longer(
+    url: str, statement_ms: int, deadline_ms: int | None, local: bool
+) -> None:
+    with closing(Database(lambda: Settings({"dsn": url}, statement_ms=statement_ms))) as database:
+        messages = Messages(url, create_handler(database))
+        for _ in range(3):  # as it is, prepared, and prepared already
+            (message,), answer = messages.of({"sql": "INSERT INTO t VALUES (1)", "deadline_ms": deadline_ms})
+            assert ("SET LOCAL statement_timeout" in message) is local, (message, answer)
 
 
 FREED = "SELECT set_config('statement_timeout', '0', :local)"

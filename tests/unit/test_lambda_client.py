@@ -6,8 +6,10 @@ import gc
 import subprocess
 import sys
 from typing import Any
+from unittest.mock import Mock
 
-import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.config import Config
 from botocore.session import Session
 
@@ -20,7 +22,7 @@ OPTIONS: dict[str, Any] = {
 
 
 def handlers_of_an_invocation(client: Any) -> dict[str, list[str]]:
-    """The names of the handlers that each event of one invocation has, as far as the events go without a network."""
+    """The names of the handlers that each event of one invocation has."""
     events: dict[str, list[str]] = {}
     emitter = client.meta.events._emitter
     emit = emitter._emit
@@ -30,16 +32,20 @@ def handlers_of_an_invocation(client: Any) -> dict[str, list[str]]:
         events[event] = [getattr(one, "__qualname__", type(one).__name__) for one in met]
         return emit(event, *arguments, **named)
 
+    def answer(**_: object) -> AWSResponse:
+        raw = Mock(**{"stream.return_value": iter([b"{}"])})
+        return AWSResponse("http://127.0.0.1:1", 200, HTTPHeaders.from_dict({}), raw)
+
+    client.meta.events.register("before-send", answer)
     emitter._emit = recording
-    with pytest.raises(Exception, match="connect"):
-        client.invoke(FunctionName="function", Payload=b"{}")
+    client.invoke(FunctionName="function", Payload=b"{}")
     return events
 
 
 def test_an_invocation_meets_the_handlers_that_it_meets_in_boto3() -> None:
     config = Config(retries={"total_max_attempts": 1})
     whole = handlers_of_an_invocation(Session().create_client("lambda", config=config, **OPTIONS))
-    assert len(whole) > 10
+    assert "after-call.lambda.Invoke" in whole
     assert handlers_of_an_invocation(create_client(config, **OPTIONS)) == whole
 
 

@@ -53,3 +53,8 @@ def test_chalice_still_asks_what_is_overridden() -> None:
     """If not, answers are right and slower."""
     asked = {name for one in vars(RestAPIEventHandler).values() if isfunction(one) for name in one.__code__.co_names}
     assert {"_validate_binary_response"} <= asked & vars(RestAPIEventHandler).keys()
+
+
+def test_what_was_copied_of_chalice_is_still_what_it_does() -> None:
+    theirs, ours = (set(app.__call__.__code__.co_names) for app in (Chalice, TextApp))
+    assert theirs ^ ours == {"RestAPIEventHandler", "_TextHandler", "list"}
