@@ -2,8 +2,9 @@
 
 In front of moto's server stands what moto 5.2 lacks: it imports OpenAPI 3 only, while Chalice sends Swagger 2.0; it
 runs no function, so the migrations are run here, on a real database; it forgets how a function logs, which is kept
-here; and it has no gateway, so the API is served here, to whoever has a key that the account knows. A test can hold an
-answer back, or let CloudFormation say that it is busy.
+here; and it has no gateway, so the API is served here, to whoever has a key that the account knows. It lets everybody
+do everything, so here a command may do what the role of infra/github-oidc.yaml may and nothing else. A test can hold
+an answer back, or let CloudFormation say that it is busy.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ from crud_api.executor import InProcessExecutor
 from query_executor.handler import create_local_handler
 from query_executor.migrate import MigrationError, apply_migrations
 from tests.functional.client import Api
+from tests.infrastructure.deploy_role import STAGES, role_of
+from tests.infrastructure.rights import Right, needed, pushed, signed
 from tests.infrastructure.templates import ACCOUNT, OWNER_SECRET, REGION
 
 Environ = dict[str, Any]
@@ -82,7 +85,9 @@ class Cloud:
     change set was executed before it tells any of that. `migrations` are what the function answers instead of running:
     status, headers and payload. The database `waits_for_restart`. The API fails of `broken_method`, and lets everybody
     in when it `is_open`. To the next requests API Gateway gives the statuses `not_yet`, where one is none it lets in.
-    The action `denied` is one. `concurrency` is how many functions the account may run at once.
+    IAM's action `denied` is nobody's right. `rest_api_id` is the API that the role was narrowed to. `used` are the
+    rights that the role has used, `refused` those that it lacked. `concurrency` is how many functions the account may
+    run at once.
     """
 
     url: str
@@ -98,6 +103,9 @@ class Cloud:
     is_open: bool = False
     not_yet: list[str] = field(default_factory=list)
     denied: str = ""
+    rest_api_id: str = "*"
+    used: set[Right] = field(default_factory=set)
+    refused: list[Right] = field(default_factory=list)
     concurrency: int = 1000
     _clients: dict[str, Any] = field(default_factory=dict)
 
@@ -109,7 +117,7 @@ class Cloud:
     def environment(self) -> dict[str, str]:
         return {
             "AWS_ENDPOINT_URL": self.url,
-            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_ACCESS_KEY_ID": "dev",  # whose role it is; a test's own clients may do everything
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_DEFAULT_REGION": REGION,
         }
@@ -149,17 +157,19 @@ class _Front:
         path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
         if path.startswith("/the-api/"):
             return self._serve_api(environ, body, start_response)
-        stand_ins = {"/docker/push": self._take_image, "/2016-08-19/account-settings": self._tell_limit}
-        if path in stand_ins:
-            return stand_ins[path](body.decode(), start_response)
+        if path == "/docker/push":
+            return self._take_image(body.decode(), start_response)
         call = Call(_action(environ, body), body.decode(errors="replace"))
         self.cloud.calls.append(call)
-        if call.action == self.cloud.denied:
-            start_response("403 Forbidden", [("Content-Type", "text/xml")])
-            says = f"User: me is not authorized to perform: {call.action}"
-            return [f"<R><Error><Code>AccessDenied</Code><Message>{says}</Message></Error></R>".encode()]
-        if path.endswith("/crud-api-dev-migrations/invocations"):
-            return self._hold(call, self._migrate(start_response))
+        key, service = signed(environ)
+        if key in STAGES and (lacks := self._lacking(key, needed(service, environ, body))):
+            return _refuse(lacks, environ, start_response)
+        stand_ins = {
+            "/2016-08-19/account-settings": self._tell_limit,
+            "/2015-03-31/functions/crud-api-dev-migrations/invocations": self._migrate,
+        }
+        if path in stand_ins:
+            return self._hold(call, stand_ins[path](start_response))
         is_import = (method, path) == ("POST", "/restapis") and "mode=import" in environ["QUERY_STRING"]
         if is_import or (method == "PUT" and re.fullmatch("/restapis/[^/]+", path)):
             body = _openapi(body)
@@ -172,6 +182,16 @@ class _Front:
             return self._hold(call, self._execute(parse_qs(body.decode()), start_response))
         environ = {**environ, "wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
         return self._hold(call, self._answer(call, environ, start_response))
+
+    def _lacking(self, stage: str, rights: list[Right]) -> Right | None:
+        """The first of these that the stage's role has not got."""
+        role = role_of(stage, self.cloud.rest_api_id)
+        for one in rights:
+            if one.action == self.cloud.denied or not one.is_given_by(role):
+                self.cloud.refused.append(one)
+                return one
+            self.cloud.used.add(one)
+        return None
 
     def _hold(self, call: Call, answer: list[bytes]) -> list[bytes]:
         hold = self.cloud.hold
@@ -268,7 +288,7 @@ class _Front:
         start_response(status, [("Content-Type", "application/json"), *headers.items()])
         return [json.dumps(payload).encode()]
 
-    def _tell_limit(self, _body: str, start_response: StartResponse) -> list[bytes]:
+    def _tell_limit(self, start_response: StartResponse) -> list[bytes]:
         """Moto knows none."""
         start_response("200 OK", [("Content-Type", "application/json")])
         limit = dict.fromkeys(("ConcurrentExecutions", "UnreservedConcurrentExecutions"), self.cloud.concurrency)
@@ -296,6 +316,9 @@ class _Front:
 
     def _take_image(self, uri: str, start_response: StartResponse) -> list[bytes]:
         repository, _, tag = uri.partition("/")[2].partition(":")
+        if lacks := self._lacking("dev", pushed(repository)):
+            start_response("403 Forbidden", [])
+            return [_says(lacks).encode()]
         self.cloud.client("ecr").put_image(
             repositoryName=repository, imageManifest=json.dumps({**_MANIFEST, "tag": tag}), imageTag=tag
         )
@@ -372,6 +395,22 @@ def _action(environ: Environ, body: bytes) -> str:
     if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
         return parse_qs(body.decode()).get("Action", [""])[0]
     return f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
+
+
+def _refuse(right: Right, environ: Environ, start_response: StartResponse) -> list[bytes]:
+    """As IAM refuses, in the service's own form."""
+    if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
+        start_response("403 Forbidden", [("Content-Type", "text/xml")])
+        error = f"<Error><Code>AccessDenied</Code><Message>{escape(_says(right))}</Message></Error>"
+        return [f"<R>{error}<Errors>{error}</Errors></R>".encode()]  # the latter is EC2's
+    start_response(
+        "403 Forbidden", [("Content-Type", "application/json"), ("x-amzn-ErrorType", "AccessDeniedException")]
+    )
+    return [json.dumps({"__type": "AccessDeniedException", "message": _says(right)}).encode()]
+
+
+def _says(right: Right) -> str:
+    return f"User: me is not authorized to perform: {right.action} on resource: {right.resource}"
 
 
 def _openapi(body: bytes) -> bytes:

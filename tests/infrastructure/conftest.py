@@ -63,5 +63,7 @@ def _deployed(workplace: Path, postgres_url: str) -> Iterator[tuple[Clone, Run]]
     name = f"deployed_{uuid4().hex}"
     execute(postgres_url, f"CREATE DATABASE {name}")
     with cloned(workplace, urlsplit(postgres_url)._replace(path=f"/{name}").geturl()) as clone:
-        yield clone, clone.run("deploy")
+        run = clone.run("deploy")
+        assert clone.cloud.refused == []  # which says more than a failure of Chalice's or Docker's
+        yield clone, run
     execute(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")

@@ -9,9 +9,12 @@ import sys
 import time
 import zipfile
 from pathlib import Path
+from typing import Any
 from urllib.request import Request, urlopen
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from infra import logs
 from tests.conftest import execute
@@ -40,6 +43,12 @@ CHANGES = (
     "PATCH",
     "DELETE",
 )
+
+
+@pytest.fixture
+def as_prod(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dev's role may not even look at what is prod's."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "prod")
 
 
 def test_the_executor_runs_the_pushed_image_with_the_settings_of_the_config(deployed: Clone) -> None:
@@ -181,6 +190,49 @@ def test_the_migrations_have_made_the_tables_and_said_so(deployed: Clone, first:
     assert "Created the table demo.customers." in first[1].out
 
 
+def test_a_deploy_uses_the_rights_of_githubs_role(deployed: Clone) -> None:
+    """Every request of every command in these tests is refused without them (cloud.py), so that they are enough."""
+    used = deployed.cloud.used
+    passed = {(right.resource.rpartition("/")[2], right.passed_to) for right in used if right.passed_to}
+    assert passed == {
+        (f"{API}-api_handler", "lambda.amazonaws.com"),
+        ("crud-api-gateway-logs-eu-central-1", "apigateway.amazonaws.com"),
+    }
+    assert {
+        "apigateway:PUT",
+        "cloudformation:ExecuteChangeSet",
+        "ec2:RevokeSecurityGroupEgress",
+        "ecr:PutImage",
+        "iam:CreateRole",
+        "lambda:AddPermission",
+        "lambda:InvokeFunction",
+        "logs:PutRetentionPolicy",
+        "rds:DescribeDBInstances",
+        "wafv2:ListWebACLs",
+    } <= {right.action for right in used}
+
+
+# In each of the forms in which AWS's services are asked: by a form, by a form of EC2's, by JSON, by a path.
+@pytest.mark.parametrize(
+    ("service", "operation", "arguments"),
+    [
+        ("iam", "attach_role_policy", {"RoleName": API, "PolicyArn": "arn:aws:iam::aws:policy/AdministratorAccess"}),
+        ("ec2", "delete_security_group", {"GroupId": "sg-0a1b2c3d"}),
+        ("logs", "delete_log_group", {"logGroupName": "/aws/lambda/crud-api-prod"}),
+        ("lambda", "delete_function", {"FunctionName": "crud-api-prod"}),
+        ("apigateway", "create_domain_name", {"domainName": "api.example"}),
+    ],
+)
+def test_what_is_not_the_roles_is_refused_as_aws_does(
+    deployed: Clone, service: str, operation: str, arguments: dict[str, str]
+) -> None:
+    session: Any = boto3.session.Session(aws_access_key_id="dev", aws_secret_access_key="x", region_name="eu-central-1")
+    client = session.client(service, endpoint_url=deployed.cloud.url)
+    with pytest.raises(ClientError, match="is not authorized to perform: ") as refused:
+        getattr(client, operation)(**arguments)
+    assert "AccessDenied" in refused.value.response["Error"]["Code"]
+
+
 def test_a_second_deploy_changes_nothing_and_says_so(deployed: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CI", "true")
     before, docker = state(deployed.cloud), deployed.docker_calls()
@@ -265,12 +317,14 @@ def test_following_a_log_gives_each_line_once_as_it_comes(deployed: Clone) -> No
     assert [line.partition(" ")[2] for line in said] == ["first", "second"]
 
 
+@pytest.mark.usefixtures("as_prod")
 def test_a_log_that_is_not_there_is_said(deployed: Clone) -> None:
     clone = deployed.again("never-deployed")
     run = clone.run("logs", "--stage", "prod")
     assert run.error.startswith("error: There is no log group /aws/lambda/crud-api-prod: has the stage been deployed")
 
 
+@pytest.mark.usefixtures("as_prod")
 def test_the_status_of_a_stage_that_was_never_deployed_is_that_nothing_is_there(deployed: Clone) -> None:
     run = deployed.run("status", "--stage", "prod")
     assert run, run.error

@@ -64,6 +64,7 @@ def test_changed_code_of_the_api_goes_into_the_same_api_also_from_a_fresh_clone(
     before, ids, docker = state(deployed.cloud), api_ids(deployed), deployed.docker_calls()
     code = code_of_api(deployed)
     clone = deployed.again("fresh")
+    (clone.cloud.rest_api_id,) = ids  # which the role of GitHub is then narrowed to
     clone.append("crud_api/routes.py", "\n# changed\n")
     run = clone.run("plan")
     assert "`chalice deploy` would update the function" in run.out
@@ -91,6 +92,23 @@ def test_a_changed_setting_of_the_executor_changes_the_function_alone(deployed: 
     assert state(clone.cloud)["functions"][EXECUTOR]["MemorySize"] == 768
     assert rest(state(clone.cloud), "functions") == rest(before, "functions")
     assert clone.docker_calls() == docker
+
+
+def test_a_firewall_goes_before_the_api_and_away_again(deployed: Clone) -> None:
+    waf, clone = deployed.cloud.client("wafv2"), deployed.again("firewall")
+    clone.configure("gateway", waf={"requests_per_5_minutes": 2000}, metrics=True, tracing=True)
+    assert "Make the web ACL crud-api-dev" in clone.run("plan").out
+    run = clone.run("deploy")
+    assert run, run.error
+    (made,) = waf.list_web_acls(Scope="REGIONAL")["WebACLs"]
+    stage = f"arn:aws:apigateway:eu-central-1::/restapis/{api_ids(clone)[0]}/stages/api"
+    assert waf.get_web_acl_for_resource(ResourceArn=stage)["WebACL"]["Id"] == made["Id"]
+    clone.configure("gateway", waf={"requests_per_5_minutes": 3000})
+    assert "Set the web ACL crud-api-dev to 3000" in clone.run("deploy").out
+    run = deployed.run("deploy")
+    assert run, run.error
+    assert waf.list_web_acls(Scope="REGIONAL")["WebACLs"] == []
+    assert "Settings: nothing would change" in deployed.run("plan").out
 
 
 def test_a_failed_push_stops_before_the_executor(deployed: Clone) -> None:
@@ -353,13 +371,13 @@ def test_without_credentials_it_says_how_to_sign_in(deployed: Clone, monkeypatch
 
 
 def test_a_right_that_is_missing_is_said_with_where_the_rights_are_listed(deployed: Clone) -> None:
-    deployed.cloud.denied = "DescribeStacks"
+    deployed.cloud.denied = "cloudformation:DescribeStacks"
     try:
         run = deployed.run("deploy")
     finally:
         deployed.cloud.denied = ""
     assert run.status == 1
-    assert "User: me is not authorized to perform: DescribeStacks" in run.error
+    assert "User: me is not authorized to perform: cloudformation:DescribeStacks on resource: arn:aws:" in run.error
     assert "lacks that right; infra/github-oidc.yaml lists what a deploy needs." in run.error
 
 

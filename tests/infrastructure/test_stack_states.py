@@ -18,6 +18,7 @@ from tests.infrastructure.cloud import protect
 pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse:UserWarning")
 
 STACK = "crud-api-dev-network"
+NEW, OLD = "crud-api-dev", "crud-api-dev-before"
 
 
 @dataclass
@@ -98,21 +99,21 @@ def test_a_stack_that_is_stuck_is_explained(watched: Watched) -> None:
 
 @pytest.fixture
 def databases(watched: Watched) -> Iterator[Callable[[], list[str]]]:
-    """Two protected databases, of which the stack has made `new`; who is protected is asked by a call."""
+    """Two protected databases, of which the stack has made the new one; who is protected is asked by a call."""
     watched.deploy()
     rds = watched.clone.cloud.client("rds")
-    for name in ("new", "old"):
+    for name in (NEW, OLD):
         rds.create_db_instance(
             DBInstanceIdentifier=name, DBInstanceClass="db.t4g.micro", Engine="postgres", DeletionProtection=True
         )
-    protect(watched.clone.cloud, "new", STACK)
+    protect(watched.clone.cloud, NEW, STACK)
 
     def protected() -> list[str]:
         found = rds.describe_db_instances()["DBInstances"]
         return [one["DBInstanceIdentifier"] for one in found if one["DeletionProtection"]]
 
     yield protected
-    for name in ("new", "old"):
+    for name in (NEW, OLD):
         rds.modify_db_instance(DBInstanceIdentifier=name, DeletionProtection=False)
         rds.delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True)
 
@@ -131,8 +132,8 @@ def test_a_database_that_never_was_complete_loses_its_protection_and_no_other_on
 ) -> None:
     watched.busy(status)
     watched.clone.cloud.events = [(STACK, "AWS::CloudFormation::Stack", one, "") for one in was]
-    assert our_database.unprotect_stillborn(watched.connected, STACK) == ["new"]
-    assert databases() == ["old"]
+    assert our_database.unprotect_stillborn(watched.connected, STACK) == [NEW]
+    assert databases() == [OLD]
 
 
 @pytest.mark.parametrize(
@@ -145,7 +146,7 @@ def test_a_database_that_was_complete_stays_protected(
     watched.busy(status)
     watched.clone.cloud.events = [(STACK, "AWS::CloudFormation::Stack", "UPDATE_ROLLBACK_IN_PROGRESS", "")]
     assert our_database.unprotect_stillborn(watched.connected, STACK) == []
-    assert databases() == ["new", "old"]
+    assert databases() == [NEW, OLD]
 
 
 def test_a_failure_is_told_by_its_first_cause_and_what_to_do(watched: Watched) -> None:

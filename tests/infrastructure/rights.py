@@ -1,0 +1,145 @@
+"""What IAM asks of whoever sends a request to AWS: an action, on what, and for whom a role is passed.
+
+An action has the name of the operation. Those of API Gateway are HTTP's methods on a path, and Lambda's Invoke is
+InvokeFunction. What is not known here is asked for on everything, which the role is allowed for a few actions only: so
+a service that is new to the deploy fails until its resources are taught here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+from urllib.parse import parse_qsl
+
+import botocore.session
+
+from tests.infrastructure.deploy_role import arn, may
+from tests.infrastructure.templates import Stack
+
+# Which member of a request names what it concerns, and the ARN. What the service itself adds to a name is 0a1b.
+_RESOURCES = {
+    "cloudformation": {"StackName": "cloudformation:{region}:{account}:stack/%s/0a1b"},
+    "ec2": {"GroupId": "ec2:{region}:{account}:security-group/%s"},
+    "ecr": {"repositoryName": "ecr:{region}:{account}:repository/%s"},
+    "iam": {"RoleName": "iam::{account}:role/%s"},
+    "lambda": {"FunctionName": "lambda:{region}:{account}:function:%s", "Resource": "%s"},
+    "logs": {"logGroupName": "logs:{region}:{account}:log-group:%s:log-stream:"},
+    "rds": {
+        "DBInstanceIdentifier": "rds:{region}:{account}:db:%s",
+        "DBClusterIdentifier": "rds:{region}:{account}:cluster:%s",
+    },
+    "wafv2": {
+        "Name": "wafv2:{region}:{account}:regional/webacl/%s/0a1b",
+        "WebACLArn": "%s",
+        "ResourceArn": "%s",
+    },
+}
+# By what a request is signed for, where IAM has another name.
+_IAMS_NAMES = {"monitoring": "cloudwatch"}
+_OPERATIONS = {"lambda:Invoke": "lambda:InvokeFunction"}
+_NEEDS_NO_RIGHT = {"sts:GetCallerIdentity"}
+_MANAGED_RULES = "wafv2:{region}:{account}:regional/managedruleset/AWSManagedRulesCommonRuleSet/0a1b"
+# `docker push` speaks to the registry itself, which asks for these of whoever has signed it in.
+_PUSH = (
+    "BatchCheckLayerAvailability",
+    "BatchGetImage",
+    "CompleteLayerUpload",
+    "InitiateLayerUpload",
+    "PutImage",
+    "UploadLayerPart",
+)
+
+
+@dataclass(frozen=True)
+class Right:
+    """`passed_to` is the service that a role is given to."""
+
+    action: str
+    resource: str
+    passed_to: str = ""
+
+    def is_given_by(self, role: Stack) -> bool:
+        context = {"iam__PassedToService": self.passed_to} if self.passed_to else {}
+        return may(role, self.action, self.resource, **context)
+
+
+def signed(environ: Mapping[str, Any]) -> tuple[str, str]:
+    """(access key, service) of a request, by its signature; nothing where it has none."""
+    found = re.search(r"Credential=([^/]+)/\d+/[^/]+/([^/]+)/", environ.get("HTTP_AUTHORIZATION", ""))
+    return (found[1], found[2]) if found else ("", "")
+
+
+def needed(service: str, environ: Mapping[str, Any], body: bytes) -> list[Right]:
+    """The rights that a request needs."""
+    method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+    if service == "apigateway":
+        return list(_gateway(method, path, body))
+    operation, told = _operation(service, environ, method, path, body)
+    name = f"{_IAMS_NAMES.get(service, service)}:{operation}"
+    if name in _NEEDS_NO_RIGHT:
+        return []
+    named = [
+        told[member] if told[member].startswith("arn:") else arn(pattern % told[member])
+        for member, pattern in _RESOURCES.get(service, {}).items()
+        if member in told
+    ]
+    action = _OPERATIONS.get(name, name)
+    return [*(Right(action, one) for one in named or ["*"]), *_beside(name, told, named)]
+
+
+def pushed(repository: str) -> list[Right]:
+    """What `docker push` needs."""
+    resource = arn(_RESOURCES["ecr"]["repositoryName"] % repository)
+    return [Right(f"ecr:{one}", resource) for one in _PUSH]
+
+
+def _beside(name: str, told: Mapping[str, Any], named: list[str]) -> Iterator[Right]:
+    """What a service asks for beside the operation itself."""
+    if name in ("lambda:CreateFunction", "lambda:UpdateFunctionConfiguration") and "Role" in told:
+        yield Right("iam:PassRole", told["Role"], "lambda.amazonaws.com")
+    if name == "lambda:CreateFunction" and told.get("Tags"):
+        yield Right("lambda:TagResource", *named)
+    if name in ("wafv2:CreateWebACL", "wafv2:UpdateWebACL"):
+        yield Right(name, arn(_MANAGED_RULES))
+    if name == "wafv2:GetWebACLForResource":  # the web ACL is asked, too, and is in the answer only
+        yield Right(name, arn(_RESOURCES["wafv2"]["Name"] % "crud-api-dev"))
+    if name in ("wafv2:AssociateWebACL", "wafv2:DisassociateWebACL"):
+        yield Right("apigateway:SetWebACL", told["ResourceArn"])
+
+
+def _gateway(method: str, path: str, body: bytes) -> Iterator[Right]:
+    yield Right(f"apigateway:{method}", arn("apigateway:{region}::") + path.removeprefix("/v2"))  # /v2/apis is /apis
+    if (method, path) == ("PATCH", "/account"):
+        for one in json.loads(body)["patchOperations"]:
+            if one["path"] == "/cloudwatchRoleArn" and one["value"]:
+                yield Right("iam:PassRole", one["value"], "apigateway.amazonaws.com")
+
+
+def _operation(
+    service: str, environ: Mapping[str, Any], method: str, path: str, body: bytes
+) -> tuple[str, dict[str, Any]]:
+    """The operation's name, and what it was told."""
+    if "HTTP_X_AMZ_TARGET" in environ:
+        return str(environ["HTTP_X_AMZ_TARGET"]).rpartition(".")[2], json.loads(body)
+    if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
+        told = dict(parse_qsl(body.decode()))
+        return told["Action"], told
+    for verb, pattern, name in _paths(service):
+        if verb == method and (found := pattern.fullmatch(path.rstrip("/"))):
+            return name, {**(json.loads(body) if body else {}), **found.groupdict()}
+    return f"{method} {path}", {}  # which no role may
+
+
+@cache
+def _paths(service: str) -> list[tuple[str, re.Pattern[str], str]]:
+    """(method, path, operation) of a service that has a path for each."""
+    model = botocore.session.get_session().get_service_model(service)
+    told = [(name, model.operation_model(name).http) for name in model.operation_names]
+    return [
+        (http["method"], re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", http["requestUri"].rstrip("/"))), name)
+        for name, http in told
+    ]

@@ -1,0 +1,195 @@
+"""CloudFormation works on a stack with the rights of whoever deploys it: the role needs those of every resource.
+
+For each type AWS says which rights its handlers use; cfn-lint has that, and what IAM knows of each action. Moto makes
+resources without asking for any, so a deploy there (cloud.py) holds the calls of the deploy itself only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import pytest
+from cfnlint.data import AdditionalSpecs
+from cfnlint.helpers import load_resource
+from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
+
+from tests.infrastructure.deploy_role import arn, as_list, may, role_of, statements
+from tests.infrastructure.templates import REGION, VARIANTS, Stack
+
+HANDLERS = ("create", "read", "update", "delete")  # `list` is asked by nobody who deploys
+# What a handler does only for a member of its resource that no template has. With the member, the right is needed.
+ONLY_FOR: dict[str, list[str]] = {
+    # Functions
+    "CapacityProviderConfig": ["lambda:PassCapacityProvider"],
+    "CodeDeployLambdaAliasUpdate": [
+        "codedeploy:CreateDeployment",
+        "codedeploy:GetDeployment",
+        "codedeploy:GetDeploymentConfig",
+        "codedeploy:GetDeploymentGroup",
+        "codedeploy:StopDeployment",
+    ],
+    "CodeSigningConfigArn": [
+        "lambda:DeleteFunctionCodeSigningConfig",
+        "lambda:GetCodeSigningConfig",
+        "lambda:PutFunctionCodeSigningConfig",
+    ],
+    "FileSystemConfigs": ["elasticfilesystem:DescribeMountTargets", "s3files:ListMountTargets"],
+    "FunctionScalingConfig": ["lambda:PutFunctionScalingConfig"],
+    "KmsKeyArn": ["kms:CreateGrant", "kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"],
+    "Layers": ["lambda:GetLayerVersion"],
+    "RecursiveLoop": ["lambda:PutFunctionRecursionConfig"],
+    "RuntimeManagementConfig": ["lambda:PutRuntimeManagementConfig"],
+    "S3Bucket": ["s3:GetObject", "s3:GetObjectVersion"],
+    # Roles, for which test_github_oidc.py holds that the role never gets these
+    "ManagedPolicyArns": ["iam:AttachRolePolicy", "iam:DetachRolePolicy"],
+    "PermissionsBoundary": ["iam:DeleteRolePermissionsBoundary", "iam:PutRolePermissionsBoundary"],
+    # The network
+    "InstanceTenancy": ["ec2:ModifyVpcTenancy"],
+    "Ipv6CidrBlock": ["ec2:AssociateSubnetCidrBlock", "ec2:DisassociateSubnetCidrBlock"],
+    "LogDestination": ["logs:CreateLogDelivery", "logs:DeleteLogDelivery", "s3:GetBucketPolicy", "s3:PutBucketPolicy"],
+    "ServiceNetworkArn": [
+        "vpc-lattice:CreateServiceNetworkVpcEndpointAssociation",
+        "vpc-lattice:DescribeServiceNetworkVpcEndpointAssociation",
+    ],
+    "ServiceRegion": ["vpce:AllowMultiRegion"],
+    "VpcEncryptionControl": ["ec2:CreateVpcEncryptionControl"],
+    # The image; AWS's own key encrypts it
+    "KmsKey": ["kms:CreateGrant", "kms:RetireGrant"],
+    # The database; AWS's own key encrypts it
+    "AssociatedRoles": [
+        "iam:ListRoles",
+        "rds:AddRoleToDBCluster",
+        "rds:AddRoleToDBInstance",
+        "rds:RemoveRoleFromDBCluster",
+        "rds:RemoveRoleFromDBInstance",
+    ],
+    "AutomaticBackupReplicationRegion": [
+        "rds:StartDBInstanceAutomatedBackupsReplication",
+        "rds:StopDBInstanceAutomatedBackupsReplication",
+    ],
+    "DBSnapshotIdentifier": ["rds:RestoreDBInstanceFromDBSnapshot"],
+    "EnableHttpEndpoint": ["rds:DisableHttpEndpoint", "rds:EnableHttpEndpoint"],
+    "GlobalClusterIdentifier": ["rds:RemoveFromGlobalCluster"],
+    "SnapshotIdentifier": ["rds:RestoreDBClusterFromSnapshot"],
+    "SourceDBClusterIdentifier": ["rds:RestoreDBClusterToPointInTime"],
+    "SourceDBInstanceIdentifier": [
+        "rds:CreateDBInstanceReadReplica",
+        "rds:PromoteReadReplica",
+        "rds:RestoreDBInstanceToPointInTime",
+    ],
+    # Logs and alarms
+    "BearerTokenAuthenticationEnabled": ["logs:PutBearerTokenAuthentication"],
+    "DataProtectionPolicy": [
+        "firehose:TagDeliveryStream",
+        "logs:CreateLogDelivery",
+        "logs:DeleteDataProtectionPolicy",
+        "logs:PutDataProtectionPolicy",
+        "sns:PutDataProtectionPolicy",
+    ],
+    "DeletionProtectionEnabled": ["logs:PutLogGroupDeletionProtection"],
+    "FieldIndexPolicies": ["logs:DeleteIndexPolicy", "logs:PutIndexPolicy"],
+    "FilterPolicy": ["sns:SetSubscriptionAttributes"],
+    "KmsKeyId": ["kms:CreateGrant", "logs:AssociateKmsKey", "logs:DisassociateKmsKey"],
+    "ResourcePolicyDocument": ["logs:DeleteResourcePolicy", "logs:PutResourcePolicy"],
+}  # fmt: skip
+# Types whose resources have a name, with the member that says it: the role's rights on them end with the stage's names.
+NAMED = {
+    "AWS::CloudWatch::Alarm": ("AlarmName", "cloudwatch:{region}:{account}:alarm:%s"),
+    "AWS::CloudWatch::Dashboard": ("DashboardName", "cloudwatch::{account}:dashboard/%s"),
+    "AWS::ECR::Repository": ("RepositoryName", "ecr:{region}:{account}:repository/%s"),
+    "AWS::IAM::Role": ("RoleName", "iam::{account}:role/%s"),
+    "AWS::Lambda::Function": ("FunctionName", "lambda:{region}:{account}:function:%s"),
+    "AWS::Logs::LogGroup": ("LogGroupName", "logs:{region}:{account}:log-group:%s:log-stream:"),
+    "AWS::RDS::DBCluster": ("DBClusterIdentifier", "rds:{region}:{account}:cluster:%s"),
+    "AWS::RDS::DBInstance": ("DBInstanceIdentifier", "rds:{region}:{account}:db:%s"),
+    "AWS::SNS::Topic": ("TopicName", "sns:{region}:{account}:%s"),
+}
+
+variants = pytest.mark.parametrize(("name", "parameters"), VARIANTS)
+
+
+@cache
+def handlers(kind: str) -> dict[str, Any]:
+    return dict(PROVIDER_SCHEMA_MANAGER.get_resource_schema(REGION, kind).schema["handlers"])
+
+
+@cache
+def reference() -> dict[str, Any]:
+    """What IAM knows: services, their actions in small letters, and the resources that these can be limited to."""
+    return dict(load_resource(AdditionalSpecs, "Policies.json"))
+
+
+def known(action: str) -> dict[str, Any] | None:
+    service, _, name = action.partition(":")
+    found = reference().get(service, {}).get("Actions", {}).get(name.lower())
+    return None if found is None else dict(found)
+
+
+def members(value: Any) -> Iterator[str]:
+    """The names of all members, at any depth."""
+    if isinstance(value, dict):
+        yield from value
+    for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else []:
+        yield from members(one)
+
+
+def needed(resource: dict[str, Any]) -> set[str]:
+    """The actions of a resource's handlers; what IAM does not know cannot be given (AWS's lists have such)."""
+    has = set(members(resource))
+    excused = {action for member, actions in ONLY_FOR.items() if member not in has for action in actions}
+    wanted = {action for member in has & ONLY_FOR.keys() for action in ONLY_FOR[member]}
+    asked = {one for handler in HANDLERS for one in handlers(resource["Type"]).get(handler, {}).get("permissions", [])}
+    return {one for one in asked if known(one) is not None and (one in wanted or one not in excused)}
+
+
+def is_given(action: str, resource: dict[str, Any]) -> bool:
+    """On the resource itself, where it has a name; on anything, where it has an id or the action is another service's.
+
+    What IAM can limit to no resource has to be given on all.
+    """
+    role = role_of("dev")
+    if not (known(action) or {}).get("Resources"):
+        return may(role, action, "*", aws__RequestedRegion=REGION)
+    member, pattern = NAMED.get(resource["Type"], ("", ""))
+    if pattern.partition(":")[0] == action.partition(":")[0]:
+        return may(role, action, arn(pattern % resource["Properties"][member]))
+    return any(action in as_list(one["Action"]) for one in statements(role))
+
+
+@variants
+def test_the_role_may_do_what_cloudformation_does_for_each_resource(name: str, parameters: dict[str, str]) -> None:
+    resources = Stack(name, **parameters).resources.values()
+    lacks = {(one["Type"], action) for one in resources for action in needed(one) if not is_given(action, one)}
+    assert sorted(lacks) == []
+
+
+@variants
+def test_the_role_may_give_each_role_to_the_service_that_trusts_it(name: str, parameters: dict[str, str]) -> None:
+    for role in Stack(name, **parameters).of_type("AWS::IAM::Role").values():
+        (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+        passed_to = trust["Principal"]["Service"]
+        assert may(
+            role_of("dev"),
+            "iam:PassRole",
+            arn(f"iam::{{account}}:role/{role['RoleName']}"),
+            iam__PassedToService=passed_to,
+        )
+
+
+@pytest.mark.parametrize("member", ONLY_FOR)
+def test_nothing_is_left_out_for_a_member_that_a_template_has(member: str) -> None:
+    """Its line would hide what the resource needs."""
+    made = [one for name, parameters in VARIANTS for one in Stack(name, **parameters).resources.values()]
+    asked = {action for one in made for handler in handlers(one["Type"]).values() for action in handler["permissions"]}
+    assert member not in {has for one in made for has in members(one)}
+    assert set(ONLY_FOR[member]) <= asked
+
+
+def test_iam_knows_every_action_of_the_role_and_can_limit_those_that_are_limited() -> None:
+    for one in statements(role_of("dev")):
+        for action in as_list(one["Action"]):
+            knows = known(action)
+            assert knows is not None, action
+            assert knows.get("Resources") or as_list(one["Resource"]) == ["*"], action
