@@ -17,7 +17,7 @@ MEASUREMENTS = {
     "warm": ("one event to its response in a warm process", 15, warm.run),
     "lambda": ("the same through Lambda's real front end, and an invocation by itself", 9, invocations.run),
     "cold": ("a fresh process to its first answer, and sizes", 15, cold.run),
-    "growth": ("places and sizes of pages, bulks, memory", 7, growth.run),
+    "growth": ("places and sizes of pages, bulks, memory", 15, growth.run),
     "load": ("many functions at once against one PostgreSQL (rounds: seconds each)", 4, load.run),
 }
 

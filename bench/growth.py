@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -15,6 +15,7 @@ import psycopg2
 from bench import database
 from bench.events import CUSTOMERS, EXISTING, event
 from bench.registry import OURS
+from bench.warm import rotated
 from bench.worker import Worker
 
 ORDERS = 1_000_000
@@ -30,7 +31,10 @@ BY_OFFSET = """SELECT string_agg(row_to_json(page)::text, ',') FROM (
 
 
 def run(url: str, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
-    """Medians in ms: {"places", "offsets", "page_sizes", "bulks"}, and {"memory_kb"} after pages of each size."""
+    """Medians in ms: {"places", "offsets", "page_sizes", "bulks"}, and {"memory_kb"} after pages of each size.
+
+    {"ratios"} of the places are to the first in the same round.
+    """
     database.fill(url, ORDERS)
     say(f"{ORDERS} orders are there")
     with closing(Worker(OURS.module, url)) as api:
@@ -39,8 +43,8 @@ def run(url: str, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
         places: dict[int, list[float]] = {place: [] for place in PLACES}
         offsets: dict[int, list[float]] = {place: [] for place in PLACES}
         with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
-            for _ in range(rounds):
-                for place in PLACES:
+            for number in range(rounds):
+                for place in rotated(PLACES, number):
                     query = urlencode({"limit": 50, **cursors[place]})
                     places[place].append(_median(api, event("GET", query=query), 40))
                     started = time.perf_counter()
@@ -53,6 +57,7 @@ def run(url: str, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
     return {
         "rounds": rounds,
         "places": _medians(places),
+        "ratios": {str(place): _ratio(taken, places[PLACES[0]]) for place, taken in places.items()},
         "offsets": _medians(offsets),
         "page_sizes": sizes,
         "memory_kb": memory,
@@ -121,6 +126,10 @@ def _median(api: Worker, one: Mapping[str, Any], count: int) -> float:
             raise RuntimeError(f"{one['path']} {one['queryStringParameters']} answers {status}")
         times.append(seconds)
     return statistics.median(times)
+
+
+def _ratio(times: Sequence[float], first: Sequence[float]) -> float:
+    return round(statistics.median(mine / its for mine, its in zip(times, first, strict=True)), 3)
 
 
 def _medians(times: Mapping[int, list[float]]) -> dict[str, float]:

@@ -137,9 +137,8 @@ def _memory(result: Result) -> list[list[str]]:
 
 
 def _growth(result: Result) -> str:
-    first = result["places"]["1"]
     places = [
-        [f"{int(place):,}", f"{ms:.3f}", f"{ms / first:.2f}", f"{result['offsets'][place]:.3f}"]
+        [f"{int(place):,}", f"{ms:.3f}", f"{result['ratios'][place]:.2f}", f"{result['offsets'][place]:.3f}"]
         for place, ms in result["places"].items()
     ]
     sizes = [

@@ -5,12 +5,14 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from bench import database, sameness
 from bench.events import OPERATIONS
 from bench.registry import BARE, PEERS, Peer
 from bench.worker import Worker
+
+T = TypeVar("T")
 
 # Requests of one series: enough for a median, and about a tenth of a second each.
 COUNTS = {"GET one": 200, "list of 50": 60, "list of 1000": 8, "POST": 100, "PUT": 100, "DELETE": 100}
@@ -47,7 +49,7 @@ def run(url: str, rounds: int, say: Callable[[str], None], peers: Sequence[Peer]
     return {"rounds": rounds, "answers": same, "rows": compared(medians, BARE.name), "memory_kb": memory}
 
 
-def rotated(names: Sequence[str], by: int) -> list[str]:
+def rotated(names: Sequence[T], by: int) -> list[T]:
     """The names in an order in which another one is the first each time."""
     by %= len(names)
     return [*names[by:], *names[:by]]
