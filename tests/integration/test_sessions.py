@@ -10,7 +10,7 @@ import pytest
 
 from query_executor.database import Database
 from query_executor.handler import create_handler, create_local_handler
-from query_executor.settings import Settings
+from query_executor.settings import STATEMENT_MS, Settings
 from tests.conftest import execute as run_sql
 from tests.messages import Messages
 
@@ -19,8 +19,8 @@ Call = Callable[..., dict[str, Any]]
 # What a session has, and another request must not see. Every row's last column is to be what it is in a new session.
 _STATE = """
     SELECT 'setting', name, setting FROM pg_settings
-      WHERE name NOT IN ('application_name', 'transaction_read_only', 'transaction_isolation',
-                         'transaction_deferrable', 'random_page_cost')
+      WHERE name NOT IN ('application_name', 'transaction_timeout', 'statement_timeout', 'transaction_read_only',
+                         'transaction_isolation', 'transaction_deferrable', 'random_page_cost')
     UNION ALL SELECT 'own setting', 'my.x', coalesce(current_setting('my.x', true), '')
     UNION ALL SELECT 'role', current_user, session_user
     UNION ALL SELECT 'schemas', '', current_schemas(false)::text
@@ -32,6 +32,9 @@ _STATE = """
     UNION ALL SELECT 'cursor', name, is_holdable::text FROM pg_cursors WHERE name NOT LIKE 'result_%'
     ORDER BY 1, 2, 3
 """
+
+# Asked for by a plain statement, which has no time-outs of its own.
+_TIME_OUTS = "SELECT name, setting FROM pg_settings WHERE name IN ('transaction_timeout', 'statement_timeout')"
 
 _SCHEMA = """
     CREATE SCHEMA other;
@@ -78,7 +81,8 @@ def call(database_url: str) -> Call:
 
 def state(call: Call) -> list[list[str]]:
     rows: list[list[str]] = call(_STATE)["results"][0]["rows"]
-    return rows
+    time_outs: list[list[str]] = call(_TIME_OUTS)["results"][0]["rows"]
+    return rows + time_outs
 
 
 def _ways(command: str) -> list[dict[str, Any]]:
@@ -104,6 +108,7 @@ def _ways(command: str) -> list[dict[str, Any]]:
 def test_nothing_of_the_session_is_there_for_the_next_request(call: Call, command: str) -> None:
     call("SELECT does('SELECT 1')")  # PL/pgSQL brings settings of its own
     new = state(call)
+    assert ["statement_timeout", str(STATEMENT_MS)] in new
     pid = call("SELECT pg_backend_pid()")["results"]
     for way in _ways(command):
         answer = call(**way)
