@@ -33,7 +33,6 @@ def create_app(
     """The app that serves the resources by `execute`. `access` is what its description says of who is let in."""
     # Lambda's own log format makes JSON of what the standard loggers are given; Chalice's handler would not.
     app = TextApp(APP_NAME, configure_logs=False)
-    app.api.binary_types = []
     log = logging.getLogger(APP_NAME)
     if cors_origins:
         cors.allow_origins(app, cors_origins)  # before the problems, so that they have its headers too

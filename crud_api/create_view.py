@@ -31,7 +31,8 @@ def create(resource: Resource, relations: Mapping[str, Relations], request: Requ
     attempt = attempt_of(request, preferences)
     status, headers = 201, preferences.applied("return", "resolution")
     own = relations[resource.name]
-    values, sent = (None, json_rows(request)) if merge or attempt else _one_row(resource, own, request)
+    raw = raw_body(request)
+    values, sent = (None, json_rows(raw)) if merge or attempt else _one_row(resource, own, raw)
     if values is not None:
         (stored,) = rows_of(writing.insert(resource, values), given=values)
         body, etag, key = stored[0] if stored else (None, None, None)
@@ -71,12 +72,12 @@ def create(resource: Resource, relations: Mapping[str, Relations], request: Requ
     return responses.stored("" if minimal else str(body), status, headers)
 
 
-def _one_row(resource: Resource, own: Relations, request: Request) -> tuple[Values | None, Any]:
+def _one_row(resource: Resource, own: Relations, raw: bytes) -> tuple[Values | None, Any]:
     """The values of a body that is one row and nothing besides, or else what it is."""
-    values = plain_row(resource, raw_body(request))
+    values = plain_row(resource, raw)
     if values is not None:
         return values, None
-    sent = json_rows(request)
+    sent = json_rows(raw)
     if isinstance(sent, dict) and not any(name in sent and one.many for name, one in own.items()):
         return new_row(resource, sent), sent
     return None, sent

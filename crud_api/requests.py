@@ -59,14 +59,14 @@ def not_found(resource: Resource) -> NotFoundError:
     return NotFoundError(f"No row of {resource.name} has this {resource.key}.")
 
 
-def json_object(request: Request) -> dict[str, Any]:
-    """The body, a JSON object. Raises `BodyTooLargeError` and `MalformedBodyError`."""
-    return parse_object(_text(raw_body(request)))
+def json_object(body: bytes) -> dict[str, Any]:
+    """The JSON object that a body is. Raises `MalformedBodyError`."""
+    return parse_object(_text(body))
 
 
-def json_rows(request: Request) -> dict[str, Any] | list[Any]:
-    """The body, a JSON object or an array. Raises `BodyTooLargeError` and `MalformedBodyError`."""
-    value = parse_json(_text(raw_body(request)))
+def json_rows(body: bytes) -> dict[str, Any] | list[Any]:
+    """The JSON object or the array that a body is. Raises `MalformedBodyError`."""
+    value = parse_json(_text(body))
     if not isinstance(value, dict | list):
         raise MalformedBodyError("The body is JSON, but neither an object nor an array.")
     return value

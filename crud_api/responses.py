@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 from urllib.parse import quote, urlencode
 
 from chalice.app import Response
@@ -15,14 +14,6 @@ JSON = "application/json"
 NOTHING = "text/plain"  # the type of a body without a character
 # Rows are private and change: no cache on the way may keep them, and no browser may guess their type.
 PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-
-
-class TextResponse(Response):
-    """A response whose body is text, in which Chalice need not look for a type that is binary."""
-
-    def to_dict(self, binary_types: list[str] | None = None) -> dict[str, Any]:  # noqa: ARG002 - Chalice's signature
-        """The response as API Gateway takes it."""
-        return super().to_dict()
 
 
 def row(body: str, etag: str, status_code: int = 200, **headers: str) -> Response:
@@ -83,4 +74,4 @@ def fits(response: Response) -> bool:
 
 
 def _response(body: str, status_code: int, headers: Mapping[str, str]) -> Response:
-    return TextResponse(body, {**PRIVATE, **headers}, status_code)
+    return Response(body, {**PRIVATE, **headers}, status_code)

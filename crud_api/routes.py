@@ -59,9 +59,10 @@ def resource_routes(resource: Resource, relations: Mapping[str, Relations], exec
     def update_(**path: str) -> Response:
         request = routes.current_request
         key = key_of(resource, path, request)
-        values = plain_changes(resource, raw_body(request), key)
+        sent = raw_body(request)
+        values = plain_changes(resource, sent, key)
         if values is None:
-            values = changes(resource, json_object(request), key)
+            values = changes(resource, json_object(sent), key)
         etags = if_match(request)
         preferences = parse_preferences(request.headers.get("prefer"))
         body, etag = stored(*rows_of(writing.update(resource, key, values, etags), given=values))

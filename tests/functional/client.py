@@ -9,9 +9,11 @@ from typing import Any
 from chalice.test import Client
 
 from crud_api.application import RESOURCES, create_app
+from crud_api.executor import InProcessExecutor
 from crud_api.resource import Resource
 from crud_api.routes import Execute
 from query_executor.contract import Failure, Reply, Request
+from query_executor.handler import create_local_handler
 
 
 class Response:
@@ -52,3 +54,8 @@ class Api:
             sent.setdefault("content-type", "application/json")
         answer = self._client.http.request(method, path, headers=sent, body=body or b"")
         return Response(answer.status_code, answer.headers, answer.body)
+
+
+def api_on(database_url: str) -> Api:
+    """The API on a database, with the executor in this process."""
+    return Api(InProcessExecutor(create_local_handler(database_url)))

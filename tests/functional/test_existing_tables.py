@@ -10,11 +10,9 @@ from urllib.parse import quote
 import pytest
 
 from crud_api.errors import ConflictError
-from crud_api.executor import InProcessExecutor
-from query_executor.handler import create_local_handler
 from query_executor.migrate import apply_migrations
 from tests.conftest import execute as run_sql
-from tests.functional.client import Api
+from tests.functional.client import Api, api_on
 
 MADE_BY_HAND = """
     CREATE SCHEMA demo;
@@ -39,7 +37,7 @@ MADE_BY_HAND = """
 def adopted(database_url: str) -> Api:
     run_sql(database_url, MADE_BY_HAND)
     apply_migrations(database_url)
-    return Api(InProcessExecutor(create_local_handler(database_url)))
+    return api_on(database_url)
 
 
 def every_row(api: Api, path: str) -> Iterator[dict[str, Any]]:
@@ -80,7 +78,7 @@ def test_a_column_of_a_type_of_the_users_own_is_filtered_and_sorted(database_url
     run_sql(database_url, "CREATE TYPE demo.state AS ENUM ('pending', 'on hold')")
     run_sql(database_url, "ALTER TABLE demo.orders ALTER status TYPE demo.state USING status::demo.state")
     apply_migrations(database_url)
-    api = Api(InProcessExecutor(create_local_handler(database_url)))
+    api = api_on(database_url)
     for query in ("status=on hold", "status[like]=on*", 'status[in]="on hold"', "status[gt]=pending"):
         assert api("GET", f"/orders?{quote(query, safe='=')}", prefer="count=exact").json["count"] == 60
     assert api("GET", "/orders?status=shipped").status == 400
@@ -94,7 +92,7 @@ def test_a_column_of_json_keeps_its_line_feeds_and_the_page_its_items(database_u
         database_url, 'ALTER TABLE demo.customers ALTER city TYPE json USING E\'{"a": [1,\\n2],\\r\\n"b": "\\\\n"}\''
     )
     apply_migrations(database_url)
-    api = Api(InProcessExecutor(create_local_handler(database_url)))
+    api = api_on(database_url)
     first = api("GET", "/customers?limit=2").json
     second = api("GET", first["next"]).json
     assert api("GET", second["prev"]).json["items"] == first["items"]
@@ -110,7 +108,7 @@ def test_a_row_that_a_trigger_keeps_out_is_not_said_to_be_stored(database_url: s
         "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
         "CREATE TRIGGER no BEFORE INSERT ON demo.customers FOR EACH ROW EXECUTE FUNCTION no()",
     )
-    api = Api(InProcessExecutor(create_local_handler(database_url)))
+    api = api_on(database_url)
     for body in ({"customer_id": "C1", "customer_name": "N"}, [{"customer_id": "C1", "customer_name": "N"}]):
         for headers in ({}, {"idempotency_key": "k"}, {"idempotency_key": "k"}):
             answer = api("POST", "/customers", body, prefer=prefer, **headers)
@@ -124,7 +122,7 @@ def test_a_delete_that_a_rule_turns_into_an_update_is_one(database_url: str) -> 
         "CREATE RULE keeps AS ON DELETE TO demo.customers DO INSTEAD"
         " UPDATE demo.customers SET city = 'gone' WHERE customer_id = OLD.customer_id RETURNING OLD.*",
     )
-    api = Api(InProcessExecutor(create_local_handler(database_url)))
+    api = api_on(database_url)
     api("POST", "/customers", {"customer_id": "C1", "customer_name": "N"})
     for _ in range(3):
         assert api("DELETE", "/customers/C1").status == 204
@@ -164,7 +162,7 @@ def test_an_upsert_reaches_what_is_no_plain_table(database_url: str, kind: str) 
             "CREATE TABLE demo.orders (LIKE demo.whole INCLUDING ALL) PARTITION BY HASH (order_id);"
             "CREATE TABLE demo.part PARTITION OF demo.orders FOR VALUES WITH (MODULUS 1, REMAINDER 0)",
         )
-    api = Api(InProcessExecutor(create_local_handler(database_url)))
+    api = api_on(database_url)
     api("POST", "/customers", {"customer_id": "C1", "customer_name": "N"})
     rows = [{"order_id": f"O{n}", "customer_id": "C1", "total_amount": n} for n in range(3)]
     merges = [api("POST", "/orders", rows, prefer="resolution=merge-duplicates") for _ in range(2)]
@@ -179,7 +177,7 @@ def test_a_row_without_a_key_is_listed_and_ends_every_list(database_url: str) ->
     )
     run_sql(database_url, "UPDATE demo.customers SET customer_id = NULL WHERE customer_id > 'CUST0002'")
     apply_migrations(database_url)
-    api = Api(InProcessExecutor(create_local_handler(database_url)))
+    api = api_on(database_url)
     descending = every_row(api, "/customers?sort=-customer_id&limit=118&fields=customer_id")
     assert [row["customer_id"] for row in descending] == [None] * 118 + ["CUST0002", "CUST0001"]
     for limit in (1, 2, 3, 119):

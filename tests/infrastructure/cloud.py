@@ -28,10 +28,8 @@ from moto.apigateway.models import apigateway_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
-from crud_api.executor import InProcessExecutor
-from query_executor.handler import create_local_handler
 from query_executor.migrate import MigrationError, apply_migrations
-from tests.functional.client import Api
+from tests.functional.client import Api, api_on
 from tests.infrastructure.deploy_role import STAGES, role_of
 from tests.infrastructure.rights import Right, needed, pushed, signed
 from tests.infrastructure.templates import ACCOUNT, OWNER_SECRET, REGION
@@ -354,7 +352,7 @@ def running(database_url: str) -> Iterator[Cloud]:
     front = _Front(DomainDispatcherApplication(create_backend_app))
     server = make_server("127.0.0.1", 0, front, threaded=True, request_handler=_Quiet)
     front.cloud = Cloud(f"http://127.0.0.1:{server.server_port}", database_url)
-    front.api = Api(InProcessExecutor(create_local_handler(database_url)))
+    front.api = api_on(database_url)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

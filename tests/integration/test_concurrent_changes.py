@@ -10,17 +10,15 @@ from typing import Any
 import psycopg2
 import pytest
 
-from crud_api.executor import InProcessExecutor
-from query_executor.handler import create_local_handler
 from query_executor.migrate import apply_migrations
 from tests.conftest import execute as run_sql
-from tests.functional.client import Api
+from tests.functional.client import Api, api_on
 
 
 @pytest.fixture
 def api(database_url: str) -> Api:
     apply_migrations(database_url)
-    api = Api(InProcessExecutor(create_local_handler(database_url)))
+    api = api_on(database_url)
     api("POST", "/customers", {"customer_id": "C1", "customer_name": "Ada"})
     return api
 

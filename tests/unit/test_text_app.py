@@ -57,4 +57,4 @@ def test_chalice_still_asks_what_is_overridden() -> None:
 
 def test_what_was_copied_of_chalice_is_still_what_it_does() -> None:
     theirs, ours = (set(app.__call__.__code__.co_names) for app in (Chalice, TextApp))
-    assert theirs ^ ours == {"RestAPIEventHandler", "_TextHandler", "list"}
+    assert theirs ^ ours == {"RestAPIEventHandler", "api", "_TextHandler", "_TEXT", "list"}
