@@ -11,7 +11,7 @@ import psycopg2
 from psycopg2.extensions import cursor
 
 from query_executor import contract, failures
-from query_executor.connection import Connection, StalledError, transaction_ms
+from query_executor.connection import Connection, transaction_ms
 from query_executor.contract import (
     MAX_REPLY_BYTES,
     Failure,
@@ -22,7 +22,8 @@ from query_executor.contract import (
     Result,
     Statement,
 )
-from query_executor.results import ReplySize, ResultReader, cut
+from query_executor.failures import StalledError
+from query_executor.results import ReplySize, cut
 from query_executor.sql import ScannedStatement
 from query_executor.values import MissingRowError, bind
 
@@ -43,19 +44,17 @@ _NO_COMMENT = re.compile("[^A-Za-z0-9_-]")
 class _GivenUpError(Exception):
     """The transaction is to be rolled back for a reason that is not PostgreSQL's."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, sqlstate: str | None = None) -> None:
         super().__init__(message)
         self.code = code
+        self.sqlstate = sqlstate
 
 
 class Transaction:
     """Runs once. `deadline` is a time.monotonic()."""
 
-    def __init__(
-        self, connection: Connection, reader: ResultReader, request: Request, read_only: bool, deadline: float
-    ) -> None:
+    def __init__(self, connection: Connection, request: Request, read_only: bool, deadline: float) -> None:
         self._connection = connection
-        self._reader = reader
         self._max_rows = request.max_rows
         self._answers_names = request.columns
         # A later statement may take a param from a column that an earlier one's result has.
@@ -79,7 +78,7 @@ class Transaction:
         """All statements, committed, or why not."""
         at = None
         # A message of several commands is a transaction by itself; this one may need more than one message.
-        self._open = not _fits_one_message(scanned, self._max_rows)
+        self._open = self._connection.holds_any_bytes or not _fits_one_message(scanned, self._max_rows)
         self.is_plain = all([statement.is_plain for statement, _ in scanned])  # noqa: C419 - a generator costs more
         # An insert does not clean the session after it, so what asks for lastval() has to before it.
         discards = not self.is_plain
@@ -88,7 +87,7 @@ class Transaction:
                 for at, (statement, one) in enumerate(scanned):  # noqa: B007 - a failure names its statement
                     if discards and not statement.is_setting:
                         discards, self._discard = False, "DISCARD SEQUENCES; "
-                    result = self._result(source, statement, one)
+                    result = self._readable(source, statement, one)
                     if one.expect_rows is not None:
                         self._expect(statement, one.expect_rows, result)
                     self._results.append(cut(result, self._max_rows))
@@ -103,7 +102,8 @@ class Transaction:
             return failures.from_lost(str(error), at, read_only=self._read_only)
         except (_GivenUpError, InvalidRequestError) as error:
             self._roll_back()
-            return Failure(getattr(error, "code", contract.INVALID_REQUEST), str(error), statement=at)
+            code, sqlstate = getattr(error, "code", contract.INVALID_REQUEST), getattr(error, "sqlstate", None)
+            return Failure(code, str(error), statement=at, sqlstate=sqlstate)
         except psycopg2.Error as error:
             if self._connection.closed:
                 return failures.from_lost(str(error).strip(), at, read_only=self._read_only, sqlstate=error.pgcode)
@@ -117,6 +117,13 @@ class Transaction:
                 result.columns = []
         return Reply(self._results)
 
+    def _readable(self, source: cursor, statement: ScannedStatement, one: Statement) -> Result:
+        try:
+            return self._result(source, statement, one)
+        except UnicodeDecodeError:
+            message = f"the result has bytes that are not UTF-8: read them as bytea.{self._done(statement)}"
+            raise _GivenUpError(contract.STATEMENT_FAILED, message, failures.NOT_IN_REPERTOIRE) from None
+
     def _result(self, source: cursor, statement: ScannedStatement, one: Statement) -> Result:
         """The whole result, and counted in the size as far as it will be answered."""
         if one.batch is not None:
@@ -129,9 +136,12 @@ class Transaction:
             return self._fetched(source, statement, one)
         else:
             self._send(source, statement.text, self._bound(one.params))
-            result = self._reader.read(source, named=self._reads_names)
+            result = self._read(source)
         self._size.add(result.columns, cut(result, self._max_rows).rows)
         return result
+
+    def _read(self, source: cursor) -> Result:
+        return self._connection.reader.read(source, named=self._reads_names, in_transaction=self._open)
 
     def _repeated(self, source: cursor, statement: ScannedStatement, one: Statement) -> Result | None:
         """The result by a prepared statement; None when the statement is to be sent as it is."""
@@ -150,7 +160,7 @@ class Transaction:
                 raise
             self._begun = False
             return None
-        return self._reader.read(source, named=self._reads_names)
+        return self._read(source)
 
     def _fetched(self, source: cursor, statement: ScannedStatement, one: Statement) -> Result:
         # A cursor bounds what is in memory at a time, whatever the query finds.
@@ -160,14 +170,14 @@ class Transaction:
         declare = f"DECLARE {name} NO SCROLL CURSOR FOR {statement.text}\n; FETCH {chunk} FROM {name}"
         before = self._size.bytes
         self._send(source, declare, self._bound(one.params))
-        result = self._reader.read(source, named=self._reads_names)
+        result = self._read(source)
         rows, new = list(result.rows), result.rows
         self._size.add(result.columns, cut(result, self._max_rows).rows)
         while len(new) == chunk and len(rows) < wanted and self._size.fits:
             used, left = max(1, self._size.bytes - before), MAX_REPLY_BYTES - self._size.bytes
             chunk = int(min(wanted - len(rows), max(1, min(10 * len(rows), len(rows) * left // used))))
             self._send(source, f"FETCH {chunk} FROM {name}")
-            new = self._reader.read(source, named=self._reads_names).rows
+            new = self._read(source).rows
             self._size.add([], new if len(rows) + len(new) <= most else new[: max(0, int(most) - len(rows))])
             rows += new
         return Result(result.columns, rows, len(rows))
@@ -181,10 +191,13 @@ class Transaction:
     def _check_size(self, statement: ScannedStatement) -> None:
         if self._size.fits:
             return
+        message = f"the reply would have {self._size.bytes} bytes, Lambda lets {MAX_REPLY_BYTES} through."
+        raise _GivenUpError(contract.RESULT_TOO_LARGE, message + self._done(statement))
+
+    def _done(self, statement: ScannedStatement) -> str:
+        """What a failure has to say of a statement whose result is there already."""
         only_read = self._open or self._read_only or (statement.is_query and statement.is_plain)
-        done = "" if only_read else " What it changed is stored."
-        message = f"the reply would have {self._size.bytes} bytes, Lambda lets {MAX_REPLY_BYTES} through.{done}"
-        raise _GivenUpError(contract.RESULT_TOO_LARGE, message)
+        return "" if only_read else " What it changed is stored."
 
     def _has(self, settings: Mapping[str, str]) -> bool:
         # The server reports these when they change. What a pooler does not report cannot be told.
