@@ -54,7 +54,6 @@ class Connection(psycopg2.extensions.connection):
         self.statement_ms = statement_ms  # its session's own statement_timeout
         self.prepared = Prepared()
         self.reader = ResultReader()  # of this database's types: another may have others by the same numbers
-        self.holds_any_bytes = False  # instead of text that is known to be Unicode's
         self.input: select.poll | None = None  # only now may libpq still change its socket
         super().__init__(dsn)
         self.input = _poll(self, select.POLLIN)
@@ -172,7 +171,6 @@ class KeptConnection:
             connection = self._made(parts, "any", deadline)
         connection.autocommit = True  # transactions are written out, to spend no round trip on BEGIN
         connection.string_types.update(BUILT_IN)
-        connection.holds_any_bytes = connection.get_parameter_status("server_encoding") == "SQL_ASCII"
         with connection.cursor() as cursor:
             cursor.execute(self._session)
         return connection

@@ -16,7 +16,7 @@ class StalledError(Exception):
 # serialisation failure, deadlock, lock not available, insufficient resources, shutdown and start-up, connection.
 _RETRYABLE = ("40001", "40P01", "55P03", "53", "57P", "08")
 RETRIED_HERE = frozenset({"40001", "40P01"})
-QUERY_CANCELED, READ_ONLY_TRANSACTION, NOT_IN_REPERTOIRE = "57014", "25006", "22021"
+QUERY_CANCELED, READ_ONLY_TRANSACTION = "57014", "25006"
 # A transaction that the server ended, rolled back, with its connection: psycopg2 then has the words but no SQLSTATE.
 _TIMED_OUT = {"due to idle-in-transaction timeout": "25P03", "due to transaction timeout": "25P04"}
 

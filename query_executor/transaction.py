@@ -44,10 +44,9 @@ _NO_COMMENT = re.compile("[^A-Za-z0-9_-]")
 class _GivenUpError(Exception):
     """The transaction is to be rolled back for a reason that is not PostgreSQL's."""
 
-    def __init__(self, code: str, message: str, sqlstate: str | None = None) -> None:
+    def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
-        self.sqlstate = sqlstate
 
 
 class Transaction:
@@ -78,7 +77,7 @@ class Transaction:
         """All statements, committed, or why not."""
         at = None
         # A message of several commands is a transaction by itself; this one may need more than one message.
-        self._open = self._connection.holds_any_bytes or not _fits_one_message(scanned, self._max_rows)
+        self._open = not _fits_one_message(scanned, self._max_rows)
         self.is_plain = all([statement.is_plain for statement, _ in scanned])  # noqa: C419 - a generator costs more
         # An insert does not clean the session after it, so what asks for lastval() has to before it.
         discards = not self.is_plain
@@ -87,7 +86,7 @@ class Transaction:
                 for at, (statement, one) in enumerate(scanned):  # noqa: B007 - a failure names its statement
                     if discards and not statement.is_setting:
                         discards, self._discard = False, "DISCARD SEQUENCES; "
-                    result = self._readable(source, statement, one)
+                    result = self._result(source, statement, one)
                     if one.expect_rows is not None:
                         self._expect(statement, one.expect_rows, result)
                     self._results.append(cut(result, self._max_rows))
@@ -102,8 +101,7 @@ class Transaction:
             return failures.from_lost(str(error), at, read_only=self._read_only)
         except (_GivenUpError, InvalidRequestError) as error:
             self._roll_back()
-            code, sqlstate = getattr(error, "code", contract.INVALID_REQUEST), getattr(error, "sqlstate", None)
-            return Failure(code, str(error), statement=at, sqlstate=sqlstate)
+            return Failure(getattr(error, "code", contract.INVALID_REQUEST), str(error), statement=at)
         except psycopg2.Error as error:
             if self._connection.closed:
                 return failures.from_lost(str(error).strip(), at, read_only=self._read_only, sqlstate=error.pgcode)
@@ -116,13 +114,6 @@ class Transaction:
             for result in self._results:
                 result.columns = []
         return Reply(self._results)
-
-    def _readable(self, source: cursor, statement: ScannedStatement, one: Statement) -> Result:
-        try:
-            return self._result(source, statement, one)
-        except UnicodeDecodeError:
-            message = f"the result has bytes that are not UTF-8: read them as bytea.{self._done(statement)}"
-            raise _GivenUpError(contract.STATEMENT_FAILED, message, failures.NOT_IN_REPERTOIRE) from None
 
     def _result(self, source: cursor, statement: ScannedStatement, one: Statement) -> Result:
         """The whole result, and counted in the size as far as it will be answered."""
@@ -191,13 +182,10 @@ class Transaction:
     def _check_size(self, statement: ScannedStatement) -> None:
         if self._size.fits:
             return
-        message = f"the reply would have {self._size.bytes} bytes, Lambda lets {MAX_REPLY_BYTES} through."
-        raise _GivenUpError(contract.RESULT_TOO_LARGE, message + self._done(statement))
-
-    def _done(self, statement: ScannedStatement) -> str:
-        """What a failure has to say of a statement whose result is there already."""
         only_read = self._open or self._read_only or (statement.is_query and statement.is_plain)
-        return "" if only_read else " What it changed is stored."
+        done = "" if only_read else " What it changed is stored."
+        message = f"the reply would have {self._size.bytes} bytes, Lambda lets {MAX_REPLY_BYTES} through.{done}"
+        raise _GivenUpError(contract.RESULT_TOO_LARGE, message)
 
     def _has(self, settings: Mapping[str, str]) -> bool:
         # The server reports these when they change. What a pooler does not report cannot be told.
