@@ -15,6 +15,7 @@ from query_executor import types
 from tests.conftest import execute as run_sql
 from tests.executor import Executor, eventually, failure, value
 from tests.integration.test_requests import SAMPLES
+from tests.network import Fault, proxy_to
 
 # More than the server has of its own: an enum, composite types, domains, a range, a base type with another delimiter.
 _SCHEMA = r"""
@@ -321,6 +322,27 @@ def test_a_type_that_cannot_be_looked_up_after_the_commit_is_text(url: str) -> N
             assert value(call("SELECT count(*)::int4 FROM moods")) == 2
     finally:
         run_sql(url, "GRANT SELECT ON pg_catalog.pg_type TO public; DROP OWNED BY blind; DROP ROLE blind")
+
+
+@pytest.mark.parametrize("fault", ["cut", "stall"])
+def test_a_connection_lost_while_a_type_is_looked_up_does_not_undo_what_is_stored(url: str, fault: Fault) -> None:
+    run_sql(url, "TRUNCATE moods")
+    insert = "INSERT INTO moods VALUES (1, '{sad,ok}') RETURNING all_of"
+    with proxy_to(url) as proxy:
+        with closing(Executor(proxy.url)) as first:
+            first("SELECT 1")
+            proxy.seen["replies"].clear()
+            first(insert, max_rows=10, deadline_ms=3_000)
+            answered = proxy.seen["replies"].index(b"Z\0\0\0\5I") + 6  # ReadyForQuery: it is committed
+        with closing(Executor(proxy.url)) as second:
+            second("SELECT 1")
+            proxy.fail(fault, "replies", after=answered, new=False)
+            answer = second(insert, max_rows=10, deadline_ms=3_000)
+            assert "results" in answer, answer
+            assert value(answer) == "{sad,ok}"
+            proxy.heal()
+            assert value(second("SELECT count(*)::int4 FROM moods")) == 2
+            assert value(second(insert, max_rows=10)) == ["sad", "ok"]
 
 
 def test_a_type_made_in_the_transaction_is_known_in_it(call: Executor) -> None:
