@@ -108,7 +108,7 @@ class KeptConnection:
         kept = self._connection
         if kept is None or kept.closed or _has_input(kept) or not self._answers(kept, deadline):
             self.close()
-            kept = self._connection = self._connect(min(deadline, time.monotonic() + CONNECT_MS / 1000))
+            kept = self._connection = self._connect(deadline)
         kept.deadline = deadline
         self._used = time.time()
         return kept
@@ -145,7 +145,7 @@ class KeptConnection:
         return True
 
     def _connect(self, deadline: float) -> Connection:
-        pause_s = 0.0
+        pause_s, give_up = 0.0, math.inf
         for tried in itertools.count(1):
             try:
                 return self._open(deadline)
@@ -153,14 +153,17 @@ class KeptConnection:
                 if not is_refused_credential(error) or tried >= self._credentials.most_tries:
                     raise
                 self._credentials.forget()
-                if time.monotonic() + pause_s > deadline:
+                give_up = min(give_up, deadline, time.monotonic() + CONNECT_MS / 1000)
+                if time.monotonic() + pause_s > give_up:
                     raise
             time.sleep(pause_s)
             pause_s = min(0.5, 2 * pause_s + 0.1)
         raise AssertionError  # pragma: no cover - count() does not end
 
     def _open(self, deadline: float) -> Connection:
-        parts = addresses(parse_dsn(self._credentials.dsn(deadline)), self._waiting, deadline)
+        dsn = self._credentials.dsn(deadline)
+        deadline = min(deadline, time.monotonic() + CONNECT_MS / 1000)
+        parts = addresses(parse_dsn(dsn), self._waiting, deadline)
         # Of several servers the one that can be written, if there is one; what cannot be written can still be read.
         several = "," in parts.get("host", parts.get("hostaddr", "")) and not self._settings.read_only
         try:
