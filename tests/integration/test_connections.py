@@ -63,8 +63,8 @@ def test_a_connection_that_went_silent_while_idle_is_found_dead_before_the_write
     call = Executor(proxy.url, ping_after_ms=0)  # idle for long, as it were
     call("SELECT 1")
     proxy.fail("stall", "requests", new=False)
-    with within(2_000):
-        assert call(INSERT, deadline_ms=2_000)["results"][0]["row_count"] == 1
+    with within(10_000):
+        assert call(INSERT, deadline_ms=10_000)["results"][0]["row_count"] == 1
     proxy.heal()  # what was held back does nothing now
     proxy.drop()
     assert rows(database_url) == 1
@@ -281,7 +281,7 @@ def test_a_serialisation_failure_runs_the_whole_transaction_again(database_url: 
     ]
     with closing(psycopg2.connect(database_url)) as other, other.cursor() as cursor, ThreadPoolExecutor() as pool:
         cursor.execute("UPDATE t SET n = 100")
-        waiting = pool.submit(call, statements=read_then_write, deadline_ms=10_000)
+        waiting = pool.submit(call, statements=read_then_write, deadline_ms=60_000)
         eventually(waits_for_a_lock(database_url))
         other.commit()
         assert waiting.result()["results"][0]["rows"] == [[100]]  # read anew, not 1 as the first time
@@ -314,7 +314,7 @@ def test_deadlocked_transactions_are_both_done_in_the_end(database_url: str) -> 
         meeting = {"sql": "SELECT pg_advisory_xact_lock_shared(1)"}
         ids = [{"sql": update, "params": {"id": one}} for one in (first, second)]
         call = Executor(database_url)
-        answer = call(statements=[ids[0], meeting, ids[1]], deadline_ms=10_000)
+        answer = call(statements=[ids[0], meeting, ids[1]], deadline_ms=60_000)
         call.close()
         return answer
 
@@ -340,10 +340,10 @@ def test_conflicts_without_end_are_given_up_at_the_deadline(database_url: str, s
             $$ BEGIN PERFORM nextval('tries'); RAISE 'conflict' USING ERRCODE = '{sqlstate}'; END $$""",
     )
     call = Executor(database_url)
-    with within(200):
-        answer = call("SELECT conflict()", deadline_ms=200)
+    with within(2_000):
+        answer = call("SELECT conflict()", deadline_ms=2_000)
     assert failure(answer, "code", "sqlstate", "retryable") == ("statement_failed", sqlstate, True)
-    assert execute(database_url, "SELECT last_value BETWEEN 3 AND 10 FROM tries") == [(True,)]  # ever more slowly
+    assert execute(database_url, "SELECT last_value BETWEEN 3 AND 12 FROM tries") == [(True,)]  # ever more slowly
     call.close()
 
 

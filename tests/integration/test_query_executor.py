@@ -198,7 +198,7 @@ def test_a_connection_that_died_between_invocations_is_replaced_unnoticed(call: 
     call("CREATE TABLE t (n int)")
     pid = value(call("SELECT pg_backend_pid()"))
     # The third argument waits until the backend is gone, so that its goodbye has arrived.
-    assert run_sql(database_url, f"SELECT pg_terminate_backend({pid}, 5000)") == [(True,)]
+    assert run_sql(database_url, f"SELECT pg_terminate_backend({pid}, 60000)") == [(True,)]
     assert call("INSERT INTO t VALUES (1)")["results"][0]["row_count"] == 1
     assert value(call("SELECT pg_backend_pid()")) != pid
 
