@@ -1,8 +1,9 @@
 """A network of its own, whose one DNS server says nothing until it is told to; run under `unshare`.
 
-    unshare --map-root-user --net --mount python -m tests.silent_dns URL
+    unshare --map-root-user --net --mount python -m tests.silent_dns URL [ROUNDS]
 
 Prints a line of JSON for each request to an executor. The database is reached by its unix socket, through a proxy.
+ROUNDS is how often the DNS server falls silent in the end, while a writer has lost its connection.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 from tests.executor import Executor
 from tests.network import proxy_to
@@ -37,6 +39,11 @@ class Dns:
         self._changed = threading.Condition()
         self._answers = False
         threading.Thread(target=self._listen, daemon=True).start()
+
+    def be_silent(self) -> None:
+        with self._changed:
+            self._answers = False
+            self._questions.clear()
 
     def answer(self) -> None:
         """Answer what was asked, and what will be."""
@@ -63,6 +70,18 @@ class Dns:
         head = question[:2] + struct.pack("!HHHHH", 0x8180, 1, int(is_ipv4), 0, 0)
         record = b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, 0, 4) + socket.inet_aton("127.0.0.1") if is_ipv4 else b""
         self._socket.sendto(head + question[12:end] + record, address)
+
+
+def _lost_and_found(dns: Dns, executor: Executor, number: int) -> int:
+    """Whether a write without a connection was refused while the DNS server was silent; later it is done, once."""
+    insert: dict[str, Any] = {"sql": "INSERT INTO silences VALUES (:n)", "params": {"n": number}}
+    dns.be_silent()
+    executor.close()
+    refused = executor(**insert, deadline_ms=1)
+    dns.answer()
+    while "failure" in executor(**insert):
+        pass
+    return int(refused.get("failure", {}).get("code") == "unavailable")
 
 
 def main() -> None:
@@ -92,6 +111,9 @@ def main() -> None:
             tell("silent secret", secret, deadline_ms=1_000)
             dns.answer()
             tell("answered", one)
+            counts = [_lost_and_found(dns, one, number) for number in range(int(sys.argv[2]))]
+            rows = one("SELECT count(*)::int4, count(DISTINCT n)::int4 FROM silences")["results"][0]["rows"]
+            sys.stdout.write(json.dumps({"what": "rounds", "failed": sum(counts), "rows": rows}) + "\n")
             sys.stdout.flush()
             os._exit(0)  # threads are still in their look-ups
 

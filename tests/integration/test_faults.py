@@ -1,12 +1,14 @@
 """Servers, connections and executors that fail under load: what was acknowledged is there, once, and all recover.
 
-`pytest -m soak` runs a hundred faults, the default a dozen of the same kinds. The server of these tests syncs its
-writes (fsync on), and its databases are lost with nothing but the machine's own power.
+`pytest -m soak` runs a hundred faults, the default a dozen of the same kinds. After each the writers reconnect, and
+have to look up the type of an array again. The server of these tests syncs its writes (fsync on), and its databases are
+lost with nothing but the machine's own power.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
 import signal
@@ -32,7 +34,9 @@ from tests.writer import TABLE, WRITE
 
 _PROJECT = Path(__file__).resolve().parents[2]
 _TRUST = "local all all trust\nhost all all 127.0.0.1/32 trust\n"
+_NO_TOKEN = "local all postgres trust\nlocal all all password\n"
 _WRITERS = 4
+_AWS = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_EC2_METADATA_DISABLED": "true"}
 
 
 class CuttingProxy:
@@ -121,7 +125,8 @@ class Writers:
         self._processes = [
             subprocess.Popen(
                 [sys.executable, "-m", "tests.writer", url, str(n)],
-                cwd=_PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                cwd=_PROJECT, env=os.environ | _AWS, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE, text=True,
             )
             for n in range(count)
         ]  # fmt: skip
@@ -138,6 +143,19 @@ class Writers:
 
         with self._told:
             assert self._told.wait_for(all_have, 100), "a writer is stuck"
+
+    def have_failed_since(self, then: float, word: str) -> None:
+        """Wait until each has met a failure with that word in it."""
+
+        def all_have() -> bool:
+            self._all_live()
+            return all(
+                any(word in json.dumps(one["failure"]) for one in requests if one["started"] > then)
+                for requests in self.requests.values()
+            )
+
+        with self._told:
+            assert self._told.wait_for(all_have, 100), f"a writer did not meet {word}"
 
     def end(self) -> None:
         """Let each finish the row it is at."""
@@ -177,16 +195,16 @@ class Writers:
 @pytest.fixture(scope="module")
 def server() -> Iterator[OwnServer]:
     with own_server("fsync = on", "max_connections = 30", "superuser_reserved_connections = 3", hba=_TRUST) as one:
+        execute(one.url, "CREATE ROLE writer LOGIN SUPERUSER PASSWORD 'no token'")
         yield one
 
 
 @contextmanager
 def _writing(server: OwnServer) -> Iterator[tuple[CuttingProxy, Writers]]:
-    execute(server.url, "DROP TABLE IF EXISTS written")
     execute(server.url, TABLE)
     with ExitStack() as stack:
         proxy = stack.enter_context(closing(CuttingProxy(server.url)))
-        writers = Writers(proxy.url, _WRITERS)
+        writers = Writers(make_dsn(proxy.url, user="writer"), _WRITERS)
         stack.callback(writers.kill)
         yield proxy, writers
 
@@ -201,12 +219,48 @@ def _kill_backends(server: OwnServer) -> None:
     assert execute(server.url, ours), "no executor had a connection"
 
 
+def _cannot_be_written(server: OwnServer, writers: Writers) -> None:
+    def is_read_only() -> bool:
+        return execute(server.url, "SHOW default_transaction_read_only") == [("on",)]
+
+    then = time.monotonic()
+    execute(server.url, "ALTER SYSTEM SET default_transaction_read_only = on")
+    server.reload()
+    writers.have_failed_since(then, "25006")
+    execute(server.url, "ALTER SYSTEM RESET default_transaction_read_only")
+    server.reload()
+    eventually(lambda: not is_read_only())
+
+
+def _token_is_refused(server: OwnServer, writers: Writers) -> None:
+    then = time.monotonic()
+    server.write("pg_hba.conf", _NO_TOKEN)
+    server.reload()
+    # Until one is refused the server has not read its file again.
+    eventually(lambda: _is_refused(make_dsn(server.url, user="writer", password="token")))
+    _kill_backends(server)
+    writers.have_failed_since(then, "password authentication failed")
+    server.write("pg_hba.conf", _TRUST)
+    server.reload()
+    eventually(lambda: not _is_refused(make_dsn(server.url, user="writer", password="token")))
+
+
+def _is_refused(url: str) -> bool:
+    try:
+        execute(url, "SELECT 1")
+    except psycopg2.OperationalError:
+        return True
+    return False
+
+
 def _survive(server: OwnServer, faults: int) -> None:
     with _writing(server) as (proxy, writers):
         kinds: dict[str, Callable[[], None]] = {
             "immediate restart": lambda: _restart(server),
             "backend kill": lambda: _kill_backends(server),
             "reply cut after COMMIT": proxy.cut_next_commit,
+            "read-only server": lambda: _cannot_be_written(server, writers),
+            "token refused": lambda: _token_is_refused(server, writers),
         }
         order = [kind for _ in range(-(-faults // len(kinds))) for kind in kinds][:faults]
         random.Random(7).shuffle(order)  # noqa: S311 - any order, the same each time
@@ -245,7 +299,6 @@ def test_a_hundred_faults_under_load_lose_and_double_nothing(server: OwnServer) 
 
 
 def test_a_lost_reply_means_outcome_unknown_and_the_row_is_there(server: OwnServer) -> None:
-    execute(server.url, "DROP TABLE IF EXISTS written")
     execute(server.url, TABLE)
     with closing(CuttingProxy(server.url)) as proxy, closing(Executor(proxy.url)) as call:
         insert = {"sql": WRITE, "params": {"id": "a"}}

@@ -16,6 +16,7 @@ import pytest
 
 from query_executor.failures import StalledError
 from query_executor.waiting import Waiting, addresses
+from tests.conftest import execute
 from tests.executor import failure, value
 
 ROOT = Path(__file__).parents[2]
@@ -25,12 +26,17 @@ _ALONE = ["unshare", "--net", "--mount", *([] if os.geteuid() == 0 else ["--map-
 
 @pytest.fixture(scope="module")
 def told(postgres_url: str) -> dict[str, Any]:
+    return _run(postgres_url, 3)
+
+
+def _run(url: str, rounds: int) -> dict[str, Any]:
     try:
         subprocess.run([*_ALONE, "true"], check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("this machine lets nobody have a network of its own")
-    command = [*_ALONE, sys.executable, "-m", "tests.silent_dns", postgres_url]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=110)
+    execute(url, "DROP TABLE IF EXISTS silences; CREATE TABLE silences (n int)")
+    command = [*_ALONE, sys.executable, "-m", "tests.silent_dns", url, str(rounds)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=1_000)
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     return {line["what"]: line for line in lines}
@@ -62,6 +68,17 @@ def test_the_name_of_secrets_manager_is_looked_up_in_time_too(told: dict[str, An
 
 def test_a_dns_server_that_speaks_again_is_heard(told: dict[str, Any]) -> None:
     assert value(told["answered"]["answer"]) == 7
+
+
+def test_a_write_while_the_dns_server_is_silent_is_not_done_and_later_is(told: dict[str, Any]) -> None:
+    assert (told["rounds"]["failed"], told["rounds"]["rows"]) == (3, [[3, 3]])
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1_000)
+def test_a_hundred_silences_lose_and_double_nothing(postgres_url: str) -> None:
+    rounds = _run(postgres_url, 100)["rounds"]
+    assert (rounds["failed"], rounds["rows"]) == (100, [[100, 100]])
 
 
 def test_a_call_that_outlives_its_caller_is_waited_for_by_the_next() -> None:
