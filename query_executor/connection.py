@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import select
 import time
 
 import psycopg2
-from psycopg2.extensions import POLL_OK, POLL_READ, make_dsn, set_wait_callback
+from psycopg2.extensions import POLL_OK, POLL_READ, make_dsn, parse_dsn, set_wait_callback
 
+from query_executor.casters import BUILT_IN
 from query_executor.credentials import Credentials
-from query_executor.failures import is_refused_credential
+from query_executor.failures import StalledError, is_read_only_server, is_refused_credential
 from query_executor.prepared import Prepared
+from query_executor.results import ResultReader
 from query_executor.settings import CONNECT_MS, CONNECTION_CHECK_MS, IDLE_IN_TRANSACTION_MS, PING_MS, STALL_MS, Settings
-from query_executor.values import CASTERS
+from query_executor.waiting import Waiting, addresses
 
 # What a value's text and the end of a request must not leave to the server or the role. Statements after the connect,
 # not libpq's `options`, which poolers (PgBouncer, RDS Proxy) refuse; what a server does not know is left out.
@@ -34,10 +37,6 @@ _CLEAN = """
 """
 
 
-class StalledError(Exception):
-    """The server did not answer in time, and its connection is closed."""
-
-
 def transaction_ms(statement_ms: int) -> int:
     """The transaction_timeout beside a statement_timeout. It is later, because it costs the connection.
 
@@ -54,6 +53,7 @@ class Connection(psycopg2.extensions.connection):
         self.deadline = deadline
         self.statement_ms = statement_ms  # its session's own statement_timeout
         self.prepared = Prepared()
+        self.reader = ResultReader()  # of this database's types: another may have others by the same numbers
         self.input: select.poll | None = None  # only now may libpq still change its socket
         super().__init__(dsn)
         self.input = _poll(self, select.POLLIN)
@@ -87,7 +87,8 @@ class KeptConnection:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._credentials = Credentials(settings)
+        self._waiting = Waiting()
+        self._credentials = Credentials(settings, self._waiting)
         self._session = _SESSION.format(
             statement_ms=settings.statement_ms,
             transaction_ms=transaction_ms(settings.statement_ms),
@@ -107,7 +108,7 @@ class KeptConnection:
         kept = self._connection
         if kept is None or kept.closed or _has_input(kept) or not self._answers(kept, deadline):
             self.close()
-            kept = self._connection = self._connect(min(deadline, time.monotonic() + CONNECT_MS / 1000))
+            kept = self._connection = self._connect(deadline)
         kept.deadline = deadline
         self._used = time.time()
         return kept
@@ -144,34 +145,49 @@ class KeptConnection:
         return True
 
     def _connect(self, deadline: float) -> Connection:
-        pause_s = 0.0
-        while True:
+        pause_s, give_up = 0.0, math.inf
+        for tried in itertools.count(1):
             try:
                 return self._open(deadline)
             except psycopg2.OperationalError as error:
-                # Rotation: the password is new before the secret says so. Read it again while there is time.
-                again = is_refused_credential(error) and self._credentials.forget()
-                if not again or time.monotonic() + pause_s > deadline:
+                if not is_refused_credential(error) or tried >= self._credentials.most_tries:
+                    raise
+                self._credentials.forget()
+                give_up = min(give_up, deadline, time.monotonic() + CONNECT_MS / 1000)
+                if time.monotonic() + pause_s > give_up:
                     raise
             time.sleep(pause_s)
             pause_s = min(0.5, 2 * pause_s + 0.1)
+        raise AssertionError  # pragma: no cover - count() does not end
 
     def _open(self, deadline: float) -> Connection:
-        dsn = make_dsn(
-            self._credentials.dsn(deadline),
-            application_name=self._settings.name,
-            client_encoding="UTF8",
-            keepalives_idle=10,  # seconds; a peer that is gone is noticed while nothing is sent
-            tcp_user_timeout=CONNECT_MS,  # ... and while something is
-            target_session_attrs="any" if self._settings.read_only else "read-write",
-        )
-        made = functools.partial(Connection, deadline=deadline, statement_ms=self._settings.statement_ms)
-        connection = psycopg2.connect(dsn, connection_factory=made)
+        dsn = self._credentials.dsn(deadline)
+        deadline = min(deadline, time.monotonic() + CONNECT_MS / 1000)
+        parts = addresses(parse_dsn(dsn), self._waiting, deadline)
+        # Of several servers the one that can be written, if there is one; what cannot be written can still be read.
+        several = "," in parts.get("host", parts.get("hostaddr", "")) and not self._settings.read_only
+        try:
+            connection = self._made(parts, "read-write" if several else "any", deadline)
+        except psycopg2.OperationalError as error:
+            if not is_read_only_server(error):
+                raise
+            connection = self._made(parts, "any", deadline)
         connection.autocommit = True  # transactions are written out, to spend no round trip on BEGIN
-        connection.string_types.update(CASTERS)
+        connection.string_types.update(BUILT_IN)
         with connection.cursor() as cursor:
             cursor.execute(self._session)
         return connection
+
+    def _made(self, parts: dict[str, str], attributes: str, deadline: float) -> Connection:
+        ours = {
+            "application_name": self._settings.name,
+            "client_encoding": "UTF8",
+            "keepalives_idle": "10",  # seconds; a peer that is gone is noticed while nothing is sent
+            "tcp_user_timeout": str(CONNECT_MS),  # ... and while something is
+            "target_session_attrs": attributes,
+        }
+        made = functools.partial(Connection, deadline=deadline, statement_ms=self._settings.statement_ms)
+        return psycopg2.connect(make_dsn(**parts | ours), connection_factory=made)
 
 
 def _has_input(connection: Connection) -> bool:

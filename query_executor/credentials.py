@@ -9,7 +9,9 @@ import time
 import psycopg2
 from psycopg2.extensions import make_dsn, parse_dsn
 
+from query_executor.failures import StalledError
 from query_executor.settings import RDS_CA_BUNDLE, Settings, SettingsError
+from query_executor.waiting import Waiting
 
 TYPE_CHECKING = False  # typing's own costs the cold start typing
 if TYPE_CHECKING:
@@ -28,8 +30,9 @@ class SecretUnavailableError(Exception):
 class Credentials:
     """The connection string, its secret read when it is first needed and again when the server refuses it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, waiting: Waiting | None = None) -> None:
         self._settings = settings
+        self._waiting = waiting or Waiting()
         self._dsn: str | None = None
         self._session: Any = None  # boto3's, which is slow to make
 
@@ -42,20 +45,39 @@ class Credentials:
             self._dsn = self._read(deadline)
         return self._dsn
 
-    def forget(self) -> bool:
-        """Have the secret read again; returns whether that can give another one."""
+    @property
+    def most_tries(self) -> float:
+        """How often to connect while the server refuses them, at most.
+
+        Rotation: the password is new before the secret says so, which is read again while there is time. A token that
+        is made anew can be better once, when the first had just ended.
+        """
+        if self._settings.secret_arn is not None:
+            return math.inf
+        return 2 if self._settings.iam_auth else 1
+
+    def forget(self) -> None:
+        """Have the secret read again, or another token made."""
         self._dsn = None
-        return self._settings.secret_arn is not None or self._settings.iam_auth
 
     def _read(self, deadline: float) -> str:
         settings = self._settings
         parts = _parsed(settings)
         if settings.secret_arn is not None:
-            secret = self._secret(settings.secret_arn, deadline)
+            secret = self._secret_in_time(settings.secret_arn, deadline)
             parts |= {"user": secret["username"], "password": secret["password"]}
         elif settings.iam_auth:
             parts["password"] = self._token(parts)
         return str(make_dsn(**(_tls(parts) if settings.in_aws else parts)))
+
+    def _secret_in_time(self, arn: str, deadline: float) -> dict[str, Any]:
+        # Its time-outs begin when the name of Secrets Manager is looked up.
+        self._waiting.start(arn, lambda: self._secret(arn, deadline))
+        try:
+            secret: dict[str, Any] = self._waiting.value(arn, deadline)
+        except StalledError as error:
+            raise SecretUnavailableError(f"DB_SECRET_ARN cannot be read: {error}") from error
+        return secret
 
     def _secret(self, arn: str, deadline: float) -> dict[str, Any]:
         from botocore import exceptions  # noqa: PLC0415 - only this way of signing in pays for it

@@ -9,10 +9,10 @@ from collections.abc import Callable
 import psycopg2
 
 from query_executor import contract, failures
-from query_executor.connection import KeptConnection, StalledError
+from query_executor.connection import Connection, KeptConnection
 from query_executor.contract import Failure, Reply, Request
 from query_executor.credentials import SecretUnavailableError
-from query_executor.results import ResultReader
+from query_executor.failures import StalledError
 from query_executor.settings import REPLY_MARGIN_MS, STALL_MS, Settings
 from query_executor.sql import scan
 from query_executor.transaction import Scanned, Transaction
@@ -26,7 +26,6 @@ class Database:
         self._read_settings = read_settings
         self._settings: Settings | None = None
         self._kept: KeptConnection | None = None
-        self._reader = ResultReader()
         self._scan = functools.lru_cache(maxsize=256)(scan)
 
     def run(self, request: Request, remaining_ms: float | None = None) -> Reply | Failure:
@@ -65,13 +64,16 @@ class Database:
                 return failures.from_connect(error)
             except (StalledError, SecretUnavailableError) as error:
                 return Failure(contract.UNAVAILABLE, f"connecting: {error}", retryable=True)
-            transaction = Transaction(connection, self._reader, request, read_only, deadline)
+            transaction = Transaction(connection, request, read_only, deadline)
             answer = transaction.run(scanned)
             # What ended for its time may have had less than it should, by what a trigger left in the session.
             late = isinstance(answer, Failure) and answer.code == contract.DEADLINE_EXCEEDED
             if late or not transaction.is_plain or transaction.changed_settings:
                 self._kept.clean()
-            if isinstance(answer, Reply) or time.monotonic() + pause_s > deadline:
+            if isinstance(answer, Reply):
+                return answer
+            answer = _with_reason(answer, connection, read_only)
+            if time.monotonic() + pause_s > deadline:
                 return answer
             demoted = answer.sqlstate == failures.READ_ONLY_TRANSACTION and not read_only
             if (demoted or (connection.closed and read_only)) and not reconnected:
@@ -83,3 +85,13 @@ class Database:
                 pause_s *= 2
             else:
                 return answer
+
+
+def _with_reason(failure: Failure, connection: Connection, read_only: bool) -> Failure:
+    """The failure, and why the server cannot be written, as far as it reports that (PostgreSQL 14)."""
+    if failure.sqlstate != failures.READ_ONLY_TRANSACTION or read_only or connection.closed:
+        return failure
+    standby = connection.get_parameter_status("in_hot_standby") == "on"
+    if not standby and connection.get_parameter_status("default_transaction_read_only") != "on":
+        return failure
+    return failures.from_read_only_server(failure, standby=standby)

@@ -7,6 +7,11 @@ import psycopg2
 from query_executor import contract
 from query_executor.contract import Failure
 
+
+class StalledError(Exception):
+    """The server did not answer in time, and its connection is closed."""
+
+
 # SQLSTATEs and classes after which the same request may succeed (PostgreSQL documentation, appendix A):
 # serialisation failure, deadlock, lock not available, insufficient resources, shutdown and start-up, connection.
 _RETRYABLE = ("40001", "40P01", "55P03", "53", "57P", "08")
@@ -30,6 +35,27 @@ _MAX_MESSAGE = 4_000  # characters; PostgreSQL's may repeat a value of any size,
 def is_refused_credential(error: psycopg2.Error) -> bool:
     """Whether a connect failed for its password (28P01) or its token (28000)."""
     return any(words in str(error) for words in _REFUSED)
+
+
+def is_read_only_server(error: psycopg2.Error) -> bool:
+    """Whether a connect failed because no server that was reached can be written."""
+    return "session is read-only" in str(error)
+
+
+def from_read_only_server(failure: Failure, *, standby: bool) -> Failure:
+    """The failure for a write where nothing can be written, with the reason.
+
+    A standby may be promoted, and the name of a primary leads to its follower for a while.
+    """
+    reason = "the server is a standby" if standby else "default_transaction_read_only is on"
+    return Failure(
+        failure.code,
+        f"{failure.message}: {reason}",
+        statement=failure.statement,
+        sqlstate=failure.sqlstate,
+        retryable=standby,
+        retry_after_ms=_RETRY_AFTER_MS if standby else None,
+    )
 
 
 def from_connect(error: psycopg2.Error) -> Failure:

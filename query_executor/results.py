@@ -6,10 +6,24 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 
-from psycopg2.extensions import UNICODEARRAY, cursor
+import psycopg2
+from psycopg2.extensions import cursor
 
 from query_executor import types
+from query_executor.casters import array_caster
 from query_executor.contract import MAX_REPLY_BYTES, Column, Result, Value
+from query_executor.failures import StalledError
+
+# int2vector is of the category of arrays and is none, so an array is what its element's type calls one.
+_TYPES = """
+    SELECT t.oid::int8, t.typname::text, e.typname::text, e.typdelim::text
+    FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem AND e.typarray = t.oid
+    WHERE t.oid = ANY(%s::oid[])
+"""
+
+TYPE_CHECKING = False  # typing's own costs the cold start typing
+if TYPE_CHECKING:
+    from query_executor.casters import Caster
 
 # The most that a reply has around its results.
 _FRAME_BYTES = 1024
@@ -18,41 +32,49 @@ _UNESCAPED = frozenset(f"AWS_Lambda_python3.{minor}" for minor in range(12, 16))
 
 
 class ResultReader:
-    """Reads results, and remembers the names of the types that are not PostgreSQL's own."""
+    """Reads the results of one connection, and remembers the types of its database that are not PostgreSQL's own."""
 
     def __init__(self) -> None:
         self._type_names = dict(types.NAMES)
 
-    def read(self, source: cursor, *, named: bool) -> Result:
-        """The result of the cursor's last statement, its columns `named` or left out."""
+    def read(self, source: cursor, *, named: bool, in_transaction: bool) -> Result:
+        """The result of the cursor's last statement, its columns `named` or left out.
+
+        Raises `psycopg2.Error` and `StalledError` only `in_transaction`, while all can be rolled back. Afterwards a
+        type that cannot be looked up is unknown, and its values are PostgreSQL's text.
+        """
         if source.description is None:
             return Result([], [], max(source.rowcount, 0))
         description, rows = source.description, source.fetchall()
-        unknown = {column.type_code for column in description if column.type_code not in self._type_names}
-        if unknown:
-            arrays = self._look_up(source, sorted(unknown))
-            at = [n for n, column in enumerate(description) if column.type_code in arrays]
-            rows = [tuple(UNICODEARRAY(v, source) if n in at else v for n, v in enumerate(row)) for row in rows]
         names = self._type_names
+        unknown = {column.type_code for column in description if column.type_code not in names}
+        if unknown:
+            found = self._looked_up(source, sorted(unknown), in_transaction)
+            names = names | dict.fromkeys(unknown - names.keys(), "unknown")
+            if found:
+                casters = [found.get(column.type_code) for column in description]
+                rows = [
+                    tuple(
+                        value if cast is None else cast(value, source) for value, cast in zip(row, casters, strict=True)
+                    )
+                    for row in rows
+                ]
         columns = [Column(column.name, names[column.type_code]) for column in description] if named else []
         return Result(columns, rows, len(rows))
 
-    def _look_up(self, source: cursor, oids: Sequence[int]) -> set[int]:
-        # Enums, composite types and what extensions bring: asked for once, then known.
-        source.execute(
-            """SELECT t.oid::int8, coalesce(e.typname || '[]', t.typname)::text, e.oid IS NOT NULL
-               FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_type e
-                 ON e.oid = t.typelem AND t.typcategory = 'A'
-               WHERE t.oid = ANY(%s::oid[])""",
-            (list(oids),),
-        )
-        arrays = set()
-        for oid, name, is_array in source.fetchall():
-            self._type_names[oid] = name
-            if is_array:
-                arrays.add(oid)
-                source.connection.string_types[oid] = UNICODEARRAY
-        return arrays
+    def _looked_up(self, source: cursor, oids: Sequence[int], in_transaction: bool) -> dict[int, Caster]:
+        # Enums, composite types and what extensions bring: asked for once, then known. Returns what reads the arrays.
+        casters: dict[int, Caster] = {}
+        try:
+            source.execute(_TYPES, (list(oids),))
+            for oid, name, element, delimiter in source.fetchall():
+                self._type_names[oid] = name if element is None else f"{element}[]"
+                if element is not None:
+                    casters[oid] = source.connection.string_types[oid] = array_caster(oid, delimiter)
+        except (psycopg2.Error, StalledError):
+            if in_transaction:
+                raise
+        return casters
 
 
 def cut(result: Result, max_rows: int | None) -> Result:

@@ -11,7 +11,7 @@ import psycopg2
 from psycopg2.extensions import cursor
 
 from query_executor import contract, failures
-from query_executor.connection import Connection, StalledError, transaction_ms
+from query_executor.connection import Connection, transaction_ms
 from query_executor.contract import (
     MAX_REPLY_BYTES,
     Failure,
@@ -22,7 +22,8 @@ from query_executor.contract import (
     Result,
     Statement,
 )
-from query_executor.results import ReplySize, ResultReader, cut
+from query_executor.failures import StalledError
+from query_executor.results import ReplySize, cut
 from query_executor.sql import ScannedStatement
 from query_executor.values import MissingRowError, bind
 
@@ -51,11 +52,8 @@ class _GivenUpError(Exception):
 class Transaction:
     """Runs once. `deadline` is a time.monotonic()."""
 
-    def __init__(
-        self, connection: Connection, reader: ResultReader, request: Request, read_only: bool, deadline: float
-    ) -> None:
+    def __init__(self, connection: Connection, request: Request, read_only: bool, deadline: float) -> None:
         self._connection = connection
-        self._reader = reader
         self._max_rows = request.max_rows
         self._answers_names = request.columns
         # A later statement may take a param from a column that an earlier one's result has.
@@ -129,9 +127,12 @@ class Transaction:
             return self._fetched(source, statement, one)
         else:
             self._send(source, statement.text, self._bound(one.params))
-            result = self._reader.read(source, named=self._reads_names)
+            result = self._read(source)
         self._size.add(result.columns, cut(result, self._max_rows).rows)
         return result
+
+    def _read(self, source: cursor) -> Result:
+        return self._connection.reader.read(source, named=self._reads_names, in_transaction=self._open)
 
     def _repeated(self, source: cursor, statement: ScannedStatement, one: Statement) -> Result | None:
         """The result by a prepared statement; None when the statement is to be sent as it is."""
@@ -150,7 +151,7 @@ class Transaction:
                 raise
             self._begun = False
             return None
-        return self._reader.read(source, named=self._reads_names)
+        return self._read(source)
 
     def _fetched(self, source: cursor, statement: ScannedStatement, one: Statement) -> Result:
         # A cursor bounds what is in memory at a time, whatever the query finds.
@@ -160,14 +161,14 @@ class Transaction:
         declare = f"DECLARE {name} NO SCROLL CURSOR FOR {statement.text}\n; FETCH {chunk} FROM {name}"
         before = self._size.bytes
         self._send(source, declare, self._bound(one.params))
-        result = self._reader.read(source, named=self._reads_names)
+        result = self._read(source)
         rows, new = list(result.rows), result.rows
         self._size.add(result.columns, cut(result, self._max_rows).rows)
         while len(new) == chunk and len(rows) < wanted and self._size.fits:
             used, left = max(1, self._size.bytes - before), MAX_REPLY_BYTES - self._size.bytes
             chunk = int(min(wanted - len(rows), max(1, min(10 * len(rows), len(rows) * left // used))))
             self._send(source, f"FETCH {chunk} FROM {name}")
-            new = self._reader.read(source, named=self._reads_names).rows
+            new = self._read(source).rows
             self._size.add([], new if len(rows) + len(new) <= most else new[: max(0, int(most) - len(rows))])
             rows += new
         return Result(result.columns, rows, len(rows))

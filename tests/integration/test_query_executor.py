@@ -149,6 +149,20 @@ def test_a_failure_says_what_postgresql_said(call: Call, sql: str, expected: dic
     assert failure["message"]
 
 
+@pytest.mark.parametrize(
+    ("sqlstate", "retryable"),
+    [
+        ("53100", True), ("53200", True), ("53300", True), ("53400", True), ("53000", True),  # disk, memory, room
+        ("40001", True), ("40P01", True), ("55P03", True), ("57P01", True), ("57P03", True), ("08006", True),
+        ("40002", False), ("40003", False), ("55000", False), ("54000", False), ("58030", False), ("52000", False),
+        ("23505", False), ("25006", False), ("22P02", False), ("XX000", False), ("P0001", False),
+    ],
+)  # fmt: skip
+def test_what_may_pass_can_be_tried_again(call: Call, sqlstate: str, retryable: bool) -> None:
+    failure = call(f"DO $$ BEGIN RAISE 'x' USING ERRCODE = '{sqlstate}'; END $$", deadline_ms=300)["failure"]
+    assert (failure["code"], failure["sqlstate"], failure["retryable"]) == ("statement_failed", sqlstate, retryable)
+
+
 def test_a_message_that_repeats_a_large_value_is_cut(call: Call) -> None:
     failure = call("SELECT :v::int", {"v": "x" * 1_000_000})["failure"]
     assert failure["sqlstate"] == "22P02"
@@ -184,7 +198,7 @@ def test_a_connection_that_died_between_invocations_is_replaced_unnoticed(call: 
     call("CREATE TABLE t (n int)")
     pid = value(call("SELECT pg_backend_pid()"))
     # The third argument waits until the backend is gone, so that its goodbye has arrived.
-    assert run_sql(database_url, f"SELECT pg_terminate_backend({pid}, 5000)") == [(True,)]
+    assert run_sql(database_url, f"SELECT pg_terminate_backend({pid}, 60000)") == [(True,)]
     assert call("INSERT INTO t VALUES (1)")["results"][0]["row_count"] == 1
     assert value(call("SELECT pg_backend_pid()")) != pid
 

@@ -19,7 +19,7 @@ import psycopg2
 import pytest
 
 PROJECT = Path(__file__).parents[2]
-DEADLINE_S = 60
+DEADLINE_S = 100
 
 
 @pytest.fixture

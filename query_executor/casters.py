@@ -1,0 +1,86 @@
+"""How PostgreSQL's text of a column becomes the contract's value. What cannot be read stays that text."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+
+import psycopg2
+from psycopg2.extensions import BOOLEAN, INTEGER, UNICODE, UNICODEARRAY, new_array_type, new_type, string_types
+
+from query_executor import types
+from query_executor.contract import Value
+
+TYPE_CHECKING = False  # typing's own costs the cold start typing
+if TYPE_CHECKING:
+    from typing import Any
+
+    Caster = Callable[[Any, Any], Any]
+
+
+def array_caster(oid: int, delimiter: str, items: Caster = UNICODEARRAY) -> Caster:
+    """What psycopg2 is told to read the arrays of a type by, as lists. `items` does so where there is a comma."""
+    read = items if delimiter == "," else _reader(delimiter)
+
+    def cast(text: Any, cursor: Any) -> Any:
+        if text is None:
+            return None
+        try:
+            # [0:1]={1,2}: the numbers of the first and the last element have no place in a list.
+            return read(text[text.index("=") + 1 :] if text[0] == "[" else text, cursor)
+        except (psycopg2.Error, ValueError, IndexError):
+            return text
+
+    return new_type((oid,), "ARRAY", cast)
+
+
+def _reader(delimiter: str) -> Caster:
+    between = re.escape(delimiter)
+    token = re.compile(rf'"((?:[^"\\]|\\.)*)"|([{{}}])|([^{{}}"{between}]+)', re.DOTALL)
+
+    def read(text: Any, _cursor: Any) -> Any:
+        open_lists: list[list[Value]] = [[]]
+        for match in token.finditer(text):
+            quoted, brace, bare = match.groups()
+            if brace == "{":
+                open_lists.append([])
+            elif brace == "}":
+                whole = open_lists.pop()
+                open_lists[-1].append(whole)
+            elif quoted is not None:
+                open_lists[-1].append(_ESCAPED.sub(r"\1", quoted))
+            else:
+                open_lists[-1].append(None if bare == "NULL" else bare)
+        return open_lists[0][0]
+
+    return read
+
+
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+
+
+def _float(text: Any, _cursor: Any) -> Any:
+    # JSON has no NaN and no Infinity: they stay PostgreSQL's text.
+    if text is None or not math.isfinite(value := float(text)):
+        return text
+    return value
+
+
+def _built_in() -> dict[int, Caster]:
+    finite = new_type(tuple(oid for oid, _ in types.FLOATS.values()), "FLOAT", _float)
+    # psycopg2's own make Python's dates and decimals of some.
+    casters: dict[int, Caster] = dict.fromkeys(string_types, UNICODE)
+    for scalar, group in ((INTEGER, types.NUMBERS), (finite, types.FLOATS), (BOOLEAN, types.BOOLEANS)):
+        items = new_array_type((), "ITEMS", scalar)
+        for oid, array in group.values():
+            casters |= {oid: scalar, array: array_caster(array, ",", items)}
+    for name, (oid, array) in types.TEXTS.items():
+        casters[oid] = UNICODE
+        if array:
+            casters[array] = array_caster(array, types.DELIMITERS.get(f"{name}[]", ","))
+    return casters
+
+
+# By the type's oid.
+BUILT_IN = _built_in()
