@@ -41,7 +41,7 @@ _LIMITS: Mapping[tuple[type, str], Schema] = {
     (contract.Request, "statements"): {"minItems": 1},
     (contract.Request, "deadline_ms"): {"minimum": 1},
     (contract.Request, "max_rows"): {"minimum": 1},
-    (contract.Statement, "sql"): _NO_NUL,
+    (contract.Statement, "sql"): {**_NO_NUL, "maxLength": contract.MAX_SQL_CHARACTERS},
     (contract.Statement, "batch"): {"minItems": 1},
     (contract.Statement, "expect_rows"): {"minimum": 0},
     (contract.Typed, "type"): {"enum": sorted(CASTS)},

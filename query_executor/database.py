@@ -13,10 +13,12 @@ from query_executor.connection import Connection, KeptConnection
 from query_executor.contract import Failure, Reply, Request
 from query_executor.credentials import SecretUnavailableError
 from query_executor.failures import StalledError
-from query_executor.settings import REPLY_MARGIN_MS, STALL_MS, Settings
-from query_executor.sql import scan
+from query_executor.settings import REPLY_MARGIN_MS, STALL_MS, STATEMENT_MS, Settings
+from query_executor.sql import ScannedStatement, ScanTimeoutError, scan
 from query_executor.transaction import Scanned, Transaction
 from query_executor.values import check
+
+_KEPT, _LONGEST_KEPT = 256, 10_000  # texts that were scanned, and characters of one: together at most some 20 MB
 
 
 class Database:
@@ -26,7 +28,7 @@ class Database:
         self._read_settings = read_settings
         self._settings: Settings | None = None
         self._kept: KeptConnection | None = None
-        self._scan = functools.lru_cache(maxsize=256)(scan)
+        self._scan = functools.lru_cache(_KEPT)(scan)
 
     def run(self, request: Request, remaining_ms: float | None = None) -> Reply | Failure:
         """Runs the request as one transaction.
@@ -34,20 +36,29 @@ class Database:
         `remaining_ms` is the time this function has left. Raises `InvalidRequestError` before anything is sent, and
         `SettingsError`.
         """
-        scanned = [(self._scan(one.sql), one) for one in request.statements]
+        started = time.monotonic()
+        limit_ms = min(request.deadline_ms or STATEMENT_MS, STATEMENT_MS if remaining_ms is None else remaining_ms)
+        try:
+            scanned = [(self._scanned(one.sql, started + limit_ms / 1000), one) for one in request.statements]
+        except ScanTimeoutError:
+            return Failure(contract.DEADLINE_EXCEEDED, "the time was over before the sql was read to its end")
         for number, (statement, one) in enumerate(scanned):
             for params in (one.params,) if one.batch is None else one.batch:
                 check(params, statement.names, number)
         if self._kept is None or self._settings is None:
             self._settings = self._read_settings()
             self._kept = KeptConnection(self._settings)
+        read_only = self._settings.read_only or request.read_only
         limit_ms = self._settings.statement_ms
         if request.deadline_ms is not None:
             limit_ms = min(limit_ms, request.deadline_ms)
         if remaining_ms is not None:
             limit_ms = min(limit_ms, int(remaining_ms) - REPLY_MARGIN_MS)
-        deadline = time.monotonic() + max(0, limit_ms) / 1000
-        return self._tried(request, scanned, self._settings.read_only or request.read_only, deadline)
+        return self._tried(request, scanned, read_only, started + max(0, limit_ms) / 1000)
+
+    def _scanned(self, sql: str, deadline: float) -> ScannedStatement:
+        # A long text is hardly one that comes again, and all that are kept take memory.
+        return self._scan(sql) if len(sql) <= _LONGEST_KEPT else scan(sql, deadline)
 
     def close(self) -> None:
         """Closes the connection, if there is one; the next request makes a new one."""

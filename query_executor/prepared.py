@@ -1,9 +1,13 @@
 """Statements that come again: PostgreSQL reads and plans each once a connection, and from then on only runs it.
 
-For a statement of the API that is most of the database's work. A statement is prepared the second time its text comes,
-each string in it becoming a parameter of its own, whose type PostgreSQL finds as it does for a literal in that place;
-numbers stay in the text, for the sake of the plan. Where PostgreSQL refuses to, or a pooler has handed us another
-session, it is sent as it is.
+For a statement of the API that is most of the database's work. A plain statement is prepared the second time its text
+comes, each string param a parameter, and prepared anew when one of its tables has changed. It is sent as it is where a
+string could mean something else as a parameter: it has a quoted string or a $ of its own, a param in GROUP BY, ORDER BY
+or DISTINCT, or a parameter of the type interval.
+
+Numbers stay in the text, for the sake of the plan. A parameter takes its type as a literal does, from where it stands,
+but keeps it when a column gets another type. So a guard runs before the statement: it selects no row of its tables, and
+fails when their columns are no longer those that it was prepared with.
 """
 
 from __future__ import annotations
@@ -18,26 +22,68 @@ from query_executor.values import Literal
 
 _MOST = 50  # statements a connection keeps; each takes some 0.1 MB of the server's memory
 _LONGEST = 10_000  # characters; a longer text is hardly one that comes again, and all of them are kept here
-_PLACE = re.compile(r"%\((\w+)\)s|%%")
-# Syntax or a type that cannot be found (42), a name that this session does not know (26), a result whose columns are
-# no longer the prepared ones (0A). Nothing has been done then.
-_REFUSALS = ("42", "26", "0A")
+_PLACE = re.compile(r"%\(([^)]+)\)s|%%")
+
+# Nothing has been done after any of these (PostgreSQL documentation, appendix A).
+_CHANGED = "0A000"  # the result's or the guard's columns are no longer the prepared ones
+_LOST = "26000"  # this session does not know the name: a pooler's other session, or a trigger's DEALLOCATE
+# Syntax or a type that cannot be found (42), too many columns (54), a type that is gone (XX).
+_REFUSALS = ("0A", "26", "42", "54", "XX")
+# A value that does not fit. As a literal it fails even where no row would need it; as a parameter in one plan for all
+# values it does not. Of a domain it is the other way round. The answer is then that of the way that succeeds.
+_UNFIT = ("22", "23502", "23514")
 
 # A statement with all that makes it another one: its text, the most rows, and what is written in each place.
 _Shape = tuple[str | int | None, ...]
 # By itself PostgreSQL may make one plan for all values. For a page of a common value that is an index with the order,
 # in which a page of a rare one would read every row.
 _PLANNED_BY_VALUE = "SET LOCAL plan_cache_mode = force_custom_plan; "
+_PLANNED_ONCE = "SET LOCAL plan_cache_mode = force_generic_plan; "
+# Makes the guard of the statement {0}: of the tables that this transaction has locked to read it. A table that only a
+# view reads may be closed to us, and does not matter: its columns are not the view's.
+_GUARD = """
+    ; DO $guard$ BEGIN
+      IF (SELECT 'interval'::regtype = ANY (parameter_types) FROM pg_prepared_statements WHERE name = '{0}') THEN
+        RAISE indeterminate_datatype;  -- 'interval minute' reads a literal otherwise than a parameter
+      END IF;
+      EXECUTE (
+        WITH used AS (
+          SELECT c.oid, c.relkind, format('%I.%I', n.nspname, c.relname) AS name
+          FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace
+          WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND c.oid >= 16384
+            AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+        )
+        SELECT 'PREPARE {0}_guard AS SELECT'
+               || coalesce(' * FROM ' || string_agg(DISTINCT name, ', ') || ' WHERE false', '')
+        FROM used WHERE has_table_privilege(oid, 'SELECT') OR NOT EXISTS (
+          SELECT FROM used AS view JOIN pg_rewrite w ON w.ev_class = view.oid JOIN pg_depend d ON d.objid = w.oid
+          WHERE view.relkind = 'v' AND d.refobjid = used.oid AND view.oid <> used.oid)
+      );
+    END $guard$"""
+
+
+# How the statement was sent last, and whether another way is left.
+_AS_IT_IS, _PREPARED, _NEWLY_PREPARED, _PLANNED, _PLANNED_AFTER_AS_IT_IS, _LAST = range(6)
+
+
+class Retry:
+    """Another way to send a statement that failed: the commands, or None to send it as it is."""
+
+    __slots__ = ("message",)
+
+    def __init__(self, message: str | None) -> None:
+        self.message = message
 
 
 class Prepared:
     """What one connection has prepared."""
 
     def __init__(self) -> None:
-        self._names: dict[_Shape, str] = {}  # the oldest first
+        self._ready: dict[_Shape, tuple[str, str]] = {}  # what executes it, and what drops it; the oldest first
         self._seen: set[_Shape] = set()
         self._refused: set[_Shape] = set()
-        self._last: _Shape = ()
+        self._way = _LAST
+        self._last: tuple[ScannedStatement, Mapping[str, object], int | None, _Shape, str]
 
     def message(self, statement: ScannedStatement, params: Mapping[str, object], most: int | None) -> str | None:
         """The commands that run the statement prepared, for at most so many rows; None when it is to be sent as it is.
@@ -53,27 +99,70 @@ class Prepared:
                 written.append(value.cast)
             else:
                 written.append(str(adapt(value).getquoted().decode()))
-        self._last = shape = (statement.text, most, *written)
+        shape = (statement.text, most, *written)
         values = f"({', '.join(arguments)})" if arguments else ""
-        plan = _PLANNED_BY_VALUE if arguments and statement.is_page_of_value else ""
-        if (prepared := self._names.get(shape)) is not None:
-            return f"{plan}EXECUTE {prepared}{values}"
-        if len(statement.text) > _LONGEST or shape in self._refused or not _came_before(shape, self._seen):
+        self._last = (statement, params, most, shape, values)
+        if (ready := self._ready.get(shape)) is not None:
+            self._way = _PREPARED
+            plan = _PLANNED_BY_VALUE if values and statement.is_page_of_value else ""
+            return f"{plan}{ready[0]}{values}"
+        if len(statement.text) > _LONGEST or shape in self._refused:
+            self._way = _LAST
             return None
+        if not _came_before(shape, self._seen):
+            self._way = _AS_IT_IS
+            return None
+        self._way = _NEWLY_PREPARED
+        return self._prepare(_PLANNED_BY_VALUE if values and statement.is_page_of_value else "")
+
+    def another(self, sqlstate: str | None) -> Retry | None:
+        """Another way to send the last statement, which failed and did nothing; None when this is its failure."""
+        way, (_, _, _, shape, values) = self._way, self._last
+        if not is_refusal(sqlstate) or way in {_LAST, _PLANNED_AFTER_AS_IT_IS}:
+            return None
+        if is_unfit(sqlstate):
+            if not values:
+                return None
+            if way != _PLANNED:
+                self._way = _PLANNED_AFTER_AS_IT_IS if way == _AS_IT_IS else _PLANNED
+                ready = self._ready.get(shape)
+                return Retry(self._prepare(_PLANNED_ONCE) if ready is None else f"{_PLANNED_ONCE}{ready[0]}{values}")
+        elif way == _AS_IT_IS:
+            return None
+        else:
+            _, drop = self._ready.pop(shape, ("", ""))
+            if way == _PREPARED and sqlstate in {_CHANGED, _LOST}:
+                self._way = _NEWLY_PREPARED
+                plan = _PLANNED_BY_VALUE if values and self._last[0].is_page_of_value else ""
+                return Retry((drop if sqlstate == _CHANGED else "") + self._prepare(plan))
+            _came_before(shape, self._refused)
+        self._way = _LAST
+        return Retry(None)
+
+    def _prepare(self, plan: str) -> str:
+        """Prepares the last statement, and runs it."""
+        statement, params, most, shape, values = self._last
         text = _with_places(statement.text, params) if params else statement.text
-        self._names[shape] = name = _name(text, most)
-        dropped = f"DEALLOCATE {self._names.pop(next(iter(self._names)))}; " if len(self._names) > _MOST else ""
+        name = _name(text, most)
+        guard, drop, execute = "", f"DEALLOCATE {name}; ", f"EXECUTE {name}"
+        if values:
+            guard, drop = _GUARD.format(name), f"{drop}DEALLOCATE {name}_guard; "
+            execute = f"EXECUTE {name}_guard; {execute}"
+        self._ready[shape] = (execute, drop)
+        dropped = self._ready.pop(next(iter(self._ready)))[1] if len(self._ready) > _MOST else ""
         # By itself first: within parentheses a text could be complete that is not.
         bound = f"{text}\n; DEALLOCATE {name}; PREPARE {name} AS SELECT * FROM ({text}\n) AS result LIMIT {most}"  # noqa: S608
-        return f"{dropped}PREPARE {name} AS {text if most is None else bound}\n; {plan}EXECUTE {name}{values}"
+        return f"{dropped}PREPARE {name} AS {text if most is None else bound}\n{guard}; {plan}{execute}{values}"
 
-    def refuse(self, sqlstate: str | None) -> bool:
-        """Whether the last message failed for being a prepared one; it is never one again on this connection."""
-        if sqlstate is None or not sqlstate.startswith(_REFUSALS):
-            return False
-        self._names.pop(self._last, None)
-        _came_before(self._last, self._refused)
-        return True
+
+def is_unfit(sqlstate: str | None) -> bool:
+    """Whether a statement failed for a value that did not fit, which one way may see and another not."""
+    return sqlstate is not None and sqlstate.startswith(_UNFIT)
+
+
+def is_refusal(sqlstate: str | None) -> bool:
+    """Whether a statement may have failed for the way in which it was sent."""
+    return sqlstate is not None and sqlstate.startswith(_REFUSALS + _UNFIT)
 
 
 def _with_places(text: str, params: Mapping[str, object]) -> str:
@@ -87,7 +176,7 @@ def _with_places(text: str, params: Mapping[str, object]) -> str:
         if not isinstance(value, Literal):
             return str(adapt(value).getquoted().decode())
         number += 1
-        return f"${number}{value.cast}"
+        return value.written(f"${number}")
 
     return _PLACE.sub(place, text)
 

@@ -8,7 +8,8 @@ connection of the executor sets.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 
 from query_executor.contract import InvalidRequestError
 
@@ -26,7 +27,7 @@ _TOKEN = re.compile(
   | (?P<quoted>  "(?:[^"]|"")*+" )
   | (?P<dollar>  \$(?P<tag>(?:{_FIRST}{_NEXT}*)?)\$ (?:.*?) \$(?P=tag)\$ )
   | (?P<cast>    :: )
-  | :(?P<param>  [A-Za-z_]\w* )
+  | :(?P<param>  {_FIRST}{_NEXT}*+ )
   | (?P<end>     ; )
   | (?P<open>    [eE]?' | " | \$(?:{_FIRST}{_NEXT}*)?\$ )   # a quote that never closes
   | (?P<word>    {_FIRST}[^\x00-\#%-/:-@\[-^`{{-\x7f]* )
@@ -45,12 +46,24 @@ _REFUSED = {
     ),
     "an invocation has no stream for its data": "COPY",
 }
+# Settings and passwords of sessions to come, the executor's own among them.
+_OF_LATER_SESSIONS = frozenset({"DATABASE", "GROUP", "ROLE", "SYSTEM", "USER"})
 _TEMPORARY = re.compile(r'(?i:"?pg_temp|temp(?:orary)?$)')
 # SET LOCAL transaction_read_only = off, SET LOCAL TRANSACTION READ WRITE
 _LEAVES_READ_ONLY = frozenset({"TRANSACTION_READ_ONLY", '"TRANSACTION_READ_ONLY"', "WRITE"})
 _QUERIES = frozenset("SELECT TABLE VALUES WITH".split())
 _CHANGES = frozenset("DELETE INSERT INTO MERGE UPDATE".split())
 _MATCHES = frozenset("ANY IN LIKE".split())
+_ENDS_LIST = frozenset(
+    "CONFLICT EXCEPT FETCH FOR FROM HAVING INTERSECT LIMIT OFFSET RETURNING UNION WHERE WINDOW".split()
+)
+# A READ ONLY transaction lets a LOCK pass, and before PostgreSQL 16 what changes large objects.
+_LARGE_OBJECTS = frozenset(
+    """
+    lo_creat lo_create lo_export lo_from_bytea lo_import lo_open lo_put lo_truncate lo_truncate64 lo_unlink lowrite
+    """.split()
+)
+_TOKENS_BETWEEN_LOOKS = 2_000  # at the clock
 # A statement that begins with a query or a change and calls nothing but these leaves nothing in the session behind.
 _PLAIN_CALLS = frozenset(
     """
@@ -59,7 +72,7 @@ _PLAIN_CALLS = frozenset(
     using values when where within
     bpchar char character decimal interval numeric time timestamp timestamptz varchar varying
     abs age array_agg array_length array_position array_remove array_to_string avg bool_and bool_or btrim cardinality
-    ceil ceiling char_length coalesce concat concat_ws convert_from convert_to count date_bin date_part date_trunc
+    ceil ceiling char_length chr coalesce concat concat_ws convert_from convert_to count date_bin date_part date_trunc
     decode dense_rank encode every exp extract first_value floor format gen_random_uuid generate_series greatest
     hashtext json_agg json_array_elements json_array_elements_text json_array_length json_build_array
     json_build_object json_each json_each_text json_object_agg json_object_keys json_populate_recordset json_typeof
@@ -82,9 +95,14 @@ class ScannedStatement:
     table), as far as its text tells; what a trigger or a view does it cannot tell. `returns_rows`: it is a change that
     does. `is_setting`: it sets something for the transaction, some of which has to be set before anything else is done.
     `is_page_of_value`: it reads some of the rows that have a param's value, which may be most of a table's or few.
+    `is_preparable`: it is plain, and a string param means the same as a literal and as a parameter (prepared.py).
+    `locks` and `changes_large_objects`: what a READ ONLY transaction may let pass.
     """
 
-    __slots__ = ("is_page_of_value", "is_plain", "is_query", "is_setting", "names", "places", "returns_rows", "text")
+    __slots__ = (
+        "changes_large_objects", "is_page_of_value", "is_plain", "is_preparable", "is_query", "is_setting", "locks",
+        "names", "places", "returns_rows", "text",
+    )  # fmt: skip
 
     def __init__(self, text: str, places: Sequence[str], words: _Words) -> None:
         self.text = text
@@ -99,48 +117,74 @@ class ScannedStatement:
             and words.calls <= _PLAIN_CALLS
             and not (words.temporary or words.escaped)
         )
+        self.is_preparable = self.is_plain and not (words.has_literal or words.sorts_by_param)
+        self.locks = words.first == "LOCK"
+        self.changes_large_objects = any(name.strip('."') in _LARGE_OBJECTS for name in words.calls)
 
 
-def scan(sql: str) -> ScannedStatement:
-    """The one statement in `sql`. Raises `InvalidRequestError` when there is none, more than one, or a refused one."""
+class ScanTimeoutError(Exception):
+    """The deadline came before the end of the text."""
+
+
+def scan(sql: str, deadline: float | None = None) -> ScannedStatement:
+    """The one statement in `sql`. Raises `InvalidRequestError` when there is none, more than one, or a refused one.
+
+    `deadline` is a time.monotonic(), after which it raises `ScanTimeoutError`.
+    """
     parts: list[str] = []
     places: list[str] = []
+    names: dict[str, str] = {}  # each name once in memory, however often the text has it
     words = _Words()
     before = ""  # the token before, spaces and comments aside: a sign itself, of others the kind
     ended, empty = False, True
-    position = 0
-    while position < len(sql):
-        token = _TOKEN.match(sql, position)
-        assert token is not None  # noqa: S101 - <other> matches every character
-        kind, text, position = token.lastgroup, token.group(), token.end()
-        if kind == "comment":
-            end = _comment_end(sql, position)
-            text, position = sql[token.start() : end], end
-        elif kind == "open":
-            raise InvalidRequestError(f"sql has a quote {text} that is not closed")
-        elif kind == "end":
-            ended, text = True, " "
-        elif kind != "space":
+    for kind, text, token in _tokens(sql, deadline):
+        if kind == "end" and not words.in_rule:
+            ended = True
+            parts.append(" ")
+        elif kind in {"space", "comment"}:
+            parts.append(text.replace("%", "%%"))
+            continue
+        else:
             if ended and not empty:
                 raise InvalidRequestError("sql has more than one statement: send each as one of `statements`")
             ended, empty = False, False
             words.add(text, is_name=kind in {"word", "quoted"})
-        if kind == "param":
-            if before in {"string", "escape"}:
-                # On the next line it would continue that string, and in an E'' string its backslashes be escapes.
-                raise InvalidRequestError(f"sql has the param {text} right after a string")
-            places.append(token["param"])
-            words.equals |= before == "="
-            parts.append(_apart(token["param"], sql[token.start() - 1 : token.start()], sql[position : position + 1]))
-        else:
-            parts.append(text.replace("%", "%%"))
-        if kind not in {"space", "comment"}:
-            before = text if kind == "other" else kind or ""
+            words.has_literal |= kind in {"string", "escape", "dollar"} or text == "$"
+            if kind == "param":
+                if before in {"string", "escape"}:
+                    # On the next line it would continue that string, and in an E'' string its backslashes be escapes.
+                    raise InvalidRequestError(f"sql has the param {text} right after a string")
+                name = names.setdefault(token["param"], token["param"])
+                places.append(name)
+                words.equals |= before == "="
+                words.sorts_by_param |= words.in_list
+                parts.append(_apart(name, sql[token.start() - 1 : token.start()], sql[token.end() : token.end() + 1]))
+            else:
+                parts.append(text.replace("%", "%%"))
+        before = text if kind == "other" else kind
     if empty:
         raise InvalidRequestError("sql has no statement")
     words.refuse()
     text = "".join(parts)
     return ScannedStatement(text if places else text.replace("%%", "%"), places, words)
+
+
+def _tokens(sql: str, deadline: float | None) -> Iterator[tuple[str, str, re.Match[str]]]:
+    """Each token's kind, its text, and where it was found. Raises as `scan` does."""
+    position = number = 0
+    while position < len(sql):
+        number += 1
+        if deadline is not None and number % _TOKENS_BETWEEN_LOOKS == 0 and time.monotonic() > deadline:
+            raise ScanTimeoutError
+        token = _TOKEN.match(sql, position)
+        assert token is not None  # noqa: S101 - <other> matches every character
+        kind, text, position = token.lastgroup or "", token.group(), token.end()
+        if kind == "open":
+            raise InvalidRequestError(f"sql has a quote {text} that is not closed")
+        if kind == "comment":
+            position = _comment_end(sql, position)
+            text = sql[token.start() : position]
+        yield kind, text, token
 
 
 class _Words:
@@ -153,9 +197,24 @@ class _Words:
         self.equals = False  # it compares something for being equal with a param
         self.temporary = False  # it names what is temporary
         self.escaped = False  # it has a name in Unicode escapes, which may be any
+        self.has_literal = False  # it has a string, or a $1 of its own
+        self.sorts_by_param = False  # it has a param in a list of GROUP BY, ORDER BY or DISTINCT
         self._name = ""  # what a parenthesis would call
         self._last = ""
+        self._selects = False  # what was just read is a value, and .name after it calls a function
         self._into = 0  # 1: a part of the name after INTO is next, 2: it was just read; columns follow, no call
+        self._depth = 0  # how many parentheses are open
+        self._lists: list[int] = []  # the depths of the lists that things are grouped or ordered by
+
+    @property
+    def in_list(self) -> bool:
+        """Whether what comes is in a list of GROUP BY, ORDER BY or DISTINCT."""
+        return bool(self._lists)
+
+    @property
+    def in_rule(self) -> bool:
+        """Whether a semicolon stands between the commands of a rule: nothing else has one in parentheses."""
+        return self._depth > 0 and self.first == "CREATE" and "RULE" in self.all
 
     def add(self, text: str, *, is_name: bool) -> None:
         last, self._last = self._last, text
@@ -169,10 +228,30 @@ class _Words:
             self._into, self._name = (2, "") if self._into == 1 else (int(upper == "INTO"), text.lower())
             if last == "." and self._name:
                 self._name = "." + self._name  # in a schema, so it may be anybody's
+                if self._selects:  # (5).f is f(5)
+                    self.calls.add(self._name)
+            self._selects = False
+            self._enter_or_leave_list(upper, last)
             return
-        if text == "(" and self._name:
-            self.calls.add(self._name)
+        if text == "(":
+            self._depth += 1
+            if self._name:
+                self.calls.add(self._name)
+        elif ")" in text:
+            self._depth -= text.count(")")
+            while self._lists and self._depth < self._lists[-1]:
+                self._lists.pop()
+        if text != ".":
+            self._selects = text[-1] in ")]" or text[0] == ":"
         self._into, self._name = int(text == "." and self._into == 2), ""
+
+    def _enter_or_leave_list(self, word: str, last: str) -> None:
+        is_here = bool(self._lists) and self._lists[-1] == self._depth
+        if (word == "BY" and last.upper() in {"GROUP", "ORDER"}) or word == "DISTINCT":
+            if not is_here:
+                self._lists.append(self._depth)
+        elif is_here and word in _ENDS_LIST:
+            self._lists.pop()
 
     def refuse(self) -> None:
         for reason, words in _REFUSED.items():
@@ -182,6 +261,10 @@ class _Words:
             raise InvalidRequestError("sql cannot be SET, which outlives the transaction: use SET LOCAL")
         if self.first == "SET" and (self.escaped or self.all & _LEAVES_READ_ONLY):
             raise InvalidRequestError("sql cannot set whether the transaction reads only: the request says so")
+        if self.first == "ALTER" and self.second in _OF_LATER_SESSIONS and "MAPPING" not in self.all:
+            raise InvalidRequestError(
+                f"sql cannot be ALTER {self.second}: it may lock the executor out. Run it with another client"
+            )
 
 
 def _apart(name: str, left: str, right: str) -> str:

@@ -11,7 +11,7 @@ import psycopg2
 from psycopg2.extensions import cursor
 
 from query_executor import contract, failures
-from query_executor.connection import Connection, transaction_ms
+from query_executor.connection import TRANSACTION_TIME_OUT_SINCE, Connection, transaction_ms
 from query_executor.contract import (
     MAX_REPLY_BYTES,
     Failure,
@@ -23,6 +23,7 @@ from query_executor.contract import (
     Statement,
 )
 from query_executor.failures import StalledError
+from query_executor.prepared import is_refusal, is_unfit
 from query_executor.results import ReplySize, cut
 from query_executor.sql import ScannedStatement
 from query_executor.values import MissingRowError, bind
@@ -32,8 +33,8 @@ Scanned = Sequence[tuple[ScannedStatement, Statement]]
 _FETCHED_AT_ONCE = 1_000  # rows, where a request wants no more
 _FIRST_ROWS = 100  # where it may want more; then as many as will fit by the size of these
 _BATCH_SETS = 100  # sent in one message
+_READ_ONLY_OBJECTS_SINCE = 16_00_00  # PostgreSQL's version: READ ONLY refuses changes of large objects
 _SLACK_MS = 100  # by which the session's statement_timeout may end after the deadline
-_TRANSACTION_TIMEOUT_SINCE = 17_00_00  # PostgreSQL's version
 
 # How SQL was read, here and by the driver, and how values are written.
 _READ_AS = {"standard_conforming_strings": "on", "client_encoding": "UTF8"}
@@ -44,9 +45,10 @@ _NO_COMMENT = re.compile("[^A-Za-z0-9_-]")
 class _GivenUpError(Exception):
     """The transaction is to be rolled back for a reason that is not PostgreSQL's."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, sqlstate: str | None = None) -> None:
         super().__init__(message)
         self.code = code
+        self.sqlstate = sqlstate
 
 
 class Transaction:
@@ -101,7 +103,8 @@ class Transaction:
             return failures.from_lost(str(error), at, read_only=self._read_only)
         except (_GivenUpError, InvalidRequestError) as error:
             self._roll_back()
-            return Failure(getattr(error, "code", contract.INVALID_REQUEST), str(error), statement=at)
+            code, sqlstate = getattr(error, "code", contract.INVALID_REQUEST), getattr(error, "sqlstate", None)
+            return Failure(code, str(error), statement=at, sqlstate=sqlstate)
         except psycopg2.Error as error:
             if self._connection.closed:
                 return failures.from_lost(str(error).strip(), at, read_only=self._read_only, sqlstate=error.pgcode)
@@ -117,41 +120,52 @@ class Transaction:
 
     def _result(self, source: cursor, statement: ScannedStatement, one: Statement) -> Result:
         """The whole result, and counted in the size as far as it will be answered."""
+        if self._read_only:
+            self._refuse_to_change(statement)
         if one.batch is not None:
             for message in self._batches(source, statement, one.batch):
                 self._send(source, message)
-            result = Result([], [], None)
-        elif (repeated := self._repeated(source, statement, one)) is not None:
-            result = repeated
-        elif statement.is_query:
+            return self._counted(Result([], [], None))
+        if self._open or not statement.is_preparable:
+            return self._as_it_is(source, statement, one)
+        return self._repeated(source, statement, one)
+
+    def _as_it_is(self, source: cursor, statement: ScannedStatement, one: Statement) -> Result:
+        if statement.is_query:
             return self._fetched(source, statement, one)
-        else:
-            self._send(source, statement.text, self._bound(one.params))
-            result = self._read(source)
+        self._send(source, statement.text, self._bound(one.params))
+        return self._counted(self._read(source))
+
+    def _counted(self, result: Result) -> Result:
         self._size.add(result.columns, cut(result, self._max_rows).rows)
         return result
 
     def _read(self, source: cursor) -> Result:
         return self._connection.reader.read(source, named=self._reads_names, in_transaction=self._open)
 
-    def _repeated(self, source: cursor, statement: ScannedStatement, one: Statement) -> Result | None:
-        """The result by a prepared statement; None when the statement is to be sent as it is."""
-        if self._open or not statement.is_plain:
-            return None
-        prepared, most = self._connection.prepared, None
+    def _repeated(self, source: cursor, statement: ScannedStatement, one: Statement) -> Result:
+        """The result by a prepared statement, where that is possible and may succeed."""
+        prepared, most, failed = self._connection.prepared, None, None
         if statement.is_query and self._max_rows is not None:
             most = self._max_rows + 1  # one more tells that there are more
         message = prepared.message(statement, self._bound(one.params) or {}, most)
-        if message is None:
-            return None
-        try:
-            self._send(source, message)
-        except psycopg2.Error as error:
-            if self._connection.closed or not prepared.refuse(error.pgcode):
-                raise
-            self._begun = False
-            return None
-        return self._read(source)
+        started = time.monotonic()
+        while True:
+            try:
+                if message is None:
+                    return self._as_it_is(source, statement, one)
+                self._send(source, message)
+                return self._counted(self._read(source))
+            except psycopg2.Error as error:
+                now = time.monotonic()
+                # What took long failed while it ran, which is the same in every way.
+                is_late = is_unfit(error.pgcode) and 4 * (now - started) > self._deadline - now
+                retry = None if self._connection.closed or is_late else prepared.another(error.pgcode)
+                if message is None:
+                    failed = error
+                if retry is None:
+                    raise (failed if failed and is_refusal(error.pgcode) else error) from None
+                message, self._begun = retry.message, False
 
     def _fetched(self, source: cursor, statement: ScannedStatement, one: Statement) -> Result:
         # A cursor bounds what is in memory at a time, whatever the query finds.
@@ -172,6 +186,14 @@ class Transaction:
             self._size.add([], new if len(rows) + len(new) <= most else new[: max(0, int(most) - len(rows))])
             rows += new
         return Result(result.columns, rows, len(rows))
+
+    def _refuse_to_change(self, statement: ScannedStatement) -> None:
+        # PostgreSQL refuses all else by itself.
+        old = self._connection.server_version < _READ_ONLY_OBJECTS_SINCE
+        if statement.locks or (statement.changes_large_objects and old):
+            what = "a LOCK" if statement.locks else "a change of large objects"
+            reason = f"{what} is not possible: the request only reads"
+            raise _GivenUpError(contract.STATEMENT_FAILED, reason, failures.READ_ONLY_TRANSACTION)
 
     def _expect(self, statement: ScannedStatement, expected: int, result: Result) -> None:
         if result.row_count != expected:
@@ -231,7 +253,7 @@ class Transaction:
         session_ms = self._connection.statement_ms
         if not (first and self.is_plain and left_ms >= session_ms - min(_SLACK_MS, session_ms // 10)):
             limits = f"SET LOCAL statement_timeout = {left_ms}; "
-            if self._connection.server_version >= _TRANSACTION_TIMEOUT_SINCE:
+            if self._connection.server_version >= TRANSACTION_TIME_OUT_SINCE:
                 # The session's is running, and keeps its time until 0 has stopped it.
                 whole = "SET LOCAL transaction_timeout = "
                 limits += f"{whole}0; {whole}{transaction_ms(left_ms)}; "

@@ -17,6 +17,8 @@ class MissingRowError(Exception):
 class Literal:
     """A string as psycopg2 writes it into SQL, with a `cast` (`::type`) if its type is said.
 
+    The cast is closed in parentheses, or what follows could become part of the type: `[1]`, `(3)`, `minute`.
+
     psycopg2's own literals are E'' strings, wrongly escaped, wherever the server, the database or the role had
     standard_conforming_strings off while connecting. It is on when this is sent, and then only quotes are doubled.
     """
@@ -32,7 +34,11 @@ class Literal:
 
     def getquoted(self) -> bytes:
         """The literal with its cast."""
-        return (self.literal + self.cast).encode()
+        return self.written(self.literal).encode()
+
+    def written(self, value: str) -> str:
+        """The literal, or what stands for it, with the cast."""
+        return f"({value}{self.cast})" if self.cast else value
 
 
 def check(params: Mapping[str, Param], names: frozenset[str], number: int) -> None:
@@ -61,7 +67,7 @@ def bind(params: Mapping[str, Param], results: Sequence[Result]) -> dict[str, ob
 def _bound(param: Param, results: Sequence[Result]) -> object:
     if isinstance(param, Typed):
         if param.value is None:
-            return AsIs(f"NULL::{param.type}")
+            return AsIs(f"(NULL::{param.type})")
         return Literal(_text(param.value, types.DELIMITERS.get(param.type, ",")), f"::{param.type}")
     delimiter = ","
     if isinstance(param, FromResult):

@@ -1,11 +1,15 @@
-"""A real PostgreSQL for the tests: one embedded server a session, one empty database a test."""
+"""A real PostgreSQL for the tests: one embedded server a session, one empty database a test.
+
+What depends on the server's version runs on an older one, too: the folders and files below, and what is marked with
+`every_postgres` on all that are installed. `--postgres 15` runs them on that version alone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -13,8 +17,15 @@ from uuid import uuid4
 import psycopg2
 import pytest
 
-from infra import embedded_postgres
 from query_executor.migrate import apply_migrations
+from tests import postgres_versions
+from tests.postgres_versions import EMBEDDED
+
+_FOLDER = Path(__file__).parent
+# The executor's and the API's own suites. What is left out starts servers of its own, or has no SQL to speak of.
+_ON_TWO = ["functional", *(f"integration/test_{name}.py" for name in (
+    "idempotency", "prepared", "query_executor", "requests", "roles", "sessions",
+))]  # fmt: skip
 
 
 def execute(url: str, statement: str) -> list[tuple[Any, ...]]:
@@ -26,24 +37,75 @@ def execute(url: str, statement: str) -> list[tuple[Any, ...]]:
             return cursor.fetchall() if cursor.description else []
 
 
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    # Not pytest's own folder: root's is closed to the account that PostgreSQL runs under, and its path is long.
-    with TemporaryDirectory(prefix="crud-api-") as folder:
-        Path(folder).chmod(0o755)
-        with embedded_postgres.running(Path(folder) / "postgres") as url:
-            execute(url, "ALTER SYSTEM SET fsync = off")
-            execute(url, "SELECT pg_reload_conf()")
-            yield url
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--postgres", help="run the suites of executor and API on this version alone: embedded, 16, 15")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "postgres" not in metafunc.fixturenames:
+        return
+    only: str | None = metafunc.config.getoption("--postgres")
+    path = metafunc.definition.path.relative_to(_FOLDER)
+    on_all = metafunc.definition.get_closest_marker("every_postgres") is not None
+    on_two = any(path.is_relative_to(one) for one in _ON_TWO)
+    if on_all or on_two:
+        others = postgres_versions.others()
+        versions = [only] if only else [EMBEDDED, *(others if on_all else others[:1])]
+        metafunc.parametrize("postgres", versions, indirect=True, scope="session", ids=_name)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On an older server the API runs in process alone: what Lambda's front end adds is not the server's."""
+    older = [one for one in items if _params(one).get("postgres", EMBEDDED) != EMBEDDED]
+    twice = [one for one in older if _params(one).get("execute") == "lambda"]
+    if twice and not config.getoption("--postgres"):
+        config.hook.pytest_deselected(items=twice)
+        items[:] = [one for one in items if one not in twice]
+
+
+def _params(item: pytest.Item) -> dict[str, object]:
+    found = getattr(getattr(item, "callspec", None), "params", {})
+    return {name: one for name, one in found.items() if name in {"execute", "postgres"}}
+
+
+def _name(version: str) -> str:
+    return version if version == EMBEDDED else f"PostgreSQL {version}"
 
 
 @pytest.fixture(scope="session")
-def api_database(postgres_url: str) -> str:
+def _servers() -> Iterator[Callable[[str], str]]:
+    """Gives the URL of a version's server, which is started when it is first asked for and runs to the end."""
+    with ExitStack() as stack:
+        yield cache(lambda version: stack.enter_context(postgres_versions.running(version)))
+
+
+@pytest.fixture(scope="session")
+def postgres(request: pytest.FixtureRequest) -> str:
+    """The version that a test runs on."""
+    version: str = getattr(request, "param", EMBEDDED)
+    return version
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres: str, _servers: Callable[[str], str]) -> str:
+    return _servers(postgres)
+
+
+@pytest.fixture(scope="session")
+def _api_databases() -> Callable[[str], str]:
+    def migrated(postgres_url: str) -> str:
+        execute(postgres_url, "CREATE DATABASE api")
+        url = urlsplit(postgres_url)._replace(path="/api").geturl()
+        apply_migrations(url)
+        return url
+
+    return cache(migrated)
+
+
+@pytest.fixture(scope="session")
+def api_database(postgres_url: str, _api_databases: Callable[[str], str]) -> str:
     """A migrated database that tests share; each empties the tables it uses."""
-    execute(postgres_url, "CREATE DATABASE api")
-    url = urlsplit(postgres_url)._replace(path="/api").geturl()
-    apply_migrations(url)
-    return url
+    return _api_databases(postgres_url)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 from tests.conftest import execute
 
@@ -13,7 +12,7 @@ Handler = Callable[[object, object], dict[str, Any]]
 
 
 class Messages:
-    """Counts those of a handler's one connection to a database of the embedded server.
+    """Counts those of a handler's one connection to a database of a server on this machine.
 
     Make it before the handler's first request. Each message of the simple protocol is a round trip.
     """
@@ -21,7 +20,8 @@ class Messages:
     def __init__(self, database_url: str, handle: Handler) -> None:
         name = execute(database_url, "SELECT current_database()")[0][0]
         execute(database_url, f"ALTER DATABASE \"{name}\" SET log_statement = 'all'")
-        self._log = Path(parse_qs(urlsplit(database_url).query)["host"][0]) / "server.log"
+        data = Path(execute(database_url, "SHOW data_directory")[0][0])
+        self._log = next(one for one in (data / "server.log", data / "log") if one.is_file())
         self._handle = handle
         self._pid = handle({"sql": "SELECT pg_backend_pid()"}, None)["results"][0]["rows"][0][0]
 

@@ -82,7 +82,7 @@ def _select_page(
     if parent is not None:
         has_parent = f"EXISTS (SELECT FROM {table(parent)} WHERE {quoted(parent.key)} = :parent)"
     values = ", ".join(f"page.{quoted(column)}::text AS {key}" for key, column in keys.items())
-    items = "string_agg(item, E'\\x1e')"
+    items = f"string_agg(item, chr({ord(SEPARATOR)}))"  # no quoted string, or the executor would not prepare it
     first = ", ".join(f"(array_agg({key}))[1]" for key in keys)
     last = ", ".join(f"(array_agg({key}))[:limit]" for key in keys)
     return f"""SELECT CASE WHEN octet_length({items}) <= {MAX_REPLY_BYTES} THEN {items} END, count(*),
@@ -128,7 +128,7 @@ def _embedded(relation: Relation) -> str:
                WHERE theirs.{quoted(relation.column)} = page.{quoted(relation.own)}"""
     if not relation.many:
         return f"SELECT row_to_json(one.*) FROM ({rows} LIMIT 1) AS one"
-    return f"""SELECT CASE WHEN count(*) <= {MAX_EMBEDDED} THEN coalesce(json_agg(one.*), '[]') END
+    return f"""SELECT CASE WHEN count(*) <= {MAX_EMBEDDED} THEN coalesce(json_agg(one.*), json_build_array()) END
                FROM ({rows} ORDER BY theirs.{quoted(other.key)} LIMIT {MAX_EMBEDDED + 1}) AS one"""
 
 

@@ -69,7 +69,7 @@ def test_a_param_has_the_type_it_says(reads: Executor, name: str) -> None:
     sample = SAMPLES[name.removesuffix("[]")]
     whole = [sample, None, sample] if name.endswith("[]") else sample
     answer = reads("SELECT pg_typeof(:v)::oid = :name::regtype::oid, :v AS v", {"v": typed(name, whole), "name": name})
-    if name.startswith("xml") and failure(answer, "sqlstate") == "0A000":
+    if name.startswith("xml") and "failure" in answer and failure(answer, "sqlstate") == "0A000":
         return  # a PostgreSQL that is built without XML
     assert answer["results"][0]["columns"][1] == {"name": "v", "type": name}
     assert answer["results"][0]["rows"] == [[True, whole]]
@@ -391,6 +391,8 @@ def test_a_query_that_explains_or_changes_is_answered(call: Executor, database_u
         plan = call("EXPLAIN SELECT * FROM t WHERE n = :n", {"n": 1}, **more)["results"][0]
         assert plan["columns"] == [{"name": "QUERY PLAN", "type": "text"}]
         assert len(plan["rows"]) == 1 if more else len(plan["rows"]) > 1
+    if run_sql(database_url, "SHOW server_version_num")[0][0] < "170000":
+        return  # an older one's MERGE has no RETURNING
     merge = """MERGE INTO t USING (VALUES (1), (3)) AS v (n) ON t.n = v.n WHEN NOT MATCHED THEN INSERT VALUES (v.n)
                RETURNING merge_action(), t.n"""
     merged = call(merge)["results"][0]

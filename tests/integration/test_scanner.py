@@ -157,7 +157,7 @@ _HIDDEN = st.builds(
     _TRICKY,
 )
 TEXTS = st.one_of(_LIKELY, _LIKELY, _HIDDEN, _BROKEN, _ANYTHING.map("SELECT ".__add__), _ANYTHING)
-_NAMED = re.compile(r":[A-Za-z_]")
+_NAMED = re.compile(r":[A-Za-z_\x80-\U0010ffff]")
 
 property_test = settings(
     max_examples=1_500, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None
@@ -216,7 +216,13 @@ def test_no_value_in_place_of_a_param_makes_a_second_statement(connection: Any, 
         ("CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; SELECT 2; END", ONE, SEVERAL),
         ("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$ SELECT 1; SELECT 2 $$", ONE, ONE),
         ("CREATE FUNCTION f() RETURNS int RETURN 1", ONE, ONE),
-        ("CREATE RULE r AS ON INSERT TO t DO ALSO (NOTIFY a; NOTIFY b)", ONE, SEVERAL),
+        ("CREATE RULE r AS ON INSERT TO t DO ALSO (NOTIFY a; NOTIFY b)", ONE, ONE),
+        ("CREATE OR REPLACE RULE r AS ON UPDATE TO t DO INSTEAD (DELETE FROM t; ; SELECT (1);)", ONE, ONE),
+        ("CREATE RULE r AS ON INSERT TO t DO ALSO (NOTIFY a; NOTIFY b); SELECT 1", SEVERAL, SEVERAL),
+        ("CREATE RULE r AS ON INSERT TO t DO ALSO ((NOTIFY a); NOTIFY b); SELECT 1", ERROR, SEVERAL),
+        ("CREATE RULE r AS ON INSERT TO t DO ALSO NOTIFY a; NOTIFY b", SEVERAL, SEVERAL),
+        ("CREATE TABLE rule (n int); SELECT (1; SELECT 2)", ERROR, SEVERAL),
+        ("SELECT (1; SELECT 2)", ERROR, SEVERAL),
         ("CREATE RULE r AS ON INSERT TO t DO ALSO NOTIFY a", ONE, ONE),
         ("DO $$ BEGIN PERFORM 1; PERFORM 2; END $$", ONE, ONE),
         ("CREATE SCHEMA s CREATE TABLE t (n int) CREATE VIEW v AS SELECT 1", ONE, ONE),

@@ -104,16 +104,22 @@ def _ways(command: str) -> list[dict[str, Any]]:
     return ways
 
 
+# A limit of a millisecond, which the request has set itself, may be over before it is lifted.
+_GIVEN_UP = {"expectation_failed", "deadline_exceeded"}
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_nothing_of_the_session_is_there_for_the_next_request(call: Call, command: str) -> None:
     call("SELECT does('SELECT 1')")  # PL/pgSQL brings settings of its own
     new = state(call)
     assert ["statement_timeout", str(STATEMENT_MS)] in new
     pid = call("SELECT pg_backend_pid()")["results"]
+    if command.startswith("SET transaction_timeout") and not any("transaction_timeout" in row for row in new):
+        pytest.skip("a server before 17 has no transaction_timeout")
     for way in _ways(command):
         answer = call(**way)
         failure = answer.get("failure")
-        assert failure is None or failure["sqlstate"] == "22012" or failure["code"] == "expectation_failed" \
+        assert failure is None or failure["sqlstate"] == "22012" or failure["code"] in _GIVEN_UP \
             or "changed" in failure["message"] or "session_tester" in command, (way, failure)  # fmt: skip
         assert state(call) == new, way
     assert call("SELECT pg_backend_pid()")["results"] == pid  # it is the same session, cleaned, and not a new one
