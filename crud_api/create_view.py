@@ -63,13 +63,13 @@ def create(resource: Resource, relations: Mapping[str, Relations], request: Requ
             _refuse(rows, json.loads(str(wrong)))
         elif held and not held[0][0][0]:
             raise IdempotencyInFlightError("Ask again soon; its answer will then be yours.", headers=RETRY_SOON)
-    if body is None:  # a trigger may do so, without an error
+    if body is None and etag is None:  # a trigger may do so, without an error
         raise ConflictError("Nothing was stored: the database keeps it out.")
     if etag is not None:
         headers["ETag"] = f'"{etag}"'
     if status == 201 and key is not None:
         headers["Location"] = responses.location(collection_path(request), str(key))
-    return responses.stored("" if minimal else str(body), status, headers)
+    return responses.stored("" if minimal else str(body or ""), status, headers)
 
 
 def _one_row(resource: Resource, own: Relations, raw: bytes) -> tuple[Values | None, Any]:

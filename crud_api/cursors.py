@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from crud_api.validation import text_flaw
+from crud_api.values import text_flaw
 
 Toward = Literal["gt", "gte", "lt", "lte"]
 _OPPOSITE: dict[Toward, Toward] = {"gt": "lte", "gte": "lt", "lt": "gte", "lte": "gt"}

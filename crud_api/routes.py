@@ -67,7 +67,7 @@ def resource_routes(resource: Resource, relations: Mapping[str, Relations], exec
         preferences = parse_preferences(request.headers.get("prefer"))
         body, etag = stored(*rows_of(writing.update(resource, key, values, etags), given=values))
         headers = {"ETag": f'"{etag}"', **preferences.applied("return")}
-        minimal = preferences.return_ == "minimal"
+        minimal = preferences.return_ == "minimal" or not body  # a body that no answer can hold
         return responses.stored("" if minimal else body, 204 if minimal else 200, headers)
 
     @routes.route(one, methods=["DELETE"], name=f"delete_{resource.name}", content_types=[])
@@ -80,8 +80,8 @@ def resource_routes(resource: Resource, relations: Mapping[str, Relations], exec
     def stored(rows: Rows) -> tuple[str, str]:
         if not rows:
             raise not_found(resource)
-        if rows[0][0] is None:
+        if rows[0][-1] is None:
             raise PreconditionFailedError("If-Match names another version of this row. Nothing was changed.")
-        return str(rows[0][0]), str(rows[0][-1])
+        return str(rows[0][0] or ""), str(rows[0][-1])
 
     return routes

@@ -12,7 +12,7 @@ from crud_api.selection import MAX_EMBEDDED, Selection
 from crud_api.sorting import SortKey
 from crud_api.statements import SHAPES
 from crud_api.statements.conditions import beyond, filtered
-from crud_api.statements.identifiers import columns, quoted, table
+from crud_api.statements.identifiers import columns, quoted, shown, table
 from crud_api.statements.params import whole
 from query_executor.contract import MAX_REPLY_BYTES, Statement, Value
 
@@ -31,7 +31,7 @@ def _select_one(resource: Resource, selection: Selection) -> str:
     too_many = f", {_too_many(selection, 'lacks_{}')}" if selection.embedded else ""
     return f"""SELECT body, md5(body){too_many} FROM (
                  SELECT row_to_json(shown.*)::text AS body{_lacks(selection)}
-                 FROM ({found}) AS page CROSS JOIN LATERAL ({_shown(selection)}) AS shown
+                 FROM ({found}) AS page CROSS JOIN LATERAL ({_shown(resource, selection)}) AS shown
                ) AS answer"""
 
 
@@ -90,7 +90,7 @@ def _select_page(
                       {_too_many(selection, "bool_or(lacks_{})")}, {has_parent}, {counts}
                FROM (
                  SELECT row_to_json(shown.*)::text AS item, {values}{_lacks(selection)}
-                 FROM ({page}) AS page CROSS JOIN LATERAL ({_shown(selection)}) AS shown
+                 FROM ({page}) AS page CROSS JOIN LATERAL ({_shown(resource, selection)}) AS shown
                ) AS answer"""
 
 
@@ -115,8 +115,8 @@ def _needed(resource: Resource, selection: Selection, *others: str) -> str:
     return ", ".join(quoted(name) for name in resource.fields if name in wanted)
 
 
-def _shown(selection: Selection) -> str:
-    parts = [f"page.{quoted(name)}" for name in selection.columns]
+def _shown(resource: Resource, selection: Selection) -> str:
+    parts = [shown(resource, name, "page.") for name in selection.columns]
     parts += [f"({_embedded(relation)}) AS {quoted(relation.name)}" for relation in selection.embedded]
     # OFFSET 0: the planner would put the query of a relation into every place that names it, and run it there.
     return f"SELECT {', '.join(parts)}{' OFFSET 0' if selection.embedded else ''}"
