@@ -130,8 +130,8 @@ def _field(info: msgspec.structs.FieldInfo) -> Field:
         description = meta.description or _DESCRIPTIONS[base]
     else:
         raise ValueError(
-            f"is declared as {getattr(base, '__name__', base)}, which the API would not carry unchanged. Declare one of "
-            f"{_CARRIED}, each alone or with None. As str it is PostgreSQL's own text of the value."
+            f"is declared as {getattr(base, '__name__', base)}, which the API would not carry unchanged. Declare "
+            f"one of {_CARRIED}, each alone or with None. As str it is PostgreSQL's own text of the value."
         )
     if info.default_factory is not msgspec.NODEFAULT:
         raise ValueError("has a default_factory. Declare a default value, or None for the default of the column.")

@@ -60,5 +60,12 @@ def from_statement(error: psycopg2.Error, statement: int | None) -> Failure:
         constraint=error.diag.constraint_name,
         table=error.diag.table_name,
         column=error.diag.column_name,
+        routine=error.diag.source_function,
+        detail=_cut(error.diag.message_detail),
+        hint=_cut(error.diag.message_hint),
         retryable=sqlstate.startswith(_RETRYABLE),
     )
+
+
+def _cut(text: str | None) -> str | None:
+    return text and text[:_MAX_MESSAGE]

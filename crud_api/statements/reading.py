@@ -11,7 +11,7 @@ from crud_api.resource import Resource
 from crud_api.selection import MAX_EMBEDDED, Selection
 from crud_api.sorting import SortKey
 from crud_api.statements import SHAPES
-from crud_api.statements.conditions import beyond, filtered
+from crud_api.statements.conditions import beyond, filtered, held
 from crud_api.statements.identifiers import columns, quoted, shown, table
 from crud_api.statements.params import whole
 from query_executor.contract import MAX_REPLY_BYTES, Statement, Value
@@ -40,15 +40,17 @@ def select_page(resource: Resource, query: ListQuery, *, counted: bool = False) 
 
     The items are in the order in which they are read, which a cursor may turn round; one more than the limit says that
     more follow. They are null where no answer could hold them, too. `first` are the sort values of the first, `last`
-    those of the last within the limit. `count`, if wanted, is that of all rows the filters find.
+    those of the last within the limit. "Has parent" is false, too, where what the cursor looks up has gone. `count`, if
+    wanted, is that of all rows the filters find.
     """
     conditions, params = filtered(query)
     params["limit"] = query.limit
-    direction, places = query.order, list[str]()
+    direction, places, there = query.order, list[str](), None
     if query.cursor is not None:
         if query.cursor.backwards:
             direction = [key.reversed() for key in query.order]
-        places, values = beyond(direction, query.cursor)
+        places, values = beyond(resource, direction, query.cursor)
+        there = held(resource, direction, query.cursor)
         params |= values
     text = _select_page(
         resource,
@@ -57,6 +59,7 @@ def select_page(resource: Resource, query: ListQuery, *, counted: bool = False) 
         None if query.parent is None else query.parent.resource,
         tuple(conditions),
         tuple(places),
+        there,
         counted=counted,
     )
     return Statement(text, params)
@@ -70,6 +73,7 @@ def _select_page(
     parent: Resource | None,
     conditions: Sequence[str],
     places: Sequence[str],
+    there: str | None,
     *,
     counted: bool,
 ) -> str:
@@ -81,6 +85,8 @@ def _select_page(
     has_parent = "true"
     if parent is not None:
         has_parent = f"EXISTS (SELECT FROM {table(parent)} WHERE {quoted(parent.key)} = :parent)"
+    if there is not None:
+        has_parent += f" AND {there}"
     values = ", ".join(f"page.{quoted(column)}::text AS {key}" for key, column in keys.items())
     items = "string_agg(item, E'\\x1e')"
     first = ", ".join(f"(array_agg({key}))[1]" for key in keys)

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
-from decimal import Decimal
 from typing import Any
-from urllib.parse import quote
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 
-from crud_api.fields import Timestamp
 from crud_api.routes import Execute
 from tests.conftest import execute as run_sql
 from tests.functional.any_table import api_over
-from tests.functional.client import Api
 
 # The type of a column, and texts of its values: as they are sent, and as PostgreSQL answers them.
 TEXTS: list[tuple[str, str, Any]] = [
