@@ -78,7 +78,9 @@ def same_key(field: Field, sent: Any, key: Value) -> bool:
         return False
     if sent == key:
         return True
-    if field.base is str or isinstance(sent, str) == (field.base in _NO_TEXTS):
+    if field.base is str:  # of a column of numbers, which are answered as numbers
+        return not isinstance(sent, str) and str(sent) == key
+    if isinstance(sent, str) == (field.base in _NO_TEXTS):
         return False
     try:
         one, other = (str(parse_text(field, str(each))) for each in (sent, key))
