@@ -171,7 +171,7 @@ class Failure:
     `sqlstate` is PostgreSQL's (PostgreSQL documentation, appendix A); `message` is for the caller's developers
     and may hold values, so it is never logged and never shown to an end user. `routine` is the function of PostgreSQL
     that reported the error, by which errors of one SQLSTATE are told apart: of `exec_stmt_raise` (RAISE in PL/pgSQL)
-    the message is the schema's author's. `detail` and `hint` are PostgreSQL's, and like the message.
+    the message is the schema's author's, and so are `detail` and `hint`, which no other failure has.
     """
 
     __slots__ = (
