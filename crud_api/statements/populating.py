@@ -19,11 +19,11 @@ def populated(resource: Resource, names: Sequence[str], param: str) -> str:
         columns = ", ".join(f"CASE WHEN {_is_json(resource, name)} THEN {_literal(name)} END" for name in names)
         rows = f"""CASE WHEN {" OR ".join(_is_json(resource, name) for name in names)} THEN (
             SELECT json_agg((
-              SELECT json_object_agg("#name", CASE
-                WHEN "#name" = ANY(ARRAY[{columns}]) AND json_typeof("#value") = 'string'
-                THEN ("#value" #>> '{{}}')::json ELSE "#value" END)
-              FROM json_each("#row") AS one ("#name", "#value")
-            )) FROM json_array_elements(:{param}) AS every ("#row")
+              SELECT json_object_agg(member.key, CASE
+                WHEN member.key = ANY(ARRAY[{columns}]) AND json_typeof(member.value) = 'string'
+                THEN (member.value #>> '{{}}')::json ELSE member.value END)
+              FROM json_each(element.value) AS member
+            )) FROM json_array_elements(:{param}) AS element
           ) ELSE :{param} END"""
     return f"json_populate_recordset(NULL::{table(resource)}, {rows})"
 

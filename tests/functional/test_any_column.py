@@ -71,22 +71,23 @@ def types(api_database: str) -> str:
 def test_a_text_means_the_same_in_one_row_many_upserts_and_changes(
     execute: Execute, types: str, column: str, text: str, answered: Any
 ) -> None:
+    name = f"anything{TEXTS.index((column, text, answered))}"
     fields = {"id": int, "v": str, "w": str}
-    api = api_over(execute, types, "anything", f"id int PRIMARY KEY, v {column}, w text", fields)
+    api = api_over(execute, types, name, f"id int PRIMARY KEY, v {column}, w text", fields)
     merge = {"prefer": "resolution=merge-duplicates"}
     answers = [
-        api("POST", "/anything", {"id": 1, "v": text, "w": "one"}),
-        api("POST", "/anything", {"id": 2, "v": text}),
-        api("POST", "/anything", [{"id": 3, "v": text, "w": "many"}, {"id": 4, "v": text}]),
-        api("POST", "/anything", {"id": 1, "v": text, "w": "merged"}, **merge),
-        api("POST", "/anything", [{"id": 5, "v": text}], **merge),
-        api("POST", "/anything", {"id": 6, "v": text}, idempotency_key=str(uuid4())),
-        api("PATCH", "/anything/1", {"v": text}),
-        api("PUT", "/anything/2", {"v": text}),
+        api("POST", f"/{name}", {"id": 1, "v": text, "w": "one"}),
+        api("POST", f"/{name}", {"id": 2, "v": text}),
+        api("POST", f"/{name}", [{"id": 3, "v": text, "w": "many"}, {"id": 4, "v": text}]),
+        api("POST", f"/{name}", {"id": 1, "v": text, "w": "merged"}, **merge),
+        api("POST", f"/{name}", [{"id": 5, "v": text}], **merge),
+        api("POST", f"/{name}", {"id": 6, "v": text}, idempotency_key=str(uuid4())),
+        api("PATCH", f"/{name}/1", {"v": text}),
+        api("PUT", f"/{name}/2", {"v": text}),
     ]
     assert {answer.status for answer in answers} <= {200, 201}, [answer.body for answer in answers]
-    assert [item["v"] for item in api("GET", "/anything").json["items"]] == [answered] * 6
-    stored = run_sql(types, "SELECT DISTINCT v::text FROM demo.anything")
+    assert [item["v"] for item in api("GET", f"/{name}").json["items"]] == [answered] * 6
+    stored = run_sql(types, f"SELECT DISTINCT v::text FROM demo.{name}")
     assert len(stored) == 1, stored
 
 
@@ -158,23 +159,24 @@ VALUES: list[tuple[Any, str, list[Any]]] = [
 def test_what_came_out_can_go_back_in(
     execute: Execute, types: str, declared: Any, column: str, values: list[Any]
 ) -> None:
+    name = f"back{VALUES.index((declared, column, values))}"
     fields = {"id": int, "v": declared}
-    api = api_over(execute, types, "back", f"id int PRIMARY KEY, v {column}", fields)
+    api = api_over(execute, types, name, f"id int PRIMARY KEY, v {column}", fields)
     for n, value in enumerate(values):
-        assert api("POST", "/back", {"id": n, "v": value}).status == 201
-    assert api("POST", "/back", [{"id": n + 10, "v": value} for n, value in enumerate(values)]).status == 201
-    rows = api("GET", "/back?sort=v,id").json["items"]
+        assert api("POST", f"/{name}", {"id": n, "v": value}).status == 201
+    assert api("POST", f"/{name}", [{"id": n + 10, "v": value} for n, value in enumerate(values)]).status == 201
+    rows = api("GET", f"/{name}?sort=v,id").json["items"]
     for n in range(len(values)):
         assert rows[2 * n]["v"] == rows[2 * n + 1]["v"]
         answered = rows[2 * n]["v"]
         text = quote(str(answered).lower() if isinstance(answered, bool) else str(answered), safe="")
         for query in (f"v={text}", f"v[in]={text}", f"v[gte]={text}&v[lte]={text}"):
-            found = [item["id"] for item in api("GET", f"/back?{query}").json["items"]]
+            found = [item["id"] for item in api("GET", f"/{name}?{query}").json["items"]]
             assert found == [rows[2 * n]["id"], rows[2 * n + 1]["id"]], query
-        assert api("PUT", f"/back/{rows[2 * n]['id']}", {"v": answered}).json["v"] == answered
-        assert api("POST", "/back", [{"id": 99, "v": answered}]).json[0]["v"] == answered
-        assert api("DELETE", "/back/99").status == 204
-    first = api("GET", "/back?sort=v&limit=1").json
+        assert api("PUT", f"/{name}/{rows[2 * n]['id']}", {"v": answered}).json["v"] == answered
+        assert api("POST", f"/{name}", [{"id": 99, "v": answered}]).json[0]["v"] == answered
+        assert api("DELETE", f"/{name}/99").status == 204
+    first = api("GET", f"/{name}?sort=v&limit=1").json
     paged = [*first["items"]]
     while first["next"]:
         first = api("GET", first["next"]).json
@@ -189,20 +191,22 @@ def test_what_came_out_can_go_back_in(
 def test_what_only_the_database_writes_is_filtered_as_it_is_answered(
     execute: Execute, types: str, declared: Any, column: str, stored: str
 ) -> None:
-    api = api_over(execute, types, "special", f"id int PRIMARY KEY, v {column}", {"id": int, "v": declared})
-    run_sql(types, f"INSERT INTO demo.special VALUES (1, {stored}), (2, NULL)")
-    (value,) = (item["v"] for item in api("GET", "/special?v[is]=not_null").json["items"])
+    name = f"special{column}"
+    api = api_over(execute, types, name, f"id int PRIMARY KEY, v {column}", {"id": int, "v": declared})
+    run_sql(types, f"INSERT INTO demo.{name} VALUES (1, {stored}), (2, NULL)")
+    (value,) = (item["v"] for item in api("GET", f"/{name}?v[is]=not_null").json["items"])
     for operator in ("", "[in]", "[gte]"):
-        assert [item["id"] for item in api("GET", f"/special?v{operator}={value}").json["items"]] == [1]
+        assert [item["id"] for item in api("GET", f"/{name}?v{operator}={value}").json["items"]] == [1]
 
 
 @pytest.mark.parametrize("column", ["smallint", "int", "bigint", "numeric(5, 2)", "numeric"])
 def test_a_number_out_of_the_columns_range_is_that_of_no_row(execute: Execute, types: str, column: str) -> None:
-    api = api_over(execute, types, "rooms", f"id int PRIMARY KEY, room {column}", {"id": int, "room": int})
-    run_sql(types, "INSERT INTO demo.rooms VALUES (1, 1), (2, 2), (3, NULL)")
+    name = f"rooms{len(column)}"
+    api = api_over(execute, types, name, f"id int PRIMARY KEY, room {column}", {"id": int, "room": int})
+    run_sql(types, f"INSERT INTO demo.{name} VALUES (1, 1), (2, 2), (3, NULL)")
 
     def found(query: str) -> list[int]:
-        answer = api("GET", f"/rooms?{query}")
+        answer = api("GET", f"/{name}?{query}")
         assert answer.status == 200, answer.body
         return [item["id"] for item in answer.json["items"]]
 
@@ -213,7 +217,7 @@ def test_a_number_out_of_the_columns_range_is_that_of_no_row(execute: Execute, t
         assert found(f"room[in]={-large},2,{large}") == [2]
         assert found(f"room[lt]={large}") == found(f"room[gte]=-{large}") == found(f"room[ne]={large}") == [1, 2]
         for _ in range(2):
-            assert api("GET", f"/rooms/{large}").status == 404
+            assert api("GET", f"/{name}/{large}").status == 404
 
 
 @pytest.mark.parametrize(
