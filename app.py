@@ -21,7 +21,12 @@ def _execute(settings: Settings) -> Execute:
 
 
 _settings = Settings.from_environment(os.environ)
-_app = create_app(_execute(_settings), access=_settings.access, cors_origins=_settings.cors_origins)
+_app = create_app(
+    _execute(_settings),
+    access=_settings.access,
+    cors_origins=_settings.cors_origins,
+    tells_all=_settings.executor_function is None,
+)
 app = protect(_app, _settings.access, _settings.cognito_user_pool_arn)
 # The REST API's name in AWS, by which the deploy finds it again, and its metrics those of one stage.
 app.app_name = os.environ.get("API_NAME", APP_NAME)

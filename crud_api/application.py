@@ -29,8 +29,12 @@ def create_app(
     *,
     access: str = "none",
     cors_origins: Sequence[str] = (),
+    tells_all: bool = False,
 ) -> Chalice:
-    """The app that serves the resources by `execute`. `access` is what its description says of who is let in."""
+    """The app that serves the resources by `execute`. `access` is what its description says of who is let in.
+
+    `tells_all`: its log is a laptop's terminal, where the database's messages may stand with the values in them.
+    """
     # Lambda's own log format makes JSON of what the standard loggers are given; Chalice's handler would not.
     app = TextApp(APP_NAME, configure_logs=False)
     log = logging.getLogger(APP_NAME)
@@ -49,7 +53,10 @@ def create_app(
             error = raised
         if error.status >= 500:
             extra = {"status": error.status, "cause": error.cause, "api_request_id": request_id(request)}
-            log.error("%s: %s", error.slug, error.cause, extra=extra)
+            said = ""
+            if tells_all:
+                said = f" (urn:uuid:{request_id(request)}){f': {error.said}' if error.said else ''}"
+            log.error("%s: %s%s", error.slug, error.cause, said, extra=extra)
         return problems.to_response(error, request_id(request))
 
     relations = relations_of({resource.name: resource for resource in resources})

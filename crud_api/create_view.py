@@ -8,8 +8,8 @@ from typing import Any
 
 from chalice.app import Request, Response
 
-from crud_api import responses
-from crud_api.errors import ConflictError, IdempotencyInFlightError, IdempotencyKeyReusedError, InvalidFieldsError
+from crud_api import responses, suspects
+from crud_api.errors import ConflictError, IdempotencyInFlightError, IdempotencyKeyReusedError
 from crud_api.idempotency import attempt_of
 from crud_api.new_rows import parse_creation, refuse_taken
 from crud_api.one_pass import plain_row
@@ -34,7 +34,9 @@ def create(resource: Resource, relations: Mapping[str, Relations], request: Requ
     raw = raw_body(request)
     values, sent = (None, json_rows(raw)) if merge or attempt else _one_row(resource, own, raw)
     if values is not None:
-        (stored,) = rows_of(writing.insert(resource, values), given=values)
+        (stored,) = rows_of(
+            writing.insert(resource, values), given=values, about=lambda: suspects.of_values(resource, values)
+        )
         body, etag, key = stored[0] if stored else (None, None, None)
     else:
         creation = parse_creation(resource, own, sent)
@@ -45,14 +47,12 @@ def create(resource: Resource, relations: Mapping[str, Relations], request: Requ
         statements = [storing.create(rows)]
         if attempt is not None:
             statements = [idempotency.lock(attempt), idempotency.create_once(rows, attempt, 201, merged)]
-        try:
-            *held, ((body, etag, key, inserted, wrong, *record),) = rows_of(
-                *statements, given=creation.rows.rows[0].sent
-            )
-        except InvalidFieldsError as error:
-            if creation.many or creation.referring:  # the database names a column, but no row
-                error.errors = []
-            raise
+        *held, ((body, etag, key, inserted, wrong, *record),) = rows_of(
+            *statements,
+            given=frozenset().union(*(row.sent for row in creation.rows.rows)),
+            about=lambda: suspects.of_creation(creation),
+            many=creation.many or bool(creation.referring),
+        )
         status = 201 if inserted else merged
         if attempt is not None and record[0] is not None:
             if record[0] != attempt.fingerprint:
@@ -63,13 +63,13 @@ def create(resource: Resource, relations: Mapping[str, Relations], request: Requ
             _refuse(rows, json.loads(str(wrong)))
         elif held and not held[0][0][0]:
             raise IdempotencyInFlightError("Ask again soon; its answer will then be yours.", headers=RETRY_SOON)
-    if body is None:  # a trigger may do so, without an error
+    if body is None and etag is None:  # a trigger may do so, without an error
         raise ConflictError("Nothing was stored: the database keeps it out.")
     if etag is not None:
         headers["ETag"] = f'"{etag}"'
     if status == 201 and key is not None:
         headers["Location"] = responses.location(collection_path(request), str(key))
-    return responses.stored("" if minimal else str(body), status, headers)
+    return responses.stored("" if minimal else str(body or ""), status, headers)
 
 
 def _one_row(resource: Resource, own: Relations, raw: bytes) -> tuple[Values | None, Any]:

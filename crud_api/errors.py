@@ -4,8 +4,11 @@
      ├── MalformedBodyError        400   the body is not JSON, or not of the kind that the path takes
      ├── InvalidParameterError     400   a query parameter is unknown, repeated or malformed
      ├── InvalidHeaderError        400   a header is malformed
+     ├── RaisedError               400   the database's own code raised an error; it may have another status
+     ├── ForbiddenError            403   a policy of the database refuses the row
      ├── NotFoundError             404   no row has this key
      ├── MethodNotAllowedError     405   the path has no such method
+     ├── NotWritableError          405   the database takes no changes here: a view, a read-only server
      ├── ConflictError             409   a key is taken, or the row is still referenced
      ├── IdempotencyInFlightError  409   the first request with this Idempotency-Key has not ended
      ├── PreconditionFailedError   412   If-Match names another version of the row
@@ -25,6 +28,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from chalice.app import ChaliceUnhandledError
 
@@ -34,7 +38,7 @@ class ApiError(ChaliceUnhandledError):
 
     `errors` has one {"detail", "pointer"} a field (a JSON pointer into the body, RFC 6901), {"detail", "parameter"}
     a query parameter or {"detail", "header"} a header. `cause` says for the log, in the executor's codes, what lies
-    behind it.
+    behind it; `said` is what the database said, in which values may stand: for a laptop's terminal only.
     """
 
     status: int
@@ -48,12 +52,14 @@ class ApiError(ChaliceUnhandledError):
         errors: Sequence[Mapping[str, str]] = (),
         headers: Mapping[str, str] | None = None,
         cause: str | None = None,
+        said: str | None = None,
     ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.errors = errors
         self.headers = headers or {}
         self.cause = cause
+        self.said = said
 
 
 class MalformedBodyError(ApiError):
@@ -74,6 +80,25 @@ class InvalidHeaderError(ApiError):
     status, slug, title = 400, "invalid-header", "A header is not valid"
 
 
+class RaisedError(ApiError):
+    """A trigger or function of the database raised an error; `detail` is its message.
+
+    RAISE in the database chooses `status` by its ERRCODE: PT402 is 402.
+    """
+
+    status, slug, title = 400, "raised", "The database raised an error"
+
+    def __init__(self, detail: str, status: int = 400, **more: Any) -> None:
+        super().__init__(detail, **more)
+        self.status = status
+
+
+class ForbiddenError(ApiError):
+    """A row-level security policy of the database refuses the row."""
+
+    status, slug, title = 403, "forbidden", "The database does not allow this row"
+
+
 class NotFoundError(ApiError):
     """No row has this key."""
 
@@ -84,6 +109,12 @@ class MethodNotAllowedError(ApiError):
     """The path has no such method; `Allow` lists those it has."""
 
     status, slug, title = 405, "method-not-allowed", "The path has no such method"
+
+
+class NotWritableError(ApiError):
+    """The database takes no changes of these rows: they are a view's, or the server is read-only. Reads are served."""
+
+    status, slug, title = 405, "not-writable", "The rows cannot be changed"
 
 
 class ConflictError(ApiError):

@@ -1,15 +1,17 @@
 """The field types that resources are declared with, and what the API knows of a declared field.
 
 A type is msgspec's: a Python type with its constraints in `Meta`. The description is also the error message, so it
-completes the sentence "must be ...". msgspec has no constraints for `Decimal`; `extra` holds them.
+completes the sentence "must be ...". msgspec has no constraints for `Decimal`; `extra` holds them. A type that the API
+would not carry unchanged, in every request and back, is refused when it is declared.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from uuid import UUID
 
 import msgspec
 from msgspec import Meta, Struct
@@ -71,7 +73,17 @@ Timestamp = Annotated[
     Meta(tz=True, description="a time, RFC 3339 with offset", examples=["2026-01-31T09:30:00.123456+00:00"]),
 ]
 
-_DESCRIPTIONS = {bool: "true or false", int: "a whole number", float: "a number", Decimal: "a number", str: "a text"}
+_DESCRIPTIONS = {
+    str: "a text",
+    int: "a whole number",
+    bool: "true or false",
+    float: "a number",
+    Decimal: "a number",
+    datetime: "a time, RFC 3339",
+    date: "a date like 2026-01-31",
+    UUID: "a UUID",
+}
+_CARRIED = ", ".join([*(base.__name__ for base in _DESCRIPTIONS), "Literal of texts"])
 
 
 class Field(Struct, frozen=True):
@@ -80,7 +92,8 @@ class Field(Struct, frozen=True):
     name: str
     type: Any  # what msgspec converts to, with its constraints
     alone: type[Struct]  # with this field, `made`, and no other: a bare type msgspec would look into at every convert()
-    base: type  # the bare Python type: str, int, bool, float, Decimal, datetime, ...
+    base: type  # the bare Python type, one of _DESCRIPTIONS; of a Literal str
+    aware: bool  # whether a time needs its offset; without one it would be in UTC
     required: bool
     nullable: bool
     default: Any  # None or msgspec.NODEFAULT where the database's own default applies
@@ -89,30 +102,61 @@ class Field(Struct, frozen=True):
 
 
 def fields_of(model: type[Struct]) -> dict[str, Field]:
-    """The model's fields by name, in its order."""
-    return {info.name: _field(info) for info in msgspec.structs.fields(model)}
+    """The model's fields by name, in its order. Raises `ValueError` for a type that the API does not carry."""
+    fields = {}
+    for info in msgspec.structs.fields(model):
+        try:
+            fields[info.name] = _field(info)
+        except ValueError as error:
+            raise ValueError(f"{model.__name__}.{info.name} {error}") from None
+    return fields
 
 
 def _field(info: msgspec.structs.FieldInfo) -> Field:
     hint, nullable = info.type, False
     if get_origin(hint) in (Union, UnionType):
         kinds = [kind for kind in get_args(hint) if kind is not NoneType]
+        if len(kinds) != 1:
+            raise ValueError("is a union of several types. Declare one type, or one type and None.")
         hint, nullable = kinds[0], len(kinds) < len(get_args(hint))
     base, *metadata = get_args(hint) if get_origin(hint) is Annotated else (hint,)
     meta = next((one for one in metadata if isinstance(one, Meta)), Meta())
     if get_origin(base) is Literal:
         choices, base = get_args(base), str
+        if not all(isinstance(choice, str) for choice in choices):
+            raise ValueError("is a Literal of other values than texts. Declare int with a Meta, or a Literal of texts.")
         description = f"one of {', '.join(choices)}"
+    elif base in _DESCRIPTIONS:
+        description = meta.description or _DESCRIPTIONS[base]
     else:
-        description = meta.description or _DESCRIPTIONS.get(base, f"a {base.__name__}")
+        raise ValueError(
+            f"is declared as {getattr(base, '__name__', base)}, which the API would not carry unchanged. Declare "
+            f"one of {_CARRIED}, each alone or with None. As str it is PostgreSQL's own text of the value."
+        )
+    if info.default_factory is not msgspec.NODEFAULT:
+        raise ValueError("has a default_factory. Declare a default value, or None for the default of the column.")
+    alone = msgspec.defstruct(info.name, [("made", hint)], array_like=True)
+    _check(alone, info.default)
     return Field(
         name=info.name,
         type=hint,
-        alone=msgspec.defstruct(info.name, [("made", hint)], array_like=True),
+        alone=alone,
         base=base,
+        aware=meta.tz is True,
         required=info.required,
         nullable=nullable,
         default=info.default,
         description=description + (" or null" if nullable else ""),
         extra=meta.extra or {},
     )
+
+
+def _check(alone: type[Struct], default: Any) -> None:
+    """Refuse constraints that the type cannot have, and a default that is not of the type."""
+    try:
+        msgspec.convert((default,), alone)
+    except TypeError as error:
+        raise ValueError(f"has a Meta that its type cannot have: {error}.") from None
+    except msgspec.ValidationError as error:
+        if default is not None and default is not msgspec.NODEFAULT:
+            raise ValueError(f"has a default that its own type refuses: {error}.") from None

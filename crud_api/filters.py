@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
-from decimal import Decimal
 
-import msgspec
 from msgspec import Struct
 
 from crud_api.fields import Field
 from crud_api.resource import Resource
-from crud_api.validation import param, text_flaw
+from crud_api.values import parse_text
 from query_executor.contract import Value
 
 OPERATORS = ("ne", "gt", "gte", "lt", "lte", "in", "like", "is")
-MAX_VALUE_CHARACTERS = 1000
 MAX_VALUES = 100  # of [in]
 _NAME = re.compile(r"([^\[\]]+)\[([^\[\]]*)\]")
-# Python takes more: 1_000, NaN, digits of other scripts.
-_WHOLE = re.compile(r"-?[0-9]{1,100}")
-_NUMBER = re.compile(rf"{_WHOLE.pattern}(\.[0-9]{{1,100}})?([eE][+-]?[0-9]{{1,3}})?")
-_FORMS = {int: _WHOLE, float: _NUMBER, Decimal: _NUMBER}
 _ELEMENT = re.compile(r'"((?:[^"\\]|\\.)*)"|([^",][^,]*|)', re.DOTALL)
-_INT8 = range(-(2**63), 2**63)
+_ESCAPES = re.compile(r"\\(.)|\*|\\$", re.DOTALL)
 
 
 class Filter(Struct, frozen=True):
@@ -46,31 +38,6 @@ def filter_of(resource: Resource, name: str, text: str) -> Filter:
     return Filter(field.name, operator, _value(field, operator, text))
 
 
-def parse_text(field: Field, text: str) -> Value:
-    """The value of a field that is written in a URL. Only its type counts: old rows may hold what is refused today.
-
-    Raises `ValueError` with the reason.
-    """
-    if flaw := text_flaw(text):
-        raise ValueError(flaw)
-    if len(text) > MAX_VALUE_CHARACTERS:
-        raise ValueError(f"must have at most {MAX_VALUE_CHARACTERS} characters")
-    if field.base is str:
-        return text
-    try:
-        if (form := _FORMS.get(field.base)) and not form.fullmatch(text):
-            raise ValueError
-        # Not strict, a number would be a time, in seconds since 1970.
-        value = msgspec.convert(text, field.base, strict=field.base is datetime)
-        if isinstance(value, datetime):
-            value = _in_utc(value)
-        elif type(value) is int and value not in _INT8:
-            raise ValueError
-    except (ValueError, OverflowError, msgspec.ValidationError):
-        raise ValueError(f"must be {field.description.removesuffix(' or null')}") from None
-    return param(value)
-
-
 def _value(field: Field, operator: str, text: str) -> Value:
     if operator == "is":
         if text not in {"null", "not_null"}:
@@ -82,9 +49,12 @@ def _value(field: Field, operator: str, text: str) -> Value:
         return parse_text(field, text)
     if field.base is not str:
         raise ValueError("is an operator of texts only")
-    pattern = str(parse_text(field, text)).replace("*", "%")
-    # A backslash that escapes nothing stands for itself; PostgreSQL would refuse it.
-    return pattern + "\\" if (len(pattern) - len(pattern.rstrip("\\"))) % 2 else pattern
+    return _ESCAPES.sub(_like, str(parse_text(field, text)))
+
+
+def _like(match: re.Match[str]) -> str:
+    # In LIKE a star is a star. A backslash at the end escapes nothing and stands for itself; LIKE would refuse it.
+    return {"*": "%", "\\*": "*", "\\": "\\\\"}.get(match[0], match[0])
 
 
 def _elements(text: str) -> list[str]:
@@ -100,10 +70,3 @@ def _elements(text: str) -> list[str]:
         position = match.end() + 1
         if position > len(text):
             return elements
-
-
-def _in_utc(time: datetime) -> datetime:
-    # PostgreSQL takes no offset of 16 hours or more, and would read a time without any as one in its own zone.
-    if time.tzinfo is None:
-        raise ValueError
-    return time.astimezone(UTC)

@@ -31,11 +31,11 @@ def monitor_routes(execute: Execute) -> Blueprint:
         except ApiError as error:
             raise _not_ready(error.cause or error.slug) from error
         if isinstance(answer, Failure):
-            raise _not_ready(f"{answer.code} {answer.sqlstate or ''}".strip())
+            raise _not_ready(f"{answer.code} {answer.sqlstate or ''}".strip(), answer.message)
         return json_text(OK)
 
     return routes
 
 
-def _not_ready(cause: str) -> NotReadyError:
-    return NotReadyError("The database does not answer.", headers=RETRY_SOON, cause=cause)
+def _not_ready(cause: str, said: str | None = None) -> NotReadyError:
+    return NotReadyError("The database does not answer.", headers=RETRY_SOON, cause=cause, said=said)

@@ -15,7 +15,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from crud_api.resource import Resource
-from crud_api.validation import Errors, Values, param, with_defaults, within
+from crud_api.validation import Errors, Values, with_defaults
+from crud_api.values import param, within
 from query_executor.contract import Value
 
 _BITS = 63  # of a whole number that a column may hold

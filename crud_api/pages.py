@@ -9,7 +9,7 @@ from typing import cast
 from msgspec import Struct
 
 from crud_api import parameters
-from crud_api.cursors import Cursor
+from crud_api.cursors import Cursor, Place, place
 from crud_api.errors import InvalidParameterError
 from crud_api.listing import ListQuery
 from crud_api.selection import MAX_EMBEDDED, Selection
@@ -62,5 +62,5 @@ def _written(query: ListQuery, cursor: Cursor | None) -> str | None:
     return None if cursor is None else query.cursor_text(cursor)
 
 
-def _values(values: Sequence[Value]) -> tuple[str | None, ...]:
-    return tuple(cast("Sequence[str | None]", values))
+def _values(values: Sequence[Value]) -> tuple[Place, ...]:
+    return place(cast("Sequence[str | None]", values))

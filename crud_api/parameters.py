@@ -12,9 +12,12 @@ Parameters = Mapping[str, Sequence[str]]
 
 def read(parameters: Parameters, take: Callable[[str, str], None]) -> None:
     """Hand each parameter to `take`, which says by a `ValueError` what is wrong. Raises `InvalidParameterError`."""
-    size = sum(
-        len(f"{name}={value}&".encode(errors="replace")) for name, values in parameters.items() for value in values
-    )
+    sizes = {
+        name: sum(len(f"{name}={value}&".encode(errors="replace")) for value in values)
+        for name, values in parameters.items()
+    }
+    # A cursor is ours, and short: a query that is taken without one has a next page.
+    size = max(sum(sizes.values()) - sizes.get("cursor", 0), sizes.get("cursor", 0))
     if size > MAX_QUERY_BYTES:
         raise InvalidParameterError(f"The query has {size} bytes; at most {MAX_QUERY_BYTES} are taken.")
     errors: dict[str, str] = {}

@@ -7,24 +7,30 @@ from typing import Any, Protocol
 
 from chalice.app import Blueprint, Response
 
-from crud_api import pages, responses
+from crud_api import pages, responses, suspects
 from crud_api.listing import ListQuery, Parent, list_query
-from crud_api.parameters import too_large
+from crud_api.parameters import too_large, wrong
 from crud_api.preferences import parse_preferences
 from crud_api.relations import Relation, Relations
 from crud_api.requests import collection_path, if_none_match, key_of, nested_path, not_found, query_parameters
 from crud_api.resource import Resource
 from crud_api.selection import Selection, selection
 from crud_api.statements import reading
+from crud_api.suspects import Suspects
 from query_executor.contract import Statement
 
 Rows = Sequence[Sequence[Any]]
 
 
 class RowsOf(Protocol):
-    """Runs statements as one request; answers the rows of each. `given` is what a problem may be about."""
+    """Runs statements as one request; answers the rows of each.
 
-    def __call__(self, *statements: Statement, given: Collection[str]) -> Sequence[Rows]:
+    `given` is what a problem may be about, `about` finds it out. `many`: the statements are of several rows.
+    """
+
+    def __call__(
+        self, *statements: Statement, given: Collection[str], about: Suspects | None, many: bool = False
+    ) -> Sequence[Rows]:
         """Raises `ApiError`."""
 
 
@@ -43,7 +49,9 @@ def add_read_routes(routes: Blueprint, resource: Resource, relations: Mapping[st
         key = key_of(resource, path, request)
         selected = selection(resource, relations[resource.name], query_parameters(request))
         large = "expand" if selected.embedded else "fields"
-        (rows,) = rows_of(reading.select_one(resource, key, selected), given=[large])
+        (rows,) = rows_of(
+            reading.select_one(resource, key, selected), given=[large], about=lambda: [suspects.of_key(resource, key)]
+        )
         if not rows:
             raise not_found(resource)
         ((body, etag, *too_many),) = rows
@@ -71,8 +79,10 @@ def add_read_routes(routes: Blueprint, resource: Resource, relations: Mapping[st
         statements = [reading.select_page(listed, query, counted=preferences.count == "exact")]
         if preferences.count == "estimated":
             statements.append(reading.explain_count(listed, query))
-        (row,), *plan = rows_of(*statements, given=["limit"])
+        (row,), *plan = rows_of(*statements, given=["limit"], about=lambda: suspects.of_list(listed, query))
         items, found, first, last, too_many, has_parent, count = row
+        if not has_parent and query.cursor is not None and query.cursor.looks_up:
+            raise wrong({"cursor": "begins at a row that has gone or changed; begin at the first page again"})
         if not has_parent:
             raise not_found(resource)
         refuse_too_many(listed, query.selection, too_many)

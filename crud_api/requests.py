@@ -12,11 +12,12 @@ from chalice.app import Request
 
 from crud_api.body import parse_json, parse_object
 from crud_api.errors import BodyTooLargeError, MalformedBodyError, NotFoundError
-from crud_api.filters import parse_text
 from crud_api.resource import Resource
 from crud_api.settings import MAX_BODY_BYTES
+from crud_api.values import parse_text
 from query_executor.contract import Value
 
+_BITS = 63  # of a whole number that a key may hold
 _ETAG = re.compile(r'(W/)?"([!#-~\x80-\xff]*)"')  # RFC 9110, section 8.8.3
 
 
@@ -49,9 +50,11 @@ def key_of(resource: Resource, path: Mapping[str, str], request: Request) -> Val
     if "stage" not in request.context:  # API Gateway decodes path parameters, Chalice's local server does not
         text = unquote(text)
     try:
-        return parse_text(resource.fields[resource.key], text)
+        key = parse_text(resource.fields[resource.key], text)
     except ValueError:
         raise not_found(resource) from None
+    # As a number of a larger type than the column's it would be looked for without the index.
+    return str(key) if type(key) is int and key.bit_length() > _BITS else key
 
 
 def not_found(resource: Resource) -> NotFoundError:

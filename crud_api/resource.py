@@ -39,6 +39,12 @@ class Resource(Struct, frozen=True, kw_only=True, dict=True, eq=False):
     updated_at: str | None = None
     references: Mapping[str, Reference] = {}
 
+    def __post_init__(self) -> None:
+        """Raises `ValueError` for a declaration that could not serve its table."""
+        named = {self.key, *self.read_only, *self.references, *([self.updated_at] if self.updated_at else [])}
+        if missing := sorted(named - self.fields.keys()):
+            raise ValueError(f"{self.name} names {', '.join(missing)}, which its model does not have. Add the field.")
+
     @cached_property
     def fields(self) -> dict[str, Field]:
         """The columns by name."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from chalice.app import Blueprint, Response
 
-from crud_api import problems, responses
+from crud_api import responses, suspects
 from crud_api.create_view import create
 from crud_api.errors import PreconditionFailedError
 from crud_api.one_pass import plain_changes
@@ -23,6 +23,7 @@ from crud_api.requests import (
 )
 from crud_api.resource import Resource
 from crud_api.statements import writing
+from crud_api.suspects import Suspects
 from crud_api.validation import changes
 from query_executor.contract import Failure, Reply, Request, Statement
 
@@ -34,12 +35,18 @@ def resource_routes(resource: Resource, relations: Mapping[str, Relations], exec
     routes = Blueprint(__name__)
     one = f"/{{{resource.key}}}"
 
-    def rows_of(*statements: Statement, given: Collection[str] = ()) -> Sequence[Rows]:
+    def rows_of(
+        *statements: Statement, given: Collection[str] = (), about: Suspects | None = None, many: bool = False
+    ) -> Sequence[Rows]:
         request = routes.current_request
         read_only, id_ = request.method == "GET", request_id(request)
         answer = execute(Request(statements, read_only=read_only, max_rows=1, columns=False, request_id=id_))
         if isinstance(answer, Failure):
-            raise problems.from_failure(answer, resource, request.method, given)
+
+            def look(second: Sequence[Statement]) -> Reply | Failure:
+                return execute(Request(second, read_only=True, max_rows=1, columns=False, request_id=id_))
+
+            raise suspects.error_of(answer, resource, request.method, given, look, about, many=many)
         return [result.rows for result in answer.results]
 
     add_read_routes(routes, resource, relations, rows_of)
@@ -65,23 +72,26 @@ def resource_routes(resource: Resource, relations: Mapping[str, Relations], exec
             values = changes(resource, json_object(sent), key)
         etags = if_match(request)
         preferences = parse_preferences(request.headers.get("prefer"))
-        body, etag = stored(*rows_of(writing.update(resource, key, values, etags), given=values))
+        statement = writing.update(resource, key, values, etags)
+        body, etag = stored(*rows_of(statement, given=values, about=lambda: suspects.of_values(resource, values, key)))
         headers = {"ETag": f'"{etag}"', **preferences.applied("return")}
-        minimal = preferences.return_ == "minimal"
+        minimal = preferences.return_ == "minimal" or not body  # a body that no answer can hold
         return responses.stored("" if minimal else body, 204 if minimal else 200, headers)
 
     @routes.route(one, methods=["DELETE"], name=f"delete_{resource.name}", content_types=[])
     def delete_(**path: str) -> Response:
         request = routes.current_request
         key = key_of(resource, path, request)
-        stored(*rows_of(writing.delete(resource, key, if_match(request))))
+        stored(
+            *rows_of(writing.delete(resource, key, if_match(request)), about=lambda: [suspects.of_key(resource, key)])
+        )
         return responses.no_content()
 
     def stored(rows: Rows) -> tuple[str, str]:
         if not rows:
             raise not_found(resource)
-        if rows[0][0] is None:
+        if rows[0][-1] is None:
             raise PreconditionFailedError("If-Match names another version of this row. Nothing was changed.")
-        return str(rows[0][0]), str(rows[0][-1])
+        return str(rows[0][0] or ""), str(rows[0][-1])
 
     return routes

@@ -10,8 +10,8 @@ Request  {"statements": [{"sql": "... :name ...", "params": {"name": value}}, ..
 Reply    {"results": [{"columns": [{"name": "a", "type": "int4"}], "rows": [[1]], "row_count": 1,
                        "truncated": false}, ...]}
 Failure  {"failure": {"code": "statement_failed", "message": "...", "statement": 0, "sqlstate": "23505",
-          "constraint": "customers_pkey", "table": "customers", "column": null,
-          "retryable": false, "retry_after_ms": null}}
+          "constraint": "customers_pkey", "table": "customers", "column": null, "routine": "_bt_check_unique",
+          "detail": null, "hint": null, "retryable": false, "retry_after_ms": null}}
 
 A value is null, a boolean, a number (int2, int4, int8, oid and finite float4, float8), an array of values, or a
 string. A string is PostgreSQL's own text of the value, so that every type travels whole: all the digits of a
@@ -170,14 +170,17 @@ class Failure:
     """Why a request failed. `statement` counts from 0; `retryable`: the same request may succeed, after a while.
 
     `sqlstate` is PostgreSQL's (PostgreSQL documentation, appendix A); `message` is for the caller's developers
-    and may hold values, so it is never logged and never shown to an end user.
+    and may hold values, so it is never logged and never shown to an end user. `routine` is the function of PostgreSQL
+    that reported the error, by which errors of one SQLSTATE are told apart: of `exec_stmt_raise` (RAISE in PL/pgSQL)
+    the message is the schema's author's, and so are `detail` and `hint`, which no other failure has.
     """
 
     __slots__ = (
-        "code", "column", "constraint", "message", "retry_after_ms", "retryable", "sqlstate", "statement", "table",
+        "code", "column", "constraint", "detail", "hint", "message", "retry_after_ms", "retryable", "routine",
+        "sqlstate", "statement", "table",
     )  # fmt: skip
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the wire's members
         self,
         code: str,
         message: str,
@@ -187,6 +190,9 @@ class Failure:
         constraint: str | None = None,
         table: str | None = None,
         column: str | None = None,
+        routine: str | None = None,
+        detail: str | None = None,
+        hint: str | None = None,
         retryable: bool = False,
         retry_after_ms: int | None = None,
     ) -> None:
@@ -197,6 +203,9 @@ class Failure:
         self.constraint = constraint
         self.table = table
         self.column = column
+        self.routine = routine
+        self.detail = detail
+        self.hint = hint
         self.retryable = retryable
         self.retry_after_ms = retry_after_ms
 

@@ -16,6 +16,7 @@ class StalledError(Exception):
 # serialisation failure, deadlock, lock not available, insufficient resources, shutdown and start-up, connection.
 _RETRYABLE = ("40001", "40P01", "55P03", "53", "57P", "08")
 RETRIED_HERE = frozenset({"40001", "40P01"})
+_RAISE = "exec_stmt_raise"  # the function of PostgreSQL that runs RAISE in PL/pgSQL
 QUERY_CANCELED, READ_ONLY_TRANSACTION = "57014", "25006"
 # A transaction that the server ended, rolled back, with its connection: psycopg2 then has the words but no SQLSTATE.
 _TIMED_OUT = {"due to idle-in-transaction timeout": "25P03", "due to transaction timeout": "25P04"}
@@ -78,6 +79,7 @@ def from_lost(message: str, statement: int | None, *, read_only: bool, sqlstate:
 def from_statement(error: psycopg2.Error, statement: int | None) -> Failure:
     """The failure for what PostgreSQL answered; the transaction was rolled back."""
     sqlstate = error.pgcode or ""
+    raised = error.diag.source_function == _RAISE  # PostgreSQL's own details quote whole rows: they stay here
     return Failure(
         contract.DEADLINE_EXCEEDED if sqlstate == QUERY_CANCELED else contract.STATEMENT_FAILED,
         (error.diag.message_primary or str(error).strip())[:_MAX_MESSAGE],
@@ -86,5 +88,12 @@ def from_statement(error: psycopg2.Error, statement: int | None) -> Failure:
         constraint=error.diag.constraint_name,
         table=error.diag.table_name,
         column=error.diag.column_name,
+        routine=error.diag.source_function,
+        detail=_cut(error.diag.message_detail) if raised else None,
+        hint=_cut(error.diag.message_hint) if raised else None,
         retryable=sqlstate.startswith(_RETRYABLE),
     )
+
+
+def _cut(text: str | None) -> str | None:
+    return text and text[:_MAX_MESSAGE]

@@ -216,7 +216,10 @@ def _function_error(body: bytes) -> _Reply:
     return _Reply(200, body, {"X-Amz-Function-Error": "Unhandled"})
 
 
-Refusal = Literal["ResourceNotReadyException", "ResourceConflictException", "ENINotReadyException"]
+Refusal = Literal[
+    "ResourceNotReadyException", "ResourceConflictException", "ENINotReadyException", "ENILimitReachedException",
+    "EC2ThrottledException", "ServiceException",
+]  # fmt: skip
 Fault = Literal["hang", "run_and_hang", "run_and_cut"] | Refusal
 
 

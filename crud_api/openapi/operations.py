@@ -24,11 +24,13 @@ MERGE_PATCH = "application/merge-patch+json"
 Kinds = tuple[type[ApiError], ...]
 
 _EXECUTING: Kinds = (
+    errors.RaisedError,
     errors.InternalError,
     errors.ExecutorFailedError,
     errors.ExecutorBusyError,
     errors.DeadlineExceededError,
 )
+_WRITING: Kinds = (errors.ForbiddenError, errors.NotWritableError, *_EXECUTING)
 _BODY: Kinds = (
     errors.MalformedBodyError,
     errors.BodyTooLargeError,
@@ -124,7 +126,7 @@ def _create(resource: Resource, relations: Relations) -> Schema:
             | {"links": links},
             "204": success("What 200 says, with `return=minimal`.", None, None, *_STORED),
         },
-        "problems": _problems(*_BODY, errors.ConflictError, *_IDEMPOTENCY, *_EXECUTING),
+        "problems": _problems(*_BODY, errors.ConflictError, *_IDEMPOTENCY, *_WRITING),
     }
 
 
@@ -164,10 +166,16 @@ def _change(resource: Resource, verb: str, *media_types: str) -> Schema:
                 "ETag",
                 "Preference-Applied",
             ),
-            "204": success("Stored; `return=minimal` asks for no body.", None, None, "ETag", "Preference-Applied"),
+            "204": success(
+                "Stored; no body, as `return=minimal` asks, or too large a one to be answered.",
+                None,
+                None,
+                "ETag",
+                "Preference-Applied",
+            ),
         },
         "problems": _problems(
-            *_BODY, errors.NotFoundError, errors.ConflictError, errors.PreconditionFailedError, *_EXECUTING
+            *_BODY, errors.NotFoundError, errors.ConflictError, errors.PreconditionFailedError, *_WRITING
         ),
     }
 
@@ -182,7 +190,7 @@ def _delete(resource: Resource) -> Schema:
         "responses": {
             "204": success("The row is gone.", None),
         },
-        "problems": _problems(errors.NotFoundError, errors.ConflictError, errors.PreconditionFailedError, *_EXECUTING),
+        "problems": _problems(errors.NotFoundError, errors.ConflictError, errors.PreconditionFailedError, *_WRITING),
     }
 
 

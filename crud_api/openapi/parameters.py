@@ -6,13 +6,14 @@ from decimal import Decimal
 from typing import Any
 
 from crud_api.fields import NO_NUL, Field
-from crud_api.filters import MAX_VALUE_CHARACTERS, MAX_VALUES
+from crud_api.filters import MAX_VALUES
 from crud_api.listing import DEFAULT_LIMIT, MAX_LIMIT
 from crud_api.openapi.field_schemas import Schema, example, ref
 from crud_api.relations import Relations
 from crud_api.resource import Resource
 from crud_api.settings import MAX_QUERY_BYTES
 from crud_api.sorting import MAX_KEYS
+from crud_api.values import MAX_VALUE_CHARACTERS
 
 # A String of RFC 8941, or as most clients send it, its characters alone.
 _IDEMPOTENCY_KEY = r'^([!#-~]{1,255}|"([ !#-\[\]-~]|\\["\\]){1,255}")$(?!\n)'

@@ -19,6 +19,7 @@ _ERRORS = {
 }
 _HEADERS: dict[type[ApiError], tuple[str, ...]] = {
     errors.MethodNotAllowedError: ("Allow",),
+    errors.NotWritableError: ("Allow",),
     errors.IdempotencyInFlightError: ("Retry-After",),
     errors.ExecutorBusyError: ("Retry-After",),
     errors.NotReadyError: ("Retry-After",),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from crud_api.cursors import Cursor
+from crud_api.cursors import Cursor, Looked
 from crud_api.filters import Filter
 from crud_api.listing import ListQuery
+from crud_api.resource import Resource
 from crud_api.sorting import SortKey
-from crud_api.statements.identifiers import quoted
+from crud_api.statements.identifiers import quoted, table
 from crud_api.statements.params import whole
 from query_executor.contract import Param
 
@@ -28,42 +29,70 @@ def filtered(query: ListQuery) -> tuple[list[str], dict[str, Param]]:
     return conditions, params
 
 
-def beyond(order: Sequence[SortKey], cursor: Cursor) -> tuple[list[str], dict[str, Param]]:
+def beyond(resource: Resource, order: Sequence[SortKey], cursor: Cursor) -> tuple[list[str], dict[str, Param]]:
     """The rows that a cursor leads to, as one condition or as two that share no row, with their params.
 
     Two, where the first key's nulls come after its other values: each is then a range of an index that begins with
     that key, and no index has a range for both. The order is the one it is read in.
     """
-    params: dict[str, Param] = {f"place_{n}": value for n, value in enumerate(cursor.values) if value is not None}
+    params: dict[str, Param] = {
+        f"place_{n}": value.md5 if isinstance(value, Looked) else value
+        for n, value in enumerate(cursor.values)
+        if value is not None
+    }
+    values = [_place(resource, order, cursor, n) for n in range(len(order))]
     key, value = order[0], cursor.values[0]
     if len(order) == 1:
-        return [_rest(order, cursor, 0)], params
-    column, rest = quoted(key.column), _rest(order, cursor, 1)
+        return [_rest(order, cursor, values, 0)], params
+    column, rest = quoted(key.column), _rest(order, cursor, values, 1)
     if value is None:
         nulls = f"{column} IS NULL AND {rest}"
         return [nulls, f"{column} IS NOT NULL"] if key.descending else [nulls], params
     last = order[1]
     if len(order) == 2 and last.descending == key.descending and cursor.values[1] is not None:
-        place = f"({column}, {quoted(last.column)}) {_after(last, cursor.inclusive)} (:place_0, :place_1)"
+        place = f"({column}, {quoted(last.column)}) {_after(last, cursor.inclusive)} ({values[0]}, {values[1]})"
     else:
-        place = f"{column} {_after(key, True)} :place_0 AND ({column} {_after(key)} :place_0 OR {rest})"
+        place = f"{column} {_after(key, True)} {values[0]} AND ({column} {_after(key)} {values[0]} OR {rest})"
     return [place] if key.descending else [place, f"{column} IS NULL"], params
 
 
-def _rest(order: Sequence[SortKey], cursor: Cursor, n: int) -> str:
+def held(resource: Resource, order: Sequence[SortKey], cursor: Cursor) -> str | None:
+    """The condition that the row of the cursor's place still has the values that are looked up in it, if there are any.
+
+    Its params are those of `beyond`.
+    """
+    looked = [_found(resource, order, n) for n, value in enumerate(cursor.values) if isinstance(value, Looked)]
+    return " AND ".join(f"EXISTS (SELECT {one})" for one in looked) or None
+
+
+def _place(resource: Resource, order: Sequence[SortKey], cursor: Cursor, n: int) -> str:
+    if isinstance(cursor.values[n], Looked):
+        return f"(SELECT looked.{quoted(order[n].column)} {_found(resource, order, n)})"
+    return f":place_{n}"
+
+
+def _found(resource: Resource, order: Sequence[SortKey], n: int) -> str:
+    key, column = quoted(resource.key), quoted(order[n].column)
+    return (
+        f"FROM {table(resource)} AS looked "
+        f"WHERE looked.{key} = :place_{len(order) - 1} AND md5(looked.{column}::text) = :place_{n}"
+    )
+
+
+def _rest(order: Sequence[SortKey], cursor: Cursor, values: Sequence[str], n: int) -> str:
     # What is beyond the place by the keys from the nth on, the ones before it being equal.
     key, value = order[n], cursor.values[n]
     column = quoted(key.column)
     if n == len(order) - 1:
         if value is not None:
-            return f"{column} {_after(key, cursor.inclusive)} :place_{n}"
+            return f"{column} {_after(key, cursor.inclusive)} {values[n]}"
         return "true" if key.descending and cursor.inclusive else f"{column} {_after_null(key, cursor.inclusive)}"
-    rest = _rest(order, cursor, n + 1)
+    rest = _rest(order, cursor, values, n + 1)
     if value is None:
         equal = f"({column} IS NULL AND {rest})"
         return f"({column} IS NOT NULL OR {equal})" if key.descending else equal
     nulls = "" if key.descending else f" OR {column} IS NULL"
-    return f"({column} {_after(key)} :place_{n} OR ({column} = :place_{n} AND {rest}){nulls})"
+    return f"({column} {_after(key)} {values[n]} OR ({column} = {values[n]} AND {rest}){nulls})"
 
 
 def _after(key: SortKey, inclusive: bool = False) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import cache
 
 from crud_api.resource import Resource
@@ -10,7 +11,22 @@ from crud_api.resource import Resource
 @cache
 def columns(resource: Resource, prefix: str = "") -> str:
     """The resource's columns, in the order in which they are answered."""
-    return ", ".join(prefix + quoted(name) for name in resource.fields)
+    return ", ".join(shown(resource, name, prefix) for name in resource.fields)
+
+
+@cache
+def shown(resource: Resource, name: str, prefix: str = "") -> str:
+    """A column as it is answered: a time has an offset, also where the column's type has none."""
+    column = f"{prefix}{quoted(name)}"
+    return f"{column}::timestamptz AS {quoted(name)}" if resource.fields[name].base is datetime else column
+
+
+@cache
+def key_text(resource: Resource) -> str:
+    """The key of a row as a path names it: as the row's JSON has it."""
+    if resource.fields[resource.key].base is datetime:
+        return f"(to_json({quoted(resource.key)}::timestamptz) #>> '{{}}')"
+    return f"{quoted(resource.key)}::text"
 
 
 @cache

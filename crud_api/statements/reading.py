@@ -11,8 +11,8 @@ from crud_api.resource import Resource
 from crud_api.selection import MAX_EMBEDDED, Selection
 from crud_api.sorting import SortKey
 from crud_api.statements import SHAPES
-from crud_api.statements.conditions import beyond, filtered
-from crud_api.statements.identifiers import columns, quoted, table
+from crud_api.statements.conditions import beyond, filtered, held
+from crud_api.statements.identifiers import columns, quoted, shown, table
 from crud_api.statements.params import whole
 from query_executor.contract import MAX_REPLY_BYTES, Statement, Value
 
@@ -31,7 +31,7 @@ def _select_one(resource: Resource, selection: Selection) -> str:
     too_many = f", {_too_many(selection, 'lacks_{}')}" if selection.embedded else ""
     return f"""SELECT body, md5(body){too_many} FROM (
                  SELECT row_to_json(shown.*)::text AS body{_lacks(selection)}
-                 FROM ({found}) AS page CROSS JOIN LATERAL ({_shown(selection)}) AS shown
+                 FROM ({found}) AS page CROSS JOIN LATERAL ({_shown(resource, selection)}) AS shown
                ) AS answer"""
 
 
@@ -40,15 +40,17 @@ def select_page(resource: Resource, query: ListQuery, *, counted: bool = False) 
 
     The items are in the order in which they are read, which a cursor may turn round; one more than the limit says that
     more follow. They are null where no answer could hold them, too. `first` are the sort values of the first, `last`
-    those of the last within the limit. `count`, if wanted, is that of all rows the filters find.
+    those of the last within the limit. "Has parent" is false, too, where what the cursor looks up has gone. `count`, if
+    wanted, is that of all rows the filters find.
     """
     conditions, params = filtered(query)
     params["limit"] = query.limit
-    direction, places = query.order, list[str]()
+    direction, places, there = query.order, list[str](), None
     if query.cursor is not None:
         if query.cursor.backwards:
             direction = [key.reversed() for key in query.order]
-        places, values = beyond(direction, query.cursor)
+        places, values = beyond(resource, direction, query.cursor)
+        there = held(resource, direction, query.cursor)
         params |= values
     text = _select_page(
         resource,
@@ -57,6 +59,7 @@ def select_page(resource: Resource, query: ListQuery, *, counted: bool = False) 
         None if query.parent is None else query.parent.resource,
         tuple(conditions),
         tuple(places),
+        there,
         counted=counted,
     )
     return Statement(text, params)
@@ -70,6 +73,7 @@ def _select_page(
     parent: Resource | None,
     conditions: Sequence[str],
     places: Sequence[str],
+    there: str | None,
     *,
     counted: bool,
 ) -> str:
@@ -81,6 +85,8 @@ def _select_page(
     has_parent = "true"
     if parent is not None:
         has_parent = f"EXISTS (SELECT FROM {table(parent)} WHERE {quoted(parent.key)} = :parent)"
+    if there is not None:
+        has_parent += f" AND {there}"
     values = ", ".join(f"page.{quoted(column)}::text AS {key}" for key, column in keys.items())
     items = f"string_agg(item, chr({ord(SEPARATOR)}))"  # no quoted string, or the executor would not prepare it
     first = ", ".join(f"(array_agg({key}))[1]" for key in keys)
@@ -90,7 +96,7 @@ def _select_page(
                       {_too_many(selection, "bool_or(lacks_{})")}, {has_parent}, {counts}
                FROM (
                  SELECT row_to_json(shown.*)::text AS item, {values}{_lacks(selection)}
-                 FROM ({page}) AS page CROSS JOIN LATERAL ({_shown(selection)}) AS shown
+                 FROM ({page}) AS page CROSS JOIN LATERAL ({_shown(resource, selection)}) AS shown
                ) AS answer"""
 
 
@@ -115,8 +121,8 @@ def _needed(resource: Resource, selection: Selection, *others: str) -> str:
     return ", ".join(quoted(name) for name in resource.fields if name in wanted)
 
 
-def _shown(selection: Selection) -> str:
-    parts = [f"page.{quoted(name)}" for name in selection.columns]
+def _shown(resource: Resource, selection: Selection) -> str:
+    parts = [shown(resource, name, "page.") for name in selection.columns]
     parts += [f"({_embedded(relation)}) AS {quoted(relation.name)}" for relation in selection.embedded]
     # OFFSET 0: the planner would put the query of a relation into every place that names it, and run it there.
     return f"SELECT {', '.join(parts)}{' OFFSET 0' if selection.embedded else ''}"

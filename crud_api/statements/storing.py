@@ -15,7 +15,8 @@ from msgspec import Struct
 from crud_api.new_rows import Creation, NewRow, NewRows
 from crud_api.relations import Relations
 from crud_api.resource import Resource
-from crud_api.statements.identifiers import columns, quoted, table
+from crud_api.statements.identifiers import columns, key_text, quoted, table
+from crud_api.statements.populating import populated
 from query_executor.contract import Param, Statement
 
 
@@ -104,7 +105,7 @@ def _sent(group: _Group, *, merge: bool) -> str:
         new = f"NOT EXISTS (SELECT FROM {table(group.resource)} AS stored WHERE stored.{key} = sent.{key})"
     return f"""sent_{group.label} AS MATERIALIZED (
           SELECT "unnest" AS "#place", {new} AS "#inserted"{names}
-          FROM ROWS FROM (json_populate_recordset(NULL::{table(group.resource)}, :rows_{group.label}),
+          FROM ROWS FROM ({populated(group.resource, group.names, f"rows_{group.label}")},
                           unnest(:places_{group.label}::int[])) AS sent
         )"""
 
@@ -173,10 +174,10 @@ def _items(n: int, groups: Sequence[_Group]) -> str:
 
 def _items_of(group: _Group) -> str:
     # RETURNING answers rows in the order in which they were stored.
-    label, key = group.label, quoted(group.resource.key)
+    label = group.label
     return f"""SELECT "#place", "#item", "#key", "#inserted"
             FROM (SELECT row_number() OVER () AS "#n", row_to_json(stored_{label}.*)::text AS "#item",
-                         {key}::text AS "#key"
+                         {key_text(group.resource)} AS "#key"
                   FROM stored_{label}) AS stored
             JOIN (SELECT "#place", "#inserted", row_number() OVER (ORDER BY {_order(group)}) AS "#n"
                   FROM sent_{label}) AS sent USING ("#n")"""

@@ -7,20 +7,31 @@ from functools import lru_cache
 
 from crud_api.resource import Resource
 from crud_api.statements import SHAPES
-from crud_api.statements.identifiers import columns, quoted, table
+from crud_api.statements.identifiers import columns, key_text, quoted, table
 from crud_api.statements.params import whole, whole_in
-from query_executor.contract import Param, Statement, Value
+from query_executor.contract import MAX_REPLY_BYTES, Param, Statement, Value
+
+# A body that no answer can hold is left out, and its row is stored. Each answer is a string within JSON, in which a
+# character has at most 6 bytes, and has headers.
+_LIMIT = MAX_REPLY_BYTES - 16 * 1024
+_BODY = f"""CASE WHEN octet_length(body) < {_LIMIT // 6} THEN body
+                      WHEN octet_length(to_json(body)::text) + 4 * (octet_length(body) - char_length(body)) < {_LIMIT}
+                        THEN body
+                 END"""
 
 
 def insert(resource: Resource, values: Mapping[str, Value]) -> Statement:
-    """Answers (body, etag, key)."""
+    """Answers (body, etag, key); the body is null where it is too large to be answered."""
     return Statement(_insert(resource, tuple(values)), whole_in(values))
 
 
 def update(
     resource: Resource, key: Value, values: Mapping[str, Value], etags: Sequence[str] | None = None
 ) -> Statement:
-    """Answers (body, etag); no row when there is none of this key, nulls when it has none of the ETags."""
+    """Answers (body, etag); no row when there is none of this key, nulls when it has none of the ETags.
+
+    The body alone is null where it is too large to be answered.
+    """
     params: dict[str, Param] = {"key": whole(key)} | {f"set_{name}": whole(value) for name, value in values.items()}
     if etags is not None:
         params["etags"] = list(etags)
@@ -42,8 +53,8 @@ def _insert(resource: Resource, names: Sequence[str]) -> str:
     return f"""WITH stored AS (
                  INSERT INTO {table(resource)} {row} RETURNING {columns(resource)}
                )
-               SELECT body, md5(body), key FROM (
-                 SELECT row_to_json(stored.*)::text AS body, {quoted(resource.key)}::text AS key FROM stored
+               SELECT {_BODY}, md5(body), key FROM (
+                 SELECT row_to_json(stored.*)::text AS body, {key_text(resource)} AS key FROM stored
                ) AS answer"""
 
 
@@ -59,10 +70,10 @@ def _update(resource: Resource, names: Sequence[str], *, checked: bool) -> str:
     body = "(SELECT row_to_json(changed.*)::text AS body FROM changed) AS answer"
     if not checked:
         return f"""WITH changed AS ({change} WHERE stored.{quoted(resource.key)} = :key {answer})
-                   SELECT body, md5(body) FROM {body}"""
+                   SELECT {_BODY}, md5(body) FROM {body}"""
     return f"""WITH current AS ({_locked(resource)}),
                changed AS ({change} FROM current WHERE {_is_current(resource)} {answer})
-               SELECT body, md5(body) FROM current LEFT JOIN {body} ON true"""
+               SELECT {_BODY}, md5(body) FROM current LEFT JOIN {body} ON true"""
 
 
 @lru_cache(SHAPES)

@@ -187,6 +187,8 @@ def test_the_executors_image_answers_every_example(executors: dict[bool, LambdaF
         for failure in (answer.get("failure"), example["answer"].get("failure")):
             if failure and failure["code"] in FOREIGN_MESSAGES:
                 assert failure.pop("message")
+            if failure and failure["routine"]:  # another version's may have another name
+                failure["routine"] = "its name"
         assert answer == example["answer"], name
 
 

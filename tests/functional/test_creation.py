@@ -34,6 +34,27 @@ def test_an_array_is_stored_and_answered_in_the_order_sent(api: Api) -> None:
         assert api("GET", f"/customers/{row['customer_id']}").json == row
 
 
+def test_rows_of_many_shapes_are_answered_in_the_order_sent_with_their_own_in_theirs(api: Api) -> None:
+    shapes: list[dict[str, Any]] = [{}, {"city": "Paris"}, {"email": "a@b.co", "state": "x"}, {"state": None}]
+    keys = [f"C{n * 37 % 100:02}" for n in range(100)]
+    orders = {
+        key: [order(f"{key}-{n * 7 % 10}", **({"status": "shipped"} if n % 2 else {})) for n in range(10)]
+        for key in keys
+    }
+    rows = [customer(key, **shapes[n % 4], orders=orders[key]) for n, key in enumerate(keys)]
+    created = api("POST", "/customers", rows)
+    assert [row["customer_id"] for row in created.json] == keys
+    for sent, row in zip(rows, created.json, strict=True):
+        assert {name: row[name] for name in sent if name != "orders"} == {
+            name: value for name, value in sent.items() if name != "orders"
+        }
+        assert [one["order_id"] for one in row["orders"]] == [one["order_id"] for one in sent["orders"]]
+    plain = api(
+        "POST", "/orders", [one | {"order_id": f"P{one['order_id']}", "customer_id": "C00"} for one in orders["C99"]]
+    )
+    assert [row["order_id"] for row in plain.json] == [f"P{one['order_id']}" for one in orders["C99"]]
+
+
 def test_a_thousand_rows_are_one_invocation_and_one_more_is_refused(api: Api, api_database: str) -> None:
     rows = [customer(f"C{n}", email=f"c{n}@example.com", city="Zürich 😀" * 10) for n in range(1001)]
     refused = api("POST", "/customers", rows)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
+import psycopg2
 import pytest
 
 from tests.conftest import execute as run_sql
@@ -89,6 +91,25 @@ def test_what_is_preferred_without_effect_does_not_matter(api: Api) -> None:
 def test_a_key_counts_for_its_path(api: Api) -> None:
     assert api("POST", "/customers", ADA, idempotency_key="k").status == 201
     assert api("POST", "/orders", ORDER | {"customer_id": "C1"}, idempotency_key="k").status == 201
+
+
+def test_a_slash_at_the_end_makes_no_other_path(api: Api, api_database: str) -> None:
+    first = api("POST", "/customers", ADA, idempotency_key="k")
+    again = api("POST", "/customers/", ADA, idempotency_key="k")
+    assert (again.status, again.body, again.headers["idempotency-replayed"]) == (201, first.body, "true")
+    assert records(api_database) == 1
+
+
+def test_an_expired_record_that_another_holds_keeps_nobody_waiting(api: Api, api_database: str) -> None:
+    run_sql(
+        api_database,
+        "INSERT INTO demo.idempotency_keys (id, fingerprint, status, body, expires_at) "
+        "SELECT n, '', 201, '', now() - interval '1 minute' FROM generate_series(1, 3) n",
+    )
+    with closing(psycopg2.connect(api_database)) as other, other.cursor() as cursor:
+        cursor.execute("SELECT FROM demo.idempotency_keys WHERE id = '2' FOR UPDATE")
+        assert api("POST", "/customers", ADA, idempotency_key="k").status == 201
+    assert run_sql(api_database, "SELECT id FROM demo.idempotency_keys WHERE length(id) = 1") == [("2",)]
 
 
 def test_an_error_leaves_no_record_and_the_key_can_be_used_again(api: Api, api_database: str) -> None:

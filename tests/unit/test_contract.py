@@ -79,12 +79,16 @@ def test_a_reply_survives_the_wire() -> None:
 
 
 def test_a_failure_survives_the_wire() -> None:
-    sent = Failure("statement_failed", "m", statement=1, sqlstate="23505", constraint="c", table="t", column="x")
+    sent = Failure(
+        "statement_failed", "m", statement=1, sqlstate="23505", constraint="c", table="t", column="x", routine="r",
+        detail="d", hint="h",
+    )  # fmt: skip
     got = contract.decode_answer(json.dumps(contract.encode_answer(sent)).encode())
     assert isinstance(got, Failure)
     assert {name: getattr(got, name) for name in Failure.__slots__} == {
         "code": "statement_failed", "message": "m", "statement": 1, "sqlstate": "23505",
-        "constraint": "c", "table": "t", "column": "x", "retryable": False, "retry_after_ms": None,
+        "constraint": "c", "table": "t", "column": "x",
+        "routine": "r", "detail": "d", "hint": "h", "retryable": False, "retry_after_ms": None,
     }  # fmt: skip
 
 

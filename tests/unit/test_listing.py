@@ -21,7 +21,9 @@ from crud_api.selection import Selection
 from crud_api.settings import MAX_QUERY_BYTES
 from crud_api.sorting import SortKey
 from crud_api.statements import reading, writing
+from crud_api.statements.params import whole
 from crud_api.statements.reading import explain_count, select_page
+from query_executor.contract import Typed
 from query_executor.sql import scan
 from tests.functional.things import things
 
@@ -134,11 +136,21 @@ def test_a_time_is_passed_on_in_utc() -> None:
 @pytest.mark.parametrize(
     ("text", "value"), [("9223372036854775807", 2**63 - 1), ("-9223372036854775808", -(2**63)), ("-0", 0)]
 )
-def test_a_whole_number_is_one_that_the_largest_column_holds(text: str, value: int) -> None:
+def test_a_whole_number_is_read_in_full(text: str, value: int) -> None:
     assert filter_of(things, "number[in]", text).value == [value]
-    for beyond in ("9223372036854775808", "-9223372036854775809", "9" * 100, "1.0", "1e3"):
+    for wrong in ("1.0", "1e3", "9" * 101, "\u0661", "1_000", "NaN"):
         with pytest.raises(ValueError, match="must be a whole number"):
-            filter_of(things, "number[in]", beyond)
+            filter_of(things, "number[in]", wrong)
+
+
+@pytest.mark.parametrize("beyond", [2**63, -(2**63) - 1, 10**99])
+def test_a_whole_number_that_no_column_holds_is_compared_as_a_number(beyond: int) -> None:
+    for operator in ("gt", "in"):
+        one = filter_of(things, f"number[{operator}]", f"{beyond}")
+        assert one.value == ([beyond] if operator == "in" else beyond)
+        param = whole(one.value)
+        assert isinstance(param, Typed)
+        assert param.type == ("numeric[]" if operator == "in" else "numeric")
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 from crud_api import errors, problems
 from crud_api.customers import customers
 from crud_api.errors import ApiError
+from crud_api.failures import from_failure
 from crud_api.orders import orders
 from query_executor import contract
 from query_executor.contract import Failure
@@ -56,20 +57,20 @@ def test_every_error_is_a_problem_of_its_own_type(kind: type[ApiError]) -> None:
     ],
 )
 def test_a_failure_has_its_status(failure: Failure, method: str, status: int, retry_after: str | None) -> None:
-    error = problems.from_failure(failure, customers, method)
+    error = from_failure(failure, customers, method)
     assert (error.status, error.headers.get("Retry-After")) == (status, retry_after)
 
 
 def test_a_missing_value_is_named_by_the_databases_column() -> None:
     failure = Failure(contract.STATEMENT_FAILED, "m", sqlstate="23502", column="email")
-    error = problems.from_failure(failure, customers, "POST")
+    error = from_failure(failure, customers, "POST")
     assert [one["pointer"] for one in error.errors] == ["#/email"]
 
 
 def test_only_references_that_were_sent_can_be_the_wrong_ones() -> None:
     failure = Failure(contract.STATEMENT_FAILED, "m", sqlstate="23503")
-    assert problems.from_failure(failure, orders, "PUT", {"status"}).errors == []
-    sent = problems.from_failure(failure, orders, "PUT", {"status", "customer_id"}).errors
+    assert from_failure(failure, orders, "PUT", {"status"}).errors == []
+    sent = from_failure(failure, orders, "PUT", {"status", "customer_id"}).errors
     assert [one["pointer"] for one in sent] == ["#/customer_id"]
 
 
@@ -79,6 +80,6 @@ def test_what_the_database_said_reaches_no_client() -> None:
         for sqlstate in ("23505", "23503", "23502", "22001", "42P01", None):
             failure = Failure(code, secret, sqlstate=sqlstate, constraint=secret, table=secret, column=secret)
             for method in ("GET", "POST", "DELETE"):
-                error = problems.from_failure(failure, orders, method, ["customer_id"])
+                error = from_failure(failure, orders, method, ["customer_id"])
                 assert "ada@example.com" not in problems.to_response(error, "id").body
                 assert "rds" not in problems.to_response(error, "id").body

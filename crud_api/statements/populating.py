@@ -1,0 +1,37 @@
+"""Rows that travel as JSON: each value means in its column what it means alone, as a param."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from crud_api.resource import Resource
+from crud_api.statements.identifiers import quoted, table
+
+
+def populated(resource: Resource, names: Sequence[str], param: str) -> str:
+    """A table of the rows that the JSON array `param` is, of which only the columns `names` count.
+
+    A string is PostgreSQL's text of the value for every type but json and jsonb, where json_populate_recordset takes
+    it for a JSON string. For these it is replaced by the JSON that it is the text of.
+    """
+    rows = f":{param}"
+    if names:
+        columns = ", ".join(f"CASE WHEN {_is_json(resource, name)} THEN {_literal(name)} END" for name in names)
+        rows = f"""CASE WHEN {" OR ".join(_is_json(resource, name) for name in names)} THEN (
+            SELECT json_agg((
+              SELECT json_object_agg(member.key, CASE
+                WHEN member.key = ANY(ARRAY[{columns}]) AND json_typeof(member.value) = 'string'
+                THEN (member.value #>> '{{}}')::json ELSE member.value END)
+              FROM json_each(element.value) AS member
+            )) FROM json_array_elements(:{param}) AS element
+          ) ELSE :{param} END"""
+    return f"json_populate_recordset(NULL::{table(resource)}, {rows})"
+
+
+def _is_json(resource: Resource, name: str) -> str:
+    # COALESCE with a literal has a domain's base type. Only the type is asked for, of a row that is not there.
+    return f"pg_typeof(coalesce((NULL::{table(resource)}).{quoted(name)}, NULL)) IN ('json'::regtype, 'jsonb'::regtype)"
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

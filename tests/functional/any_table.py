@@ -1,0 +1,29 @@
+"""A table made for a test, under any declaration, and the API over it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import defstruct
+
+from crud_api.resource import Resource
+from crud_api.routes import Execute
+from tests.conftest import execute as run_sql
+from tests.functional.client import Api
+
+
+def declared(name: str, fields: Mapping[str, Any], key: str = "id", **more: Any) -> Resource:
+    """A resource of the table demo.<name>; a field that may be null need not be sent."""
+    model = defstruct(
+        name.capitalize(),
+        [(field, kind) if field == key else (field, kind | None, None) for field, kind in fields.items()],
+    )
+    return Resource(name=name, table=f"demo.{name}", model=model, key=key, **more)
+
+
+def api_over(execute: Execute, url: str, name: str, columns: str, fields: Mapping[str, Any], **more: Any) -> Api:
+    """The API over the new table demo.<name>."""
+    run_sql(url, f"DROP TABLE IF EXISTS demo.{name} CASCADE")
+    run_sql(url, f"CREATE TABLE demo.{name} ({columns})")
+    return Api(execute, [declared(name, fields, **more)])
