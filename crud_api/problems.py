@@ -27,6 +27,7 @@ from query_executor import contract
 from query_executor.contract import Failure
 
 RETRY_SOON = {"Retry-After": "1"}  # seconds
+SUPPRESSED = "Nothing was stored: a trigger or rule of the database suppressed a row."
 
 
 def to_response(error: ApiError, request_id: str) -> Response:
@@ -68,6 +69,8 @@ def from_failure(failure: Failure, resource: Resource, method: str, given: Colle
         return ExecutorFailedError(
             "The connection to the database broke. It is not known whether the change was stored.", cause=cause
         )
+    if failure.code == contract.EXPECTATION_FAILED:
+        return ConflictError(SUPPRESSED)
     if failure.retryable:
         return ExecutorBusyError(
             "Nothing was stored. The same request may succeed soon.", headers=RETRY_SOON, cause=cause
