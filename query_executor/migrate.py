@@ -26,11 +26,13 @@ from yoyo.connections import DatabaseURI
 from yoyo.migrations import Migration, read_migrations, read_sql_migration
 
 from query_executor.credentials import Credentials, SecretUnavailableError
+from query_executor.declared import Table, differences
 from query_executor.online import STEPS, Session, attempt_ms, patiently
 from query_executor.settings import CONNECT_MS, Settings, SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import Any
 
 logging.getLogger("yoyo").setLevel(logging.WARNING)  # what was done is returned, in sentences
 
@@ -74,6 +76,10 @@ class MigrationError(Exception):
         return "\n".join([*self.done, *self.args])
 
 
+class UnfitError(MigrationError):
+    """The database has something otherwise than the application declares it; all of it is in the message."""
+
+
 class _Backend(PostgresqlBackend):  # type: ignore[misc] # yoyo has no types
     """yoyo's tables and files, without yoyo's lock.
 
@@ -104,6 +110,50 @@ def apply_migrations(database_url: str, *, table_lock_s: float = 30, other_run_s
     except psycopg2.Error as error:
         raise MigrationError(step + _explain(database_url, error), done) from error
     return done
+
+
+def check_declared(database_url: str, tables: Sequence[Table], role: str | None = None) -> list[str]:
+    """Compare the database with what is declared; return what is worth a warning.
+
+    `role` is who will ask the database; without it, the user of the URL. Raises UnfitError, and MigrationError where
+    the database is not reached.
+    """
+    try:
+        with closing(psycopg2.connect(database_url)) as connection:
+            connection.autocommit = True
+            found = differences(connection, tables, role)
+    except psycopg2.Error as error:
+        raise MigrationError(_explain(database_url, error)) from error
+    warnings = [str(one) for one in found if not one.stops]
+    if stops := [f"- {one}" for one in found if one.stops]:
+        raise UnfitError("\n".join(["The database is not as the application declares it:", *stops]), warnings)
+    return warnings
+
+
+def read_only_reason(database_url: str) -> str | None:
+    """Why the database takes no changes now, and which migrations it lacks; None where it takes them.
+
+    Raises MigrationError and psycopg2's errors.
+    """
+    _refuse_misread_url(database_url)
+    with closing(psycopg2.connect(database_url)) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        cursor.execute(
+            "SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::bool,"
+            " to_regclass('demo._yoyo_migration') IS NOT NULL"
+        )
+        standby, read_only, migrated = cursor.fetchone() or ()
+        if not standby and not read_only:
+            return None
+        applied = set[str]()
+        if migrated:
+            cursor.execute("SELECT migration_id FROM demo._yoyo_migration")
+            applied = {name for (name,) in cursor.fetchall()}
+    lacking = [migration.id for migration in read_migrations(_FOLDER) if migration.id not in applied]
+    reason = "it is a standby" if standby else "default_transaction_read_only is on"
+    return f"The database is read-only: {reason}. Reads are served, and changes are refused." + (
+        f" It lacks these migrations, which cannot be applied there: {', '.join(lacking)}." if lacking else ""
+    )
 
 
 def _outstanding(backend: _Backend) -> Iterable[Migration]:
@@ -223,6 +273,8 @@ def _explain(database_url: str, error: psycopg2.Error) -> str:
                 "demo.customers or demo.orders was in use for too long. Nothing of this migration was "
                 "kept; run it again when no long transaction holds them."
             )
+        case errors.ReadOnlySqlTransaction():
+            return "The database is read-only, so nothing can be migrated there. Name the server that takes changes."
         case errors.InsufficientPrivilege() | errors.InvalidSchemaName():  # the latter: no USAGE on demo
             with closing(psycopg2.connect(database_url)) as connection, connection.cursor() as cursor:
                 cursor.execute(_MISSING_RIGHTS)
@@ -234,12 +286,24 @@ def _explain(database_url: str, error: psycopg2.Error) -> str:
 
 
 def handle(event: object, context: object) -> dict[str, list[str]]:  # noqa: ARG001 - Lambda's signature
-    """What Lambda calls; the event is of no matter. Answers {"done": [a sentence, ...]}.
+    """What Lambda calls. Answers {"done": [a sentence, ...]}.
+
+    The event may have `declared`, what the application declares of its tables (query_executor/declared.py): the
+    database is compared with that after the migrations. `role` is then who will ask the database.
 
     Raises `MigrationError`, `SettingsError` and `SecretUnavailableError`, of which Lambda makes a FunctionError with
     their message.
     """
-    return {"done": apply_migrations(_dsn())}
+    wanted: Mapping[str, Any] = event if isinstance(event, dict) else {}
+    dsn = _dsn()
+    done = apply_migrations(dsn)
+    if wanted.get("declared"):
+        try:
+            done += check_declared(dsn, wanted["declared"], wanted.get("role"))
+        except UnfitError as error:
+            error.done = done + error.done
+            raise
+    return {"done": done}
 
 
 def _dsn() -> str:

@@ -216,7 +216,7 @@ def clients(database_url: str, sql: str) -> Iterator[list[float]]:
 def test_a_million_orders_are_adopted_under_load(database_url: str) -> None:
     execute(database_url, TABLES.format(customers=100_000, orders=1_000_000) + "ANALYZE")
     read = "SELECT count(*) FROM (SELECT FROM demo.orders LIMIT 100) AS some"
-    write = "INSERT INTO demo.orders SELECT gen_random_uuid(), 'C1', 'pending', 1"
+    write = "INSERT INTO demo.orders SELECT gen_random_uuid()::text, 'C1', 'pending', 1"
     with clients(database_url, read) as reads, clients(database_url, write) as writes:
         started = time.monotonic()
         apply_migrations(database_url)
