@@ -215,7 +215,7 @@ def clients(database_url: str, sql: str) -> Iterator[list[float]]:
 @pytest.mark.timeout(1200)
 def test_a_million_orders_are_adopted_under_load(database_url: str) -> None:
     execute(database_url, TABLES.format(customers=100_000, orders=1_000_000) + "ANALYZE")
-    read = "SELECT count(*) FROM (SELECT FROM demo.orders LIMIT 100) AS some"
+    read = "SELECT count(*) FROM (SELECT FROM demo.orders LIMIT 100) AS few"
     write = "INSERT INTO demo.orders SELECT gen_random_uuid()::text, 'C1', 'pending', 1"
     with clients(database_url, read) as reads, clients(database_url, write) as writes:
         started = time.monotonic()
