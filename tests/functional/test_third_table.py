@@ -85,7 +85,7 @@ def test_a_wrong_type_is_refused(api: Api, field: str, value: object) -> None:
 # What the statements call things by themselves.
 NAMES = (
     "shown", "stored", "changed", "part", "one", "page", "theirs", "answer", "body", "etag", "key", "current", "sent",
-    "item", "either", "wrong", "removed", "excluded", "few", "counted", "page", "turn", "locks", "keys",
+    "item", "either", "wrong", "removed", "excluded", "few", "counted", "turn", "locks", "keys",
 )  # fmt: skip
 
 
