@@ -63,7 +63,7 @@ def create_app(
     for resource in resources:
         routes = resource_routes(resource, relations, execute)
         app.register_blueprint(routes, url_prefix=f"/{resource.name}")
-    app.register_blueprint(monitor_routes(execute))
+    app.register_blueprint(monitor_routes(execute, resources))
     app.register_blueprint(documentation_routes(resources, access))
     if cors_origins:
         cors.answer_preflights(app)

@@ -14,7 +14,7 @@ from crud_api.idempotency import attempt_of
 from crud_api.new_rows import parse_creation, refuse_taken
 from crud_api.one_pass import plain_row
 from crud_api.preferences import parse_preferences
-from crud_api.problems import RETRY_SOON
+from crud_api.problems import RETRY_SOON, SUPPRESSED
 from crud_api.read_routes import RowsOf
 from crud_api.relations import Relations
 from crud_api.requests import collection_path, json_rows, raw_body
@@ -64,7 +64,7 @@ def create(resource: Resource, relations: Mapping[str, Relations], request: Requ
         elif held and not held[0][0][0]:
             raise IdempotencyInFlightError("Ask again soon; its answer will then be yours.", headers=RETRY_SOON)
     if body is None and etag is None:  # a trigger may do so, without an error
-        raise ConflictError("Nothing was stored: the database keeps it out.")
+        raise ConflictError(SUPPRESSED)
     if etag is not None:
         headers["ETag"] = f'"{etag}"'
     if status == 201 and key is not None:

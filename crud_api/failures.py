@@ -23,7 +23,7 @@ from crud_api.errors import (
     RaisedError,
 )
 from crud_api.parameters import too_large
-from crud_api.problems import RETRY_SOON
+from crud_api.problems import RETRY_SOON, SUPPRESSED
 from crud_api.resource import Resource
 from crud_api.validation import pointer
 from query_executor import contract
@@ -91,6 +91,8 @@ def _meaning(  # noqa: PLR0911 - one for each meaning
         return ExecutorFailedError(
             "The connection to the database broke. It is not known whether the change was stored."
         )
+    if failure.code == contract.EXPECTATION_FAILED:
+        return ConflictError(SUPPRESSED)
     if sqlstate == "25006" and not reads:
         return _not_writable("The database is read-only now. Nothing was stored. Rows can still be read.")
     if failure.retryable:

@@ -12,7 +12,7 @@ from crud_api import parameters
 from crud_api.cursors import Cursor, Place, place
 from crud_api.errors import InvalidParameterError
 from crud_api.listing import ListQuery
-from crud_api.selection import MAX_EMBEDDED, Selection
+from crud_api.selection import MAX_EMBEDDED, MAX_EMBEDDED_IN_PAGE, Selection
 from crud_api.statements.reading import SEPARATOR
 from query_executor.contract import Value
 
@@ -51,11 +51,17 @@ def planned_count(plan: str) -> int:
 
 
 def too_many(selection: Selection, number: int, path: str) -> InvalidParameterError:
-    """The error for a relation with more rows than are embedded; `path` is what has the row, its key left open."""
-    name = selection.embedded[number].name
-    return parameters.wrong(
-        {"expand": f"finds more than {MAX_EMBEDDED} {name} of one row; {path}/{name} lists them page by page"}
-    )
+    """The error for a relation with more rows than are embedded, by the number that `select_page` answers.
+
+    `path` is what has the row, its key left open.
+    """
+    if number < 0:
+        name, most, of = selection.embedded[-1 - number].name, MAX_EMBEDDED_IN_PAGE, "one page"
+        cure = f"ask for fewer rows by limit, or list them page by page at {path}/{name}"
+    else:
+        name, most, of = selection.embedded[number].name, MAX_EMBEDDED, "one row"
+        cure = f"{path}/{name} lists them page by page"
+    return parameters.wrong({"expand": f"finds more than {most} {name} of {of}; {cure}"})
 
 
 def _written(query: ListQuery, cursor: Cursor | None) -> str | None:

@@ -15,6 +15,7 @@ from crud_api.errors import (
 from crud_api.responses import PRIVATE
 
 RETRY_SOON = {"Retry-After": "1"}  # seconds
+SUPPRESSED = "Nothing was stored: a trigger or rule of the database suppressed a row."
 
 
 def to_response(error: ApiError, request_id: str) -> Response:

@@ -10,6 +10,7 @@ from crud_api.relations import Relation, Relations
 from crud_api.resource import Resource
 
 MAX_EMBEDDED = 1000  # rows of a relation in one row
+MAX_EMBEDDED_IN_PAGE = 10_000  # rows of a relation in all rows of a page
 
 
 class Selection(Struct, frozen=True):

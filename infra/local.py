@@ -9,11 +9,12 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import psycopg2
 from psycopg2.extensions import parse_dsn
 
 from infra import embedded_postgres
 from infra.postgres_programs import EmbeddedPostgresError
-from query_executor.migrate import MigrationError, apply_migrations
+from query_executor.migrate import MigrationError, UnfitError, apply_migrations, check_declared, read_only_reason
 
 Handler = Callable[[Any, Any], Any]
 
@@ -70,13 +71,24 @@ def _open_handler() -> Handler:
 
 
 def _migrate(url: str) -> None:
+    """Bring the database up to date, and refuse one that is not as the application declares its tables."""
+    from infra.declarations import declared  # noqa: PLC0415 - the application, which takes a while to import
+
     try:
-        done = apply_migrations(url)
-    except MigrationError as error:
+        reason = read_only_reason(url)
+        _say([f"WARNING: {reason}"] if reason else apply_migrations(url))
+        _say(check_declared(url, declared()))
+    except UnfitError as error:
+        raise DatabaseError(f"{error}\nCorrect the database or the declarations, then run this again.") from error
+    except (MigrationError, psycopg2.Error) as error:
+        words = str(error) if isinstance(error, MigrationError) else " ".join(str(error).split())
         raise DatabaseError(
-            f"The database cannot be used: {error}\n"
+            f"The database cannot be used: {words}\n"
             "Check that its server runs and lets this machine in, and that DATABASE_URL has the right host, port,\n"
             "database, user and password. Without DATABASE_URL an embedded PostgreSQL is used."
         ) from error
-    for line in done:
+
+
+def _say(lines: list[str]) -> None:
+    for line in lines:
         print(line, file=sys.stderr)

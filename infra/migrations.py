@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from infra.account import Account
+from infra.declarations import declared
 from infra.errors import MigrationsError
 
 # Seconds. The function has 900, the most that Lambda gives; its own time-out is the better answer.
@@ -29,7 +30,9 @@ def run(account: Account, prefix: str) -> list[str]:
     )
     name = function_name(prefix)
     try:
-        answer = _invoke(client, name)
+        # Who connects as another user than crud_api's members is not known here.
+        event = json.dumps({"declared": declared(), "role": "crud_api"}).encode()
+        answer = _invoke(client, name, event)
         payload = json.loads(answer["Payload"].read())
     except client.exceptions.ResourceNotFoundException as error:
         raise MigrationsError(f"There is no function {name} yet: run deploy, which makes it and migrates.") from error
@@ -47,15 +50,15 @@ def run(account: Account, prefix: str) -> list[str]:
     return _done(name, payload)
 
 
-def _invoke(client: Any, name: str) -> Any:
+def _invoke(client: Any, name: str, event: bytes) -> Any:
     refused = client.exceptions
     try:
-        return client.invoke(FunctionName=name, Payload=b"{}")
+        return client.invoke(FunctionName=name, Payload=event)
     except (refused.ResourceNotReadyException, refused.ENINotReadyException, refused.ResourceConflictException):
         # Two weeks without a call, and Lambda takes a function's network interfaces away. The next call is refused, and
         # begins to make them anew.
         client.get_waiter("function_active_v2").wait(FunctionName=name)
-        return client.invoke(FunctionName=name, Payload=b"{}")
+        return client.invoke(FunctionName=name, Payload=event)
 
 
 def _done(name: str, payload: Any) -> list[str]:
@@ -69,6 +72,8 @@ def _reason(payload: Any) -> str:
     error = payload if isinstance(payload, dict) else {}
     message = str(error.get("errorMessage", payload))
     kind = error.get("errorType", "")
+    if kind == "UnfitError":
+        return f"{message}\nThe API is as before. Correct the database or the declarations, then run this again."
     if "timed out" in message or "timeout" in message.lower():
         message += (
             "\nDoes the function reach the database (security groups), and Secrets Manager when the owner has a "

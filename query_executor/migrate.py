@@ -1,5 +1,8 @@
 """Brings a database to the schema the API needs: migrations/*.sql in order, each once.
 
+A migration is one transaction, unless its first line is `-- transactional: false`: its statements then run one by one,
+and all of it once more if it was killed in between.
+
 In AWS the executor's image runs `handle` as a function of its own; elsewhere it is a command:
 DATABASE_URL=postgresql://... python -m query_executor.migrate. Both take the executor's settings, with the
 credentials of the tables' owner instead of the executor's.
@@ -11,6 +14,7 @@ import argparse
 import logging
 import os
 import sys
+import time
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
@@ -19,17 +23,21 @@ from psycopg2 import errors
 from psycopg2.extensions import make_dsn, parse_dsn
 from yoyo.backends.core.postgresql import PostgresqlBackend
 from yoyo.connections import DatabaseURI
-from yoyo.migrations import Migration, read_migrations
+from yoyo.migrations import Migration, read_migrations, read_sql_migration
 
 from query_executor.credentials import Credentials, SecretUnavailableError
+from query_executor.declared import Table, differences
+from query_executor.online import STEPS, Session, attempt_ms, patiently
 from query_executor.settings import CONNECT_MS, Settings, SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import Any
 
 logging.getLogger("yoyo").setLevel(logging.WARNING)  # what was done is returned, in sentences
 
 _FOLDER = "package:query_executor:migrations"
+_NOTHING = "Nothing to do in this database."
 _ADVISORY_LOCK = 0x63727564  # any constant: advisory locks are numbers private to one database
 
 _MISSING_RIGHTS = """
@@ -68,6 +76,10 @@ class MigrationError(Exception):
         return "\n".join([*self.done, *self.args])
 
 
+class UnfitError(MigrationError):
+    """The database has something otherwise than the application declares it; all of it is in the message."""
+
+
 class _Backend(PostgresqlBackend):  # type: ignore[misc] # yoyo has no types
     """yoyo's tables and files, without yoyo's lock.
 
@@ -79,12 +91,12 @@ class _Backend(PostgresqlBackend):  # type: ignore[misc] # yoyo has no types
         return nullcontext()
 
 
-def apply_migrations(database_url: str, *, table_lock_s: float = 5, other_run_s: float = 300) -> list[str]:
+def apply_migrations(database_url: str, *, table_lock_s: float = 30, other_run_s: float = 300) -> list[str]:
     """Apply what is not applied yet; return what was done, a sentence each (empty: nothing to do).
 
-    Any number of processes may call this at once. `table_lock_s` bounds the wait for a table that
-    is in use, since everyone else's queries queue up behind that wait; `other_run_s` the wait for
-    another run. Raises MigrationError.
+    Any number of processes may call this at once. `table_lock_s` bounds the attempts to lock a table that is in use,
+    each of them too short for other queries to notice that they wait behind it; `other_run_s` the wait for another run.
+    Raises MigrationError.
     """
     _refuse_misread_url(database_url)
     done: list[str] = []
@@ -100,6 +112,50 @@ def apply_migrations(database_url: str, *, table_lock_s: float = 5, other_run_s:
     return done
 
 
+def check_declared(database_url: str, tables: Sequence[Table], role: str | None = None) -> list[str]:
+    """Compare the database with what is declared; return what is worth a warning.
+
+    `role` is who will ask the database; without it, the user of the URL. Raises UnfitError, and MigrationError where
+    the database is not reached.
+    """
+    try:
+        with closing(psycopg2.connect(database_url)) as connection:
+            connection.autocommit = True
+            found = differences(connection, tables, role)
+    except psycopg2.Error as error:
+        raise MigrationError(_explain(database_url, error)) from error
+    warnings = [str(one) for one in found if not one.stops]
+    if stops := [f"- {one}" for one in found if one.stops]:
+        raise UnfitError("\n".join(["The database is not as the application declares it:", *stops]), warnings)
+    return warnings
+
+
+def read_only_reason(database_url: str) -> str | None:
+    """Why the database takes no changes now, and which migrations it lacks; None where it takes them.
+
+    Raises MigrationError and psycopg2's errors.
+    """
+    _refuse_misread_url(database_url)
+    with closing(psycopg2.connect(database_url)) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        cursor.execute(
+            "SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::bool,"
+            " to_regclass('demo._yoyo_migration') IS NOT NULL"
+        )
+        standby, read_only, migrated = cursor.fetchone() or ()
+        if not standby and not read_only:
+            return None
+        applied = set[str]()
+        if migrated:
+            cursor.execute("SELECT migration_id FROM demo._yoyo_migration")
+            applied = {name for (name,) in cursor.fetchall()}
+    lacking = [migration.id for migration in read_migrations(_FOLDER) if migration.id not in applied]
+    reason = "it is a standby" if standby else "default_transaction_read_only is on"
+    return f"The database is read-only: {reason}. Reads are served, and changes are refused." + (
+        f" It lacks these migrations, which cannot be applied there: {', '.join(lacking)}." if lacking else ""
+    )
+
+
 def _outstanding(backend: _Backend) -> Iterable[Migration]:
     migrations = read_migrations(_FOLDER)
     if not migrations:  # yoyo takes a missing folder for an empty one
@@ -108,21 +164,44 @@ def _outstanding(backend: _Backend) -> Iterable[Migration]:
 
 
 def _apply(backend: _Backend, migration: Migration, table_lock_s: float) -> list[str]:
-    """Apply one migration in one transaction with the record of it; return what it says it did.
+    """Apply one migration; return what it says it did.
 
     yoyo's own apply_one() takes two transactions: killed between them, it applies a migration
     twice. It also logs the name of the OS user, which a Lambda function need not have.
     """
+    migration.load()
+    if not migration.use_transactions:
+        return _apply_step_by_step(backend, migration, table_lock_s)
     notices: list[str] = []
-    backend.connection.notices = notices
+
+    def run() -> None:
+        backend.connection.notices = notices
+        notices.clear()
+        with backend.transaction():
+            backend.execute(f"SET LOCAL lock_timeout = {attempt_ms(table_lock_s)}")
+            backend.execute("SET LOCAL client_min_messages = notice")
+            migration.process_steps(backend, "apply")
+            backend.mark_one(migration, log=False)
+
+    patiently(run, table_lock_s)
+    return _said(migration, [" ".join(notice.removeprefix("NOTICE:").split()) for notice in notices])
+
+
+def _apply_step_by_step(backend: _Backend, migration: Migration, table_lock_s: float) -> list[str]:
+    session = Session(backend.connection, table_lock_s)
+    if (steps := STEPS.get(migration.id)) is not None:
+        steps(session, session.rows(migration.source))
+    else:
+        for statement in read_sql_migration(migration.path)[-1]:
+            session.scan(statement)
     with backend.transaction():
-        backend.execute(f"SET LOCAL lock_timeout = {round(table_lock_s * 1000)}")
-        backend.execute("SET LOCAL client_min_messages = notice")
-        migration.process_steps(backend, "apply")
         backend.mark_one(migration, log=False)
-    return [" ".join(notice.removeprefix("NOTICE:").split()) for notice in notices] or [
-        "Nothing to do in this database."
-    ]
+    return session.done or [_NOTHING if steps else "Applied."]
+
+
+def _said(migration: Migration, notices: list[str]) -> list[str]:
+    # A migration that tells what it does, and told nothing, found nothing to do.
+    return notices or [_NOTHING if "RAISE NOTICE" in migration.source else "Applied."]
 
 
 def _refuse_misread_url(database_url: str) -> None:
@@ -144,15 +223,24 @@ def _refuse_misread_url(database_url: str) -> None:
 
 @contextmanager
 def _only_run(database_url: str, wait_s: float) -> Iterator[None]:
-    """Hold the advisory lock, in a transaction: so it also works behind a pool that shares sessions."""
+    """Hold the advisory lock, in a transaction: so it also works behind a pool that shares sessions.
+
+    Whoever waits for it ends its transaction now and then. CREATE INDEX CONCURRENTLY, of the run that holds the lock,
+    waits for all transactions that have a snapshot, as a waiting one has.
+    """
+    give_up = time.monotonic() + wait_s
     with closing(psycopg2.connect(database_url)) as connection, connection.cursor() as cursor:
-        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-        cursor.execute("SET LOCAL statement_timeout = 0")
-        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [str(round(wait_s * 1000))])
-        try:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_ADVISORY_LOCK])
-        except errors.LockNotAvailable as error:
-            raise MigrationError(f"Another run has been migrating this database for {wait_s:g} s.") from error
+        while True:
+            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+            cursor.execute("SET LOCAL statement_timeout = 0")
+            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [str(round(min(wait_s, 0.2) * 1000))])
+            try:
+                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_ADVISORY_LOCK])
+                break
+            except errors.LockNotAvailable as error:
+                connection.rollback()
+                if time.monotonic() > give_up:
+                    raise MigrationError(f"Another run has been migrating this database for {wait_s:g} s.") from error
         yield
 
 
@@ -185,6 +273,8 @@ def _explain(database_url: str, error: psycopg2.Error) -> str:
                 "demo.customers or demo.orders was in use for too long. Nothing of this migration was "
                 "kept; run it again when no long transaction holds them."
             )
+        case errors.ReadOnlySqlTransaction():
+            return "The database is read-only, so nothing can be migrated there. Name the server that takes changes."
         case errors.InsufficientPrivilege() | errors.InvalidSchemaName():  # the latter: no USAGE on demo
             with closing(psycopg2.connect(database_url)) as connection, connection.cursor() as cursor:
                 cursor.execute(_MISSING_RIGHTS)
@@ -196,12 +286,24 @@ def _explain(database_url: str, error: psycopg2.Error) -> str:
 
 
 def handle(event: object, context: object) -> dict[str, list[str]]:  # noqa: ARG001 - Lambda's signature
-    """What Lambda calls; the event is of no matter. Answers {"done": [a sentence, ...]}.
+    """What Lambda calls. Answers {"done": [a sentence, ...]}.
+
+    The event may have `declared`, what the application declares of its tables (query_executor/declared.py): the
+    database is compared with that after the migrations. `role` is then who will ask the database.
 
     Raises `MigrationError`, `SettingsError` and `SecretUnavailableError`, of which Lambda makes a FunctionError with
     their message.
     """
-    return {"done": apply_migrations(_dsn())}
+    wanted: Mapping[str, Any] = event if isinstance(event, dict) else {}
+    dsn = _dsn()
+    done = apply_migrations(dsn)
+    if wanted.get("declared"):
+        try:
+            done += check_declared(dsn, wanted["declared"], wanted.get("role"))
+        except UnfitError as error:
+            error.done = done + error.done
+            raise
+    return {"done": done}
 
 
 def _dsn() -> str:

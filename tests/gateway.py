@@ -31,23 +31,38 @@ class GatewayApi:
         if claims:
             self._context["authorizer"] = {"claims": dict(claims)}
 
-    def __call__(self, method: str, path: str, body: Any = None, *, encoded: bool = False, **headers: str) -> Response:
-        """`encoded`: the body is in base64, as it comes where its type is one of the API's binary ones."""
+    def __call__(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        encoded: bool = False,
+        key: Mapping[str, str] | None = None,
+        **headers: str,
+    ) -> Response:
+        """`encoded`: the body is in base64, as it comes where its type is one of the API's binary ones.
+
+        `key` is the parameter that ends the path, by its name.
+        """
+        route, parameters = path, None
+        for name, value in (key or {}).items():
+            route, parameters, path = f"{path}/{{{name}}}", {name: value}, f"{path}/{value}"
         sent = {"content-type": "application/json"} | {name.replace("_", "-"): one for name, one in headers.items()}
         text = body if isinstance(body, str) or body is None else json.dumps(body)
         event = {
-            "resource": path,
+            "resource": route,
             "path": path,
             "httpMethod": method,
             "headers": sent,
             "multiValueHeaders": {name: [value] for name, value in sent.items()},
             "queryStringParameters": None,
             "multiValueQueryStringParameters": None,
-            "pathParameters": None,
+            "pathParameters": parameters,
             "stageVariables": None,
             "requestContext": {
                 **self._context,
-                "resourcePath": path,
+                "resourcePath": route,
                 "httpMethod": method,
                 "path": f"/{self._stage}{path}",
                 "requestId": str(uuid4()),

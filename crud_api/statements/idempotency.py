@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from crud_api.statements.storing import Storing
+from crud_api.statements.storing import WHOLE, Storing
 from query_executor.contract import FromResult, Statement
 
 HELD = "held"  # the lock's column
@@ -63,9 +63,10 @@ def create_once(storing: Storing, attempt: Attempt, created: int, merged: int) -
             SELECT answer.body, answer.etag, answer.key, answer.inserted,
                    CASE WHEN {CONDITION} THEN answer.wrong END, recorded.fingerprint, recorded.status, recorded.body,
                    recorded.etag, recorded.row_key
-            FROM answer LEFT JOIN recorded ON true""",
+            FROM answer LEFT JOIN recorded ON true WHERE {WHOLE}""",
         {
             **storing.params, "id": attempt.id, "fingerprint": attempt.fingerprint, "created": created,
             "merged": merged, HELD: FromResult(0, HELD),
         },
+        expect_rows=1,
     )  # fmt: skip

@@ -39,3 +39,17 @@ def table(resource: Resource) -> str:
 def quoted(identifier: str) -> str:
     """The identifier, which then is nothing else."""
     return '"' + identifier.replace('"', '""') + '"'
+
+
+def literal(name: str) -> str:
+    """A name of a declaration as a text of SQL."""
+    return "'" + name.replace("'", "''") + "'"
+
+
+@cache
+def unchanged(resource: Resource) -> str:
+    """The column that a change names which changes nothing. Not the key, where there is another column.
+
+    To set a key is a stronger lock, even to its own value: rows that refer to it would wait.
+    """
+    return next((name for name in resource.fields if name not in {resource.key, *resource.read_only}), resource.key)

@@ -8,7 +8,7 @@ from functools import lru_cache
 from crud_api.listing import ListQuery
 from crud_api.relations import Relation
 from crud_api.resource import Resource
-from crud_api.selection import MAX_EMBEDDED, Selection
+from crud_api.selection import MAX_EMBEDDED, MAX_EMBEDDED_IN_PAGE, Selection
 from crud_api.sorting import SortKey
 from crud_api.statements import SHAPES
 from crud_api.statements.conditions import beyond, filtered, held
@@ -39,9 +39,10 @@ def select_page(resource: Resource, query: ListQuery, *, counted: bool = False) 
     """Answers one row: (items, found, first, last, number of a relation with too many rows, has parent, count).
 
     The items are in the order in which they are read, which a cursor may turn round; one more than the limit says that
-    more follow. They are null where no answer could hold them, too. `first` are the sort values of the first, `last`
-    those of the last within the limit. "Has parent" is false, too, where what the cursor looks up has gone. `count`, if
-    wanted, is that of all rows the filters find.
+    more follow. They are null where no answer could hold them, too. The number of a relation is -1 - n where it is the
+    page that has too many rows of relation n. `first` are the sort values of the first, `last` those of the last within
+    the limit. "Has parent" is false, too, where what the cursor looks up has gone. `count`, if wanted, is that of all
+    rows the filters find.
     """
     conditions, params = filtered(query)
     params["limit"] = query.limit
@@ -61,6 +62,8 @@ def select_page(resource: Resource, query: ListQuery, *, counted: bool = False) 
         tuple(places),
         there,
         counted=counted,
+        # Fewer rows than these have no more than a page may have, since each of them has a bound.
+        bounded=(query.limit + 1) * MAX_EMBEDDED > MAX_EMBEDDED_IN_PAGE,
     )
     return Statement(text, params)
 
@@ -76,6 +79,7 @@ def _select_page(
     there: str | None,
     *,
     counted: bool,
+    bounded: bool,
 ) -> str:
     counts = f"(SELECT count(*) FROM {table(resource)}{_where(conditions)})" if counted else "null"
     keys = {f"key_{n}": one.column for n, one in enumerate(direction)}
@@ -91,12 +95,19 @@ def _select_page(
     items = f"string_agg(item, chr({ord(SEPARATOR)}))"  # no quoted string, or the executor would not prepare it
     first = ", ".join(f"(array_agg({key}))[1]" for key in keys)
     last = ", ".join(f"(array_agg({key}))[:limit]" for key in keys)
-    return f"""SELECT CASE WHEN octet_length({items}) <= {MAX_REPLY_BYTES} THEN {items} END, count(*),
+    many = [n for n, relation in enumerate(selection.embedded) if relation.many and bounded]
+    first_of_all, source, too_many = "", f"({page}) AS page", _too_many(selection, "bool_or(lacks_{})")
+    if many:
+        few = ", ".join(_few(n, selection.embedded[n]) for n in many)
+        first_of_all, source = f"WITH page AS MATERIALIZED ({page}), {few}", "page"
+        pages = " ".join(f"WHEN NOT (SELECT few FROM few_{n}) THEN {-1 - n}" for n in many)
+        too_many = f"CASE {pages} ELSE {too_many} END"
+    return f"""{first_of_all} SELECT CASE WHEN octet_length({items}) <= {MAX_REPLY_BYTES} THEN {items} END, count(*),
                       ARRAY[{first}], ARRAY[{last}],
-                      {_too_many(selection, "bool_or(lacks_{})")}, {has_parent}, {counts}
+                      {too_many}, {has_parent}, {counts}
                FROM (
                  SELECT row_to_json(shown.*)::text AS item, {values}{_lacks(selection)}
-                 FROM ({page}) AS page CROSS JOIN LATERAL ({_shown(resource, selection)}) AS shown
+                 FROM {source} CROSS JOIN LATERAL ({_shown(resource, selection, many)}) AS shown
                ) AS answer"""
 
 
@@ -121,9 +132,23 @@ def _needed(resource: Resource, selection: Selection, *others: str) -> str:
     return ", ".join(quoted(name) for name in resource.fields if name in wanted)
 
 
-def _shown(resource: Resource, selection: Selection) -> str:
+def _few(n: int, relation: Relation) -> str:
+    # Whether the page has no more than it may of a relation. It counts no further than that, and builds no row.
+    theirs = f"""SELECT FROM {table(relation.resource)} AS theirs
+                 WHERE theirs.{quoted(relation.column)} = page.{quoted(relation.own)} LIMIT {MAX_EMBEDDED + 1}"""
+    return f"""few_{n} AS MATERIALIZED (
+                 SELECT count(*) <= {MAX_EMBEDDED_IN_PAGE} AS few FROM (
+                   SELECT FROM page CROSS JOIN LATERAL ({theirs}) AS one
+                   LIMIT {MAX_EMBEDDED_IN_PAGE + 1}) AS counted)"""
+
+
+def _shown(resource: Resource, selection: Selection, bounded: Sequence[int] = ()) -> str:
     parts = [shown(resource, name, "page.") for name in selection.columns]
-    parts += [f"({_embedded(relation)}) AS {quoted(relation.name)}" for relation in selection.embedded]
+    for n, relation in enumerate(selection.embedded):
+        rows = f"({_embedded(relation)})"
+        if n in bounded:
+            rows = f"CASE WHEN (SELECT few_{n}.few FROM few_{n}) THEN {rows} END"
+        parts.append(f"{rows} AS {quoted(relation.name)}")
     # OFFSET 0: the planner would put the query of a relation into every place that names it, and run it there.
     return f"SELECT {', '.join(parts)}{' OFFSET 0' if selection.embedded else ''}"
 

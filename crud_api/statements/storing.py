@@ -3,6 +3,8 @@
 Rows travel as JSON, which PostgreSQL reads by the table's own types: one param, however many there are. What a row
 leaves out has the column's default, so rows that leave out the same are stored by one INSERT: they are a group. A row's
 place in the request is counted from 1; a name that begins with # is no column's.
+
+Requests for several rows take turns where they have keys in common, before they touch a row: `_turn`.
 """
 
 from __future__ import annotations
@@ -15,9 +17,13 @@ from msgspec import Struct
 from crud_api.new_rows import Creation, NewRow, NewRows
 from crud_api.relations import Relations
 from crud_api.resource import Resource
-from crud_api.statements.identifiers import columns, key_text, quoted, table
+from crud_api.statements.identifiers import columns, key_text, literal, quoted, table, unchanged
 from crud_api.statements.populating import populated
 from query_executor.contract import Param, Statement
+
+# The locks that the keys of a table share. Two tables make 64 locks of a request at most: PostgreSQL has room for as
+# many a connection by default (max_locks_per_transaction).
+_LOCKS = 32
 
 
 class Check(Struct, frozen=True):
@@ -32,7 +38,7 @@ class Storing(Struct, frozen=True):
     """Common table expressions that store rows; the last, `answer`, is one row: (body, etag, key, inserted, wrong).
 
     They are null where nothing was stored, ETag and key also where it was an array. `wrong` is null or JSON,
-    [[check, place], ...], its checks counted from 0.
+    [[check, place], ...], its checks counted from 0. `WHOLE` is whether all rows were stored, or none.
     """
 
     ctes: str
@@ -50,10 +56,15 @@ class _Group(Struct, frozen=True):
     rows: list[tuple[int, NewRow]]
 
 
+# Of the answer. A trigger may suppress some of the rows: the statement then has no row, which undoes all of it.
+WHOLE = "answer.stored IN (0, :sent)"
+
+
 def create(storing: Storing) -> Statement:
     """Answers (body, etag, key, inserted, wrong), as `Storing` has them."""
-    sql = f"WITH {storing.ctes} SELECT body, etag, key, inserted, wrong FROM answer"
-    return Statement(sql, storing.params, expect_rows=1)  # so that rows that no answer can hold are not stored
+    sql = f"WITH {storing.ctes} SELECT body, etag, key, inserted, wrong FROM answer WHERE {WHOLE}"
+    # What is expected keeps the transaction open until the answer is read: rows that no answer can hold are not stored.
+    return Statement(sql, storing.params, expect_rows=1)
 
 
 def store(
@@ -65,7 +76,7 @@ def store(
     """
     every = [creation.rows, *creation.referring]
     grouped = [_groups(n, rows, merge=merge) for n, rows in enumerate(every)]
-    params: dict[str, Param] = {}
+    params: dict[str, Param] = {"sent": sum(len(rows.rows) for rows in every)}
     for group in [one for groups in grouped for one in groups]:
         rows = [{name: row.values[name] for name in group.names} for _, row in group.rows]
         params[f"rows_{group.label}"] = json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
@@ -77,6 +88,10 @@ def store(
     checks, wrong = _wrong(every, grouped, relations, merge=merge)
     parts = [_sent(one, merge=merge) for groups in grouped for one in groups]
     parts.append(f"wrong AS MATERIALIZED ({wrong})")
+    condition = f"NOT EXISTS (SELECT FROM wrong) AND {condition}"
+    if creation.many or creation.referring:
+        parts.append(_turn([one for groups in grouped for one in groups], condition))
+        condition += " AND (SELECT count(*) FROM turn) >= 0"
     parts += [_stored(one, condition, merge=merge) for groups in grouped for one in groups]
     parts += [_items(n, groups) for n, groups in enumerate(grouped)]
     parts += [_members(n) for n in range(1, len(every))]
@@ -137,19 +152,38 @@ def _wrong(
     return checks, " UNION ALL ".join(queries)
 
 
+def _turn(groups: Sequence[_Group], condition: str) -> str:
+    # Rows of several groups are stored group by group, so no order of the keys could keep two requests from waiting for
+    # each other. These locks do: all requests take them in one order, before any lock of a row. A request that stores
+    # one row needs none: it holds nothing while it waits.
+    keys = [
+        f"""SELECT hashtext({literal(group.resource.table)}) AS "#table",
+                   hashtext({quoted(group.resource.key)}::text) & {_LOCKS - 1} AS "#lock"
+            FROM sent_{group.label} WHERE :sent > 1"""
+        for group in groups
+        if group.resource.key in group.names
+    ]
+    nothing = 'SELECT 0 AS "#table", 0 AS "#lock" WHERE false'
+    return f"""turn AS MATERIALIZED (
+          SELECT pg_advisory_xact_lock("#table", "#lock")
+          FROM (SELECT DISTINCT "#table", "#lock" FROM ({" UNION ALL ".join([nothing, *keys])}) AS keys
+                WHERE {condition} ORDER BY "#table", "#lock" OFFSET 0) AS locks
+        )"""
+
+
 def _stored(group: _Group, condition: str, *, merge: bool) -> str:
     names = ", ".join(quoted(name) for name in group.names)
     return f"""stored_{group.label} AS (
           INSERT INTO {table(group.resource)} {f"({names})" if names else ""} SELECT {names} FROM sent_{group.label}
-          WHERE NOT EXISTS (SELECT FROM wrong) AND {condition} ORDER BY {_order(group)}
+          WHERE {condition} ORDER BY {_order(group)}
           {_merging(group) if merge else ""}
           RETURNING {columns(group.resource)}
         )"""
 
 
 def _order(group: _Group) -> str:
-    # Of two requests that change the same rows, the second waits for the first and never each for the other.
-    return quoted(group.resource.key) if group.resource.key in group.names else '"#place"'
+    # Of a request and another program that both change the same rows in this order, neither waits for the other twice.
+    return f'{quoted(group.resource.key)}, "#place"' if group.resource.key in group.names else '"#place"'
 
 
 def _merging(group: _Group) -> str:
@@ -162,7 +196,7 @@ def _merging(group: _Group) -> str:
     if assignments and resource.updated_at is not None:
         assignments.append(f"{quoted(resource.updated_at)} = now()")
     if not assignments:  # it answers the row as it is
-        assignments = [f"{quoted(resource.key)} = excluded.{quoted(resource.key)}"]
+        assignments = [f"{quoted(unchanged(resource))} = {table(resource)}.{quoted(unchanged(resource))}"]
     return f"ON CONFLICT ({quoted(resource.key)}) DO UPDATE SET {', '.join(assignments)}"
 
 
@@ -173,7 +207,8 @@ def _items(n: int, groups: Sequence[_Group]) -> str:
 
 
 def _items_of(group: _Group) -> str:
-    # RETURNING answers rows in the order in which they were stored.
+    # RETURNING answers rows in the order in which they were stored. It answers fewer where some were suppressed; the
+    # numbers are wrong then, and nothing of it is kept.
     label = group.label
     return f"""SELECT "#place", "#item", "#key", "#inserted"
             FROM (SELECT row_number() OVER () AS "#n", row_to_json(stored_{label}.*)::text AS "#item",
@@ -209,6 +244,7 @@ def _answer(creation: Creation, *, minimal: bool) -> str:
     return f"""answer AS MATERIALIZED (
           SELECT {body} AS body, {alone},
                  (SELECT bool_or("#inserted") FROM ({every}) AS every) AS inserted,
+                 (SELECT count(*) FROM ({every}) AS every) AS stored,
                  (SELECT json_agg(json_build_array("#check", "#place") ORDER BY "#check", "#place") FROM wrong)::text
                    AS wrong
           FROM items_0{joined}

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from crud_api.resource import Resource
 from crud_api.statements import SHAPES
-from crud_api.statements.identifiers import columns, key_text, quoted, table
+from crud_api.statements.identifiers import columns, key_text, quoted, table, unchanged
 from crud_api.statements.params import whole, whole_in
 from query_executor.contract import MAX_REPLY_BYTES, Param, Statement, Value
 
@@ -64,14 +64,14 @@ def _update(resource: Resource, names: Sequence[str], *, checked: bool) -> str:
     if names and resource.updated_at is not None:
         assignments.append(f"{quoted(resource.updated_at)} = now()")
     if not assignments:  # an empty change answers the row as it is, after the same checks
-        assignments = [f"{quoted(resource.key)} = stored.{quoted(resource.key)}"]
+        assignments = [f"{quoted(unchanged(resource))} = stored.{quoted(unchanged(resource))}"]
     change = f"UPDATE {table(resource)} AS stored SET {', '.join(assignments)}"
     answer = f"RETURNING {columns(resource, 'stored.')}"
     body = "(SELECT row_to_json(changed.*)::text AS body FROM changed) AS answer"
     if not checked:
         return f"""WITH changed AS ({change} WHERE stored.{quoted(resource.key)} = :key {answer})
                    SELECT {_BODY}, md5(body) FROM {body}"""
-    return f"""WITH current AS ({_locked(resource)}),
+    return f"""WITH current AS ({_locked(resource, "NO KEY UPDATE")}),
                changed AS ({change} FROM current WHERE {_is_current(resource)} {answer})
                SELECT {_BODY}, md5(body) FROM current LEFT JOIN {body} ON true"""
 
@@ -82,16 +82,17 @@ def _delete(resource: Resource, *, checked: bool) -> str:
     if not checked:
         # Not the count: where a rule makes another command of it, there is none.
         return f"{remove} WHERE {quoted(resource.key)} = :key RETURNING true"
-    return f"""WITH current AS ({_locked(resource)}),
+    return f"""WITH current AS ({_locked(resource, "UPDATE")}),
                removed AS ({remove} USING current WHERE {_is_current(resource)} RETURNING true AS removed)
                SELECT removed FROM current LEFT JOIN removed ON true"""
 
 
-def _locked(resource: Resource) -> str:
-    # The lock makes the ETag that of the row as it will be changed: whoever came first has committed by then.
+def _locked(resource: Resource, strength: str) -> str:
+    # The lock makes the ETag that of the row as it will be changed: another change has been committed by then. It is no
+    # stronger than what the change itself takes: rows that refer to this one go on being stored.
     return f"""SELECT {quoted(resource.key)} AS key,
                       (SELECT md5(row_to_json(part.*)::text) FROM (SELECT {columns(resource)}) AS part) AS etag
-               FROM {table(resource)} WHERE {quoted(resource.key)} = :key FOR UPDATE"""
+               FROM {table(resource)} WHERE {quoted(resource.key)} = :key FOR {strength}"""
 
 
 def _is_current(resource: Resource) -> str:

@@ -293,6 +293,22 @@ def test_an_upsert_reaches_the_orders_too(api: Api) -> None:
     assert api("POST", "/customers", body, prefer=MERGE).status == 200
 
 
+@pytest.mark.parametrize("prefer", ["", MERGE])
+def test_rows_and_those_that_refer_to_them_are_answered_in_the_order_of_the_request(api: Api, prefer: str) -> None:
+    """Their keys, and what they leave out, are in other orders."""
+    rows = [
+        customer(f"C{n}", **({"city": "x"} if n % 2 else {}), orders=[
+            order(f"O{n}{m}", **({"status": "shipped"} if m % 2 else {})) for m in (4, 1, 3, 2)
+        ])
+        for n in (6, 1, 5, 2, 4, 3)
+    ]  # fmt: skip
+    for _ in range(2 if prefer else 1):  # the second changes what the first stored
+        answer = api("POST", "/customers", rows, prefer=prefer).json
+        assert [row["customer_id"] for row in answer] == ["C6", "C1", "C5", "C2", "C4", "C3"]
+        for row in answer:
+            assert [one["order_id"] for one in row["orders"]] == [f"O{row['customer_id'][1]}{m}" for m in (4, 1, 3, 2)]
+
+
 def test_only_a_new_row_takes_rows_that_refer_to_it(api: Api) -> None:
     api("POST", "/customers", customer("C1"))
     assert api("PUT", "/customers/C1", {"orders": []}).pointers == ["#/orders"]

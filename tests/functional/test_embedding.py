@@ -91,6 +91,33 @@ def test_more_than_a_thousand_rows_are_not_cut_but_refused(
     assert stocked("GET", "/customers/C1/orders?limit=1000", prefer="count=exact").json["count"] == rows
 
 
+@pytest.mark.parametrize(("last", "status"), [(100, 200), (101, 400)])
+def test_a_page_embeds_at_most_ten_thousand_rows(stocked: Api, api_database: str, last: int, status: int) -> None:
+    run_sql(api_database, "TRUNCATE demo.customers, demo.orders")
+    run_sql(
+        api_database,
+        "INSERT INTO demo.customers (customer_id, customer_name) SELECT 'D' || n, 'N' FROM generate_series(1, 100) n;"
+        "INSERT INTO demo.orders (order_id, customer_id, total_amount)"
+        f" SELECT 'P' || c || '-' || n, 'D' || c, 1 FROM generate_series(1, 100) c,"
+        f" LATERAL generate_series(1, CASE c WHEN 100 THEN {last} ELSE 100 END) n",
+    )
+    page = "/customers?expand=orders&limit=1000"
+    answer = stocked("GET", page)
+    assert answer.status == status
+    if status == 400:
+        assert answer.json["errors"] == [
+            {
+                "detail": "expand finds more than 10000 orders of one page; ask for fewer rows by limit, or list them "
+                "page by page at /customers/{customer_id}/orders",
+                "parameter": "expand",
+            }
+        ]
+    else:
+        assert {len(item["orders"]) for item in answer.json["items"]} == {100}
+    fewer = stocked("GET", "/customers?expand=orders&limit=40&sort=-customer_id").json
+    assert sum(len(item["orders"]) for item in fewer["items"]) == 4000 + (last == 101) * ("D100" in str(fewer))
+
+
 def test_a_nested_list_is_a_list(stocked: Api) -> None:
     page = stocked("GET", "/customers/C2/orders?limit=2&sort=-order_id&expand=customer", prefer="count=exact")
     assert [item["order_id"] for item in page.json["items"]] == ["O4", "O2"]

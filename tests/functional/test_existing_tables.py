@@ -115,6 +115,48 @@ def test_a_row_that_a_trigger_keeps_out_is_not_said_to_be_stored(database_url: s
             assert (answer.status, answer.json["title"]) == (409, ConflictError.title)
 
 
+@pytest.mark.parametrize("headers", [{}, {"idempotency_key": "k"}])
+@pytest.mark.parametrize("prefer", ["", "return=minimal", "resolution=merge-duplicates"])
+@pytest.mark.parametrize("suppressed", ["C1", "O2"])
+def test_one_row_that_a_trigger_suppresses_undoes_all_of_them(
+    database_url: str, suppressed: str, prefer: str, headers: dict[str, str]
+) -> None:
+    apply_migrations(database_url)
+    run_sql(
+        database_url,
+        "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN CASE"
+        f" WHEN row_to_json(NEW)::text LIKE '%\"{suppressed}\"%' THEN NULL ELSE NEW END; END$$;"
+        "CREATE TRIGGER no BEFORE INSERT ON demo.customers FOR EACH ROW EXECUTE FUNCTION no();"
+        "CREATE TRIGGER no BEFORE INSERT ON demo.orders FOR EACH ROW EXECUTE FUNCTION no()",
+    )
+    rows: list[dict[str, Any]] = [{"customer_id": f"C{n}", "customer_name": "N"} for n in (3, 2, 1)]
+    rows[0]["city"] = "Rome"
+    rows[1]["orders"] = [{"order_id": f"O{n}", "total_amount": 1} for n in (3, 2, 1)]
+    answer = api_on(database_url)("POST", "/customers", rows, prefer=prefer, **headers)
+    assert (answer.status, answer.json["title"]) == (409, ConflictError.title)
+    stored = "SELECT count(*) FROM demo.customers UNION ALL SELECT count(*) FROM demo.orders"
+    assert run_sql(database_url, stored) == [(0,), (0,)]
+
+
+@pytest.mark.parametrize("prefer", ["", "resolution=merge-duplicates"])
+def test_rows_that_a_trigger_gives_other_keys_are_answered_in_their_order(database_url: str, prefer: str) -> None:
+    apply_migrations(database_url)
+    run_sql(
+        database_url,
+        "CREATE FUNCTION other() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$BEGIN NEW.customer_id := md5(NEW.customer_id); RETURN NEW; END$$;"
+        "CREATE TRIGGER other BEFORE INSERT ON demo.customers FOR EACH ROW EXECUTE FUNCTION other()",
+    )
+    # Neither the keys nor the groups of rows that leave out the same are in the order of the request.
+    sent = [
+        {"customer_id": f"C{n}", "customer_name": f"N{n}", **({"city": "x"} if n % 3 else {})}
+        for n in (5, 1, 4, 2, 6, 3)
+    ]
+    answer = api_on(database_url)("POST", "/customers", sent, prefer=prefer)
+    assert answer.status == 201
+    assert [row["customer_name"] for row in answer.json] == ["N5", "N1", "N4", "N2", "N6", "N3"]
+
+
 def test_a_delete_that_a_rule_turns_into_an_update_is_one(database_url: str) -> None:
     apply_migrations(database_url)
     run_sql(

@@ -85,7 +85,7 @@ def test_a_wrong_type_is_refused(api: Api, field: str, value: object) -> None:
 # What the statements call things by themselves.
 NAMES = (
     "shown", "stored", "changed", "part", "one", "page", "theirs", "answer", "body", "etag", "key", "current", "sent",
-    "item", "either", "wrong", "removed", "excluded",
+    "item", "either", "wrong", "removed", "excluded", "few", "counted", "turn", "locks", "keys",
 )  # fmt: skip
 
 
@@ -111,6 +111,7 @@ def test_its_columns_may_have_any_names(execute: Execute, api_database: str) -> 
     assert api("POST", "/named", [other], prefer="resolution=merge-duplicates").json == [other]
     assert api("GET", "/named?sort=one,key&limit=1").json["items"] == [row]
     assert api("GET", "/named/2?expand=upper,lower").json == other | {"upper": row, "lower": []}
+    assert api("GET", "/named?expand=upper,lower&limit=50&sort=few").json["items"][0]["lower"] == [row, other]
     assert api("GET", "/named/1?expand=lower").json == row | {"lower": [row, other]}
     etag = api("GET", "/named/2").headers["etag"]
     assert api("PUT", "/named/2", {"part": "new"}, if_match=etag).json == other | {"part": "new"}

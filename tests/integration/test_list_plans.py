@@ -125,3 +125,11 @@ def test_a_page_that_no_answer_could_hold_does_not_leave_the_database(source: cu
     source.execute(scan(statement.sql).text, bind(statement.params, []))
     ((items, found, *_),) = source.fetchall()
     assert (items, found) == (None, 40)
+
+
+def test_embedded_rows_beyond_those_of_a_page_are_neither_built_nor_counted(source: cursor) -> None:
+    """Of 20,000 orders, of which 20 customers have 1,000 each, the statement looks at half and embeds none."""
+    query = list_query(BY_NAME["customers"], RELATIONS["customers"], {"expand": ["orders"], "limit": ["1000"]})
+    ran = [step for step in steps(source, "customers", query) if step.get("Relation Name") == "orders"]
+    looked_at = sum(step["Actual Rows"] * step["Actual Loops"] for step in ran)
+    assert looked_at <= 10_001

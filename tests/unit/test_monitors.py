@@ -12,6 +12,7 @@ from crud_api.application import create_app
 from crud_api.errors import ApiError, DeadlineExceededError, ExecutorBusyError, ExecutorFailedError
 from query_executor import contract
 from query_executor.contract import Failure, Reply, Request, Result
+from query_executor.sql import scan
 from tests.gateway_events import event
 
 
@@ -40,7 +41,9 @@ def test_health_is_answered_by_the_process_alone() -> None:
 def test_ready_is_answered_by_the_database() -> None:
     reply, (asked,) = ask("/ready", ONE)
     assert (reply["statusCode"], reply["body"]) == (200, '{"status":"ok"}')
-    assert [one.sql for one in asked.statements] == ["SELECT 1"]
+    (statement,) = asked.statements
+    assert scan(statement.sql).is_plain  # so it leaves nothing in the session, which goes on to have its statements
+    assert '"demo"."orders"' in statement.sql
     assert asked.read_only
     assert asked.request_id == "6f4a5f6e-2c45-4b3c-9d8a-3f2b1f0e9d7c"
 
@@ -50,6 +53,8 @@ def test_ready_is_answered_by_the_database() -> None:
     [
         (Failure(contract.UNAVAILABLE, "secret.host refused", retryable=True), "unavailable"),
         (Failure(contract.UNAVAILABLE, "password of ada wrong", sqlstate="28P01"), "unavailable 28P01"),
+        (Failure(contract.STATEMENT_FAILED, "no column of ada", sqlstate="42703"), "statement_failed 42703"),
+        (Reply([Result(columns=[], rows=[], row_count=0)]), "a key is not unique"),
         (Failure(contract.DEADLINE_EXCEEDED, "m", sqlstate="57014"), "deadline_exceeded 57014"),
         (ExecutorFailedError("x", cause="crash"), "crash"),
         (ExecutorBusyError("x", cause="TooManyRequestsException"), "TooManyRequestsException"),
@@ -57,7 +62,7 @@ def test_ready_is_answered_by_the_database() -> None:
     ],
 )
 def test_a_database_that_does_not_answer_is_503_whatever_the_reason(
-    answer: Failure | ApiError, cause: str, caplog: pytest.LogCaptureFixture
+    answer: Reply | Failure | ApiError, cause: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.ERROR):
         reply, _ = ask("/ready", answer)

@@ -1,0 +1,390 @@
+"""A database that is not as the declarations say is refused, by every difference at once and what to do about it."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Any
+from uuid import UUID
+
+import psycopg2
+import pytest
+from msgspec import Meta, defstruct
+
+from crud_api.application import RESOURCES
+from crud_api.fields import Amount, Name, Timestamp
+from crud_api.resource import Reference, Resource
+from infra.declarations import declared
+from infra.local import DatabaseError, open_database
+from query_executor import migrate
+from query_executor.declared import Difference, create_table, differences
+from query_executor.migrate import MigrationError, apply_migrations
+from tests.conftest import execute as run_sql
+from tests.functional.client import Api, api_on
+from tests.integration.test_migrations import url_of
+from tests.servers import own_server
+
+PRODUCTS = Resource(
+    name="products",
+    table="demo.products",
+    model=defstruct(
+        "Product",
+        [("product_id", int), ("name", Name), ("price", Amount | None, None), ("made_at", Timestamp | None, None)],
+    ),
+    key="product_id",
+    read_only=frozenset({"made_at"}),
+)
+TABLE = (
+    "CREATE TABLE demo.products (product_id bigint PRIMARY KEY, name text NOT NULL, price numeric(12, 2), "
+    "made_at timestamptz DEFAULT now());"
+)
+
+
+def found(url: str, *resources: Resource, role: str | None = None) -> list[Difference]:
+    with closing(psycopg2.connect(url)) as connection:
+        connection.autocommit = True
+        return differences(connection, declared([*RESOURCES, *resources]), role)
+
+
+def stops(url: str, *resources: Resource, role: str | None = None) -> list[str]:
+    return [str(one) for one in found(url, *resources, role=role) if one.stops]
+
+
+@pytest.fixture
+def url(database_url: str) -> str:
+    apply_migrations(database_url)
+    return database_url
+
+
+def one_column(kind: Any, name: str = "mine", **more: Any) -> Resource:
+    return Resource(
+        name="mine",
+        table="demo.mine",
+        model=defstruct("Mine", [("id", int), (name, kind | None, None)]),
+        key="id",
+        **more,
+    )
+
+
+def test_what_the_migrations_make_is_as_it_is_declared(url: str) -> None:
+    assert found(url) == []
+
+
+def test_a_missing_table_is_answered_by_one_that_fits(url: str) -> None:
+    (missing,) = stops(url, PRODUCTS)
+    assert missing.startswith("There is no table demo.products. Make it: CREATE TABLE demo.products (product_id bigint")
+    run_sql(url, missing.partition("Make it: ")[2])
+    assert found(url, PRODUCTS) == []
+    api = Api(api_on(url)._execute, [*RESOURCES, PRODUCTS])
+    assert api("POST", "/products", {"product_id": 1, "name": "Pen", "price": 1.5}).status == 201
+
+
+def test_the_tables_of_all_declarations_can_be_made_by_what_is_printed(database_url: str) -> None:
+    run_sql(database_url, "CREATE SCHEMA demo")
+    tables = declared([*RESOURCES, PRODUCTS])
+    assert len(found(database_url, PRODUCTS)) == 3
+    for table in tables:
+        run_sql(database_url, create_table(table))
+    assert found(database_url, PRODUCTS) == []
+
+
+def test_a_missing_column_is_named_and_can_be_added(url: str) -> None:
+    run_sql(url, "ALTER TABLE demo.customers RENAME city TO town; ALTER TABLE demo.customers DROP updated_at")
+    missing = stops(url)
+    assert [one.partition(".  ")[0].partition(" Add")[0] for one in missing] == [
+        "demo.customers has no column city.",
+        "demo.customers has no column updated_at.",
+    ]
+    for one in missing:
+        run_sql(url, one.partition("so: ")[2])
+    assert stops(url) == []
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        "CREATE INDEX ON demo.products (product_id)",
+        "CREATE UNIQUE INDEX ON demo.products (product_id) WHERE price > 0",
+        "CREATE UNIQUE INDEX ON demo.products ((product_id + 0))",
+        "ALTER TABLE demo.products ADD UNIQUE (product_id) DEFERRABLE",
+        "ALTER TABLE demo.products ADD PRIMARY KEY (product_id, name)",
+        "ALTER TABLE demo.products ADD UNIQUE (product_id, name)",
+        "ALTER TABLE demo.products ADD UNIQUE (name)",
+        "CREATE UNIQUE INDEX ON demo.products (product_id);"
+        "UPDATE pg_index SET indisvalid = false WHERE indrelid = 'demo.products'::regclass",
+    ],
+)
+def test_a_key_that_the_database_does_not_hold_unique_is_refused(url: str, key: str) -> None:
+    run_sql(url, TABLE.replace("PRIMARY KEY", "NOT NULL"))
+    if key:
+        run_sql(url, key)
+    (refused,) = stops(url, PRODUCTS)
+    assert "demo.products is not held unique by its key product_id" in refused
+    run_sql(url, refused.partition("run: ")[2])
+    assert stops(url, PRODUCTS) == []
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "ALTER TABLE demo.products ADD UNIQUE (product_id)",
+        "CREATE UNIQUE INDEX ON demo.products (product_id DESC)",
+        "CREATE UNIQUE INDEX ON demo.products (product_id) INCLUDE (name)",
+        "ALTER TABLE demo.products ADD PRIMARY KEY (product_id)",
+    ],
+)
+def test_a_key_that_any_unique_index_holds_is_taken(url: str, key: str) -> None:
+    run_sql(url, TABLE.replace("PRIMARY KEY", "NOT NULL") + key)
+    assert stops(url, PRODUCTS) == []
+
+
+def test_a_key_that_may_be_null_is_refused(url: str) -> None:
+    run_sql(url, TABLE.replace("PRIMARY KEY", "UNIQUE"))
+    (refused,) = stops(url, PRODUCTS)
+    assert "demo.products.product_id is the key and may be null" in refused
+    run_sql(url, refused.partition("Run: ")[2])
+    assert stops(url, PRODUCTS) == []
+
+
+def test_a_table_whose_rows_are_also_in_its_children_is_refused(url: str) -> None:
+    run_sql(url, TABLE + "CREATE TABLE demo.cars () INHERITS (demo.products)")
+    (refused,) = stops(url, PRODUCTS)
+    assert "demo.products has child tables" in refused
+
+
+@pytest.mark.parametrize(
+    ("partition_by", "key", "refused"), [("product_id", "product_id", False), ("name", "product_id, name", True)]
+)
+def test_a_partitioned_table_is_judged_by_its_key(url: str, partition_by: str, key: str, refused: bool) -> None:
+    run_sql(
+        url,
+        TABLE.replace(" PRIMARY KEY", " NOT NULL").rstrip(";")
+        + f" PARTITION BY HASH ({partition_by}); ALTER TABLE demo.products ADD PRIMARY KEY ({key})",
+    )
+    assert ["not held unique" in one for one in stops(url, PRODUCTS)] == [True] * refused
+
+
+def test_customers_that_are_partitioned_are_told_what_they_lack(database_url: str) -> None:
+    run_sql(
+        database_url,
+        "CREATE SCHEMA demo; CREATE TABLE demo.customers (customer_id text, customer_name text, email text, city text,"
+        " state text, PRIMARY KEY (customer_id, state)) PARTITION BY LIST (state)",
+    )
+    apply_migrations(database_url)
+    refused = stops(database_url)
+    assert len(refused) == 3
+    assert [word in one for one, word in zip(refused, ("created_at", "updated_at", "not held unique"), strict=True)]
+
+
+def test_a_view_is_as_unique_as_the_table_below_it(url: str) -> None:
+    run_sql(url, TABLE.replace("demo.products", "demo.whole") + "CREATE VIEW demo.products AS SELECT * FROM demo.whole")
+    assert found(url, PRODUCTS) == []
+    run_sql(url, "ALTER TABLE demo.whole DROP CONSTRAINT whole_pkey")
+    (refused,) = stops(url, PRODUCTS)
+    assert "demo.products is a view of a table that does not hold product_id unique" in refused
+
+
+@pytest.mark.parametrize("kind", ["VIEW", "MATERIALIZED VIEW"])
+def test_a_view_that_cannot_be_written_is_served_with_a_warning(url: str, kind: str) -> None:
+    run_sql(url, TABLE.replace("demo.products", "demo.whole"))
+    run_sql(url, f"CREATE {kind} demo.products AS SELECT DISTINCT * FROM demo.whole")
+    (warning,) = found(url, PRODUCTS)
+    assert not warning.stops
+    assert str(warning).startswith("WARNING: demo.products is a")
+
+
+TIME = Annotated[datetime, Meta(tz=True)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "type_"),
+    [
+        (int, "text"), (int, "numeric"), (int, "numeric(10, 2)"), (int, "float8"), (int, "date"), (int, "text[]"),
+        (str, "bytea"), (str, "jsonb"), (str, "json"), (str, "boolean"), (str, "text[]"),
+        (bool, "text"), (bool, "int"), (float, "text"), (float, "numeric"), (float, "int"),
+        (Decimal, "text"), (Decimal, "int"), (Decimal, "float8"), (Decimal, "money"), (Amount, "numeric(10)"),
+        (TIME, "date"), (TIME, "text"), (TIME, "timestamp"), (TIME, "time"), (datetime, "date"),
+        (date, "timestamptz"), (date, "text"), (UUID, "text"), (dict, "text"), (bytes, "text"),
+    ],
+)  # fmt: skip
+def test_a_type_that_does_not_carry_what_is_declared_is_refused(url: str, kind: Any, type_: str) -> None:
+    run_sql(url, f"CREATE TABLE demo.mine (id bigint PRIMARY KEY, mine {type_})")
+    (refused,) = stops(url, one_column(kind))
+    assert refused.startswith("demo.mine.mine is of type ")
+    assert "ALTER TABLE demo.mine ALTER COLUMN mine TYPE " in refused
+
+
+@pytest.mark.parametrize(
+    ("kind", "type_"),
+    [
+        (str, "varchar(3)"), (str, "char(3)"), (str, "uuid"), (str, "date"), (str, "name"), (str, "demo.mood"),
+        (str, "demo.word"), (str, "inet"), (str, "interval"), (int, "smallint"), (int, "int"), (int, "numeric(10)"),
+        (int, "demo.small"), (float, "real"), (Decimal, "numeric"), (Amount, "numeric(10, 2)"), (Amount, "float8"),
+        (TIME, "timestamptz(3)"), (datetime, "timestamp"), (date, "date"), (UUID, "uuid"), (bool, "boolean"),
+        (dict, "jsonb"),
+    ],
+)  # fmt: skip
+def test_a_type_that_carries_what_is_declared_is_taken(url: str, kind: Any, type_: str) -> None:
+    run_sql(url, "CREATE TYPE demo.mood AS ENUM ('ok'); CREATE DOMAIN demo.tiny AS smallint")
+    run_sql(url, "CREATE DOMAIN demo.small AS demo.tiny CHECK (value > 0); CREATE DOMAIN demo.word AS text")
+    run_sql(url, f"CREATE TABLE demo.mine (id bigint PRIMARY KEY, mine {type_})")
+    assert found(url, one_column(kind)) == []
+
+
+def test_a_number_that_is_declared_as_a_text_is_served_with_a_warning(url: str) -> None:
+    run_sql(url, "CREATE TABLE demo.mine (id bigint PRIMARY KEY, mine int)")
+    (warning,) = found(url, one_column(str))
+    assert not warning.stops
+    assert "is declared as str: it comes out as a number" in str(warning)
+
+
+def test_a_time_without_an_offset_may_be_read(url: str) -> None:
+    run_sql(url, "CREATE TABLE demo.mine (id bigint PRIMARY KEY, mine timestamp)")
+    assert found(url, one_column(TIME, read_only=frozenset({"mine"}))) == []
+
+
+@pytest.mark.parametrize("made", ["GENERATED ALWAYS AS IDENTITY", "GENERATED ALWAYS AS (id * 2) STORED"])
+def test_a_column_that_takes_no_value_is_declared_read_only(url: str, made: str) -> None:
+    run_sql(url, f"CREATE TABLE demo.mine (id bigint PRIMARY KEY, mine bigint {made})")
+    (refused,) = stops(url, one_column(int))
+    assert "demo.mine.mine is " in refused
+    assert "read_only" in refused
+    assert stops(url, one_column(int, read_only=frozenset({"mine"}))) == []
+
+
+def test_a_required_column_that_is_not_declared_is_a_warning(url: str) -> None:
+    run_sql(url, TABLE + "ALTER TABLE demo.products ADD owner text NOT NULL, ADD size int NOT NULL DEFAULT 1")
+    (warning,) = found(url, PRODUCTS)
+    assert not warning.stops
+    assert "demo.products.owner must have a value and is not declared" in str(warning)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "mine", "fits"),
+    [("integer", "text", False), ("text", "bigint", False), ("integer", "bigint", True), ("text", "varchar(9)", True),
+     ("uuid", "text", False), ("uuid", "uuid", True)],
+)  # fmt: skip
+def test_columns_that_refer_to_each_other_can_be_compared_or_are_refused(
+    database_url: str, theirs: str, mine: str, fits: bool
+) -> None:
+    run_sql(
+        database_url,
+        f"CREATE SCHEMA demo; CREATE TABLE demo.customers (customer_id {theirs} PRIMARY KEY, customer_name text,"
+        f" email text, city text, state text); CREATE TABLE demo.orders (order_id text PRIMARY KEY, customer_id {mine},"
+        " status text, total_amount numeric(12, 2))",
+    )
+    apply_migrations(database_url)
+    refused = stops(database_url)
+    assert len(refused) == (not fits)
+    if not fits:
+        assert (
+            "PostgreSQL cannot compare them. Run: ALTER TABLE demo.orders ALTER COLUMN customer_id TYPE" in refused[0]
+        )
+        run_sql(database_url, refused[0].partition("Run: ")[2])
+        assert stops(database_url) == []
+
+
+def test_a_role_that_may_not_read_is_told_what_to_grant(url: str) -> None:
+    run_sql(url, "DROP ROLE IF EXISTS reader; CREATE ROLE reader")
+    try:
+        refused = stops(url, role="reader")
+        assert len(refused) == 4
+        for one in refused:
+            run_sql(url, one.partition("Run: ")[2])
+        warnings = found(url, role="reader")
+        assert [one.stops for one in warnings] == [False, False]
+        assert "The role reader lacks INSERT, UPDATE, DELETE on demo.customers" in str(warnings[0])
+        assert found(url, role="a role that is not there") == []
+        assert found(url, role="crud_api") == []
+    finally:
+        run_sql(url, "DROP OWNED BY reader; DROP ROLE reader")
+
+
+def test_names_that_need_quotes_have_them(url: str) -> None:
+    resource = Resource(
+        name="user", table="demo.user", model=defstruct("User", [("order", int), ("select", str)]), key="order"
+    )
+    (missing,) = stops(url, resource)
+    run_sql(url, missing.partition("Make it: ")[2])
+    assert found(url, resource) == []
+
+
+def test_a_second_resource_may_refer_to_one_that_is_not_served(url: str) -> None:
+    resource = one_column(int, references={"mine": Reference(resource="elsewhere", name="a", reverse="b")})
+    run_sql(url, "CREATE TABLE demo.mine (id bigint PRIMARY KEY, mine bigint)")
+    assert found(url, resource) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ALTER TABLE demo.customers RENAME city TO town",
+        "DROP TABLE demo.orders",
+        "ALTER TABLE demo.orders DROP CONSTRAINT orders_pkey",
+        "ALTER TABLE demo.orders DROP CONSTRAINT orders_pkey, ADD PRIMARY KEY (order_id, customer_id)",
+    ],
+)
+def test_ready_says_when_requests_would_fail(url: str, change: str) -> None:
+    api = api_on(url)
+    assert api("GET", "/ready").status == 200
+    run_sql(url, change)
+    for _ in range(3):  # the later ones by a prepared statement
+        unready = api("GET", "/ready")
+        assert (unready.status, "is not as the API declares" in unready.json["detail"]) == (503, True)
+
+
+def test_ready_looks_through_views(url: str) -> None:
+    run_sql(url, "ALTER TABLE demo.orders RENAME TO whole; CREATE VIEW demo.orders AS SELECT * FROM demo.whole")
+    assert api_on(url)("GET", "/ready").status == 200
+
+
+def test_a_start_is_refused_by_all_differences_at_once(url: str) -> None:
+    run_sql(url, "ALTER TABLE demo.orders DROP CONSTRAINT orders_pkey; ALTER TABLE demo.customers RENAME city TO town")
+    with pytest.raises(DatabaseError) as refused:
+        open_database({"DATABASE_URL": url})
+    message = str(refused.value)
+    assert "\n- demo.customers has no column city." in message
+    assert "\n- demo.orders is not held unique by its key order_id" in message
+    assert "Check that its server runs" not in message
+
+
+def test_the_function_in_aws_compares_what_its_event_declares(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+    event = {"declared": declared(), "role": "crud_api"}
+    assert migrate.handle(event, None) == {"done": []}
+    run_sql(url, "ALTER TABLE demo.customers RENAME city TO town")
+    assert migrate.handle({}, None) == {"done": []}
+    with pytest.raises(MigrationError, match=r"(?s)not as the application declares it:.*no column city"):
+        migrate.handle(event, None)
+
+
+def test_a_read_only_database_is_said_to_be_one_and_is_not_migrated(
+    database_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    apply_migrations(database_url)
+    run_sql(database_url, "DELETE FROM demo._yoyo_migration WHERE migration_id LIKE '0008%'")
+    read_only = url_of(database_url, options="-c default_transaction_read_only=on")
+    assert open_database({"DATABASE_URL": read_only}) == read_only
+    said = capsys.readouterr().err
+    assert "The database is read-only: default_transaction_read_only is on. Reads are served" in said
+    assert "lacks these migrations, which cannot be applied there: 0008-index-by-creation." in said
+
+
+def test_a_read_only_database_without_the_tables_is_refused(database_url: str) -> None:
+    read_only = url_of(database_url, options="-c default_transaction_read_only=on")
+    with pytest.raises(DatabaseError, match=r"There is no table demo\.customers"):
+        open_database({"DATABASE_URL": read_only})
+    with pytest.raises(MigrationError, match="read-only, so nothing can be migrated"):
+        apply_migrations(read_only)
+
+
+def test_a_standby_is_said_to_be_one(database_url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with own_server(hba="local all all trust") as server:
+        apply_migrations(server.url)
+        server.stop()
+        server.write("standby.signal", "")
+        server.start()
+        open_database({"DATABASE_URL": server.url})
+    assert "The database is read-only: it is a standby." in capsys.readouterr().err
