@@ -33,7 +33,7 @@ from query_executor.contract import Failure
 RAISE = "exec_stmt_raise"
 REWRITER = "rewriteTargetView"
 _POLICY = "ExecWithCheckOptions"
-_UNWRITABLE = frozenset({"error_view_not_updatable", REWRITER, "CheckValidResultRel"})
+_UNWRITABLE = frozenset({"error_view_not_updatable", REWRITER, "CheckValidResultRel", "CheckValidRowMarkRel"})
 
 CONFLICTS = frozenset({"23505", "23503", "23P01", "23001"})
 _RAISED_STATUS = re.compile("PT([45][0-9][0-9])")
@@ -119,7 +119,7 @@ def _refusal(  # noqa: PLR0911 - one for each meaning
     sqlstate, where = failure.sqlstate or "", _where(failure)
     if sqlstate == "42501" and failure.routine == _POLICY:
         return ForbiddenError(f"Nothing was stored: a row-level security policy refuses this row of {resource.name}.")
-    if sqlstate == "55000" and failure.routine in _UNWRITABLE:
+    if sqlstate in {"55000", "42809"} and failure.routine in _UNWRITABLE:
         return _not_writable(f"{resource.name} is a view that the database cannot write to. Nothing was stored.")
     if sqlstate == "0A000" and not about:
         return _not_writable(f"The database does not support this change of {resource.name}. Nothing was stored.")

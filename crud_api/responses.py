@@ -11,6 +11,7 @@ from chalice.app import Response
 from query_executor.contract import MAX_REPLY_BYTES
 
 JSON = "application/json"
+_MAX_LINK = 8000  # characters: API Gateway lets 10 KB of headers through, and the body has the same URLs
 NOTHING = "text/plain"  # the type of a body without a character
 # Rows are private and change: no cache on the way may keep them, and no browser may guess their type.
 PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -62,7 +63,7 @@ def page(
     members = "".join(f',"{name}":{json.dumps(url)}' for name, url in urls.items())
     members += f',"count":{count}' if count is not None else ""
     link = ", ".join(f'<{url}>; rel="{name}"' for name, url in urls.items() if url)
-    headers = {"Content-Type": JSON, **({"Link": link} if link else {}), **headers}
+    headers = {"Content-Type": JSON, **({"Link": link} if 0 < len(link) <= _MAX_LINK else {}), **headers}
     return _response(f'{{"items":[{items}]{members}}}', 200, headers)
 
 

@@ -23,7 +23,7 @@ from crud_api.requests import (
 )
 from crud_api.resource import Resource
 from crud_api.statements import writing
-from crud_api.suspects import Suspects
+from crud_api.suspects import LOOK_MS, Suspects
 from crud_api.validation import changes
 from query_executor.contract import Failure, Reply, Request, Statement
 
@@ -44,7 +44,9 @@ def resource_routes(resource: Resource, relations: Mapping[str, Relations], exec
         if isinstance(answer, Failure):
 
             def look(second: Sequence[Statement]) -> Reply | Failure:
-                return execute(Request(second, read_only=True, max_rows=1, columns=False, request_id=id_))
+                return execute(
+                    Request(second, read_only=True, deadline_ms=LOOK_MS, max_rows=1, columns=False, request_id=id_)
+                )
 
             raise suspects.error_of(answer, resource, request.method, given, look, about, many=many)
         return [result.rows for result in answer.results]

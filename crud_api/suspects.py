@@ -24,6 +24,8 @@ from query_executor import contract
 from query_executor.contract import Failure, Reply, Statement, Value
 
 _CALCULATED = frozenset({"22012", "22016", "2201E", "2201F", "2201G"})  # division by zero, logarithms, powers
+LOOK_MS = 5000  # what the second look may take; without it, the failure is answered as PostgreSQL has it
+_READS = frozenset({"GET", "HEAD"})
 _MOST = 200  # values that are looked at one by one
 
 Look = Callable[[Sequence[Statement]], Reply | Failure]
@@ -53,7 +55,7 @@ def error_of(
     found = None
     if suspects is not None and _may_be_a_part(failure, method):
         found = _suspected(suspects(), look)
-        if found is None and method == "GET":  # a view that divides by zero, say
+        if found is None and method in _READS:  # a view that divides by zero, say
             found = InternalError("The cause is in the log, under this instance.")
     about = [] if found else _columns(failure, resource, given, look)
     error = failures.from_failure(failure, resource, method, given, about)
@@ -139,7 +141,7 @@ def _may_be_a_part(failure: Failure, method: str) -> bool:
     sqlstate = failure.sqlstate or ""
     if failure.code != contract.STATEMENT_FAILED or failure.retryable or failures.is_raised(failure):
         return False
-    if method == "GET":
+    if method in _READS:
         return sqlstate.startswith(("22", "42", "0A"))
     # Domains have checks and may refuse null; PostgreSQL names neither a table nor a column then.
     return sqlstate.startswith("22") or (sqlstate in {"23514", "23502"} and failure.table is None)
@@ -176,7 +178,7 @@ def _columns(failure: Failure, resource: Resource, given: Collection[str], look:
     if sqlstate == "23503" and failure.table not in {None, resource.table.split(".")[-1]}:
         return []
     try:
-        answer = look([looking.of_columns(resource, failure.constraint)])
+        answer = look([looking.of_columns(resource, failure.table, failure.constraint)])
     except ApiError:
         return []
     if isinstance(answer, Failure):

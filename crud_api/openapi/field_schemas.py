@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal, get_args, get_origin
+from uuid import UUID
 
 import msgspec
 
@@ -14,7 +16,16 @@ from query_executor.contract import MAX_REPLY_BYTES
 Schema = dict[str, Any]
 
 _INT64 = {"format": "int64", "minimum": -(2**63), "maximum": 2**63 - 1}
-_EXAMPLES: dict[type, Any] = {bool: True, int: 1, float: 1.5, Decimal: 1.5, str: "text"}
+_EXAMPLES: dict[type, Any] = {
+    bool: True,
+    int: 1,
+    float: 1.5,
+    Decimal: 1.5,
+    str: "text",
+    datetime: "2026-01-31T09:30:00+00:00",
+    date: "2026-01-31",
+    UUID: "6f4a5f6e-2c45-4b3c-9d8a-3f2b1f0e9d7c",
+}
 
 
 def ref(kind: str, name: str) -> Schema:
@@ -36,7 +47,7 @@ def written(field: Field) -> Schema:
         for limit in ("maxLength", "pattern"):
             schema.pop(limit)
     if field.default is not None and field.default is not msgspec.NODEFAULT:
-        schema["default"] = field.default
+        schema["default"] = str(field.default) if isinstance(field.default, date | UUID) else field.default
     return _or_null(schema) if field.nullable else schema
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from crud_api.fields import NO_NUL, Field
 from crud_api.filters import MAX_VALUES
@@ -26,6 +28,7 @@ _COMPARISONS = {
 }
 # Between commas: in quotes, where a backslash stands before any character; or without quotes.
 _ELEMENT = r'("([^"\\\x00]|\\[^\x00]){0,1000}"|([^",\x00][^,\x00]{0,999})?)'
+_FORMATS = {datetime: "date-time", date: "date", UUID: "uuid"}
 _TEXT = {"type": "string", "maxLength": MAX_VALUE_CHARACTERS, "pattern": NO_NUL}
 
 
@@ -124,7 +127,7 @@ def _value(field: Field) -> Schema:
         return {"type": "integer", "format": "int64", "minimum": -(2**63), "maximum": 2**63 - 1}
     if field.base in (float, Decimal):
         return {"type": "number"}
-    return {"type": "string", "format": "date-time", "maxLength": 64}
+    return {"type": "string", "format": _FORMATS[field.base], "maxLength": 64}
 
 
 def _in(field: Field, shown: Any) -> Schema:

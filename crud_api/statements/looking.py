@@ -54,19 +54,22 @@ def by_cursor(resource: Resource, query: ListQuery) -> Statement | None:
     )
 
 
-def of_columns(resource: Resource, constraint: str | None) -> Statement:
-    """Answers (columns that cannot be written, columns of the constraint or index), JSON arrays of names or null."""
+def of_columns(resource: Resource, of: str | None, constraint: str | None) -> Statement:
+    """Answers (columns that cannot be written, columns of the constraint or index), JSON arrays of names or null.
+
+    `of` is the table of the constraint, as PostgreSQL names it: a partition's, or that below a view.
+    """
     return Statement(
         """SELECT (SELECT json_agg(attname) FROM pg_catalog.pg_attribute
                    WHERE attrelid = to_regclass(:table) AND attnum > 0 AND NOT attisdropped
                      AND (attgenerated <> '' OR attidentity = 'a'
                           OR NOT pg_catalog.pg_column_is_updatable(attrelid, attnum, false)))::text,
                   (SELECT json_agg(DISTINCT attname) FROM (
-                     SELECT conrelid AS of, conkey AS keys FROM pg_catalog.pg_constraint WHERE conname = :constraint
+                     SELECT conrelid AS owner, conkey AS keys FROM pg_catalog.pg_constraint WHERE conname = :constraint
                      UNION ALL
                      SELECT indrelid, indkey::int2[] FROM pg_catalog.pg_index
                      JOIN pg_catalog.pg_class ON pg_class.oid = indexrelid WHERE relname = :constraint
-                   ) AS one JOIN pg_catalog.pg_attribute ON attrelid = one.of AND attnum = ANY(one.keys)
-                   WHERE one.of <> 0)::text""",
-        {"table": table(resource), "constraint": constraint or ""},
+                   ) AS found JOIN pg_catalog.pg_attribute ON attrelid = owner AND attnum = ANY(keys)
+                   WHERE owner IN (SELECT oid FROM pg_catalog.pg_class WHERE relname = :of))::text""",
+        {"table": table(resource), "of": of or "", "constraint": constraint or ""},
     )

@@ -13,7 +13,7 @@ import pytest
 from crud_api import cursors, errors
 from crud_api.application import RESOURCES
 from crud_api.cursors import Cursor
-from crud_api.errors import DeadlineExceededError, ExecutorBusyError, ExecutorFailedError
+from crud_api.errors import DeadlineExceededError, ExecutorBusyError, ExecutorFailedError, ForbiddenError
 from crud_api.executor import InProcessExecutor
 from crud_api.filters import OPERATORS
 from crud_api.listing import list_query
@@ -215,6 +215,7 @@ def every_kind_of_answer(api: Api) -> Iterator[Response]:
     yield api("POST", "/customers", b"{}", content_type="text/plain")  # 415
     yield api("POST", "/customers", b"{", **raw)  # 400
     yield api("DELETE", "/customers/New")  # 204
+    yield Api(failing(ForbiddenError("")))("PUT", "/customers/New", {})  # 403
     for error in (RuntimeError(), ExecutorFailedError(""), ExecutorBusyError(""), DeadlineExceededError("")):
         for path in ("/customers", "/customers/New", "/ready"):
             yield Api(failing(error))("GET", path)

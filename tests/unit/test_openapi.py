@@ -7,12 +7,16 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+from uuid import UUID
 
 import pytest
 from jsonschema import Draft202012Validator
-from msgspec import Struct
+from msgspec import Meta, Struct, defstruct, field
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from crud_api import filters
@@ -113,6 +117,46 @@ def test_a_third_and_a_fourth_table_are_described_by_their_declarations() -> Non
     parameters = [resolved(described, one) for one in described["paths"]["/reviews"]["get"]["parameters"]]
     assert "product_id[gte]" in {one["name"] for one in parameters}
     assert "/products/{product_id}/reviews" in described["paths"]
+
+
+def test_dates_and_uuids_have_their_format_in_bodies_and_filters() -> None:
+    model = defstruct("Visit", [("visit_id", UUID), ("day", date, date(2026, 1, 31)), ("at", datetime | None, None)])
+    described = document([Resource(name="visits", table="visits", model=model, key="visit_id")], "none")
+    OpenAPIV31SpecValidator(described).validate()
+    formats = {"visit_id": "uuid", "day": "date", "at": "date-time"}
+    new = described["components"]["schemas"]["NewVisit"]
+    assert {name: one["format"] for name, one in new["properties"].items()} == formats
+    assert new["properties"]["day"]["default"] == "2026-01-31"
+    for name, form in formats.items():
+        assert described["components"]["parameters"][f"visits.{name}.gte"]["schema"]["format"] == form
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        (bytes, "bytes"), (dict, "dict"), (list[int], "list"), (Any, "Any"), (time, "time"), (timedelta, "timedelta"),
+        (Literal[1, 2], "Literal"), (Literal["a", 1], "Literal"), (int | str, "union"), (Struct, "Struct"),
+        (Annotated[Decimal, Meta(ge=0)], "Meta"), (Annotated[str | None, Meta(max_length=3)], "declared as"),
+        (Enum("Mood", {"SAD": "sad"}), "Mood"), (object, "object"), (tuple, "tuple"),
+    ],
+)  # fmt: skip
+def test_a_type_that_would_not_be_carried_unchanged_is_refused_when_it_is_declared(kind: Any, reason: str) -> None:
+    for hint in (kind, kind | None) if reason not in {"Any", "declared as", "Mood"} else (kind,):
+        model = defstruct("Visit", [("visit_id", int), ("what", hint, None)])
+        with pytest.raises(ValueError, match=rf"^Visit\.what .*{reason}.*Declare|^Visit\.what has a Meta"):
+            Resource(name="visits", table="visits", model=model, key="visit_id")
+
+
+def test_a_declaration_whose_names_or_defaults_do_not_fit_is_refused() -> None:
+    model = defstruct("Visit", [("visit_id", int), ("day", Literal["a", "b"], "c")])
+    with pytest.raises(ValueError, match="day has a default that its own type refuses"):
+        Resource(name="visits", table="visits", model=model, key="visit_id")
+    made = defstruct("Visit", [("visit_id", int), ("day", str, field(default_factory=str))])
+    with pytest.raises(ValueError, match="default_factory"):
+        Resource(name="visits", table="visits", model=made, key="visit_id")
+    for more in ({"key": "id"}, {"read_only": frozenset({"made"})}, {"updated_at": "changed"}):
+        with pytest.raises(ValueError, match="which its model does not have"):
+            Resource(**{"name": "v", "table": "v", "model": Review, "key": "review_id", **more})  # type: ignore[arg-type]
 
 
 def test_every_operator_of_a_filter_is_a_parameter() -> None:
