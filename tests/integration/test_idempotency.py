@@ -16,6 +16,8 @@ import psycopg2
 import pytest
 
 from crud_api.executor import InProcessExecutor, LambdaExecutor
+from infra.local import open_database
+from query_executor import migrate
 from query_executor.database import Database
 from query_executor.handler import create_handler, create_local_handler
 from query_executor.migrate import apply_migrations
@@ -236,3 +238,35 @@ def test_a_body_in_base64_is_the_same_body(url: str) -> None:
     encoded = base64.b64encode(json.dumps(ADA).encode()).decode()
     again = api("POST", "/customers", encoded, encoded=True, idempotency_key="k")
     assert again.headers["idempotency-replayed"] == "true"
+
+
+def test_what_has_expired_is_removed_when_nobody_sends_a_key(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the daily event of the migrations' function, by a deploy, and at the start of `make run`."""
+    apply_migrations(database_url)
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    fill = (
+        "INSERT INTO demo.idempotency_keys SELECT 'old' || n, 'f', 201, 'ada@example.com', NULL, NULL,"
+        " now() - interval '1s' FROM generate_series(1, 100) n UNION ALL"
+        " SELECT 'new', 'f', 201, '', NULL, NULL, now() + interval '1h' ON CONFLICT DO NOTHING"
+    )
+    removed = "Removed 100 expired answers from demo.idempotency_keys."
+    run_sql(database_url, fill)
+    assert migrate.handle({"only": "purge"}, None) == {"done": [removed]}
+    assert migrate.handle({"only": "purge"}, None) == {"done": []}
+    run_sql(database_url, fill)
+    assert migrate.handle({}, None) == {"done": [removed]}
+    run_sql(database_url, fill)
+    open_database({"DATABASE_URL": database_url})
+    assert removed in capsys.readouterr().err
+    assert run_sql(database_url, "SELECT id FROM demo.idempotency_keys") == [("new",)]
+
+
+def test_a_table_of_the_users_own_is_not_purged(database_url: str) -> None:
+    assert migrate.purge(database_url) == []
+    run_sql(database_url, "CREATE SCHEMA demo; CREATE TABLE demo.idempotency_keys (id int, expires_at timestamptz)")
+    run_sql(database_url, "INSERT INTO demo.idempotency_keys VALUES (1, '2000-01-01')")
+    apply_migrations(database_url)
+    assert migrate.purge(database_url) == []
+    assert rows(database_url, "idempotency_keys") == 1
