@@ -107,18 +107,26 @@ _EXPRESSION = st.one_of(
     st.builds(":x::{}".format, st.sampled_from(_CAST)),
     st.builds("CAST(:x AS {})".format, st.sampled_from(_CAST)),
     st.builds(":x::{}::{}".format, st.sampled_from(_CAST), st.sampled_from(_CAST)),
-    st.builds("{} {} :x".format, _COLUMN, st.sampled_from(["=", "<", ">=", "<>", "||", "+", "-", "@>", "->", "~", "LIKE"])),
-    st.builds(":x {} {}".format, st.sampled_from(["=", "<", "||", "+", "*", "IS DISTINCT FROM", "= ANY"]), _COLUMN.map("({})".format)),
-    st.builds("{} {}".format, _COLUMN, st.sampled_from(["IN (:x, :y)", "= ANY(:x)", "BETWEEN :x AND :y", "= ANY(ARRAY[:x, :y])"])),
-    st.builds("{}({}, :x)".format, st.sampled_from(["coalesce", "nullif", "greatest", "concat", "array_append", "date_trunc"]), _COLUMN),
-    st.builds("{}(:x)".format, st.sampled_from(["upper", "length", "abs", "to_json", "cardinality", "sum", "max", "md5", "pg_typeof", "date", "extract"])),
+    st.builds("{} {} :x".format, _COLUMN, st.sampled_from("= < >= <> || + - @> -> ~ LIKE".split())),
+    st.builds(":x {} ({})".format, st.sampled_from(["=", "<", "||", "+", "*", "IS DISTINCT FROM", "= ANY"]), _COLUMN),
+    st.builds("{} {}".format, _COLUMN, st.sampled_from(["IN (:x, :y)", "= ANY(:x)", "BETWEEN :x AND :y"])),
+    st.builds(
+        "{}({}, :x)".format,
+        st.sampled_from("coalesce nullif greatest concat array_append date_trunc".split()),
+        _COLUMN,
+    ),
+    st.builds(
+        "{}(:x)".format,
+        st.sampled_from("upper length abs to_json cardinality sum max md5 pg_typeof date extract".split()),
+    ),
     st.sampled_from([
         ":x", ":x || :y", ":x = :y", ":x IS NULL", "CASE WHEN :x = :y THEN 1 ELSE 2 END", "CASE :x WHEN :y THEN :x END",
         "ARRAY[:x, :y]", "ROW(:x, :y)", "(:x, id) = (:y, 1)", "repeat(:x, 2)", "id + :x", "id / :x", ":x COLLATE \"C\"",
         "(SELECT :x)", "(SELECT max(v) FROM (VALUES (:x), (:y)) AS v (v))", "interval :x", "date :x", "to_char(id, :x)",
         "string_agg(:x, :y)", "count(DISTINCT :x)", "row_number() OVER (ORDER BY :x)", "sum(id) OVER (PARTITION BY :x)",
-        "jsonb_build_object(:x, :y)", "id :: text || :x", ":x AT TIME ZONE :y", "substring(:x from 2)", ":x[1]", "(:x)[1]",
-        ":x minute", "position(:x in :y)", "date_trunc(:x, now()) IS NULL", "exists(SELECT FROM t WHERE c0 = :x)",
+        "jsonb_build_object(:x, :y)", "id :: text || :x", ":x AT TIME ZONE :y", "substring(:x from 2)", ":x[1]",
+        "(:x)[1]", ":x minute", "position(:x in :y)", "date_trunc(:x, now()) IS NULL",
+        "exists(SELECT FROM t WHERE c0 = :x)",
     ]),
 )  # fmt: skip
 _STATEMENT = st.one_of(
@@ -129,11 +137,12 @@ _STATEMENT = st.one_of(
     st.builds("SELECT id FROM t WHERE {} ORDER BY id".format, _EXPRESSION),
     st.builds("SELECT id FROM t WHERE id = 99 AND {}".format, _EXPRESSION),
     st.builds("SELECT {} AS a FROM t GROUP BY a".format, _EXPRESSION),
-    st.builds("SELECT id FROM t {} {}".format, st.sampled_from(["ORDER BY", "ORDER BY id,", "GROUP BY id,", "GROUP BY"]), _EXPRESSION),
+    st.builds("SELECT id FROM t {} BY {}".format, st.sampled_from(["ORDER", "GROUP"]), _EXPRESSION),
+    st.builds("SELECT id FROM t {} BY id, {}".format, st.sampled_from(["ORDER", "GROUP"]), _EXPRESSION),
     st.builds("SELECT id FROM t GROUP BY ROLLUP (id, {})".format, _EXPRESSION),
     st.builds("SELECT DISTINCT ON ({}) id FROM t".format, _EXPRESSION),
     st.builds("SELECT DISTINCT {}, id FROM t ORDER BY id".format, _EXPRESSION),
-    st.builds("SELECT id FROM t ORDER BY id LIMIT {}".format, st.sampled_from([":x", ":x + 1", ":x OFFSET :y", "NULL OFFSET :x"])),
+    st.builds("SELECT id FROM t ORDER BY id {}".format, st.sampled_from(["LIMIT :x", "LIMIT :x OFFSET :y"])),
     st.builds("SELECT {} FROM t WHERE id = 1 UNION ALL SELECT {}".format, _COLUMN, _EXPRESSION),
     st.builds("VALUES ({}), ({})".format, _EXPRESSION, _EXPRESSION),
     st.builds("WITH w AS (SELECT {} AS v) SELECT v, pg_typeof(v)::text FROM w".format, _EXPRESSION),
@@ -143,18 +152,20 @@ _STATEMENT = st.one_of(
     st.builds("UPDATE u SET {0} = :x WHERE k = 99 RETURNING {0}".format, _COLUMN),
     st.builds("WITH s AS (UPDATE u SET {0} = :x WHERE k = 2 RETURNING {0}) SELECT {0} FROM s".format, _COLUMN),
     st.builds("DELETE FROM written WHERE id = 99 AND {}".format, _EXPRESSION),
-    st.sampled_from(["SELECT $1::text, :x", "SELECT :x FROM t WHERE id = $1", "SELECT 'a', :x", "SELECT ''::interval minute, :x"]),
+    st.sampled_from(["SELECT $1::text, :x", "SELECT :x FROM t WHERE id = $1", "SELECT 'a', :x", "SELECT $$a$$, :x"]),
 )  # fmt: skip
 
 
 _FITTING = [
-    "SELECT {c} FROM t WHERE {c} = :x", "SELECT id FROM t WHERE {c} = ANY(ARRAY[:x, :y]::{t}[])", "SELECT :x::{t}, :y::{t}",
-    "INSERT INTO written (id, {c}) VALUES (1, :x) RETURNING {c}", "SELECT coalesce({c}, :x) FROM t ORDER BY id",
-    "INSERT INTO written (id, {c}) SELECT id, :x FROM t RETURNING {c}", "SELECT {c} FROM t WHERE {c} IN (:x, :y) LIMIT 1",
+    "SELECT {c} FROM t WHERE {c} = :x", "SELECT id FROM t WHERE {c} = ANY(ARRAY[:x, :y]::{t}[])",
+    "SELECT :x::{t}, :y::{t}", "SELECT coalesce({c}, :x) FROM t ORDER BY id", "SELECT nullif({c}, :x) FROM t",
+    "INSERT INTO written (id, {c}) VALUES (1, :x) RETURNING {c}", "SELECT ARRAY[{c}, :x] FROM t",
+    "INSERT INTO written (id, {c}) SELECT id, :x FROM t RETURNING {c}", "SELECT {c} FROM t ORDER BY id, :x",
     "WITH s AS (UPDATE u SET {c} = :x WHERE k = 2 RETURNING {c}) SELECT {c} FROM s",
-    "SELECT {c} FROM t WHERE id = 1 UNION ALL SELECT :x", "SELECT CASE WHEN id = 1 THEN {c} ELSE :x END FROM t ORDER BY id",
-    "SELECT max(v::text) FROM (SELECT {c} FROM t UNION ALL SELECT :x) AS w (v)", "SELECT nullif({c}, :x) FROM t",
-    "SELECT {c} FROM t ORDER BY id, :x", "SELECT id FROM t WHERE ({c}, id) <= (:x, 5)", "SELECT ARRAY[{c}, :x] FROM t",
+    "SELECT {c} FROM t WHERE id = 1 UNION ALL SELECT :x", "SELECT id FROM t WHERE ({c}, id) <= (:x, 5)",
+    "SELECT CASE WHEN id = 1 THEN {c} ELSE :x END FROM t ORDER BY id",
+    "SELECT {c} FROM t WHERE {c} IN (:x, :y) LIMIT 1",
+    "SELECT max(v::text) FROM (SELECT {c} FROM t UNION ALL SELECT :x) AS w (v)",
 ]  # fmt: skip
 _CASE = st.one_of(
     st.tuples(_STATEMENT, _PARAM, _PARAM),
@@ -180,7 +191,7 @@ def _unprepared(executor: Executor, sql: str, params: dict[str, Any]) -> Any:
 property_test = settings(deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None)
 
 
-@settings(property_test, max_examples=600)
+@settings(property_test, max_examples=400)
 @given(case=_CASE)
 def test_a_statement_that_comes_again_is_answered_as_it_was(executor: Executor, case: tuple[str, Any, Any]) -> None:
     sql, x, y = case
@@ -199,7 +210,7 @@ def test_a_statement_that_comes_again_is_answered_as_it_was(executor: Executor, 
 _ALTERS = [
     "ALTER TABLE d ALTER c TYPE {to} USING NULL",
     "ALTER TABLE d DROP COLUMN c; ALTER TABLE d ADD COLUMN c {to}",
-    "DROP TABLE d CASCADE; CREATE TABLE d (id int, c {to}); INSERT INTO d VALUES (1, NULL); CREATE VIEW v AS SELECT * FROM d",
+    "DROP TABLE d CASCADE; CREATE TABLE d (id int, c {to}); INSERT INTO d VALUES (1); CREATE VIEW v AS SELECT * FROM d",
 ]
 _ON_D = [
     "INSERT INTO {d} (id, c) VALUES (2, :x) RETURNING c",
@@ -213,21 +224,31 @@ _ON_D = [
 ]
 
 
-@settings(property_test, max_examples=40)
+# Where a value of one type becomes another's without a word.
+_FAMILIES = [
+    ["date", "timestamp", "timestamptz(0)"], ["int2", "int4", "int8", "numeric(5,2)", "numeric", "float8"],
+    ["text", "varchar(3)", "char(4)", "name", "short", "regclass"], ["interval", "interval minute", "soon", "time"],
+    ["json", "jsonb", "text"],
+]  # fmt: skip
+_PAIR = st.one_of(
+    st.tuples(st.sampled_from(sorted(_TYPES)), st.sampled_from(sorted(_TYPES))),
+    *[st.tuples(st.sampled_from(family), st.sampled_from(family)) for family in (*_FAMILIES, *_FAMILIES[:1] * 3)],
+)
+
+
+@settings(property_test, max_examples=30)
 @given(
-    old=st.sampled_from(sorted(_TYPES)),
-    new=st.sampled_from(sorted(_TYPES)),
+    pair=_PAIR,
     alter=st.sampled_from(_ALTERS),
     of=st.sampled_from(["d", "v"]),
     extra=st.sampled_from(_TEXTS),
 )
 def test_after_ddl_a_prepared_statement_means_what_it_would_mean_then(
-    run: Run, executor: Executor, old: str, new: str, alter: str, of: str, extra: str
+    run: Run, executor: Executor, pair: tuple[str, str], alter: str, of: str, extra: str
 ) -> None:
+    old, new = pair
     view = "CREATE VIEW v AS SELECT * FROM d"
-    run(
-        f"DROP TABLE IF EXISTS d, kept CASCADE; CREATE TABLE d (id int, c {old}); {view}; INSERT INTO d VALUES (1, NULL)"
-    )
+    run(f"DROP TABLE IF EXISTS d, kept CASCADE; CREATE TABLE d (id int, c {old}); {view}; INSERT INTO d VALUES (1)")
     statements = [one.format(d=of) for one in _ON_D]
     for sql in statements * 3:
         executor(sql, {"x": _TYPES[old]}, max_rows=5)
