@@ -79,7 +79,8 @@ class Database:
             answer = transaction.run(scanned)
             # What ended for its time may have had less than it should, by what a trigger left in the session.
             late = isinstance(answer, Failure) and answer.code == contract.DEADLINE_EXCEEDED
-            if late or not transaction.is_plain or transaction.changed_settings:
+            crowded = connection.prepared.is_crowded
+            if late or crowded or not transaction.is_plain or transaction.changed_settings:
                 self._kept.clean()
             if isinstance(answer, Reply):
                 return answer

@@ -44,7 +44,8 @@ _PLANNED_ONCE = "SET LOCAL plan_cache_mode = force_generic_plan; "
 _GUARD = """
     ; DO $guard$ BEGIN
       IF (SELECT 'interval'::regtype = ANY (parameter_types) FROM pg_prepared_statements WHERE name = '{0}') THEN
-        RAISE indeterminate_datatype;  -- 'interval minute' reads a literal otherwise than a parameter
+        DEALLOCATE {0};  -- 'interval minute' reads a literal otherwise than a parameter
+        RAISE indeterminate_datatype;
       END IF;
       EXECUTE (
         WITH used AS (
@@ -84,6 +85,11 @@ class Prepared:
         self._refused: set[_Shape] = set()
         self._way = _LAST
         self._last: tuple[ScannedStatement, Mapping[str, object], int | None, _Shape, str]
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether so many statements were refused that the session should forget them all: some are still prepared."""
+        return len(self._refused) >= _MOST
 
     def message(self, statement: ScannedStatement, params: Mapping[str, object], most: int | None) -> str | None:
         """The commands that run the statement prepared, for at most so many rows; None when it is to be sent as it is.
@@ -135,7 +141,7 @@ class Prepared:
                 self._way = _NEWLY_PREPARED
                 plan = _PLANNED_BY_VALUE if values and self._last[0].is_page_of_value else ""
                 return Retry((drop if sqlstate == _CHANGED else "") + self._prepare(plan))
-            _came_before(shape, self._refused)
+            self._refused.add(shape)
         self._way = _LAST
         return Retry(None)
 

@@ -164,3 +164,173 @@ def test_the_server_keeps_only_the_newest(executor: Executor) -> None:
         for _ in range(2):
             assert value(executor(f"SELECT id + {number} FROM t WHERE id = 1", max_rows=1)) == 1 + number
     assert prepared(executor) == 50
+
+
+# --- What means something else as a parameter ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("sql", "params", "expected"),
+    [
+        ("SELECT :x::interval minute", {"x": "5"}, "PT5M"),
+        ("SELECT CAST(:x AS interval day to minute)", {"x": "5"}, "PT5M"),
+        ("SELECT coalesce(NULL::interval hour, :x::interval hour)", {"x": "5"}, "PT5H"),
+        ("INSERT INTO spans VALUES (:x) RETURNING span", {"x": "5"}, "PT5M"),
+        ("SELECT :x::interval", {"x": {"type": "interval", "value": "5"}}, "PT5S"),
+    ],
+)
+def test_an_interval_is_read_by_its_fields_each_time(
+    executor: Executor, database_url: str, sql: str, params: dict[str, Any], expected: str
+) -> None:
+    run_sql(database_url, "CREATE TABLE spans (span interval minute)")
+    assert [value(executor(sql, params, max_rows=1)) for _ in range(8)] == [expected] * 8
+    assert prepared(executor) == 0
+
+
+@pytest.mark.parametrize(
+    "now", ["'now'", ":now", ":now::timestamptz", "timestamptz 'now'", "$$now$$", "E'now'", "U&'now'"]
+)
+def test_now_is_the_time_of_each_request(executor: Executor, database_url: str, now: str) -> None:
+    run_sql(database_url, "CREATE TABLE times (id int, at timestamptz)")
+    params = {"id": "1"} | ({"now": "now"} if ":now" in now else {})
+    sql = f"INSERT INTO times VALUES (:id, {now}) RETURNING at"
+    assert len({value(executor(sql, params, max_rows=1)) for _ in range(8)}) == 8
+
+
+@pytest.mark.parametrize(
+    ("sql", "sqlstate"),
+    [
+        ("SELECT id FROM t ORDER BY :x", "42601"), ("SELECT id FROM t ORDER BY id, (:x) DESC", "42601"),
+        ("SELECT id FROM t GROUP BY id, :x", "42601"), ("SELECT id FROM t GROUP BY ROLLUP (id, (:x))", "42601"),
+        ("SELECT DISTINCT ON (:x) id FROM t", "42601"), ("SELECT id FROM (SELECT id FROM t ORDER BY :x) AS s", "42601"),
+        ("(SELECT id FROM t ORDER BY :x LIMIT 1) UNION ALL SELECT 1", "42601"), ("SELECT $1::text, :x", "42P02"),
+        ("SELECT :x, $2::text", "42P02"), ("SELECT id FROM t WHERE name = $1 AND name = :x", "42P02"),
+    ],
+)  # fmt: skip
+def test_what_a_text_says_wrongly_is_refused_each_time(executor: Executor, sql: str, sqlstate: str) -> None:
+    assert [failure(executor(sql, {"x": "1"}, max_rows=9), "sqlstate") for _ in range(8)] == [sqlstate] * 8
+
+
+def test_a_value_that_no_row_needs_is_judged_the_same_each_time(executor: Executor, database_url: str) -> None:
+    # PostgreSQL casts a literal when it plans; a parameter of one plan for all values when a row needs it.
+    run_sql(database_url, "CREATE TABLE short (id int PRIMARY KEY, code varchar(3), n int)")
+    for sql, params in [
+        ("UPDATE short SET code = :x WHERE id = :id RETURNING id", {"x": "too long", "id": "9"}),
+        ("SELECT :x::text::int FROM short WHERE id = :id", {"x": "none", "id": "9"}),
+        ("SELECT id FROM short WHERE id = :id AND code ~ :x", {"x": "(", "id": "9"}),
+    ]:
+        answers = [executor(sql, params, max_rows=1) for _ in range(9)]
+        assert answers == [answers[0]] * 9, sql
+        assert answers[0]["results"][0]["rows"] == []
+
+
+_CHANGES = [
+    ("date", "timestamptz", "2026-01-31T10:30:00Z", "2026-01-31 10:30:00+00"),
+    ("date", "timestamp", "2026-01-31T10:30:00", "2026-01-31 10:30:00"),
+    ("int", "bigint", "3000000000", 3000000000),
+    ("int", "numeric", "1.5", "1.5"),
+    ("numeric(5,2)", "numeric(9,4)", "123.4567", "123.4567"),
+    ("varchar(3)", "varchar(10)", "longer", "longer"),
+    ("uuid", "text", "no uuid", "no uuid"),
+    ("mood", "text", "neither", "neither"),
+    ("positive", "int", "-5", -5),
+    ("timestamptz", "text", "2026-01-31T10:30:00Z", "2026-01-31T10:30:00Z"),
+    ("json", "jsonb", '{"b":1, "a":2}', '{"a": 2, "b": 1}'),
+    ("interval", "text", "5", "5"),
+    ("text", "date", "2026-01-31", "2026-01-31"),
+]
+_ALTERS = [
+    "ALTER TABLE changing ALTER v TYPE {new} USING NULL",
+    "ALTER TABLE changing DROP v; ALTER TABLE changing ADD v {new}",
+    "DROP TABLE changing; CREATE TABLE changing (id int PRIMARY KEY, v {new}); INSERT INTO changing (id) VALUES (1)",
+]
+
+
+@pytest.mark.parametrize("alter", _ALTERS, ids=["altered", "dropped and added", "made anew"])
+@pytest.mark.parametrize(("old", "new", "text", "stored"), _CHANGES)
+def test_a_column_of_another_type_gets_its_own_values(
+    executor: Executor, database_url: str, old: str, new: str, text: str, stored: Any, alter: str
+) -> None:
+    run_sql(database_url, "CREATE TYPE mood AS ENUM ('sad'); CREATE DOMAIN positive AS int CHECK (value > 0)")
+    run_sql(database_url, f"CREATE TABLE changing (id int PRIMARY KEY, v {old}); INSERT INTO changing (id) VALUES (1)")
+    statements = [
+        ("UPDATE changing SET v = :v WHERE id = :id", {"id": "1"}),
+        ("INSERT INTO changing VALUES (:id, :v) ON CONFLICT (id) DO UPDATE SET v = excluded.v", {"id": "1"}),
+        ("WITH s AS (UPDATE changing SET v = :v WHERE id = 1 RETURNING id) SELECT id FROM s", {}),
+    ]
+    for sql, params in statements * 4:
+        executor(sql, params | {"v": None}, max_rows=1)
+        executor(sql, params | {"v": "1"}, max_rows=1)
+    run_sql(database_url, alter.format(new=new))
+    for sql, params in statements * 2:
+        run_sql(database_url, "UPDATE changing SET v = NULL")
+        answer = executor(sql, params | {"v": text}, max_rows=1)
+        assert "results" in answer, (sql, answer)
+        assert executor("SELECT v FROM changing")["results"][0]["rows"] == [[stored]], sql
+
+
+def test_the_labels_of_an_enum_are_those_of_now(executor: Executor, database_url: str) -> None:
+    run_sql(database_url, "CREATE TYPE mood AS ENUM ('sad'); CREATE TABLE moods (mood mood)")
+    sql = "INSERT INTO moods VALUES (:mood) RETURNING mood"
+    told = [executor(sql, {"mood": "sad"}, max_rows=1) for _ in range(4)]
+    assert told == [told[0]] * 4
+    run_sql(database_url, "ALTER TYPE mood RENAME VALUE 'sad' TO 'blue'")
+    run_sql(database_url, "ALTER TYPE mood ADD VALUE 'ok'")
+    for _ in range(2):
+        assert value(executor(sql, {"mood": "ok"}, max_rows=1)) == "ok"
+        assert failure(executor(sql, {"mood": "sad"}, max_rows=1), "sqlstate") == "22P02"
+        assert failure(executor("SELECT 1 FROM moods WHERE mood = 'sad'", max_rows=1), "sqlstate") == "22P02"
+
+
+def test_a_type_that_was_made_anew_is_found(executor: Executor, database_url: str) -> None:
+    for labels in ("'a', 'b'", "'b', 'c'"):
+        run_sql(database_url, f"DROP TYPE IF EXISTS made; CREATE TYPE made AS ENUM ({labels})")
+        for _ in range(4):
+            assert value(executor("SELECT :x::made", {"x": "b"}, max_rows=1)) == "b"
+    assert failure(executor("SELECT :x::made", {"x": "a"}, max_rows=1), "sqlstate") == "22P02"
+
+
+def test_a_table_behind_another_schema_is_the_one_that_is_read(executor: Executor, database_url: str) -> None:
+    name = run_sql(database_url, "SELECT current_database()")[0][0]
+    run_sql(database_url, "CREATE SCHEMA one; CREATE TABLE one.placed (v date)")
+    run_sql(database_url, f"ALTER DATABASE {name} SET search_path = one")
+    sql = "INSERT INTO placed VALUES (:v) RETURNING v"
+    with_path = Executor(database_url)
+    for _ in range(4):
+        assert value(with_path(sql, {"v": "2026-01-31 10:30Z"}, max_rows=1)) == "2026-01-31"
+    run_sql(database_url, "ALTER SCHEMA one RENAME TO two; CREATE SCHEMA one; CREATE TABLE one.placed (v timestamptz)")
+    for _ in range(2):
+        assert value(with_path(sql, {"v": "2026-01-31 10:30Z"}, max_rows=1)) == "2026-01-31 10:30:00+00"
+    with_path.close()
+
+
+def test_a_role_that_may_not_read_the_table_is_answered_all_the_same(executor: Executor, database_url: str) -> None:
+    run_sql(database_url, "CREATE TABLE dropbox (v date); DROP ROLE IF EXISTS poster; CREATE ROLE poster LOGIN")
+    run_sql(database_url, "GRANT INSERT ON dropbox TO poster")
+    poster = Executor(database_url.replace("postgres@", "poster@"))
+    for _ in range(4):
+        assert poster("INSERT INTO dropbox VALUES (:v)", {"v": "2026-01-31"})["results"][0]["row_count"] == 1
+    poster.close()
+    assert value(executor("SELECT count(*)::int4 FROM dropbox")) == 4
+    run_sql(database_url, "DROP TABLE dropbox; DROP ROLE poster")
+
+
+def test_a_view_of_tables_that_are_closed_to_its_reader_is_prepared(database_url: str) -> None:
+    run_sql(database_url, "CREATE TABLE closed (id int, v text); CREATE VIEW seen AS SELECT * FROM closed")
+    run_sql(database_url, "DROP ROLE IF EXISTS viewer; CREATE ROLE viewer LOGIN; GRANT SELECT ON seen TO viewer")
+    viewer = Executor(database_url.replace("postgres@", "viewer@"))
+    for _ in range(4):
+        assert viewer("SELECT id FROM seen WHERE v = :v", {"v": "x"}, max_rows=1)["results"][0]["rows"] == []
+    assert prepared(viewer) == 1
+    viewer.close()
+    run_sql(database_url, "DROP VIEW seen; DROP ROLE viewer")
+
+
+def test_statements_that_cannot_be_prepared_do_not_fill_the_session(executor: Executor) -> None:
+    for number in range(120):  # each is refused when it is planned, when it was prepared already
+        sql = f"SELECT pg_typeof(:x)::text, {number} FROM t WHERE id = 1"
+        assert [executor(sql, {"x": "a"}, max_rows=1)["results"][0]["rows"][0][0] for _ in range(3)] == ["unknown"] * 3
+        assert (
+            value(executor(f"SELECT :x::interval + interval :y * {number}", {"x": "5", "y": "0"}, max_rows=1)) == "PT5S"
+        )
+    assert prepared(executor) <= 100
