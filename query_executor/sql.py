@@ -79,7 +79,8 @@ _PLAIN_CALLS = frozenset(
     jsonb_agg jsonb_array_elements jsonb_array_elements_text jsonb_array_length jsonb_build_array jsonb_build_object
     jsonb_each jsonb_each_text jsonb_object_agg jsonb_object_keys jsonb_set jsonb_typeof lag last_value lead least
     left length ln log lower lpad ltrim max md5 min mod now ntile nullif octet_length overlay
-    pg_advisory_xact_lock pg_try_advisory_xact_lock pg_typeof position power random rank regexp_match regexp_matches
+    pg_advisory_xact_lock pg_advisory_xact_lock_shared pg_try_advisory_xact_lock pg_typeof position power random rank
+    regexp_match regexp_matches
     regexp_replace repeat
     replace reverse right round row_number row_to_json rpad rtrim sha256 sign split_part sqrt stddev string_agg
     string_to_array strpos substr substring sum to_char to_date to_json to_jsonb to_number to_timestamp translate trim

@@ -13,6 +13,7 @@ from crud_api.listing import DEFAULT_LIMIT, MAX_LIMIT
 from crud_api.openapi.field_schemas import Schema, example, ref
 from crud_api.relations import Relations
 from crud_api.resource import Resource
+from crud_api.selection import MAX_EMBEDDED, MAX_EMBEDDED_IN_PAGE
 from crud_api.settings import MAX_QUERY_BYTES
 from crud_api.sorting import MAX_KEYS
 from crud_api.values import MAX_VALUE_CHARACTERS
@@ -84,7 +85,11 @@ def resource_parameters(resource: Resource, relations: Relations) -> dict[str, S
     }
     if names := list(relations):
         found[f"{resource.name}.expand"] = _array(
-            "expand", "Rows of other resources that are answered with each row.", names, names[:1]
+            "expand",
+            f"Rows of other resources that are answered with each row: at most {MAX_EMBEDDED} of a row, and "
+            f"{MAX_EMBEDDED_IN_PAGE} of a page.",
+            names,
+            names[:1],
         )
     for field in resource.fields.values():
         found |= _filters(resource, field)

@@ -29,8 +29,8 @@ def populated(resource: Resource, names: Sequence[str], param: str) -> str:
 
 
 def _is_json(resource: Resource, name: str) -> str:
-    # COALESCE with a literal has a domain's base type. Only the type is asked for, of a row that is not there; written as
-    # (NULL::table).column it would look like the call of a function to the executor, which then cleans the session.
+    # COALESCE with a literal has a domain's base type. Only the type is asked for, of a row that is not there. Written
+    # as (NULL::table).column it would be a call to the executor's scanner, which then has the session cleaned.
     type_ = f"(SELECT pg_typeof(coalesce(none.{quoted(name)}, NULL)) FROM (SELECT (NULL::{table(resource)}).*) AS none)"
     return f"{type_} IN ('json'::regtype, 'jsonb'::regtype)"
 

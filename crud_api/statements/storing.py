@@ -90,7 +90,7 @@ def store(
     parts.append(f"wrong AS MATERIALIZED ({wrong})")
     condition = f"NOT EXISTS (SELECT FROM wrong) AND {condition}"
     if creation.many or creation.referring:
-        parts.append(_turn([one for groups in grouped for one in groups], condition))
+        parts.append(_turn(grouped, condition))
         condition += " AND (SELECT count(*) FROM turn) >= 0"
     parts += [_stored(one, condition, merge=merge) for groups in grouped for one in groups]
     parts += [_items(n, groups) for n, groups in enumerate(grouped)]
@@ -152,20 +152,23 @@ def _wrong(
     return checks, " UNION ALL ".join(queries)
 
 
-def _turn(groups: Sequence[_Group], condition: str) -> str:
-    # Rows of several groups are stored group by group, so no order of the keys could keep two requests from waiting for
-    # each other. These locks do: all requests take them in one order, before any lock of a row. A request that stores
-    # one row needs none: it holds nothing while it waits.
+def _turn(grouped: Sequence[Sequence[_Group]], condition: str) -> str:
+    # A table's rows are stored group by group, and each group in the order of its keys. Where a table has several
+    # groups, no such order keeps two requests from waiting for each other. These locks do: all requests take them in
+    # one order, before any lock of a row. Requests of one group a table share them, so they never wait here for each
+    # other. A request that stores one row needs none: it holds nothing while it waits.
     keys = [
         f"""SELECT hashtext({literal(group.resource.table)}) AS "#table",
                    hashtext({quoted(group.resource.key)}::text) & {_LOCKS - 1} AS "#lock"
             FROM sent_{group.label} WHERE :sent > 1"""
+        for groups in grouped
         for group in groups
         if group.resource.key in group.names
     ]
     nothing = 'SELECT 0 AS "#table", 0 AS "#lock" WHERE false'
+    lock = "pg_advisory_xact_lock" if any(len(groups) > 1 for groups in grouped) else "pg_advisory_xact_lock_shared"
     return f"""turn AS MATERIALIZED (
-          SELECT pg_advisory_xact_lock("#table", "#lock")
+          SELECT {lock}("#table", "#lock")
           FROM (SELECT DISTINCT "#table", "#lock" FROM ({" UNION ALL ".join([nothing, *keys])}) AS keys
                 WHERE {condition} ORDER BY "#table", "#lock" OFFSET 0) AS locks
         )"""
