@@ -294,6 +294,7 @@ def test_a_dozen_faults_under_load_lose_and_double_nothing(server: OwnServer) ->
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(1_200)  # seconds, of a machine that does much else
 def test_a_hundred_faults_under_load_lose_and_double_nothing(server: OwnServer) -> None:
     _survive(server, 100)
 

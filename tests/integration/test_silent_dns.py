@@ -75,7 +75,7 @@ def test_a_write_while_the_dns_server_is_silent_is_not_done_and_later_is(told: d
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(1_000)
+@pytest.mark.timeout(1_200)  # seconds, of a machine that does much else
 def test_a_hundred_silences_lose_and_double_nothing(postgres_url: str) -> None:
     rounds = _run(postgres_url, 100)["rounds"]
     assert (rounds["failed"], rounds["rows"]) == (100, [[100, 100]])
