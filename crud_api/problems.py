@@ -7,6 +7,7 @@ from collections.abc import Collection
 
 from chalice.app import Response
 
+from crud_api.body import SEND_JSON
 from crud_api.errors import (
     ApiError,
     ConflictError,
@@ -27,6 +28,7 @@ from query_executor import contract
 from query_executor.contract import Failure
 
 RETRY_SOON = {"Retry-After": "1"}  # seconds
+READS = frozenset({"GET", "HEAD"})
 
 
 def to_response(error: ApiError, request_id: str) -> Response:
@@ -48,9 +50,9 @@ def from_chalice(response: Response) -> ApiError:
     """The error for a response that Chalice made by itself, before or after a view."""
     if response.status_code == 405:
         allow = ", ".join(sorted(str(response.headers["Allow"]).split(", ")))
-        return MethodNotAllowedError(f"It has {allow}.", headers={"Allow": allow})
+        return MethodNotAllowedError(f"Allowed methods: {allow}.", headers={"Allow": allow})
     if response.status_code == 415:
-        return UnsupportedMediaTypeError("Send the body as Content-Type: application/json.")
+        return UnsupportedMediaTypeError(SEND_JSON)
     return InternalError("The cause is in the log, under this instance.")
 
 
@@ -72,7 +74,7 @@ def from_failure(failure: Failure, resource: Resource, method: str, given: Colle
         return ExecutorBusyError(
             "Nothing was stored. The same request may succeed soon.", headers=RETRY_SOON, cause=cause
         )
-    if method == "GET" and (failure.code == contract.RESULT_TOO_LARGE or sqlstate == "54000"):
+    if method in READS and (failure.code == contract.RESULT_TOO_LARGE or sqlstate == "54000"):
         return too_large(given)
     if method == "POST" and failure.code == contract.RESULT_TOO_LARGE:
         return InvalidFieldsError(
@@ -86,7 +88,7 @@ def from_failure(failure: Failure, resource: Resource, method: str, given: Colle
         # PostgreSQL names the constraint and not its column; the fields that could be meant are known.
         wrong = [name for name in resource.references if name in given]
         return _refused({name: f"{name} names no row of {resource.references[name].resource}" for name in wrong})
-    if sqlstate.startswith(("22", "23")) and method == "GET":
+    if sqlstate.startswith(("22", "23")) and method in READS:
         return InvalidParameterError("The database cannot compare a column with this value.")
     if sqlstate.startswith(("22", "23")):
         name = failure.column if failure.column in resource.fields else None

@@ -28,7 +28,8 @@ window.ui = SwaggerUIBundle({
 """
 _START_NAME = f"start-{sha256(_START.encode()).hexdigest()[:12]}.js"
 _SCRIPT_NAME, _STYLE_NAME = f"swagger-ui-bundle-{VERSION}.js", f"swagger-ui-{VERSION}.css"
-# The URLs are relative: API Gateway's stage, or a custom domain's base path, comes before them.
+# The URLs are relative: API Gateway's stage, or a custom domain's base path, comes before them. {{below}} is the way
+# from the page to its files, of which /docs and /docs/ have different ones.
 _PAGE = f"""\
 <!DOCTYPE html>
 <html lang="en">
@@ -37,21 +38,21 @@ _PAGE = f"""\
 <title>crud-api</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="icon" href="data:,">
-<link rel="stylesheet" href="docs/{_STYLE_NAME}">
-<script src="docs/{_SCRIPT_NAME}" defer></script>
-<script src="docs/{_START_NAME}" defer></script>
+<link rel="stylesheet" href="{{below}}{_STYLE_NAME}">
+<script src="{{below}}{_SCRIPT_NAME}" defer></script>
+<script src="{{below}}{_START_NAME}" defer></script>
 </head>
 <body>
 <main id="description"></main>
-<noscript>This page needs JavaScript; <a href="openapi.json">openapi.json</a> does not.</noscript>
+<noscript>This page needs JavaScript; <a href="{{below}}../openapi.json">openapi.json</a> does not.</noscript>
 </body>
 </html>
 """
 
 
-def page() -> str:
-    """The HTML of the page."""
-    return _PAGE
+def page(below: str) -> str:
+    """The HTML of the page. `below` is the relative URL of the folder of its files: `docs/`, or nothing."""
+    return _PAGE.format(below=below)
 
 
 def asset(name: str) -> tuple[str, str] | None:
