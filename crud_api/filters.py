@@ -23,6 +23,8 @@ _WHOLE = re.compile(r"-?[0-9]{1,100}")
 _NUMBER = re.compile(rf"{_WHOLE.pattern}(\.[0-9]{{1,100}})?([eE][+-]?[0-9]{{1,3}})?")
 _FORMS = {int: _WHOLE, float: _NUMBER, Decimal: _NUMBER}
 _ELEMENT = re.compile(r'"((?:[^"\\]|\\.)*)"|([^",][^,]*|)', re.DOTALL)
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_SPACE_FOR_PLUS = re.compile(r"(:[0-9]{2}(?:\.[0-9]+)?) ([0-9]{2}:?[0-9]{2})")
 _INT8 = range(-(2**63), 2**63)
 
 
@@ -60,6 +62,8 @@ def parse_text(field: Field, text: str) -> Value:
     try:
         if (form := _FORMS.get(field.base)) and not form.fullmatch(text):
             raise ValueError
+        if field.base is datetime:
+            text = _time(text)
         # Not strict, a number would be a time, in seconds since 1970.
         value = msgspec.convert(text, field.base, strict=field.base is datetime)
         if isinstance(value, datetime):
@@ -100,6 +104,13 @@ def _elements(text: str) -> list[str]:
         position = match.end() + 1
         if position > len(text):
             return elements
+
+
+def _time(text: str) -> str:
+    """The time, as a URL has it in which nobody encoded the +, or a date alone, which is its midnight in UTC."""
+    if _DATE.fullmatch(text):
+        return f"{text}T00:00:00Z"
+    return _SPACE_FOR_PLUS.sub(r"\1+\2", text)
 
 
 def _in_utc(time: datetime) -> datetime:

@@ -19,8 +19,6 @@ from crud_api.relations import Relations
 from crud_api.resource import Resource
 from crud_api.responses import JSON
 
-MERGE_PATCH = "application/merge-patch+json"
-
 Kinds = tuple[type[ApiError], ...]
 
 _EXECUTING: Kinds = (
@@ -53,7 +51,7 @@ def resource_paths(resource: Resource, relations: Mapping[str, Relations]) -> di
             "parameters": [ref("parameters", f"{resource.name}.key")],
             "get": _get(resource, relations[resource.name]),
             "put": _change(resource, f"update_{resource.one}_by_put", JSON),
-            "patch": _change(resource, f"update_{resource.one}", JSON, MERGE_PATCH),
+            "patch": _change(resource, f"update_{resource.one}", JSON),
             "delete": _delete(resource),
         },
     }
@@ -166,7 +164,8 @@ def _change(resource: Resource, name: str, *media_types: str) -> Schema:
     return {
         "operationId": name,
         "summary": f"Update fields of one {_said(resource)}",
-        "description": "PUT behaves like PATCH: fields that are absent stay as they are, null clears (RFC 7396).",
+        "description": "PUT behaves like PATCH: fields that are absent stay as they are, null clears (RFC 7396). "
+        "PATCH also takes application/merge-patch+json.",
         "tags": [resource.name],
         "parameters": [ref("parameters", one) for one in ("preferReturn", "ifMatch", "ifNoneMatchChange")],
         "requestBody": {"required": True, "content": dict.fromkeys(media_types, body)},
