@@ -16,14 +16,42 @@ VERSION: str = json.loads((_FOLDER / "source.json").read_text())["version"]
 _JAVASCRIPT, _CSS = "text/javascript; charset=utf-8", "text/css; charset=utf-8"
 
 # validatorUrl: Swagger UI would ask swagger.io, and nothing leaves this origin.
+# A list has a filter for each operator of each column. They are folded, so that a request can be tried at once.
 _START = """\
+const folded = (parameters) => {
+  const names = parameters.map((one) => one.get("name"));
+  return (one) => {
+    const field = String(one.get("name")).split("[")[0];
+    return one.get("in") === "query" && names.includes(field + "[ne]");
+  };
+};
+const FoldFilters = () => ({
+  wrapComponents: {
+    parameters: (Original, { React }) => (props) => {
+      const [open, setOpen] = React.useState(false);
+      const isFolded = folded(props.parameters);
+      const filters = props.parameters.filter(isFolded).count();
+      if (!filters) return React.createElement(Original, props);
+      const parameters = open ? props.parameters : props.parameters.filterNot(isFolded);
+      const label = open ? "Hide the filters" : `Show ${filters} filters`;
+      return React.createElement(
+        "div",
+        null,
+        React.createElement("button", { className: "btn", type: "button", onClick: () => setOpen(!open) }, label),
+        React.createElement(Original, { ...props, parameters }),
+      );
+    },
+  },
+});
 window.ui = SwaggerUIBundle({
-  url: "openapi.json",
+  url: new URL("../openapi.json", document.currentScript.src).href,
   dom_id: "#description",
   deepLinking: true,
   validatorUrl: null,
   defaultModelsExpandDepth: 0,
   docExpansion: "list",
+  tryItOutEnabled: true,
+  plugins: [FoldFilters],
 });
 """
 _START_NAME = f"start-{sha256(_START.encode()).hexdigest()[:12]}.js"

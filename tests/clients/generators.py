@@ -76,7 +76,19 @@ def openapi_generator(kind: str, folder: Path, **properties: str) -> list[str]:
     """Run openapi-generator; returns its warnings."""
     more = ["--additional-properties=" + ",".join(f"{name}={value}" for name, value in properties.items())]
     library = ["--library", "native"] if kind == "java" else []
-    command = [java(), "-jar", jar(), "generate", "-i", DESCRIPTION, "-g", kind, "-o", folder, *library]
+    command: list[str | Path] = [
+        java(),
+        "-jar",
+        jar(),
+        "generate",
+        "-i",
+        DESCRIPTION,
+        "-g",
+        kind,
+        "-o",
+        folder,
+        *library,
+    ]
     return warnings(run(*command, *(more if properties else []), cwd=folder.parent))
 
 
@@ -86,7 +98,18 @@ def typescript(folder: Path, *files: str, module: str = "ESNext") -> None:
     (folder / "package.json").write_text('{"type": "module"}' if module == "ESNext" else "{}")
     resolution = "bundler" if module == "ESNext" else "node10"
     options = ["--strict", "--target", "ES2022", "--module", module, "--moduleResolution", resolution]
-    run(*npm("tsc"), *options, "--lib", "ES2022,DOM,DOM.Iterable", "--types", "node", "--outDir", "js", *files, cwd=folder)
+    run(
+        *npm("tsc"),
+        *options,
+        "--lib",
+        "ES2022,DOM,DOM.Iterable",
+        "--types",
+        "node",
+        "--outDir",
+        "js",
+        *files,
+        cwd=folder,
+    )
 
 
 def javac() -> str | None:

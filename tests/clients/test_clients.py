@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.clients import generators
-from tests.clients.generators import CLIENTS, DESCRIPTION, NODE_MODULES, PROGRAMS, PYTHON, npm, run, warnings
+from tests.clients.generators import CLIENTS, DESCRIPTION, PROGRAMS, PYTHON, npm, run, warnings
 from tests.served import served
 
 pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="make clients has not installed the generators")
@@ -34,7 +34,14 @@ def strictly_typed(folder: Path, *names: str) -> None:
 
 
 def test_openapi_python_client(url: str, tmp_path: Path) -> None:
-    command = [CLIENTS / "bin" / "openapi-python-client", "generate", "--path", DESCRIPTION, "--meta", "none"]
+    command: list[str | Path] = [
+        CLIENTS / "bin" / "openapi-python-client",
+        "generate",
+        "--path",
+        DESCRIPTION,
+        "--meta",
+        "none",
+    ]
     said = run(*command, "--output-path", tmp_path / "client", cwd=tmp_path)
     assert "arning" not in said, said
     shutil.copy(PROGRAMS / "openapi_python_client.py", tmp_path / "program.py")
@@ -67,7 +74,9 @@ def test_openapi_generator_typescript_fetch(url: str, tmp_path: Path) -> None:
 
 
 @all_generators
-@pytest.mark.skipif(generators.javac() is None, reason="there is no javac on PATH (Debian: apt-get install default-jdk)")
+@pytest.mark.skipif(
+    generators.javac() is None, reason="there is no javac on PATH (Debian: apt-get install default-jdk)"
+)
 def test_openapi_generator_java(url: str, tmp_path: Path) -> None:
     options = {"openApiNullable": "false", "useSingleRequestParameter": "true", "hideGenerationTimestamp": "true"}
     assert generators.openapi_generator("java", tmp_path / "client", **options) == []
@@ -93,5 +102,3 @@ def test_other_generators_of_typescript(command: list[str | Path], files: list[s
     said = run(*npm(str(command[0])), *command[1:], cwd=tmp_path)
     assert warnings(said) == []
     generators.typescript(tmp_path, *files)
-
-

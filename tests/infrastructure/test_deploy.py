@@ -100,6 +100,14 @@ def test_the_api_may_be_invoked_by_api_gateway_and_has_every_route(deployed: Clo
     assert variables["ACCESS"] == "api_key"
 
 
+def test_large_answers_are_compressed_for_who_accepts_that(deployed: Clone) -> None:
+    client = deployed.cloud.client("apigateway")
+    (api,) = client.get_rest_apis()["items"]
+    assert client.get_rest_api(restApiId=api["id"])["minimumCompressionSize"] == 1024
+    assert "HEAD /customers" in state(deployed.cloud)["apis"][0]["routes"]
+    assert "POST /customers:batch" in state(deployed.cloud)["apis"][0]["routes"]
+
+
 def test_the_log_of_the_api_is_json_and_in_the_group_that_is_not_kept_for_ever(deployed: Clone) -> None:
     configuration = deployed.cloud.client("lambda").get_function(FunctionName=API)["Configuration"]
     assert configuration["LoggingConfig"] == {

@@ -215,7 +215,6 @@ NEW_CUSTOMERS = [
     {"customer_id": "C", "customer_name": "A", "email": "a\x1f@b.c"},
     {"customer_id": "C", "customer_name": "A", "city": ""}, {"customer_id": "C", "customer_name": "A", "city": "\x00"},
     {"customer_id": "C", "customer_name": "A", "city": "x" * 201},
-    {"customer_id": "C", "customer_name": "A", "created_at": "2026-01-01T00:00:00Z"},
     {"customer_id": "C", "customer_name": "A", "nickname": "B"},
 ]  # fmt: skip
 NEW_ORDERS = [
