@@ -16,24 +16,23 @@ VERSION: str = json.loads((_FOLDER / "source.json").read_text())["version"]
 _JAVASCRIPT, _CSS = "text/javascript; charset=utf-8", "text/css; charset=utf-8"
 
 # validatorUrl: Swagger UI would ask swagger.io, and nothing leaves this origin.
-# A list has a filter for each operator of each column. They are folded, so that a request can be tried at once.
+# A list has a filter for each operator of each column. They are folded, with the cursor and the headers, so that a
+# request can be tried within one screen.
 _START = """\
 const folded = (parameters) => {
   const names = parameters.map((one) => one.get("name"));
-  return (one) => {
-    const field = String(one.get("name")).split("[")[0];
-    return one.get("in") === "query" && names.includes(field + "[ne]");
-  };
+  const isFilter = (one) => names.includes(String(one.get("name")).split("[")[0] + "[ne]");
+  return (one) => isFilter(one) || one.get("name") === "cursor" || one.get("in") === "header";
 };
-const FoldFilters = () => ({
+const FoldParameters = () => ({
   wrapComponents: {
     parameters: (Original, { React }) => (props) => {
       const [open, setOpen] = React.useState(false);
       const isFolded = folded(props.parameters);
-      const filters = props.parameters.filter(isFolded).count();
-      if (!filters) return React.createElement(Original, props);
+      const number = props.parameters.filter(isFolded).count();
+      if (number < 10) return React.createElement(Original, props);
       const parameters = open ? props.parameters : props.parameters.filterNot(isFolded);
-      const label = open ? "Hide the filters" : `Show ${filters} filters`;
+      const label = open ? "Show fewer parameters" : `Show ${number} more: filters, cursor, headers`;
       return React.createElement(
         "div",
         null,
@@ -51,7 +50,7 @@ window.ui = SwaggerUIBundle({
   defaultModelsExpandDepth: 0,
   docExpansion: "list",
   tryItOutEnabled: true,
-  plugins: [FoldFilters],
+  plugins: [FoldParameters],
 });
 """
 _START_NAME = f"start-{sha256(_START.encode()).hexdigest()[:12]}.js"
