@@ -32,7 +32,7 @@ _DESCRIPTION = """\
 def document(resources: Sequence[Resource], access: str) -> dict[str, Any]:
     """The description of an API that serves these resources to those whom `access` lets in."""
     paths = monitor_paths()
-    schemas = {"Status": STATUS_SCHEMA}
+    schemas = {"ServiceStatus": STATUS_SCHEMA}
     parameters = shared_parameters()
     relations = relations_of({resource.name: resource for resource in resources})
     for resource in resources:

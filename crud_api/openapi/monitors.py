@@ -39,7 +39,7 @@ def monitor_paths() -> dict[str, Schema]:
         },
         "/health": {
             "get": _operation(
-                "get_health", "Ask whether the API runs", success("It runs.", ref("schemas", "Status"), _OK)
+                "get_health", "Ask whether the API runs", success("It runs.", ref("schemas", "ServiceStatus"), _OK)
             )
             | {"security": []}
         },
@@ -47,7 +47,7 @@ def monitor_paths() -> dict[str, Schema]:
             "get": _operation(
                 "get_ready",
                 "Ask whether the database answers",
-                success("It does.", ref("schemas", "Status"), _OK),
+                success("It does.", ref("schemas", "ServiceStatus"), _OK),
                 NotReadyError,
             )
         },

@@ -28,7 +28,8 @@ JSON = {"Content-Type": "application/json"}
 def execute(request: Request) -> Reply:
     if request.statements[0].sql.startswith("DELETE"):
         return Reply([Result([], [[True]], 1)])
-    return Reply([Result([], [[ROW, "e" * 32, "a"]], 1)])
+    row: list[str | None] = [ROW, "e" * 32, None if request.read_only else "a"]
+    return Reply([Result([], [row], 1)])
 
 
 @pytest.fixture(scope="module")

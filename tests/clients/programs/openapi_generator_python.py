@@ -2,16 +2,20 @@
 
 import sys
 
-from openapi_client import ApiClient, Configuration, CustomersApi, OrdersApi
-from openapi_client.exceptions import ApiException, UnprocessableEntityException
-from openapi_client.models import (
+from openapi_client import (
+    ApiClient,
+    ApiException,
+    Configuration,
+    CustomersApi,
     IdempotencyKeyReusedOrInvalidFieldsProblem,
     InvalidFieldsProblem,
     NewCustomer,
     NewOrder,
     OrderChange,
+    OrdersApi,
     OrderStatus,
 )
+from openapi_client.exceptions import UnprocessableEntityException
 
 client = ApiClient(Configuration(host=sys.argv[1]))
 customers, orders = CustomersApi(client), OrdersApi(client)
