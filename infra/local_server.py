@@ -69,13 +69,13 @@ class Handler(ChaliceRequestHandler):
     def _answer(self, status: int, headers: Mapping[str, Any], text: str | None) -> None:
         body = (text or "").encode()
         self.send_response(status)
-        for name, value in headers.items():
-            for one in value if isinstance(value, list) else [value]:
-                self.send_header(name, one)
         if status not in _WITHOUT_BODY:
             self.send_header("Content-Length", str(len(body)))
         if self.close_connection:
             self.send_header("Connection", "close")
+        for name, value in headers.items():
+            for one in value if isinstance(value, list) else [value]:
+                self.send_header(name, one)
         self.end_headers()
         if self.command != "HEAD" and status not in _WITHOUT_BODY:
             self.wfile.write(body)
