@@ -22,6 +22,13 @@ NPM_TOOL := NODE_PATH=$(VENV)/npm/node_modules $(BIN)/node $(VENV)/npm/node_modu
 # The peers that the bench compares with stay apart from what the product and its tests are checked with.
 BENCHES := $(VENV)/bench/.installed
 
+# Generators of clients, which contradict our pins and each other's: an environment of its own. make test runs the
+# two quickest of them, and leaves out what npm calls optional.
+CLIENTS ?= $(VENV)/clients
+QUICK_CLIENTS := $(CLIENTS)/.installed-quick
+ALL_CLIENTS := $(CLIENTS)/.installed
+export CLIENTS
+
 # make would read a $ in the URL's password as the beginning of one of its variables.
 ifdef DATABASE_URL
 override DATABASE_URL := $(value DATABASE_URL)
@@ -31,7 +38,7 @@ endif
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help run deploy plan migrate status key logs smoke destroy test soak mutants bench check openapi browser \
-	swagger-ui format clean
+	clients swagger-ui format clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -67,7 +74,7 @@ smoke: $(RUNS) ## Send a few requests to a stage and compare the answers; [STAGE
 destroy: $(RUNS) ## Delete a stage from AWS, but for its database; [STAGE=dev]
 	@exec $(BIN)/python -m infra destroy --stage $(STAGE)
 
-test: $(DEVELOPS) $(LAMBDA_FRONT_END) ## Run all tests and measure their coverage
+test: $(DEVELOPS) $(LAMBDA_FRONT_END) $(QUICK_CLIENTS) ## Run all tests and measure their coverage
 	$(BIN)/python -m pytest --cov --numprocesses auto --dist loadfile
 
 soak: $(DEVELOPS) ## Run what takes longer: a hundred faults under load, 10,000 cases of Schemathesis
@@ -101,6 +108,9 @@ openapi: $(RUNS) ## Write the API's description, docs/openapi.json, anew
 
 browser: $(DEVELOPS) ## Look at /docs in Chromium: everything is shown, nothing is refused, nothing leaves the origin
 	$(BIN)/python -m pytest -m browser
+
+clients: $(DEVELOPS) $(ALL_CLIENTS) ## Make clients of docs/openapi.json by others' generators, compile them and run a program with each
+	$(BIN)/python -m pytest -m "clients or not clients" tests/clients
 
 swagger-ui: $(NPM_TOOLS) ## Fetch the page of /docs from npm; [VERSION=5.35.0]
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m infra.swagger_ui $(BIN)/npm $(VERSION)
@@ -162,4 +172,15 @@ $(NPM_TOOLS): package.json package-lock.json .npmrc | $(DEVELOPS)
 	@mkdir -p $(@D)
 	@cp $^ $(@D)
 	cd $(@D) && ../bin/npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(QUICK_CLIENTS): requirements-clients.txt tests/clients/package.json tests/clients/package-lock.json .npmrc | $(DEVELOPS)
+	$(BIN)/python -m venv --clear $(CLIENTS)
+	$(CLIENTS)/bin/pip install --quiet --disable-pip-version-check -r $<
+	cp tests/clients/package.json tests/clients/package-lock.json .npmrc $(CLIENTS)
+	cd $(CLIENTS) && "$(CURDIR)/$(BIN)/npm" ci --omit=optional --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(ALL_CLIENTS): $(QUICK_CLIENTS)
+	cd $(CLIENTS) && "$(CURDIR)/$(BIN)/npm" ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@

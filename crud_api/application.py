@@ -16,6 +16,7 @@ from crud_api.orders import orders
 from crud_api.relations import relations_of
 from crud_api.requests import request_id
 from crud_api.resource import Resource
+from crud_api.responses import without_body
 from crud_api.routes import Execute, resource_routes
 from crud_api.text_app import TextApp
 
@@ -47,7 +48,7 @@ def create_app(
         try:
             response = get_response(request)
             if response.status_code < 400:
-                return response
+                return response if request.method != "HEAD" else without_body(response)
             error = problems.from_chalice(response)
         except ApiError as raised:
             error = raised
@@ -57,14 +58,22 @@ def create_app(
             if tells_all:
                 said = f" (urn:uuid:{request_id(request)}){f': {error.said}' if error.said else ''}"
             log.error("%s: %s%s", error.slug, error.cause, said, extra=extra)
-        return problems.to_response(error, request_id(request))
+        response = problems.to_response(error, request_id(request))
+        return response if request.method != "HEAD" else without_body(response)
 
     relations = relations_of({resource.name: resource for resource in resources})
     for resource in resources:
-        routes = resource_routes(resource, relations, execute)
-        app.register_blueprint(routes, url_prefix=f"/{resource.name}")
+        app.register_blueprint(resource_routes(resource, relations, execute))
     app.register_blueprint(monitor_routes(execute, resources))
     app.register_blueprint(documentation_routes(resources, access))
+    _answer_head(app)
     if cors_origins:
         cors.answer_preflights(app)
     return app
+
+
+def _answer_head(app: Chalice) -> None:
+    """Give every path that has GET the method HEAD, which is GET without the body (RFC 9110, section 9.3.2)."""
+    for path, methods in list(app.routes.items()):
+        if get := methods.get("GET"):
+            app.route(path, methods=["HEAD"], name=get.view_name, content_types=[])(get.view_function)

@@ -9,6 +9,8 @@ from typing import Any
 
 from crud_api.errors import MalformedBodyError
 
+# What to do when the Content-Type is missing or another one.
+SEND_JSON = "Send the body with the header Content-Type: application/json (curl: -H 'Content-Type: application/json')."
 MAX_DEPTH = 32  # of arrays and objects in each other
 _MAX_NAME = 100  # characters of a name that an answer repeats
 

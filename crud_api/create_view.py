@@ -17,22 +17,33 @@ from crud_api.preferences import parse_preferences
 from crud_api.problems import RETRY_SOON, SUPPRESSED
 from crud_api.read_routes import RowsOf
 from crud_api.relations import Relations
-from crud_api.requests import collection_path, json_rows, raw_body
+from crud_api.requests import collection_path, json_array, json_rows, raw_body
 from crud_api.resource import Resource
 from crud_api.statements import idempotency, storing, writing
 from crud_api.statements.storing import Storing
 from crud_api.validation import Values, new_row, pointer, refuse
 
 
-def create(resource: Resource, relations: Mapping[str, Relations], request: Request, rows_of: RowsOf) -> Response:
-    """The answer to a POST of one row, of many, or of rows with those that refer to them."""
+def create(
+    resource: Resource,
+    relations: Mapping[str, Relations],
+    request: Request,
+    rows_of: RowsOf,
+    *,
+    only_many: bool = False,
+) -> Response:
+    """The answer to a POST of one row, of many, or of rows with those that refer to them.
+
+    `only_many`: the path takes nothing but an array.
+    """
     preferences = parse_preferences(request.headers.get("prefer"))
     minimal, merge = preferences.return_ == "minimal", preferences.resolution is not None
     attempt = attempt_of(request, preferences)
     status, headers = 201, preferences.applied("return", "resolution")
     own = relations[resource.name]
     raw = raw_body(request)
-    values, sent = (None, json_rows(raw)) if merge or attempt else _one_row(resource, own, raw)
+    read = json_array if only_many else json_rows
+    values, sent = (None, read(raw)) if merge or attempt or only_many else _one_row(resource, own, raw)
     if values is not None:
         (stored,) = rows_of(
             writing.insert(resource, values), given=values, about=lambda: suspects.of_values(resource, values)

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from chalice.app import Blueprint, Response
 
 from crud_api.errors import NotFoundError
+from crud_api.requests import collection_path
 from crud_api.resource import Resource
-from crud_api.responses import PRIVATE, json_text
+from crud_api.responses import PRIVATE, json_text, see, with_etag
 
 # A file's name has its version, so that it never changes (RFC 8246).
 IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
@@ -28,8 +29,15 @@ POLICY = "; ".join(
 
 
 def documentation_routes(resources: Sequence[Resource], access: str) -> Blueprint:
-    """`/openapi.json`, `/docs` and the page's files. What they need is imported by the first who asks."""
+    """`/openapi.json`, `/docs` and the page's files. What they need is imported by the first who asks.
+
+    `/` leads to the page: it is what a person types first.
+    """
     routes = Blueprint(__name__)
+
+    @routes.route("/", methods=["GET"], name="get_root", content_types=[])
+    def get_root() -> Response:
+        return see(f"{collection_path(routes.current_request).rstrip('/')}/docs")
 
     @routes.route("/openapi.json", methods=["GET"], name="get_description", content_types=[])
     def get_description() -> Response:
@@ -37,7 +45,8 @@ def documentation_routes(resources: Sequence[Resource], access: str) -> Blueprin
 
         from crud_api.openapi import document  # noqa: PLC0415 - see above
 
-        return json_text(json.dumps(document(resources, access)))
+        response = json_text(json.dumps(document(resources, access)))
+        return with_etag(response, routes.current_request.headers.get("if-none-match"))
 
     @routes.route("/docs", methods=["GET"], name="get_page", content_types=[])
     def get_page() -> Response:
@@ -49,7 +58,9 @@ def documentation_routes(resources: Sequence[Resource], access: str) -> Blueprin
             "Content-Security-Policy": POLICY,
             "Referrer-Policy": "no-referrer",
         }
-        return Response(swagger_ui.page(), headers, 200)
+        # API Gateway takes /docs/ for /docs, and says in the path what was asked for.
+        below = "" if collection_path(routes.current_request).endswith("/") else "docs/"
+        return Response(swagger_ui.page(below), headers, 200)
 
     @routes.route("/docs/{asset}", methods=["GET"], name="get_asset", content_types=[])
     def get_asset(asset: str) -> Response:

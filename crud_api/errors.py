@@ -11,7 +11,7 @@
      ├── NotWritableError          405   the database takes no changes here: a view, a read-only server
      ├── ConflictError             409   a key is taken, or the row is still referenced
      ├── IdempotencyInFlightError  409   the first request with this Idempotency-Key has not ended
-     ├── PreconditionFailedError   412   If-Match names another version of the row
+     ├── PreconditionFailedError   412   If-Match or If-None-Match does not allow this version of the row
      ├── BodyTooLargeError         413   the body is larger than the API takes
      ├── UnsupportedMediaTypeError 415   the body is not said to be JSON
      ├── InvalidFieldsError        422   fields of the body are wrong; all of them are named
@@ -130,7 +130,7 @@ class IdempotencyInFlightError(ApiError):
 
 
 class PreconditionFailedError(ApiError):
-    """The row is not in a version that If-Match names (RFC 9110, section 13.1.1)."""
+    """The row is not in a version that If-Match or If-None-Match allows (RFC 9110, section 13.1)."""
 
     status, slug, title = 412, "precondition-failed", "The row has changed"
 

@@ -23,7 +23,7 @@ from crud_api.errors import (
     RaisedError,
 )
 from crud_api.parameters import too_large
-from crud_api.problems import RETRY_SOON, SUPPRESSED
+from crud_api.problems import READS, RETRY_SOON, SUPPRESSED
 from crud_api.resource import Resource
 from crud_api.validation import pointer
 from query_executor import contract
@@ -84,7 +84,7 @@ def _meaning(  # noqa: PLR0911 - one for each meaning
     failure: Failure, resource: Resource, method: str, given: Collection[str], about: Collection[str]
 ) -> ApiError:
     sqlstate = failure.sqlstate or ""
-    reads = method in {"GET", "HEAD"}
+    reads = method in READS
     if failure.code == contract.DEADLINE_EXCEEDED:
         return DeadlineExceededError("The database did not answer in time. Nothing was written.")
     if failure.code == contract.OUTCOME_UNKNOWN:
@@ -167,7 +167,7 @@ def _refused(errors: dict[str, str], where: str) -> InvalidFieldsError:
 
 
 def _not_writable(detail: str) -> NotWritableError:
-    return NotWritableError(detail, headers={"Allow": "GET"})
+    return NotWritableError(detail, headers={"Allow": "GET, HEAD"})
 
 
 def _internal() -> InternalError:

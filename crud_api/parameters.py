@@ -23,13 +23,18 @@ def read(parameters: Parameters, take: Callable[[str, str], None]) -> None:
     errors: dict[str, str] = {}
     for name, values in parameters.items():
         try:
-            if len(values) != 1:
+            if len(values) != 1 and not _is_list(name):
                 raise ValueError("is given more than once")
-            take(name, values[0])
+            take(name, ",".join(values))
         except ValueError as error:
             errors[name] = str(error)
     if errors:
         raise wrong(errors)
+
+
+def _is_list(name: str) -> bool:
+    """Whether it lists names or values: most clients repeat such a parameter, where commas are as good."""
+    return name in {"fields", "expand", "sort"} or name.endswith("[in]")
 
 
 def wrong(errors: Mapping[str, str]) -> InvalidParameterError:

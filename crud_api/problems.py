@@ -6,6 +6,7 @@ import json
 
 from chalice.app import Response
 
+from crud_api.body import SEND_JSON
 from crud_api.errors import (
     ApiError,
     InternalError,
@@ -16,6 +17,7 @@ from crud_api.responses import PRIVATE
 
 RETRY_SOON = {"Retry-After": "1"}  # seconds
 SUPPRESSED = "Nothing was stored: a trigger or rule of the database suppressed a row."
+READS = frozenset({"GET", "HEAD"})
 
 
 def to_response(error: ApiError, request_id: str) -> Response:
@@ -37,7 +39,7 @@ def from_chalice(response: Response) -> ApiError:
     """The error for a response that Chalice made by itself, before or after a view."""
     if response.status_code == 405:
         allow = ", ".join(sorted(str(response.headers["Allow"]).split(", ")))
-        return MethodNotAllowedError(f"It has {allow}.", headers={"Allow": allow})
+        return MethodNotAllowedError(f"Allowed methods: {allow}.", headers={"Allow": allow})
     if response.status_code == 415:
-        return UnsupportedMediaTypeError("Send the body as Content-Type: application/json.")
+        return UnsupportedMediaTypeError(SEND_JSON)
     return InternalError("The cause is in the log, under this instance.")

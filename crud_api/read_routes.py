@@ -12,11 +12,12 @@ from crud_api.listing import ListQuery, Parent, list_query
 from crud_api.parameters import too_large, wrong
 from crud_api.preferences import parse_preferences
 from crud_api.relations import Relation, Relations
-from crud_api.requests import collection_path, if_none_match, key_of, nested_path, not_found, query_parameters
+from crud_api.requests import collection_path, key_of, nested_path, not_found, query_parameters
 from crud_api.resource import Resource
 from crud_api.selection import Selection, selection
 from crud_api.statements import reading
 from crud_api.suspects import Suspects
+from crud_api.versions import has_version
 from query_executor.contract import Statement
 
 Rows = Sequence[Sequence[Any]]
@@ -36,14 +37,15 @@ class RowsOf(Protocol):
 
 def add_read_routes(routes: Blueprint, resource: Resource, relations: Mapping[str, Relations], rows_of: RowsOf) -> None:
     """Add the views to the routes of the resource; `relations` are those of every resource."""
-    one = f"/{{{resource.key}}}"
+    every = f"/{resource.name}"
+    one = f"{every}/{{{resource.key}}}"
 
-    @routes.route("/", methods=["GET"], name=f"list_{resource.name}", content_types=[])
+    @routes.route(every, methods=["GET"], name=f"list_{resource.name}", content_types=[])
     def list_() -> Response:
         query = list_query(resource, relations[resource.name], query_parameters(routes.current_request))
         return page(resource, query, collection_path(routes.current_request))
 
-    @routes.route(one, methods=["GET"], name=f"get_{resource.name}", content_types=[])
+    @routes.route(one, methods=["GET"], name=f"get_{resource.one}", content_types=[])
     def get_(**path: str) -> Response:
         request = routes.current_request
         key = key_of(resource, path, request)
@@ -56,12 +58,12 @@ def add_read_routes(routes: Blueprint, resource: Resource, relations: Mapping[st
             raise not_found(resource)
         ((body, etag, *too_many),) = rows
         refuse_too_many(resource, selected, *too_many)
-        if if_none_match(request, etag):
-            return responses.not_modified(etag)
+        if has_version(request.headers.get("if-none-match"), etag):
+            return responses.not_modified(f'"{etag}"')
         return responses.row(body, etag)
 
     def add_nested(relation: Relation) -> None:
-        name, nested = f"list_{relation.name}_of_{resource.name}", f"{one}/{relation.name}"
+        name, nested = f"list_{resource.one}_{relation.name}", f"{one}/{relation.name}"
 
         @routes.route(nested, methods=["GET"], name=name, content_types=[])
         def list_nested(**path: str) -> Response:
@@ -99,7 +101,7 @@ def add_read_routes(routes: Blueprint, resource: Resource, relations: Mapping[st
         )
         if not responses.fits(response):  # the executor's answer did, but has no headers
             raise too_large(["limit"])
-        return response
+        return responses.with_etag(response, routes.current_request.headers.get("if-none-match"))
 
     def refuse_too_many(of: Resource, selected: Selection, number: int | None = None) -> None:
         if number is not None:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, unquote
 
 from chalice.app import Request
 
-from crud_api.body import parse_json, parse_object
-from crud_api.errors import BodyTooLargeError, MalformedBodyError, NotFoundError
+from crud_api.body import SEND_JSON, parse_json, parse_object
+from crud_api.errors import BodyTooLargeError, MalformedBodyError, NotFoundError, UnsupportedMediaTypeError
 from crud_api.resource import Resource
 from crud_api.settings import MAX_BODY_BYTES
 from crud_api.values import parse_text
 from query_executor.contract import Value
 
 _BITS = 63  # of a whole number that a key may hold
-_ETAG = re.compile(r'(W/)?"([!#-~\x80-\xff]*)"')  # RFC 9110, section 8.8.3
 
 
 def request_id(request: Request) -> str:
@@ -34,8 +32,15 @@ def collection_path(request: Request) -> str:
 
 def nested_path(request: Request, resource: Resource, key: Value, name: str) -> str:
     """The path of a row's `name`, as the client knows it; API Gateway says it with the key decoded."""
-    before = collection_path(request).partition(f"/{resource.name}/")[0]
-    return f"{before}/{resource.name}/{quote(str(key), safe='')}/{name}"
+    return f"{_before(request, resource, name)}/{resource.name}/{quote(str(key), safe='')}/{name}"
+
+
+def _before(request: Request, resource: Resource, name: str) -> str:
+    """What comes before the API's own path: a stage or a custom domain's base path, which may be any text."""
+    path = collection_path(request).rstrip("/")
+    own = f"/{resource.name}/{(request.uri_params or {})[resource.key]}/{name}"
+    # A path that is not decoded has no slash within the key.
+    return path.removesuffix(own) if path.endswith(own) else path.rsplit("/", 3)[0]
 
 
 def query_parameters(request: Request) -> dict[str, list[str]]:
@@ -75,8 +80,22 @@ def json_rows(body: bytes) -> dict[str, Any] | list[Any]:
     return value
 
 
+def json_array(body: bytes) -> list[Any]:
+    """The JSON array that a body is. Raises `MalformedBodyError`."""
+    value = json_rows(body)
+    if not isinstance(value, list):
+        raise MalformedBodyError("The body is an object. This path takes an array; the path without :batch takes both.")
+    return value
+
+
 def raw_body(request: Request) -> bytes:
-    """The body as it was sent. Raises `BodyTooLargeError` and `MalformedBodyError`."""
+    """The body as it was sent. Raises `BodyTooLargeError`, `MalformedBodyError` and `UnsupportedMediaTypeError`.
+
+    A page of another origin may send a body without a Content-Type, and is not asked before (the Fetch standard, CORS
+    protocol): Chalice would take that for JSON.
+    """
+    if "content-type" not in request.headers:
+        raise UnsupportedMediaTypeError(SEND_JSON)
     try:
         body = request.raw_body
     except ValueError:  # not base64, or it has a lone surrogate
@@ -93,19 +112,3 @@ def _text(body: bytes) -> str:
         return body.decode()
     except ValueError:
         raise MalformedBodyError("The body is not UTF-8.") from None
-
-
-def if_match(request: Request) -> Sequence[str] | None:
-    """The ETags of which the row must have one; None when any will do (RFC 9110, section 13.1.1)."""
-    header = request.headers.get("if-match")
-    if header is None or header.strip() == "*":
-        return None
-    return [tag for weak, tag in _ETAG.findall(header) if not weak]  # If-Match compares strongly
-
-
-def if_none_match(request: Request, etag: str) -> bool:
-    """Whether the client has this version already (RFC 9110, section 13.1.2)."""
-    header = request.headers.get("if-none-match")
-    if header is None:
-        return False
-    return header.strip() == "*" or any(tag == etag for _, tag in _ETAG.findall(header))

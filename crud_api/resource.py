@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cached_property
 
@@ -26,7 +27,8 @@ class Resource(Struct, frozen=True, kw_only=True, dict=True, eq=False):
     """A table and how it is served. Each is made once, so that one is equal to itself alone and SQL can be kept by it.
 
     `name` is the path's first segment. `table` may have a schema (`demo.customers`). `model`'s fields are the
-    columns, in the order in which they are answered. `read_only` columns are answered and never taken;
+    columns, in the order in which they are answered. `read_only` columns are answered and never taken:
+    in a body they are ignored, so that a row can be sent back as it was answered;
     `updated_at` is set to the transaction's time by every change. `references` maps a foreign-key column to
     what it refers to.
     """
@@ -49,6 +51,11 @@ class Resource(Struct, frozen=True, kw_only=True, dict=True, eq=False):
     def fields(self) -> dict[str, Field]:
         """The columns by name."""
         return fields_of(self.model)
+
+    @cached_property
+    def one(self) -> str:
+        """What one row is called in the names of operations: the model's name in lower case, as `order_line`."""
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", self.model.__name__).lower()
 
     @cached_property
     def columns(self) -> tuple[str, ...]:

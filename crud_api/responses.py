@@ -8,13 +8,14 @@ from urllib.parse import quote, urlencode
 
 from chalice.app import Response
 
+from crud_api.versions import has_version
 from query_executor.contract import MAX_REPLY_BYTES
 
 JSON = "application/json"
 _MAX_LINK = 8000  # characters: API Gateway lets 10 KB of headers through, and the body has the same URLs
-NOTHING = "text/plain"  # the type of a body without a character
-# Rows are private and change: no cache on the way may keep them, and no browser may guess their type.
-PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+# Rows are private and change. A client may keep an answer, and asks each time whether it is still true (RFC 9111,
+# section 5.2.2.4). No cache on the way may keep it, and no browser may guess its type.
+PRIVATE = {"Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
 
 
 def row(body: str, etag: str, status_code: int = 200, **headers: str) -> Response:
@@ -24,8 +25,7 @@ def row(body: str, etag: str, status_code: int = 200, **headers: str) -> Respons
 
 def stored(body: str, status_code: int, headers: Mapping[str, str]) -> Response:
     """What was stored, its body being the JSON text that the database wrote; or none, where the client wants none."""
-    # Chalice would say that no body is JSON, which it is not.
-    return _response(body, status_code, {"Content-Type": JSON if body else NOTHING, **headers})
+    return _response(body, status_code, {"Content-Type": JSON, **headers} if body else headers)
 
 
 def location(collection: str, key: str) -> str:
@@ -34,13 +34,33 @@ def location(collection: str, key: str) -> str:
 
 
 def not_modified(etag: str) -> Response:
-    """The row is what the client has (RFC 9110, section 15.4.5)."""
-    return _response("", 304, {"ETag": f'"{etag}"'})
+    """The client has what would be answered (RFC 9110, section 15.4.5). `etag` is the whole header."""
+    return _response("", 304, {"ETag": etag})
 
 
 def json_text(body: str) -> Response:
     """A JSON text that is no row."""
     return _response(body, 200, {"Content-Type": JSON})
+
+
+def see(path: str) -> Response:
+    """Another path of this API has what the client looks for."""
+    return _response("", 302, {"Location": path})
+
+
+def with_etag(response: Response, if_none_match: str | None) -> Response:
+    """The response with an ETag of its body, or 304 where the client has it: for lists and the description.
+
+    It is weak: the same list compressed, or with its numbers written in another way, would do as well.
+    """
+    # OpenSSL's part of hashlib takes milliseconds to load, which an invocation of the executor has paid.
+    from hashlib import sha256  # noqa: PLC0415
+
+    etag = f'W/"{sha256(response.body.encode()).hexdigest()[:32]}"'
+    if has_version(if_none_match, etag):
+        return not_modified(etag)
+    response.headers["ETag"] = etag
+    return response
 
 
 def no_content() -> Response:
@@ -65,6 +85,12 @@ def page(
     link = ", ".join(f'<{url}>; rel="{name}"' for name, url in urls.items() if url)
     headers = {"Content-Type": JSON, **({"Link": link} if 0 < len(link) <= _MAX_LINK else {}), **headers}
     return _response(f'{{"items":[{items}]{members}}}', 200, headers)
+
+
+def without_body(response: Response) -> Response:
+    """The response to a HEAD, by that to a GET."""
+    response.body = ""
+    return response
 
 
 def fits(response: Response) -> bool:

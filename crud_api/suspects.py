@@ -16,6 +16,7 @@ from crud_api.errors import ApiError, InternalError, InvalidFieldsError, Invalid
 from crud_api.listing import ListQuery
 from crud_api.new_rows import Creation
 from crud_api.parameters import wrong
+from crud_api.problems import READS
 from crud_api.requests import not_found
 from crud_api.resource import Resource
 from crud_api.statements import looking
@@ -25,7 +26,6 @@ from query_executor.contract import Failure, Reply, Statement, Value
 
 _CALCULATED = frozenset({"22012", "22016", "2201E", "2201F", "2201G"})  # division by zero, logarithms, powers
 LOOK_MS = 5000  # what the second look may take; without it, the failure is answered as PostgreSQL has it
-_READS = frozenset({"GET", "HEAD"})
 _MOST = 200  # values that are looked at one by one
 
 Look = Callable[[Sequence[Statement]], Reply | Failure]
@@ -55,7 +55,7 @@ def error_of(
     found = None
     if suspects is not None and _may_be_a_part(failure, method):
         found = _suspected(suspects(), look)
-        if found is None and method in _READS:  # a view that divides by zero, say
+        if found is None and method in READS:  # a view that divides by zero, say
             found = InternalError("The cause is in the log, under this instance.")
     about = [] if found else _columns(failure, resource, given, look)
     error = failures.from_failure(failure, resource, method, given, about)
@@ -141,7 +141,7 @@ def _may_be_a_part(failure: Failure, method: str) -> bool:
     sqlstate = failure.sqlstate or ""
     if failure.code != contract.STATEMENT_FAILED or failure.retryable or failures.is_raised(failure):
         return False
-    if method in _READS:
+    if method in READS:
         return sqlstate.startswith(("22", "42", "0A"))
     # Domains have checks and may refuse null; PostgreSQL names neither a table nor a column then.
     return sqlstate.startswith("22") or (sqlstate in {"23514", "23502"} and failure.table is None)

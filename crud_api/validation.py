@@ -49,8 +49,8 @@ def converted(resource: Resource, body: Mapping[str, Any], errors: Errors, at: s
             errors[at] = f"a name of {len(name)} characters is not a field of this resource"
         elif field is None:
             errors[pointer(name, at)] = f"{name} is not a field of this resource"
-        elif name in resource.read_only:
-            errors[pointer(name, at)] = f"{name} is set by the server and cannot be written"
+        elif name in resource.read_only:  # a row that is sent back has it: the server sets it anyway
+            continue
         elif value is None:
             if field.nullable:
                 values[name] = None

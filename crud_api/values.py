@@ -24,6 +24,8 @@ _FORMS = {int: _WHOLE, float: _NUMBER, Decimal: _NUMBER}
 # PostgreSQL answers these where a column holds them, so a filter takes them; not where a declaration has limits.
 _UNLIMITED = frozenset({"infinity", "-infinity"})
 _NO_NUMBERS = frozenset({"NaN", "Infinity", "-Infinity"})
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_SPACE_FOR_PLUS = re.compile(r"(:[0-9]{2}(?:\.[0-9]+)?) ([0-9]{2}:?[0-9]{2})")
 _SPECIAL = {datetime: _UNLIMITED, date: _UNLIMITED, float: _NO_NUMBERS, Decimal: _NO_NUMBERS}
 
 
@@ -61,6 +63,8 @@ def parse_text(field: Field, text: str) -> Value:
     try:
         if (form := _FORMS.get(field.base)) and not form.fullmatch(text):
             raise ValueError
+        if field.base is datetime:
+            text = _time(text)
         # Not strict, a number would be a time, in seconds since 1970.
         value = msgspec.convert(text, field.base, strict=field.base in {datetime, date})
         if isinstance(value, datetime):
@@ -111,6 +115,13 @@ def text_flaw(text: str) -> str | None:
     if not text.isascii() and _SURROGATE.search(text):
         return "must not contain a lone surrogate, which is not a Unicode character"
     return None
+
+
+def _time(text: str) -> str:
+    """The time, as a URL has it in which nobody encoded the +, or a date alone, which is its midnight in UTC."""
+    if _DATE.fullmatch(text):
+        return f"{text}T00:00:00Z"
+    return _SPACE_FOR_PLUS.sub(r"\1+\2", text)
 
 
 def _in_utc(time: datetime) -> datetime:

@@ -1,8 +1,9 @@
-"""`python -m infra run`: the whole product on this machine, Chalice's local server before an open database."""
+"""`python -m infra run`: the whole product on this machine, a local server before an open database."""
 
 from __future__ import annotations
 
 import io
+import logging
 import os
 import select
 import signal
@@ -44,20 +45,24 @@ def run(host: str, port: int) -> None:
 
 
 def _serve(host: str, port: int) -> None:
-    """Run `chalice local` in this very process: whatever ends the one, even SIGKILL, has ended the other."""
+    """Serve as `chalice local` does, in this very process: whatever ends the one, even SIGKILL, has ended the other."""
     # A library of Chalice's asks the terminal for its colours on import, and waits for 10 s where nothing answers.
     os.environ.setdefault("NO_COLOR", "1")
     # Another `chalice local` of this clone reloads when any file below it changes, a .pyc file too.
     sys.dont_write_bytecode = True
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # Chalice says when it serves, also into a pipe or a file
-    from chalice.cli import cli  # noqa: PLC0415 - a third of a second that the other commands need not wait
-    from chalice.local import ChaliceRequestHandler  # noqa: PLC0415 - as above
+    # A third of a second that the other commands need not wait.
+    from chalice.cli.factory import CLIFactory  # noqa: PLC0415
 
-    # It sends a reply's head and body apart, of which the second would wait 40 ms for a kept connection's client.
-    ChaliceRequestHandler.disable_nagle_algorithm = True
-    arguments = ["local", "--no-autoreload", "--stage", "local", "--host", host, "--port", str(port)]
-    cli.main(["--project-dir", str(_PROJECT), *arguments], prog_name="chalice", obj={})
+    from crud_api.settings import Settings  # noqa: PLC0415
+    from infra.local_server import create_server  # noqa: PLC0415
+
+    logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(message)s")
+    config = CLIFactory(str(_PROJECT), environ=os.environ).create_config_obj(chalice_stage_name="local")
+    app = config.chalice_app  # it has read the stage's environment variables
+    origins = Settings.from_environment(os.environ).cors_origins
+    create_server(app, config, host, port, origins).serve_forever()
 
 
 def _end_on_signals() -> None:

@@ -9,18 +9,22 @@ from crud_api.openapi.field_schemas import Schema
 from crud_api.openapi.monitors import STATUS_SCHEMA, monitor_paths
 from crud_api.openapi.operations import resource_paths
 from crud_api.openapi.parameters import resource_parameters, shared_parameters
-from crud_api.openapi.problem_types import problem_schemas
-from crud_api.openapi.replies import HEADERS, problem_references, problem_responses
+from crud_api.openapi.problem_types import ProblemType, problem_schemas
+from crud_api.openapi.replies import HEADERS, problem_choices, problem_references, problem_responses
 from crud_api.openapi.schemas import row_schemas
 from crud_api.openapi.security import gateway_problems, security_requirement, security_schemes
 from crud_api.relations import relations_of
 from crud_api.resource import Resource
 
-API_VERSION = "0.1.0"
+API_VERSION = "0.2.0"
 _DESCRIPTION = """\
 - Whatever goes wrong is answered as `application/problem+json` (RFC 9457), all wrong fields or parameters at once.
 - Lists have filters (`city=Paris`, `total_amount[gte]=10`), several sort keys and pages that a cursor leads through.
-  A parameter that is unknown, repeated or malformed is refused. Parameters have at most 8 KB together.
+  A parameter that is unknown or malformed is refused, and one that is repeated, unless it is a list. Parameters have at
+  most 8 KB together.
+- `fields=customer_id,city` picks the columns that a list or a row is answered with. It is no parameter in this
+  description, because an answer with it lacks members that the schemas require.
+- HEAD is GET without the body.
 - Every row has an `ETag`: `If-None-Match` saves sending it again, `If-Match` keeps a change from overwriting another.
 - A body is JSON of at most 1 MB and 32 levels; a field it does not know is refused."""
 
@@ -28,14 +32,15 @@ _DESCRIPTION = """\
 def document(resources: Sequence[Resource], access: str) -> dict[str, Any]:
     """The description of an API that serves these resources to those whom `access` lets in."""
     paths = monitor_paths()
-    schemas = problem_schemas() | {"Status": STATUS_SCHEMA}
+    schemas = {"ServiceStatus": STATUS_SCHEMA}
     parameters = shared_parameters()
     relations = relations_of({resource.name: resource for resource in resources})
     for resource in resources:
         paths |= resource_paths(resource, relations)
         schemas |= row_schemas(resource, relations[resource.name])
         parameters |= resource_parameters(resource, relations[resource.name])
-    responses = _complete(paths, access)
+    responses, problems = _complete(paths, access)
+    schemas |= problems
     said = {name for answer in _answers(paths, responses) for name in answer.get("headers", {})}
     schemes = security_schemes(access)
     return {
@@ -66,9 +71,11 @@ def document(resources: Sequence[Resource], access: str) -> dict[str, Any]:
     }
 
 
-def _complete(paths: dict[str, Schema], access: str) -> dict[str, Schema]:
-    """Put the problems among the responses of each operation; returns the components they refer to."""
+def _complete(paths: dict[str, Schema], access: str) -> tuple[dict[str, Schema], dict[str, Schema]]:
+    """Put the problems among the responses of each operation; returns the responses and schemas they refer to."""
     found: dict[str, Schema] = {}
+    choices: dict[str, Schema] = {}
+    every: set[ProblemType] = set()
     for item in paths.values():
         for method, operation in item.items():
             if method == "parameters":
@@ -76,7 +83,9 @@ def _complete(paths: dict[str, Schema], access: str) -> dict[str, Schema]:
             kinds = [*operation.pop("problems"), *gateway_problems(access, operation)]
             operation["responses"] |= problem_references(kinds)
             found |= problem_responses(kinds)
-    return found
+            choices |= problem_choices(kinds)
+            every |= set(kinds)
+    return found, problem_schemas(sorted(every, key=lambda kind: (kind.status, kind.slug))) | choices
 
 
 def _answers(paths: dict[str, Schema], responses: dict[str, Schema]) -> list[Schema]:

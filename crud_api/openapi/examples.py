@@ -12,9 +12,9 @@ Examples = dict[str, dict[str, Any]]
 
 
 def new(resource: Resource, relations: Relations) -> Examples:
-    """One row; several; one with the rows that refer to it."""
+    """One row; one with the rows that refer to it."""
     row = new_example(resource)
-    found = {"one": _example("One row", row), "several": _example("Several rows, all or none", [row])}
+    found = {"one": _example("One row", row)}
     for relation in relations.values():
         if relation.many:
             other = {name: value for name, value in new_example(relation.resource).items() if name != relation.column}
@@ -24,29 +24,29 @@ def new(resource: Resource, relations: Relations) -> Examples:
     return found
 
 
+def many(resource: Resource) -> Examples:
+    """Several rows."""
+    return {"several": _example("Several rows, all or none", [new_example(resource)])}
+
+
 def change(resource: Resource) -> Examples:
     """A change of one field."""
     return {"one_field": _example("One field changes", change_example(resource))}
 
 
 def stored(resource: Resource) -> Examples:
-    """The answers to a new row and to several."""
-    row = stored_example(resource)
-    return {"one": _example("One row", row), "several": _example("Several rows, in the order sent", [row])}
-
-
-def stored_one(resource: Resource) -> Examples:
-    """The answer to a change."""
+    """The answer to a new row, or to a change."""
     return {"stored": _example("The row as it is now", stored_example(resource))}
+
+
+def stored_many(resource: Resource) -> Examples:
+    """The answer to several new rows."""
+    return {"several": _example("Several rows, in the order sent", [stored_example(resource)])}
 
 
 def view(resource: Resource) -> Examples:
     """The answer of one row."""
-    row = stored_example(resource)
-    return {
-        "whole": _example("All columns", row),
-        "part": _example(f"With fields={resource.key}", {resource.key: row[resource.key]}),
-    }
+    return {"whole": _example("All columns", stored_example(resource))}
 
 
 def page(resource: Resource) -> Examples:

@@ -34,7 +34,10 @@ def ref(kind: str, name: str) -> Schema:
 
 
 def written(field: Field) -> Schema:
-    """What a body may hold for a field."""
+    """What a body may hold for a field.
+
+    No default, in words alone: generators fill it in, and a change, or an upsert, would set what nobody asked for.
+    """
     schema = _described(field)
     if field.base is str:
         schema = {"maxLength": MAX_BODY_BYTES, "pattern": NO_NUL} | schema
@@ -42,28 +45,33 @@ def written(field: Field) -> Schema:
         schema |= _decimal_limits(field.extra)
     elif field.base is int:
         schema = _INT64 | schema
-    if get_origin(field.type) is Literal:
+    if is_choice(field):
         schema["enum"] = list(get_args(field.type))
         for limit in ("maxLength", "pattern"):
             schema.pop(limit)
-    if field.default is not None and field.default is not msgspec.NODEFAULT:
-        schema["default"] = str(field.default) if isinstance(field.default, date | UUID) else field.default
     return _or_null(schema) if field.nullable else schema
 
 
 def answered(field: Field) -> Schema:
-    """What is stored may be older than the limits of today: only its type is certain."""
+    """What is stored may be older than the limits of today: only its type is certain, and what a choice is of."""
     schema = {key: value for key, value in _described(field).items() if key in {"type", "format", "examples"}}
-    if schema["type"] == "string":
+    if is_choice(field):
+        schema["enum"] = list(get_args(field.type))
+    elif schema["type"] == "string":
         schema |= {"maxLength": MAX_REPLY_BYTES} | ({"pattern": NO_NUL} if field.base is str else {})
     elif field.base is int:
         schema |= _INT64
     return _or_null(schema) if field.nullable else schema
 
 
+def is_choice(field: Field) -> bool:
+    """Whether the field has one of few values, which the declaration names."""
+    return get_origin(field.type) is Literal
+
+
 def example(field: Field) -> Any:
     """An example of the field's value: the declaration's, or one of its type."""
-    if get_origin(field.type) is Literal:
+    if is_choice(field):
         return field.default if isinstance(field.default, str) else get_args(field.type)[0]
     return _schema_of(field).get("examples", [_EXAMPLES.get(field.base, "text")])[0]
 
@@ -79,6 +87,9 @@ def _schema_of(field: Field) -> Schema:
     schema = msgspec.json.schema(field.type)
     schema.pop("enum", None)  # msgspec sorts it
     schema.setdefault("type", "string")
+    if "pattern" in schema:
+        # In ECMAScript, which JSON Schema's patterns are, $ is the end and nothing else. Generators stumble over more.
+        schema["pattern"] = schema["pattern"].removesuffix(r"(?!\n)")
     if field.base is Decimal:  # a JSON number here; msgspec writes one as a string
         schema["type"] = "number"
         schema.pop("format", None)
@@ -100,8 +111,7 @@ def _decimal_limits(extra: dict[str, int]) -> Schema:
         limits |= {"minimum": -most, "maximum": most}
     if "minimum" in extra:
         limits["minimum"] = extra["minimum"]
-    if "decimal_places" in extra:
-        limits["multipleOf"] = float(Decimal(10) ** -places) if places else 1
+    # No multipleOf: in floating point most amounts are no multiple of 0.01.
     return limits
 
 

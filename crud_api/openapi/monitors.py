@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from crud_api.errors import ApiError, InternalError, NotReadyError
 from crud_api.openapi.field_schemas import Schema, ref
 from crud_api.openapi.problem_types import of
@@ -10,7 +12,7 @@ from crud_api.openapi.replies import success
 STATUS_SCHEMA: Schema = {
     "type": "object",
     "description": "All is well.",
-    "properties": {"status": {"type": "string", "const": "ok"}},
+    "properties": {"status": {"type": "string", "enum": ["ok"]}},
     "required": ["status"],
     "additionalProperties": False,
     "examples": [{"status": "ok"}],
@@ -27,14 +29,17 @@ def monitor_paths() -> dict[str, Schema]:
                 "Get this description",
                 success(
                     "This description.",
-                    {"type": "object", "description": "A document of OpenAPI 3.1."},
+                    {"type": "object", "description": "A document of OpenAPI 3.1.", "additionalProperties": True},
                     {"excerpt": {"summary": "An excerpt", "value": {"openapi": "3.1.0", "info": {}, "paths": {}}}},
+                    "ETag",
                 ),
+                parameters=[ref("parameters", "ifNoneMatch")],
+                unchanged=success("The client has this description.", None, None, "ETag"),
             )
         },
         "/health": {
             "get": _operation(
-                "get_health", "Ask whether the API runs", success("It runs.", ref("schemas", "Status"), _OK)
+                "get_health", "Ask whether the API runs", success("It runs.", ref("schemas", "ServiceStatus"), _OK)
             )
             | {"security": []}
         },
@@ -42,20 +47,28 @@ def monitor_paths() -> dict[str, Schema]:
             "get": _operation(
                 "get_ready",
                 "Ask whether the database answers",
-                success("It does.", ref("schemas", "Status"), _OK),
+                success("It does.", ref("schemas", "ServiceStatus"), _OK),
                 NotReadyError,
             )
         },
     }
 
 
-def _operation(name: str, summary: str, answer: Schema, *kinds: type[ApiError]) -> Schema:
+def _operation(
+    name: str,
+    summary: str,
+    answer: Schema,
+    *kinds: type[ApiError],
+    parameters: Sequence[Schema] = (),
+    unchanged: Schema | None = None,
+) -> Schema:
     all_kinds: tuple[type[ApiError], ...] = (InternalError, *kinds)
     return {
         "operationId": name,
         "summary": summary,
-        "description": "It takes no parameters.",
+        "description": "It takes no parameters of a query.",
         "tags": ["service"],
-        "responses": {"200": answer},
+        **({"parameters": list(parameters)} if parameters else {}),
+        "responses": {"200": answer, **({"304": unchanged} if unchanged else {})},
         "problems": [of(kind) for kind in all_kinds],
     }

@@ -13,13 +13,11 @@ from crud_api.openapi import examples
 from crud_api.openapi.field_schemas import Schema, ref
 from crud_api.openapi.parameters import list_parameters
 from crud_api.openapi.problem_types import ProblemType, of
-from crud_api.openapi.replies import or_nothing, success
+from crud_api.openapi.replies import success
 from crud_api.openapi.schemas import model_name
 from crud_api.relations import Relations
 from crud_api.resource import Resource
 from crud_api.responses import JSON
-
-MERGE_PATCH = "application/merge-patch+json"
 
 Kinds = tuple[type[ApiError], ...]
 
@@ -50,11 +48,12 @@ def resource_paths(resource: Resource, relations: Mapping[str, Relations]) -> di
     one = f"/{resource.name}/{{{resource.key}}}"
     paths: dict[str, Schema] = {
         f"/{resource.name}": {"get": _list(resource, relations), "post": _create(resource, relations[resource.name])},
+        f"/{resource.name}:batch": {"post": _create_many(resource)},
         one: {
             "parameters": [ref("parameters", f"{resource.name}.key")],
             "get": _get(resource, relations[resource.name]),
-            "put": _change(resource, "replace", JSON),
-            "patch": _change(resource, "update", MERGE_PATCH, JSON),
+            "put": _change(resource, f"update_{resource.one}_by_put", JSON),
+            "patch": _change(resource, f"update_{resource.one}", JSON),
             "delete": _delete(resource),
         },
     }
@@ -72,72 +71,85 @@ def _list(
 ) -> Schema:
     page = ref("schemas", f"{model_name(resource)}Page")
     return {
-        "operationId": f"list_{called}_of_{of.name}" if of else f"list_{resource.name}",
+        "operationId": f"list_{of.one}_{called}" if of else f"list_{resource.name}",
         "summary": f"List the {called} of one {_said(of)}" if of else f"List {resource.name}",
         "description": f"Filters are and-ed, at most {MAX_FILTERS} of them. The key breaks ties of the sort.",
         "tags": [resource.name],
         "parameters": list_parameters(resource, relations[resource.name]),
         "responses": {
             "200": success(
-                "A page of rows, which may be empty.", page, examples.page(resource), "Link", "Preference-Applied"
+                "A page of rows, which may be empty.",
+                page,
+                examples.page(resource),
+                "ETag",
+                "Link",
+                "Preference-Applied",
             )
             | {"links": _links_to_one(resource, f"$response.body#/items/0/{resource.key}")},
+            "304": success("The client has this page.", None, None, "ETag"),
         },
         "problems": _problems(errors.InvalidParameterError, *((errors.NotFoundError,) if of else ()), *_EXECUTING),
     }
 
 
 def _create(resource: Resource, relations: Relations) -> Schema:
-    name = model_name(resource)
-    new, stored = ref("schemas", f"New{name}"), ref("schemas", f"{name}Created")
-    answer = {"oneOf": [stored, _many(stored)]}
-    links = _links_to_one(resource, f"$response.body#/{resource.key}")
-    for relation in relations.values():
-        if relation.many:
-            body = {relation.column: f"$response.body#/{resource.key}"}
-            links[f"create_{relation.name}"] = {
-                "operationId": f"create_{relation.resource.name}",
-                "requestBody": body,
-                "description": f"The key is what {relation.column} of new {relation.resource.name} may be.",
-            }
+    found, links = examples.stored(resource), _links_to_one(resource, f"$response.body#/{resource.key}")
     return {
-        "operationId": f"create_{resource.name}",
-        "summary": f"Create one or more {resource.name}",
-        "description": f"One row, or an array of up to {MAX_ROWS} that are stored all or not at all.",
+        "operationId": f"create_{resource.one}",
+        "summary": f"Create one {_said(resource)}",
+        "description": f"The path also takes an array, as POST /{resource.name}:batch does.",
+        **_creation(resource, "New{}", "{}View", examples.new(resource, relations), found, "Location", links=links),
+    }
+
+
+def _create_many(resource: Resource) -> Schema:
+    return {
+        "operationId": f"create_many_{resource.name}",
+        "summary": f"Create many {resource.name}",
+        "description": f"Up to {MAX_ROWS} rows are stored all or not at all. The answer has them in the order sent.",
+        **_creation(resource, "New{}", "{}View", examples.many(resource), examples.stored_many(resource), many=True),
+    }
+
+
+def _creation(
+    resource: Resource,
+    new: str,
+    stored: str,
+    sent: examples.Examples,
+    found: examples.Examples,
+    *headers: str,
+    many: bool = False,
+    links: Schema | None = None,
+) -> Schema:
+    taken, answer = (ref("schemas", form.format(model_name(resource))) for form in (new, stored))
+    if many:
+        taken, answer = _many(taken, minItems=1), _many(answer)
+    own = _STORED if not many else tuple(name for name in _STORED if name != "ETag")
+    return {
         "tags": [resource.name],
         "parameters": [ref("parameters", "preferCreate"), ref("parameters", "idempotencyKey")],
-        "requestBody": {
-            "required": True,
-            "content": {
-                JSON: {
-                    "schema": {"oneOf": [new, _many(new, minItems=1)]},
-                    "examples": examples.new(resource, relations),
-                }
-            },
-        },
+        "requestBody": {"required": True, "content": {JSON: {"schema": taken, "examples": sent}}},
         "responses": {
             "200": success(
                 "No row is new: the rows that had these keys were changed, as `resolution=merge-duplicates` asks.",
                 answer,
-                examples.stored(resource),
-                *_STORED,
+                found,
+                *own,
             ),
-            "201": or_nothing(success("What was stored.", answer, examples.stored(resource), "Location", *_STORED))
-            | {"links": links},
-            "204": success("What 200 says, with `return=minimal`.", None, None, *_STORED),
+            "201": success("What was stored; with `return=minimal` there is no body.", answer, found, *headers, *own)
+            | ({"links": links} if links else {}),
+            "204": success("What 200 says, with `return=minimal`.", None, None, *own),
         },
         "problems": _problems(*_BODY, errors.ConflictError, *_IDEMPOTENCY, *_WRITING),
     }
 
 
 def _get(resource: Resource, relations: Relations) -> Schema:
-    taken = [f"{resource.name}.fields"]
-    if relations:
-        taken.append(f"{resource.name}.expand")
+    taken = [f"{resource.name}.expand"] if relations else []
     return {
-        "operationId": f"get_{resource.name}",
+        "operationId": f"get_{resource.one}",
         "summary": f"Get one {_said(resource)}",
-        "description": "Its ETag is that of the answer. For If-Match take one without `fields` and `expand`.",
+        "description": "Its ETag is that of the answer. For If-Match take one without `expand`.",
         "tags": [resource.name],
         "parameters": [ref("parameters", name) for name in (*taken, "ifNoneMatch")],
         "responses": {
@@ -148,21 +160,22 @@ def _get(resource: Resource, relations: Relations) -> Schema:
     }
 
 
-def _change(resource: Resource, verb: str, *media_types: str) -> Schema:
+def _change(resource: Resource, name: str, *media_types: str) -> Schema:
     change = ref("schemas", f"{model_name(resource)}Change")
     body = {"schema": change, "examples": examples.change(resource)}
     return {
-        "operationId": f"{verb}_{resource.name}",
-        "summary": f"{verb.capitalize()} fields of one {_said(resource)}",
-        "description": "PUT and PATCH are the same: fields that are absent stay as they are, null clears (RFC 7396).",
+        "operationId": name,
+        "summary": f"Update fields of one {_said(resource)}",
+        "description": "PUT behaves like PATCH: fields that are absent stay as they are, null clears (RFC 7396). "
+        "PATCH also takes application/merge-patch+json.",
         "tags": [resource.name],
-        "parameters": [ref("parameters", "preferReturn"), ref("parameters", "ifMatch")],
+        "parameters": [ref("parameters", one) for one in ("preferReturn", "ifMatch", "ifNoneMatchChange")],
         "requestBody": {"required": True, "content": dict.fromkeys(media_types, body)},
         "responses": {
             "200": success(
                 "The row as it is stored now.",
                 ref("schemas", model_name(resource)),
-                examples.stored_one(resource),
+                examples.stored(resource),
                 "ETag",
                 "Preference-Applied",
             ),
@@ -182,11 +195,11 @@ def _change(resource: Resource, verb: str, *media_types: str) -> Schema:
 
 def _delete(resource: Resource) -> Schema:
     return {
-        "operationId": f"delete_{resource.name}",
+        "operationId": f"delete_{resource.one}",
         "summary": f"Delete one {_said(resource)}",
         "description": "A row that others refer to stays.",
         "tags": [resource.name],
-        "parameters": [ref("parameters", "ifMatch")],
+        "parameters": [ref("parameters", "ifMatch"), ref("parameters", "ifNoneMatchChange")],
         "responses": {
             "204": success("The row is gone.", None),
         },
@@ -196,12 +209,15 @@ def _delete(resource: Resource) -> Schema:
 
 def _links_to_one(resource: Resource, key: str) -> dict[str, Any]:
     return {
-        f"{verb}_{resource.name}": {
-            "operationId": f"{verb}_{resource.name}",
+        name: {
+            "operationId": name,
             "parameters": {resource.key: key},
             "description": f"The {resource.key} of the answer names the row.",
         }
-        for verb in ("get", "replace", "update", "delete")
+        for name in (
+            *(f"{verb}_{resource.one}" for verb in ("get", "update", "delete")),
+            f"update_{resource.one}_by_put",
+        )
     }
 
 
@@ -215,4 +231,4 @@ def _problems(*kinds: type[ApiError]) -> list[ProblemType]:
 
 
 def _said(resource: Resource) -> str:
-    return model_name(resource).lower()
+    return resource.one.replace("_", " ")

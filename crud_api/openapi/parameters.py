@@ -19,7 +19,7 @@ from crud_api.sorting import MAX_KEYS
 from crud_api.values import MAX_VALUE_CHARACTERS
 
 # A String of RFC 8941, or as most clients send it, its characters alone.
-_IDEMPOTENCY_KEY = r'^([!#-~]{1,255}|"([ !#-\[\]-~]|\\["\\]){1,255}")$(?!\n)'
+_IDEMPOTENCY_KEY = r'^([!#-~]{1,255}|"([ !#-\[\]-~]|\\["\\]){1,255}")$'
 _COMPARISONS = {
     "ne": "differs from this value; null is left out",
     "gt": "is greater than this value",
@@ -45,18 +45,21 @@ def shared_parameters() -> dict[str, Schema]:
         "cursor": _query(
             "cursor",
             "The place of a page, as `next` and `prev` have it, with the filters and the sort it was made with.",
-            {"type": "string", "maxLength": 8000, "pattern": r"^[A-Za-z0-9_-]+$(?!\n)"},
+            {"type": "string", "maxLength": 8000, "pattern": r"^[A-Za-z0-9_-]+$"},
         ),
         "preferCount": _prefer("`count=exact` or `count=estimated` asks for the number of rows.", "count=exact"),
         "preferCreate": _prefer(
             "`return=minimal` asks for no body; `resolution=merge-duplicates` changes the rows whose keys are taken.",
-            "return=minimal",
+            "resolution=merge-duplicates",
         ),
         "preferReturn": _prefer("`return=minimal` asks for no body.", "return=minimal"),
         "ifMatch": _header(
             "If-Match", "Only a row with one of these ETags is changed, else 412; `*` is any (RFC 9110).", shown="*"
         ),
-        "ifNoneMatch": _header("If-None-Match", "A row with one of these ETags is answered by 304 (RFC 9110)."),
+        "ifNoneMatch": _header("If-None-Match", "What has one of these ETags is answered by 304 (RFC 9110)."),
+        "ifNoneMatchChange": _header(
+            "If-None-Match", "A row with one of these ETags is not changed: 412; `*` is any (RFC 9110)."
+        ),
         "idempotencyKey": _header(
             "Idempotency-Key",
             "A request that is sent again within 24 hours with the same key and body gets the first answer again.",
@@ -78,9 +81,6 @@ def resource_parameters(resource: Resource, relations: Relations) -> dict[str, S
             "schema": _value(key) if key.base is not str else _TEXT | {"minLength": 1},
             "example": example(key),
         },
-        f"{resource.name}.fields": _array(
-            "fields", "The columns that are answered.", list(resource.fields), [resource.key]
-        ),
         f"{resource.name}.sort": _sort(resource),
     }
     if names := list(relations):
@@ -99,7 +99,7 @@ def resource_parameters(resource: Resource, relations: Relations) -> dict[str, S
 def list_parameters(resource: Resource, relations: Relations) -> list[Schema]:
     """References to all that a list takes."""
     own = [name for name in resource_parameters(resource, relations) if name != f"{resource.name}.key"]
-    return [ref("parameters", name) for name in ("limit", "cursor", "preferCount", *own)]
+    return [ref("parameters", name) for name in ("limit", "cursor", *own, "preferCount", "ifNoneMatch")]
 
 
 def _filters(resource: Resource, field: Field) -> dict[str, Schema]:
@@ -140,7 +140,7 @@ def _in(field: Field, shown: Any) -> Schema:
     if field.base is not str:
         values = {"type": "array", "minItems": 1, "maxItems": MAX_VALUES, "items": _value(field)}
         return _query(name, description, values, [shown]) | {"style": "form", "explode": False}
-    pattern = rf"^{_ELEMENT}(,{_ELEMENT}){{0,{MAX_VALUES - 1}}}$(?!\n)"
+    pattern = rf"^{_ELEMENT}(,{_ELEMENT}){{0,{MAX_VALUES - 1}}}$"
     return _query(
         name,
         f'{description} One with a comma is put in "quotes".',
@@ -158,7 +158,7 @@ def _sort(resource: Resource) -> Schema:
         {
             "type": "string",
             "maxLength": MAX_VALUE_CHARACTERS,
-            "pattern": rf"^{twice}-?({names})(,-?({names})){{0,{MAX_KEYS - 1}}}$(?!\n)",
+            "pattern": rf"^{twice}-?({names})(,-?({names})){{0,{MAX_KEYS - 1}}}$",
         },
         f"-{list(resource.fields)[-1]},{resource.key}",
     )
@@ -189,5 +189,5 @@ def _header(
     name: str, description: str, schema: Schema | None = None, shown: str = '"900150983cd24fb0d6963f7d28e17f72"'
 ) -> Schema:
     # API Gateway bounds all headers together (10,240 bytes), not this API one of them.
-    schema = schema or {"type": "string", "pattern": r"^[^\x00\r\n]*$(?!\n)"}
+    schema = schema or {"type": "string", "pattern": r"^[^\x00\r\n]*$"}
     return {"name": name, "in": "header", "description": description, "schema": schema | {"examples": [shown]}}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from msgspec import Struct
 
 from crud_api import errors
 from crud_api.errors import ApiError
+from crud_api.fields import NO_NUL
 from crud_api.openapi.field_schemas import Schema, ref
 
 _INSTANCE = "urn:uuid:6f4a5f6e-2c45-4b3c-9d8a-3f2b1f0e9d7c"
@@ -91,50 +92,52 @@ def every_problem_type() -> list[ProblemType]:
     return [*map(of, below(ApiError)), *GATEWAY]
 
 
-def problem_schemas() -> dict[str, Schema]:
-    """`Problem`, and one schema for each type of it."""
-    kinds = every_problem_type()
-    text = {"type": "string", "maxLength": 2000}
-    wrong = {
-        "detail": text,
-        "pointer": text | {"description": "A JSON pointer into the body (RFC 6901)."},
-        "parameter": text | {"description": "The name of a query parameter."},
-        "header": text | {"description": "The name of a header."},
-    }
-    problem: Schema = {
+def problem_schemas(kinds: Iterable[ProblemType]) -> dict[str, Schema]:
+    """One schema for each of the types, flat as generators like it, and that of one of its errors."""
+    text = {"type": "string", "maxLength": 2000, "pattern": NO_NUL}
+    error: Schema = {
         "type": "object",
-        "description": "What went wrong (RFC 9457).",
+        "description": "One wrong field of the body, parameter of the query, or header.",
         "properties": {
-            "type": {"type": "string", "enum": [kind.uri for kind in kinds], "description": "Which problem it is."},
-            "title": text | {"description": "The same for all problems of a type."},
-            "status": {"type": "integer", "format": "int32", "minimum": 400, "maximum": 599},
+            "detail": text | {"description": "What is wrong; it never holds values of rows."},
+            "pointer": text | {"description": "A JSON pointer into the body (RFC 6901)."},
+            "parameter": text | {"description": "The name of a query parameter."},
+            "header": text | {"description": "The name of a header."},
+        },
+        "required": ["detail"],
+        "additionalProperties": False,
+        "examples": [next(iter(_ERRORS.values()))[0]],
+    }
+    return {"ProblemError": error} | {f"{kind.name}Problem": _schema(kind, text) for kind in kinds}
+
+
+def choice_of(kinds: Sequence[ProblemType]) -> Schema:
+    """The schema of an answer that may be of several types, told apart by `type`."""
+    refs = {kind.uri: ref("schemas", f"{kind.name}Problem") for kind in kinds}
+    return {
+        "description": ". Or: ".join(kind.title for kind in kinds) + ".",
+        "oneOf": list(refs.values()),
+        "discriminator": {"propertyName": "type", "mapping": {uri: one["$ref"] for uri, one in refs.items()}},
+    }
+
+
+def _schema(kind: ProblemType, text: Schema) -> Schema:
+    return {
+        "type": "object",
+        "description": f"{kind.detail} (RFC 9457)",
+        "properties": {
+            "type": {"type": "string", "enum": [kind.uri], "description": "Which problem it is."},
+            "title": text | {"description": "The same for all problems of a type.", "examples": [kind.title]},
+            "status": {"type": "integer", "format": "int32", "minimum": kind.status, "maximum": kind.status},
             "detail": text | {"description": "What it is this time; it never holds values of rows."},
             "instance": text | {"format": "uri", "description": "Names this request in the logs."},
             "errors": {
                 "type": "array",
                 "maxItems": 100_000,
                 "description": "One for each wrong field of the body, parameter of the query, or header.",
-                "items": {"type": "object", "properties": wrong, "required": ["detail"], "additionalProperties": False},
+                "items": ref("schemas", "ProblemError"),
             },
         },
         "required": ["type", "title", "status", "detail", "instance"],
-        "discriminator": {
-            "propertyName": "type",
-            "mapping": {kind.uri: ref("schemas", f"{kind.name}Problem")["$ref"] for kind in kinds},
-        },
-    }
-    return {"Problem": problem} | {f"{kind.name}Problem": _schema(kind) for kind in kinds}
-
-
-def _schema(kind: ProblemType) -> Schema:
-    return {
-        "type": "object",
-        "description": kind.detail,
-        "allOf": [ref("schemas", "Problem")],
-        "properties": {
-            "type": {"const": kind.uri},
-            "title": {"const": kind.title},
-            "status": {"const": kind.status},
-        },
         "examples": [kind.example()],
     }

@@ -6,15 +6,16 @@ from collections.abc import Iterable
 from itertools import groupby
 
 from crud_api.openapi.field_schemas import Schema, ref
-from crud_api.openapi.problem_types import ProblemType
-from crud_api.responses import JSON, NOTHING
+from crud_api.openapi.problem_types import ProblemType, choice_of
+from crud_api.responses import JSON, PRIVATE
 
 PROBLEM = "application/problem+json"
 
 HEADERS: dict[str, Schema] = {
     "ETag": {
-        "description": "The version of the row, for If-Match and If-None-Match (RFC 9110).",
-        "schema": {"type": "string", "maxLength": 34, "pattern": r'^"[0-9a-f]{32}"$(?!\n)'},
+        "description": "The version of the row, for If-Match and If-None-Match (RFC 9110). That of a list is "
+        "weak: it is for If-None-Match alone.",
+        "schema": {"type": "string", "maxLength": 36, "pattern": r'^(W/)?"[0-9a-f]{32}"$'},
         "example": '"900150983cd24fb0d6963f7d28e17f72"',
     },
     "Location": {
@@ -24,17 +25,17 @@ HEADERS: dict[str, Schema] = {
     },
     "Link": {
         "description": "The pages after and before, where there are such (RFC 8288).",
-        "schema": {"type": "string", "maxLength": 20000, "pattern": r"^[ -~]+$(?!\n)"},
+        "schema": {"type": "string", "maxLength": 20000, "pattern": r"^[ -~]+$"},
         "example": '</customers?limit=2&cursor=WyJDVVNUMDAyIl0>; rel="next"',
     },
     "Preference-Applied": {
         "description": "What was done of what `Prefer` asked for (RFC 7240).",
-        "schema": {"type": "string", "maxLength": 200, "pattern": r"^[a-z=, -]+$(?!\n)"},
+        "schema": {"type": "string", "maxLength": 200, "pattern": r"^[a-z=, -]+$"},
         "example": "return=minimal",
     },
     "Idempotency-Replayed": {
         "description": "The answer is that of an earlier request with this Idempotency-Key.",
-        "schema": {"type": "string", "const": "true"},
+        "schema": {"type": "string", "enum": ["true"]},
         "example": "true",
     },
     "Retry-After": {
@@ -44,17 +45,17 @@ HEADERS: dict[str, Schema] = {
     },
     "Allow": {
         "description": "The methods that the path has.",
-        "schema": {"type": "string", "maxLength": 200, "pattern": r"^[A-Z, ]+$(?!\n)"},
+        "schema": {"type": "string", "maxLength": 200, "pattern": r"^[A-Z, ]+$"},
         "example": "GET, POST",
     },
     "Cache-Control": {
-        "description": "Rows are private and change.",
-        "schema": {"type": "string", "const": "no-store"},
-        "example": "no-store",
+        "description": "Rows are private and change: a client may keep an answer, and asks each time if it holds.",
+        "schema": {"type": "string", "enum": [PRIVATE["Cache-Control"]]},
+        "example": PRIVATE["Cache-Control"],
     },
     "X-Content-Type-Options": {
         "description": "The type is what is said, not what a browser guesses.",
-        "schema": {"type": "string", "const": "nosniff"},
+        "schema": {"type": "string", "enum": ["nosniff"]},
         "example": "nosniff",
     },
 }
@@ -69,15 +70,6 @@ def success(description: str, schema: Schema | None = None, examples: Schema | N
     return answer
 
 
-def or_nothing(answer: Schema) -> Schema:
-    """The answer, which has no body for those who prefer `return=minimal`."""
-    nothing = {
-        "schema": {"type": "string", "maxLength": 0, "const": ""},
-        "examples": {"minimal": {"summary": "With return=minimal", "value": ""}},
-    }
-    return answer | {"content": answer["content"] | {NOTHING: nothing}}
-
-
 def problem_references(kinds: Iterable[ProblemType]) -> dict[str, Schema]:
     """By status, references to the responses in which a request may end."""
     return {status: ref("responses", name) for status, (name, _) in _by_status(kinds).items()}
@@ -85,7 +77,12 @@ def problem_references(kinds: Iterable[ProblemType]) -> dict[str, Schema]:
 
 def problem_responses(kinds: Iterable[ProblemType]) -> dict[str, Schema]:
     """The components that `problem_references` means."""
-    return {name: _response(same) for name, same in _by_status(kinds).values()}
+    return {name: _response(name, same) for name, same in _by_status(kinds).values()}
+
+
+def problem_choices(kinds: Iterable[ProblemType]) -> dict[str, Schema]:
+    """The schemas of the responses that may be of several types."""
+    return {f"{name}Problem": choice_of(same) for name, same in _by_status(kinds).values() if len(same) > 1}
 
 
 def _by_status(kinds: Iterable[ProblemType]) -> dict[str, tuple[str, list[ProblemType]]]:
@@ -94,15 +91,14 @@ def _by_status(kinds: Iterable[ProblemType]) -> dict[str, tuple[str, list[Proble
     return {status: ("Or".join(kind.name for kind in same), same) for status, same in grouped}
 
 
-def _response(kinds: list[ProblemType]) -> Schema:
-    schemas = [ref("schemas", f"{kind.name}Problem") for kind in kinds]
+def _response(name: str, kinds: list[ProblemType]) -> Schema:
     own = sorted({header for kind in kinds for header in kind.headers})
     return {
         "description": ". Or: ".join(kind.title for kind in kinds) + ".",
         "headers": _headers(own),
         "content": {
             PROBLEM: {
-                "schema": schemas[0] if len(schemas) == 1 else {"oneOf": schemas},
+                "schema": ref("schemas", f"{name}Problem"),
                 "examples": {kind.slug: {"summary": kind.title, "value": kind.example()} for kind in kinds},
             }
         },

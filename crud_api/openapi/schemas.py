@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import msgspec
 
 from crud_api.fields import Field
 from crud_api.new_rows import MAX_ROWS
-from crud_api.openapi.field_schemas import Schema, answered, example, ref, written
+from crud_api.openapi.field_schemas import Schema, answered, example, is_choice, ref, written
 from crud_api.relations import Relation, Relations
 from crud_api.resource import Resource
 from crud_api.selection import MAX_EMBEDDED
@@ -24,8 +26,10 @@ def row_schemas(resource: Resource, relations: Relations) -> dict[str, Schema]:
         f"{name}Page": _page(name),
         f"New{name}": _new(resource, nested),
         f"{name}Change": _change(resource),
-        f"{name}Created": _created(resource, nested),
     }
+    for field in resource.fields.values():
+        if _has_component(field):
+            schemas[_choice_name(resource, field)] = written(field)
     for relation in nested:
         schemas[f"New{name}{model_name(relation.resource)}"] = _new(relation.resource, [], without=relation.column)
     return schemas
@@ -54,39 +58,48 @@ def change_example(resource: Resource) -> dict[str, Any]:
 
 def _stored(resource: Resource) -> Schema:
     return _object(
-        {name: answered(field) for name, field in resource.fields.items()},
+        _answered(resource),
         required=list(resource.fields),
-        description=f"A stored row of {resource.name}. One older than today's rules is answered as it is.",
+        description=f"A stored row of {resource.name}.",
         example=stored_example(resource),
     )
 
 
 def _view(resource: Resource, relations: Relations) -> Schema:
-    properties = {name: answered(field) for name, field in resource.fields.items()}
+    properties = _answered(resource)
     for relation in relations.values():
         one = ref("schemas", model_name(relation.resource))
         many = {"type": "array", "maxItems": MAX_EMBEDDED, "items": one}
         properties[relation.name] = many if relation.many else {"anyOf": [one, {"type": "null"}]}
     return _object(
         properties,
-        description=f"A row of {resource.name}: the columns that `fields` picks, by default all, "
-        "and the rows that `expand` asks for.",
+        required=list(resource.fields),
+        description=f"A row of {resource.name}, with the rows that `expand` asks for, or that were stored with it.",
         example=stored_example(resource),
-    ) | {"minProperties": 1}
-
-
-def _created(resource: Resource, nested: Sequence[Relation]) -> Schema:
-    stored = _stored(resource)
-    for relation in nested:
-        stored["properties"][relation.name] = {
-            "type": "array",
-            "maxItems": MAX_ROWS,
-            "items": ref("schemas", model_name(relation.resource)),
-        }
-    stored["description"] = f"A row of {resource.name} as it was stored" + (
-        ", with the rows that were sent with it." if nested else "."
     )
-    return stored
+
+
+def _answered(resource: Resource) -> Schema:
+    return {
+        name: ref("schemas", _choice_name(resource, field)) if _has_component(field) else answered(field)
+        for name, field in resource.fields.items()
+    }
+
+
+def _written(resource: Resource, fields: Mapping[str, Field]) -> Schema:
+    return {
+        name: ref("schemas", _choice_name(resource, field)) if _has_component(field) else written(field)
+        for name, field in fields.items()
+    }
+
+
+def _has_component(field: Field) -> bool:
+    # One type for all schemas, so that a client can send what it got. With null it is not the same one.
+    return is_choice(field) and not field.nullable
+
+
+def _choice_name(resource: Resource, field: Field) -> str:
+    return model_name(resource) + "".join(part.capitalize() for part in field.name.split("_"))
 
 
 def _page(name: str) -> Schema:
@@ -112,10 +125,16 @@ def _page(name: str) -> Schema:
 def _new(resource: Resource, nested: Sequence[Relation], without: str | None = None) -> Schema:
     fields = {name: f for name, f in resource.fields.items() if name not in resource.read_only and name != without}
     schema = _object(
-        {name: written(field) for name, field in fields.items()},
+        _written(resource, fields),
         required=[name for name, field in fields.items() if field.required],
         description=f"A new row of {resource.name}."
-        + (f" Its {without} is that of the row it is sent with." if without else ""),
+        + (f" Its {without} is that of the row it is sent with." if without else "")
+        + "".join(
+            f" {name} is {field.default} where it is absent."
+            for name, field in fields.items()
+            if field.default is not None and field.default is not msgspec.NODEFAULT
+        )
+        + _ignored(resource),
         example={name: example(field) for name, field in fields.items()},
     )
     for relation in nested:
@@ -129,12 +148,20 @@ def _new(resource: Resource, nested: Sequence[Relation], without: str | None = N
 
 
 def _change(resource: Resource) -> Schema:
+    key = resource.fields[resource.key]
     return _object(
-        {name: written(field) for name, field in _changeable(resource).items()},
-        description=f"What changes in a row of {resource.name}: a field that is absent stays as it is, null clears it. "
-        f"A {resource.key} may be sent too, if it is that of the path: a key does not change.",
+        # A key that is older than today's rules may be sent, too.
+        {resource.key: answered(key) | {"description": "The key in the path, if it is sent: a key does not change."}}
+        | _written(resource, _changeable(resource)),
+        description=f"What changes in a row of {resource.name}: a field that is absent stays as it is, null clears it."
+        + _ignored(resource),
         example=change_example(resource),
     )
+
+
+def _ignored(resource: Resource) -> str:
+    names = [name for name in resource.fields if name in resource.read_only]
+    return f" {' and '.join(names)} of a row that is sent back are ignored: the server sets them." if names else ""
 
 
 def _changeable(resource: Resource) -> dict[str, Field]:

@@ -9,6 +9,7 @@ from crud_api.resource import Resource
 from crud_api.statements import SHAPES
 from crud_api.statements.identifiers import columns, key_text, quoted, table, unchanged
 from crud_api.statements.params import whole, whole_in
+from crud_api.versions import NO_CONDITIONS, Conditions
 from query_executor.contract import MAX_REPLY_BYTES, Param, Statement, Value
 
 # A body that no answer can hold is left out, and its row is stored. Each answer is a string within JSON, in which a
@@ -26,24 +27,34 @@ def insert(resource: Resource, values: Mapping[str, Value]) -> Statement:
 
 
 def update(
-    resource: Resource, key: Value, values: Mapping[str, Value], etags: Sequence[str] | None = None
+    resource: Resource, key: Value, values: Mapping[str, Value], conditions: Conditions = NO_CONDITIONS
 ) -> Statement:
-    """Answers (body, etag); no row when there is none of this key, nulls when it has none of the ETags.
+    """Answers (body, etag); no row when there is none of this key, nulls when it does not meet the conditions.
 
     The body alone is null where it is too large to be answered.
     """
     params: dict[str, Param] = {"key": whole(key)} | {f"set_{name}": whole(value) for name, value in values.items()}
-    if etags is not None:
-        params["etags"] = list(etags)
-    return Statement(_update(resource, tuple(values), checked=etags is not None), params)
+    return Statement(_update(resource, tuple(values), _checks(conditions, params)), params)
 
 
-def delete(resource: Resource, key: Value, etags: Sequence[str] | None = None) -> Statement:
-    """Answers (true); no row when there is none of this key, null when it has none of the ETags."""
+def delete(resource: Resource, key: Value, conditions: Conditions = NO_CONDITIONS) -> Statement:
+    """Answers (true); no row when there is none of this key, null when it does not meet the conditions."""
     params: dict[str, Param] = {"key": whole(key)}
-    if etags is not None:
-        params["etags"] = list(etags)
-    return Statement(_delete(resource, checked=etags is not None), params)
+    return Statement(_delete(resource, _checks(conditions, params)), params)
+
+
+def _checks(conditions: Conditions, params: dict[str, Param]) -> str:
+    """The conditions as SQL, empty where there are none; adds their params."""
+    if conditions is NO_CONDITIONS:
+        return ""
+    checks = ""
+    if conditions.one_of is not None:
+        checks += " AND current.etag = ANY(:one_of)"
+        params["one_of"] = list(conditions.one_of)
+    if conditions.none_of is not None:
+        checks += " AND current.etag <> ALL(:none_of)"
+        params["none_of"] = list(conditions.none_of)
+    return checks
 
 
 @lru_cache(SHAPES)
@@ -59,7 +70,7 @@ def _insert(resource: Resource, names: Sequence[str]) -> str:
 
 
 @lru_cache(SHAPES)
-def _update(resource: Resource, names: Sequence[str], *, checked: bool) -> str:
+def _update(resource: Resource, names: Sequence[str], checks: str) -> str:
     assignments = [f"{quoted(name)} = :set_{name}" for name in names]
     if names and resource.updated_at is not None:
         assignments.append(f"{quoted(resource.updated_at)} = now()")
@@ -68,22 +79,22 @@ def _update(resource: Resource, names: Sequence[str], *, checked: bool) -> str:
     change = f"UPDATE {table(resource)} AS stored SET {', '.join(assignments)}"
     answer = f"RETURNING {columns(resource, 'stored.')}"
     body = "(SELECT row_to_json(changed.*)::text AS body FROM changed) AS answer"
-    if not checked:
+    if not checks:
         return f"""WITH changed AS ({change} WHERE stored.{quoted(resource.key)} = :key {answer})
                    SELECT {_BODY}, md5(body) FROM {body}"""
     return f"""WITH current AS ({_locked(resource, "NO KEY UPDATE")}),
-               changed AS ({change} FROM current WHERE {_is_current(resource)} {answer})
+               changed AS ({change} FROM current WHERE {_is_current(resource)}{checks} {answer})
                SELECT {_BODY}, md5(body) FROM current LEFT JOIN {body} ON true"""
 
 
 @lru_cache(SHAPES)
-def _delete(resource: Resource, *, checked: bool) -> str:
+def _delete(resource: Resource, checks: str) -> str:
     remove = f"DELETE FROM {table(resource)} AS stored"
-    if not checked:
+    if not checks:
         # Not the count: where a rule makes another command of it, there is none.
         return f"{remove} WHERE {quoted(resource.key)} = :key RETURNING true"
     return f"""WITH current AS ({_locked(resource, "UPDATE")}),
-               removed AS ({remove} USING current WHERE {_is_current(resource)} RETURNING true AS removed)
+               removed AS ({remove} USING current WHERE {_is_current(resource)}{checks} RETURNING true AS removed)
                SELECT removed FROM current LEFT JOIN removed ON true"""
 
 
@@ -96,4 +107,4 @@ def _locked(resource: Resource, strength: str) -> str:
 
 
 def _is_current(resource: Resource) -> str:
-    return f"stored.{quoted(resource.key)} = current.key AND current.etag = ANY(:etags)"
+    return f"stored.{quoted(resource.key)} = current.key"

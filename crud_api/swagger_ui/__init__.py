@@ -16,19 +16,47 @@ VERSION: str = json.loads((_FOLDER / "source.json").read_text())["version"]
 _JAVASCRIPT, _CSS = "text/javascript; charset=utf-8", "text/css; charset=utf-8"
 
 # validatorUrl: Swagger UI would ask swagger.io, and nothing leaves this origin.
+# A list has a filter for each operator of each column. They are folded, with the cursor and the headers, so that a
+# request can be tried within one screen.
 _START = """\
+const folded = (parameters) => {
+  const names = parameters.map((one) => one.get("name"));
+  const isFilter = (one) => names.includes(String(one.get("name")).split("[")[0] + "[ne]");
+  return (one) => isFilter(one) || one.get("name") === "cursor" || one.get("in") === "header";
+};
+const FoldParameters = () => ({
+  wrapComponents: {
+    parameters: (Original, { React }) => (props) => {
+      const [open, setOpen] = React.useState(false);
+      const isFolded = folded(props.parameters);
+      const number = props.parameters.filter(isFolded).count();
+      if (number < 10) return React.createElement(Original, props);
+      const parameters = open ? props.parameters : props.parameters.filterNot(isFolded);
+      const label = open ? "Show fewer parameters" : `Show ${number} more: filters, cursor, headers`;
+      return React.createElement(
+        "div",
+        null,
+        React.createElement("button", { className: "btn", type: "button", onClick: () => setOpen(!open) }, label),
+        React.createElement(Original, { ...props, parameters }),
+      );
+    },
+  },
+});
 window.ui = SwaggerUIBundle({
-  url: "openapi.json",
+  url: new URL("../openapi.json", document.currentScript.src).href,
   dom_id: "#description",
   deepLinking: true,
   validatorUrl: null,
   defaultModelsExpandDepth: 0,
   docExpansion: "list",
+  tryItOutEnabled: true,
+  plugins: [FoldParameters],
 });
 """
 _START_NAME = f"start-{sha256(_START.encode()).hexdigest()[:12]}.js"
 _SCRIPT_NAME, _STYLE_NAME = f"swagger-ui-bundle-{VERSION}.js", f"swagger-ui-{VERSION}.css"
-# The URLs are relative: API Gateway's stage, or a custom domain's base path, comes before them.
+# The URLs are relative: API Gateway's stage, or a custom domain's base path, comes before them. {{below}} is the way
+# from the page to its files, of which /docs and /docs/ have different ones.
 _PAGE = f"""\
 <!DOCTYPE html>
 <html lang="en">
@@ -37,21 +65,21 @@ _PAGE = f"""\
 <title>crud-api</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="icon" href="data:,">
-<link rel="stylesheet" href="docs/{_STYLE_NAME}">
-<script src="docs/{_SCRIPT_NAME}" defer></script>
-<script src="docs/{_START_NAME}" defer></script>
+<link rel="stylesheet" href="{{below}}{_STYLE_NAME}">
+<script src="{{below}}{_SCRIPT_NAME}" defer></script>
+<script src="{{below}}{_START_NAME}" defer></script>
 </head>
 <body>
 <main id="description"></main>
-<noscript>This page needs JavaScript; <a href="openapi.json">openapi.json</a> does not.</noscript>
+<noscript>This page needs JavaScript; <a href="{{below}}../openapi.json">openapi.json</a> does not.</noscript>
 </body>
 </html>
 """
 
 
-def page() -> str:
-    """The HTML of the page."""
-    return _PAGE
+def page(below: str) -> str:
+    """The HTML of the page. `below` is the relative URL of the folder of its files: `docs/`, or nothing."""
+    return _PAGE.format(below=below)
 
 
 def asset(name: str) -> tuple[str, str] | None:

@@ -96,8 +96,8 @@ def test_a_number_that_is_none_is_named(refusing: Api, amount: str) -> None:
 
 
 FIELDS = {
-    "/customers": ["customer_id", "customer_name", "email", "city", "state", "created_at", "updated_at", "orders"],
-    "/orders": ["order_id", "customer_id", "total_amount", "status", "created_at", "updated_at"],
+    "/customers": ["customer_id", "customer_name", "email", "city", "state", "orders"],
+    "/orders": ["order_id", "customer_id", "total_amount", "status"],
 }
 
 

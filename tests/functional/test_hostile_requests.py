@@ -221,11 +221,11 @@ def every_kind_of_answer(api: Api) -> Iterator[Response]:
             yield Api(failing(error))("GET", path)
 
 
-def test_every_kind_of_answer_is_kept_by_no_cache_and_guessed_by_no_browser(watched: Watched) -> None:
+def test_every_kind_of_answer_is_kept_by_the_client_alone_and_guessed_by_no_browser(watched: Watched) -> None:
     watched.refill()
     answers = list(every_kind_of_answer(watched.api))
     for answer in answers:
-        assert answer.headers["cache-control"] == "no-store", (answer.status, answer.body)
+        assert answer.headers["cache-control"] == "private, no-cache", (answer.status, answer.body)
         assert answer.headers["x-content-type-options"] == "nosniff"
     statuses = {kind.status for kind in vars(errors).values() if isinstance(kind, type) and hasattr(kind, "status")}
     assert {answer.status for answer in answers} == statuses | {200, 201, 204, 304}

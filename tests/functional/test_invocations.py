@@ -117,5 +117,5 @@ def test_a_request_that_is_refused_for_its_form_costs_none(
 
 
 def test_405_says_what_is_allowed(api: Api) -> None:
-    assert api("DELETE", "/customers").headers["allow"] == "GET, POST"
-    assert api("POST", "/customers/C1", {}).headers["allow"] == "DELETE, GET, PATCH, PUT"
+    assert api("DELETE", "/customers").headers["allow"] == "GET, HEAD, POST"
+    assert api("POST", "/customers/C1", {}).headers["allow"] == "DELETE, GET, HEAD, PATCH, PUT"

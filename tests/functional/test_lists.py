@@ -20,6 +20,14 @@ def five(api: Api) -> Api:
     return api
 
 
+@pytest.fixture
+def ordered(five: Api) -> Api:
+    for n, status in enumerate(("pending", "shipped", "pending")):
+        order = {"order_id": f"O{n}", "customer_id": "C1", "total_amount": n, "status": status}
+        assert five("POST", "/orders", order).status == 201
+    return five
+
+
 def keys(items: list[dict[str, object]]) -> list[object]:
     return [item["customer_id"] for item in items]
 
@@ -287,3 +295,44 @@ def test_one_row_takes_its_own_parameters_only(five: Api) -> None:
     answer = five("GET", "/customers/C1?limit=1&fields=x&city=Rome")
     assert [error["parameter"] for error in answer.json["errors"]] == ["limit", "fields", "city"]
     assert answer.status == 400
+
+
+def test_a_list_that_the_client_has_is_not_sent_again(ordered: Api) -> None:
+    first = ordered("GET", "/orders?limit=2")
+    etag = first.headers["etag"]
+    assert etag.startswith('W/"')
+    for sent in (etag, etag.removeprefix("W/"), f'"x", {etag}', "*"):
+        again = ordered("GET", "/orders?limit=2", if_none_match=sent)
+        assert (again.status, again.body, again.headers["etag"]) == (304, b"", etag)
+        assert "content-type" not in again.headers
+    assert ordered("GET", "/orders?limit=1", if_none_match=etag).status == 200
+    (key, *_) = [row["order_id"] for row in first.json["items"]]
+    ordered("PATCH", f"/orders/{key}", {"total_amount": 1234})
+    changed = ordered("GET", "/orders?limit=2", if_none_match=etag)
+    assert (changed.status, changed.headers["etag"] != etag) == (200, True)
+
+
+def test_lists_of_names_and_values_may_be_repeated(ordered: Api) -> None:
+    together, apart = (
+        ordered("GET", f"/orders?{query}").json["items"]
+        for query in (
+            "fields=order_id,status&sort=-status,order_id&status[in]=pending,shipped&expand=customer",
+            "fields=order_id&fields=status&sort=-status&sort=order_id&status[in]=pending&status[in]=shipped&expand=customer",
+        )
+    )
+    assert together == apart != []
+
+
+@pytest.mark.parametrize("name", ["created_at", "created_at[gte]", "created_at[in]"])
+def test_a_time_may_come_with_a_space_for_its_plus_or_as_a_date(ordered: Api, name: str) -> None:
+    row = ordered("GET", "/orders?limit=1").json["items"][0]
+    at = row["created_at"]
+    assert "+" in at
+    encoded, plain = (ordered("GET", f"/orders?{name}={sent}") for sent in (at.replace("+", "%2B"), at))
+    assert (plain.status, plain.json) == (200, encoded.json)
+    assert row in plain.json["items"]
+    day = at[:10]
+    midnight = ordered("GET", f"/orders?{name}={day}T00:00:00Z")
+    assert ordered("GET", f"/orders?{name}={day}").json["items"] == midnight.json["items"]
+    refused = ordered("GET", f"/orders?{name}=2026-02-30")
+    assert (refused.status, refused.json["errors"][0]["parameter"]) == (400, name)

@@ -36,9 +36,9 @@ def test_times_are_rfc_3339_with_offset(customer: Api) -> None:
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00", row[name])
 
 
-def test_answers_are_kept_by_no_cache_and_guessed_by_no_browser(customer: Api) -> None:
+def test_answers_are_kept_by_the_client_alone_and_guessed_by_no_browser(customer: Api) -> None:
     for answer in (customer("GET", "/customers/C1"), customer("GET", "/customers"), customer("GET", "/customers/C2")):
-        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["cache-control"] == "private, no-cache"
         assert answer.headers["x-content-type-options"] == "nosniff"
 
 
@@ -157,3 +157,46 @@ def test_a_change_with_a_stale_etag_changes_nothing(customer: Api, method: str, 
 def test_if_match_of_any_version_needs_only_the_row(customer: Api) -> None:
     assert customer("PUT", "/customers/C1", {"city": "Paris"}, if_match="*").status == 200
     assert customer("PUT", "/customers/C2", {"city": "Paris"}, if_match="*").status == 404
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
+def test_a_change_of_a_version_that_if_none_match_names_is_not_made(customer: Api, method: str) -> None:
+    etag = customer("GET", "/customers/C1").headers["etag"]
+    body = None if method == "DELETE" else {"city": "Paris"}
+    for named in ("*", " * ", etag, f"W/{etag}", f'"x", {etag}', f'{etag} , "x"'):
+        assert customer(method, "/customers/C1", body, if_none_match=named).status == 412, named
+        assert customer(method, "/customers/C9", body, if_none_match=named).status == 404, named
+        both = customer(method, "/customers/C1", body, if_none_match=named, if_match=etag)
+        assert both.status == 412, named
+    assert customer("GET", "/customers/C1").headers["etag"] == etag
+    assert customer(method, "/customers/C1", body, if_none_match='"x", "y"', if_match=etag).status in {200, 204}
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
+def test_if_match_with_a_star_is_any_row(customer: Api, method: str) -> None:
+    body = None if method == "DELETE" else {"city": "Paris"}
+    assert customer(method, "/customers/C9", body, if_match="*").status == 404
+    assert customer(method, "/customers/C1", body, if_match="*").status in {200, 204}
+
+
+def test_a_row_can_be_sent_back_as_it_was_answered(customer: Api) -> None:
+    row = customer("GET", "/customers/C1").json
+    for method in ("PUT", "PATCH"):
+        answer = customer(method, "/customers/C1", row | {"city": method})
+        assert (answer.status, answer.json["city"], answer.json["created_at"]) == (200, method, row["created_at"])
+    merged = customer("POST", "/customers", row | {"city": "x"}, prefer="resolution=merge-duplicates")
+    assert (merged.status, merged.json["city"], merged.json["created_at"]) == (200, "x", row["created_at"])
+    customer("DELETE", "/customers/C1")
+    assert customer("POST", "/customers", row).status == 201
+    assert customer("POST", "/customers", [row | {"customer_id": "C2"}]).status == 201
+
+
+def test_the_batch_path_takes_an_array_and_nothing_else(customer: Api) -> None:
+    rows = [{"customer_id": f"B{n}", "customer_name": "B"} for n in range(2)]
+    answer = customer("POST", "/customers:batch", rows)
+    assert (answer.status, [row["customer_id"] for row in answer.json]) == (201, ["B0", "B1"])
+    one = customer("POST", "/customers:batch", {"customer_id": "B3", "customer_name": "B"})
+    assert (one.status, "array" in one.json["detail"]) == (400, True)
+    taken = customer("POST", "/customers:batch", rows, prefer="return=minimal")
+    assert (taken.status, taken.pointers) == (409, ["#/0/customer_id", "#/1/customer_id"])
+    assert customer("GET", "/customers/B3").status == 404

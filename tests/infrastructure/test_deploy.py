@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import sys
 import time
 import zipfile
@@ -98,6 +99,17 @@ def test_the_api_may_be_invoked_by_api_gateway_and_has_every_route(deployed: Clo
     variables = found["functions"][API]["Environment"]["Variables"]
     assert variables["QUERY_EXECUTOR_FUNCTION"] == f"{EXECUTOR}:live"
     assert variables["ACCESS"] == "api_key"
+
+
+def test_large_answers_are_compressed_for_who_accepts_that(deployed: Clone) -> None:
+    # moto keeps no minimumCompressionSize: what counts is what API Gateway is told.
+    told = [call.body for call in deployed.cloud.calls if re.fullmatch("PATCH /restapis/[^/]+", call.action)]
+    wanted = {"op": "replace", "path": "/minimumCompressionSize", "value": "1024"}
+    assert [wanted] in [json.loads(body)["patchOperations"] for body in told]
+
+
+def test_the_api_has_head_and_the_path_of_many_rows(deployed: Clone) -> None:
+    assert {"HEAD /customers", "HEAD /", "POST /customers:batch"} <= set(state(deployed.cloud)["apis"][0]["routes"])
 
 
 def test_the_log_of_the_api_is_json_and_in_the_group_that_is_not_kept_for_ever(deployed: Clone) -> None:

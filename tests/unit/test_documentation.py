@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 from chalice.test import Client
@@ -42,18 +43,36 @@ def urls_of(page: str) -> list[str]:
 def test_the_description_is_that_of_the_resources_and_the_access() -> None:
     reply = answer("/openapi.json")
     assert (reply["statusCode"], header(reply, "Content-Type")) == (200, "application/json")
-    assert header(reply, "Cache-Control") == "no-store"
+    assert header(reply, "Cache-Control") == "private, no-cache"
     assert json.loads(reply["body"]) == document(RESOURCES, "iam")
 
 
 def test_the_page_names_its_files_relative_to_wherever_it_is() -> None:
     urls = urls_of(answer("/docs")["body"])
     assert len(urls) == 5
-    assert all(url == "data:," or re.fullmatch(r"(docs/)?[a-z][a-z0-9.-]*", url) for url in urls), urls
+    assert all(url in {"data:,", "docs/../openapi.json"} or re.fullmatch(r"docs/[a-z][a-z0-9.-]*", url) for url in urls)
+
+
+def test_the_page_finds_its_files_with_a_slash_after_its_path_too() -> None:
+    plain, slashed = (urls_of(answer(path, resource="/docs")["body"]) for path in ("/docs", "/docs/"))
+    assert [urljoin("https://host/api/docs/", url) for url in slashed] == [
+        urljoin("https://host/api/docs", url) for url in plain
+    ]
+
+
+def test_the_root_leads_to_the_page() -> None:
+    reply = answer("/")
+    assert (reply["statusCode"], reply["body"], header(reply, "Location")) == (302, "", "/api/docs")
+
+
+def test_a_client_that_has_the_description_is_not_sent_it_again() -> None:
+    etag = header(answer("/openapi.json"), "ETag")
+    reply = APP(event("GET", "/openapi.json", headers={"If-None-Match": [etag]}), None)
+    assert (reply["statusCode"], reply["body"], reply["headers"]["ETag"]) == (304, "", etag)
 
 
 def test_the_pages_files_never_change_under_their_names() -> None:
-    names = [url.removeprefix("docs/") for url in urls_of(answer("/docs")["body"]) if url.startswith("docs/")]
+    names = [url.removeprefix("docs/") for url in urls_of(answer("/docs")["body"]) if re.match("docs/[a-z]", url)]
     assert len(names) == 3
     for name in names:
         reply = answer(f"/docs/{name}", resource="/docs/{asset}", asset=name)
@@ -107,5 +126,7 @@ def test_chalices_local_server_serves_the_page_too() -> None:
         page = client.http.get("/docs")
         assert page.status_code == 200
         assert all(
-            client.http.get(f"/{url}").status_code == 200 for url in urls_of(page.body.decode()) if "docs" in url
+            client.http.get(f"/{url}").status_code == 200
+            for url in urls_of(page.body.decode())
+            if re.match("docs/[a-z]", url)
         )

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import json
+from collections.abc import Iterator
+from itertools import product
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from chalice.test import Client
@@ -44,15 +48,19 @@ def problem(reply: dict[str, Any]) -> str:
 def test_a_method_that_a_path_does_not_have_is_refused_with_those_it_has() -> None:
     # API Gateway sends such an event only while its definition is older or newer than the function.
     reply = Gateway()("PUT", "/customers", body="{}")
-    assert (reply["statusCode"], problem(reply), reply["headers"]["Allow"]) == (405, "method-not-allowed", "GET, POST")
+    assert (reply["statusCode"], problem(reply), reply["headers"]["Allow"]) == (
+        405,
+        "method-not-allowed",
+        "GET, HEAD, POST",
+    )
 
 
-@pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "TRACE", "get"])
+@pytest.mark.parametrize("method", ["OPTIONS", "TRACE", "get"])
 def test_a_method_without_a_route_reaches_no_view(method: str) -> None:
     gateway = Gateway(FOUND)
     reply = gateway(method, ONE, path_parameters={"customer_id": "a"})
     assert (reply["statusCode"], gateway.asked) == (405, [])
-    assert reply["headers"]["Allow"] == "DELETE, GET, PATCH, PUT"
+    assert reply["headers"]["Allow"] == "DELETE, GET, HEAD, PATCH, PUT"
 
 
 @pytest.mark.parametrize(
@@ -148,6 +156,98 @@ def test_a_path_without_routes_is_answered_before_the_function() -> None:
         assert client.http.get("/nothing").status_code == 403
 
 
-def test_chalices_local_server_has_no_head_either() -> None:
-    with Client(Gateway().app, stage_name="local") as client:
-        assert client.http.request("HEAD", "/health").status_code == 405
+@pytest.mark.parametrize("answer", [FOUND, NONE])
+def test_head_is_get_without_the_body(answer: Reply) -> None:
+    got, headed = (
+        Gateway(answer)(method, "/customers/a", resource=ONE, path_parameters={"customer_id": "a"})
+        for method in ("GET", "HEAD")
+    )
+    assert got["body"] != ""
+    assert headed == got | {"body": ""}
+
+
+def test_every_path_that_has_get_has_head_which_reads_alone() -> None:
+    gateway = Gateway(FOUND)
+    assert all("HEAD" in methods for methods in gateway.app.routes.values() if "GET" in methods)
+    gateway("HEAD", "/customers/a", resource=ONE, path_parameters={"customer_id": "a"})
+    assert [request.read_only for request in gateway.asked] == [True]
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
+def test_a_body_of_no_type_is_refused_with_the_cure(method: str) -> None:
+    # A page of another origin can POST such a one without being asked (the Fetch standard, CORS protocol).
+    gateway = Gateway(STORED)
+    path, resource = ("/customers", None) if method == "POST" else ("/customers/a", ONE)
+    sent = event(method, path, resource=resource, path_parameters={"customer_id": "a"}, body='{"customer_name": "A"}')
+    for headers in (sent["headers"], sent["multiValueHeaders"]):
+        del headers["Content-Type"]
+    reply = gateway.app(sent, None)
+    assert (reply["statusCode"], problem(reply), gateway.asked) == (415, "unsupported-media-type", [])
+    assert "Content-Type: application/json" in json.loads(reply["body"])["detail"]
+
+
+@pytest.mark.parametrize(("status", "reply"), [(304, FOUND), (204, Reply([Result([], [[True]], 1)]))])
+def test_an_answer_without_a_body_has_no_type(status: int, reply: Reply) -> None:
+    method = "GET" if status == 304 else "DELETE"
+    headers = {"If-None-Match": ["*"]} if status == 304 else {}
+    answer = Gateway(reply)(method, "/customers/a", resource=ONE, path_parameters={"customer_id": "a"}, headers=headers)
+    assert (answer["statusCode"], answer["body"]) == (status, "")
+    assert "Content-Type" not in answer["headers"]
+
+
+def test_a_new_row_whose_answer_is_not_wanted_has_a_path_and_no_type() -> None:
+    body = '{"customer_id": "a/b", "customer_name": "Ada"}'
+    reply = Gateway(STORED)("POST", "/customers", body=body, headers={"Prefer": ["return=minimal"]})
+    assert (reply["statusCode"], reply["body"], reply["headers"]["Location"]) == (201, "", "/api/customers/a%2Fb")
+    assert "Content-Type" not in reply["headers"]
+
+
+@pytest.mark.parametrize("before", ["", "/api", "/customers", "/customers/x/orders", "/a/customers/b"])
+@pytest.mark.parametrize("key", ["a", "a/b", "/customers/", "a b", "orders", "é"])
+def test_a_nested_list_keeps_what_comes_before_its_path(before: str, key: str) -> None:
+    rows: Any = [['{"n":1}\x1e{"n":2}', 2, ["1"], ["1"], None, True, None]]
+    page = Reply([Result(columns=[], rows=rows, row_count=1)])
+    for written in (key, quote(key, safe="")):
+        sent = event(
+            "GET", "/x", resource="/customers/{customer_id}/orders", path_parameters={"customer_id": key},
+            query={"limit": ["1"]},
+        )  # fmt: skip
+        sent["requestContext"]["path"] = f"{before}/customers/{written}/orders"
+        reply = Gateway(page).app(sent, None)
+        assert json.loads(reply["body"])["next"].startswith(f"{before}/customers/{quote(key, safe='')}/orders?limit=1&")
+
+
+def wrong_events() -> Iterator[Any]:
+    """A right event without each of its members, and with one of another type in each place."""
+    body = '{"customer_id": "a", "customer_name": "A"}'
+    good = event("POST", "/customers", body=body, query={"limit": ["1"]}, headers={"Prefer": ["x"], "Origin": ["y"]})
+    get = event("GET", "/customers/a", resource=ONE, path_parameters={"customer_id": "a"})
+    places = [(), *((name,) for name in good), *(("requestContext", name) for name in good["requestContext"])]
+    places += [("headers", "Content-Type"), ("headers", "Prefer"), ("pathParameters", "customer_id")]
+    places += [("multiValueQueryStringParameters", "limit"), ("requestContext", "identity", "sourceIp")]
+    for right, place in product((good, get), places):
+        for wrong in (None, True, 1, 1.5, "x", b"x", [], ["x"], [1], {}, {"x": 1}, {1: 2}, object(), ...):
+            changed = inner = copy.deepcopy(right)
+            if not place:
+                yield wrong
+                continue
+            for name in place[:-1]:
+                inner = inner[name] or {}
+            if wrong is ...:
+                inner.pop(place[-1], None)
+            else:
+                inner[place[-1]] = wrong
+            yield changed
+
+
+@pytest.mark.parametrize("origins", [(), ("https://a.b",)])
+def test_an_event_that_no_gateway_sends_is_answered_and_nothing_is_raised(origins: tuple[str, ...]) -> None:
+    app = create_app(lambda _: STORED, cors_origins=origins)
+    refused = 0
+    for sent in wrong_events():
+        reply = app(sent, None)
+        assert json.loads(json.dumps(reply)) == reply
+        if reply["statusCode"] >= 400:
+            refused += 1
+            assert problem(reply)
+    assert refused > 400

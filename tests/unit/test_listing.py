@@ -23,6 +23,7 @@ from crud_api.sorting import SortKey
 from crud_api.statements import reading, writing
 from crud_api.statements.params import whole
 from crud_api.statements.reading import explain_count, select_page
+from crud_api.versions import Conditions
 from query_executor.contract import Typed
 from query_executor.sql import scan
 from tests.functional.things import things
@@ -233,9 +234,9 @@ def test_numbers_give_a_statement_no_other_text_than_texts_do() -> None:
     statements = [
         reading.select_one(things, 7, Selection(things.columns)),
         writing.insert(things, row),
-        writing.update(things, 7, row, ["etag"]),
+        writing.update(things, 7, row, Conditions(["etag"], ["other"])),
         writing.delete(things, 7),
-        writing.delete(things, 7, ["etag"]),
+        writing.delete(things, 7, Conditions(["etag"])),
         select_page(things, replace(list_query(things, {}, filters, number_of_things), limit=1)),
     ]
     for statement in statements:

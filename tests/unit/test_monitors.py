@@ -35,7 +35,7 @@ ONE = Reply([Result(columns=[], rows=[[1]], row_count=1)])
 def test_health_is_answered_by_the_process_alone() -> None:
     reply, asked = ask("/health", ExecutorFailedError("down"))
     assert (reply["statusCode"], reply["body"], asked) == (200, '{"status":"ok"}', [])
-    assert reply["headers"]["Cache-Control"] == "no-store"
+    assert reply["headers"]["Cache-Control"] == "private, no-cache"
 
 
 def test_ready_is_answered_by_the_database() -> None:
