@@ -147,7 +147,8 @@ def test_a_column_is_no_call(sql: str) -> None:
 
 @pytest.mark.parametrize(
     "sql",
-    ["ALTER ROLE CURRENT_USER SET default_transaction_read_only = on", "ALTER USER me PASSWORD 'x'", "alter role all reset all",
+    ["ALTER ROLE CURRENT_USER SET default_transaction_read_only = on", "ALTER USER me PASSWORD 'x'",
+     "alter role all reset all",
      'ALTER ROLE "me" SET statement_timeout = 1', "ALTER /* x */ DATABASE d SET search_path = x",
      "ALTER USER SESSION_USER VALID UNTIL 'now'",
      "ALTER SYSTEM SET x = 1", "ALTER GROUP g ADD USER u"],
