@@ -424,3 +424,30 @@ def test_a_hundred_statements_are_one_transaction(call: Executor, database_url: 
     assert failure(call(statements=[*inserts, {"sql": "SELECT 1/0"}]), "statement") == 100
     assert len(call(statements=inserts)["results"]) == 100
     assert run_sql(database_url, "SELECT count(*) FROM t") == [(100,)]
+
+
+@pytest.mark.parametrize("max_rows", [1, None])
+def test_what_follows_a_param_is_no_part_of_its_type(call: Executor, max_rows: int | None) -> None:
+    array = {"a": typed("int4[]", [5, 6])}
+    for _ in range(3):
+        assert call("SELECT :a[1]", array, max_rows=max_rows)["results"][0]["rows"] == [[5]]
+        assert call("SELECT :a[2:2]", array, max_rows=max_rows)["results"][0]["rows"] == [[[6]]]
+        for sql in ("SELECT :a(3)", "SELECT :a with time zone", "SELECT :a array"):
+            assert failure(call(sql, {"a": typed("time", "10:30")}, max_rows=max_rows), "sqlstate") == "42601"
+    assert call("SELECT :été", {"été": 5}, max_rows=max_rows)["results"][0]["rows"] == [[5]]
+
+
+def test_a_rule_of_several_commands_is_made(call: Executor, database_url: str) -> None:
+    run_sql(database_url, "CREATE TABLE w (n int); CREATE TABLE log (n int)")
+    call("CREATE RULE r AS ON INSERT TO w DO ALSO (INSERT INTO log VALUES (NEW.n); INSERT INTO log VALUES (NEW.n + 1))")
+    call("INSERT INTO w VALUES (1)")
+    assert run_sql(database_url, "SELECT n FROM log ORDER BY n") == [(1,), (2,)]
+
+
+def test_a_text_of_more_than_a_million_characters_is_refused(call: Executor) -> None:
+    assert failure(call("SELECT " + "1" * 1_000_000), "code") == "invalid_request"
+
+
+def test_the_reading_of_a_text_counts_towards_the_deadline(call: Executor) -> None:
+    answer = call("SELECT " + "1," * 400_000 + "1", deadline_ms=1)
+    assert failure(answer, "code") == "deadline_exceeded"

@@ -251,3 +251,34 @@ def test_a_read_only_request_reads(call: Call) -> None:
         assert answer["rows"] == [[1], [2]][: more.get("max_rows")]
     isolated = [{"sql": "SET LOCAL transaction_isolation = 'repeatable read'"}, {"sql": "SHOW transaction_isolation"}]
     assert call(statements=isolated, read_only=True)["results"][1]["rows"] == [["repeatable read"]]
+
+
+@pytest.mark.parametrize(
+    "sql", ["LOCK TABLE t", "LOCK t IN ACCESS SHARE MODE", "SELECT lo_create(0)", "SELECT lo_unlink(1)"]
+)
+def test_a_request_that_only_reads_locks_nothing_and_changes_no_large_object(call: Call, sql: str) -> None:
+    assert call(sql, read_only=True)["failure"]["sqlstate"] == "25006"
+
+
+def test_a_lock_that_attribute_notation_takes_ends_with_the_request(call: Call, database_url: str) -> None:
+    for _ in range(2):
+        call("SELECT (7::bigint).pg_advisory_lock", max_rows=1)
+        assert run_sql(database_url, "SELECT pg_try_advisory_lock(7)") == [(True,)]
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["statement_timeout = 200", "transaction_timeout = 200", "exit_on_error = on", "array_nulls = off",
+     "transform_null_equals = on"],
+)  # fmt: skip
+def test_what_the_role_says_of_its_sessions_does_not_count(database_url: str, setting: str) -> None:
+    if setting.startswith("transaction") and run_sql(database_url, "SHOW server_version_num")[0][0] < "170000":
+        pytest.skip("a server before 17 has no transaction_timeout")
+    name = run_sql(database_url, "SELECT current_database()")[0][0]
+    run_sql(database_url, f"ALTER DATABASE {name} SET {setting}")
+    handle = create_local_handler(database_url)
+    for _ in range(2):
+        failed: Any = handle({"sql": "SELECT 1/(length(pg_sleep(0.3)::text))"}, None)
+        assert failed["failure"]["sqlstate"] == "22012"
+        answer: Any = handle({"sql": "SELECT :a::int[], NULL = :b", "params": {"a": [1, None], "b": None}}, None)
+        assert answer["results"][0]["rows"] == [([1, None], None)]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from query_executor.contract import InvalidRequestError
-from query_executor.sql import scan
+from query_executor.sql import ScanTimeoutError, scan
 
 ONE = [
     "SELECT 1",
@@ -126,3 +128,62 @@ def test_params_are_found_only_where_a_value_can_stand() -> None:
 def test_percent_signs_are_doubled_only_when_the_driver_will_format_the_text() -> None:
     assert scan("SELECT 5 % 2").text == "SELECT 5 % 2"
     assert scan("SELECT :a % 2, '%'").text == "SELECT %(a)s %% 2, '%%'"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    ["SELECT (1::bigint).pg_advisory_lock", "SELECT (0.5::float8).setseed", "SELECT a[1].pg_advisory_lock FROM t",
+     "SELECT :a.pg_advisory_lock", 'SELECT (1) /* x */ . "pg_advisory_lock"', "SELECT (t.a).b.pg_advisory_lock FROM t",
+     "SELECT (SELECT 1).pg_advisory_lock"],
+)  # fmt: skip
+def test_a_function_that_is_called_like_a_column_is_a_call(sql: str) -> None:
+    assert not scan(sql).is_plain
+
+
+@pytest.mark.parametrize("sql", ["SELECT t.a, (t).* FROM s.t", "SELECT (a + b) FROM t", "SELECT a[1], t.b FROM t"])
+def test_a_column_is_no_call(sql: str) -> None:
+    assert scan(sql).is_plain
+
+
+@pytest.mark.parametrize(
+    "sql",
+    ["ALTER ROLE CURRENT_USER SET default_transaction_read_only = on", "ALTER USER me PASSWORD 'x'",
+     "alter role all reset all",
+     'ALTER ROLE "me" SET statement_timeout = 1', "ALTER /* x */ DATABASE d SET search_path = x",
+     "ALTER USER SESSION_USER VALID UNTIL 'now'",
+     "ALTER SYSTEM SET x = 1", "ALTER GROUP g ADD USER u"],
+)  # fmt: skip
+def test_what_later_sessions_begin_with_cannot_be_changed(sql: str) -> None:
+    with pytest.raises(InvalidRequestError, match="lock the executor out"):
+        scan(sql)
+
+
+@pytest.mark.parametrize("sql", ["ALTER USER MAPPING FOR u SERVER s OPTIONS (a '1')", "ALTER TABLE role ADD n int"])
+def test_other_things_can_be_altered(sql: str) -> None:
+    assert scan(sql).text == sql
+
+
+@pytest.mark.parametrize(
+    ("sql", "is_preparable"),
+    [
+        ("SELECT a FROM t WHERE b = :x", True), ("SELECT a FROM t WHERE b = 'x'", False), ("SELECT $1, :x", False),
+        ("SELECT a FROM t ORDER BY a LIMIT :x", True), ("SELECT a FROM t ORDER BY :x", False),
+        ("SELECT a FROM t GROUP BY (a, (:x))", False), ("SELECT DISTINCT ON (:x) a FROM t", False),
+        ("SELECT DISTINCT a FROM t WHERE b = :x", True), ("SELECT a FROM t WHERE b IS DISTINCT FROM :x", True),
+        ("(SELECT a FROM t ORDER BY a) UNION SELECT :x", True), ("SELECT a$b FROM t WHERE c = :x", True),
+        ("SELECT sum(a) OVER (ORDER BY b), :x FROM t", True), ("SELECT a FROM t GROUP BY a HAVING max(b) = :x", True),
+        ("SELECT a FROM t GROUP BY a ORDER BY a OFFSET :x", True),
+        ("SELECT a FROM t WHERE b = E'\\n' OR b = :x", False),
+    ],
+)  # fmt: skip
+def test_what_may_be_prepared_is_told_by_the_text(sql: str, is_preparable: bool) -> None:
+    assert scan(sql).is_preparable == is_preparable
+
+
+def test_a_name_may_begin_with_any_letter() -> None:
+    assert scan("SELECT :été, :_a1, :名").names == {"été", "_a1", "名"}
+
+
+def test_the_reading_of_a_text_ends_at_the_deadline() -> None:
+    with pytest.raises(ScanTimeoutError):
+        scan("SELECT " + "1," * 100_000, deadline=time.monotonic())

@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 
 from crud_api.application import RESOURCES
+from crud_api.listing import ListQuery
 from crud_api.new_rows import parse_creation
 from crud_api.relations import relations_of
-from crud_api.statements import idempotency, storing
+from crud_api.selection import Selection
+from crud_api.sorting import SortKey
+from crud_api.statements import idempotency, reading, storing, writing
 from crud_api.statements.idempotency import Attempt
 from query_executor.contract import FromResult, Statement
 from query_executor.sql import scan
@@ -87,3 +90,18 @@ def test_the_lock_is_a_number_of_the_keys_digest_that_postgresql_can_hold() -> N
     held = once.params["held"]
     assert isinstance(held, FromResult)
     assert (held.result, held.column) == (0, "held")
+
+
+def test_the_statements_of_one_row_and_of_a_page_can_be_prepared() -> None:
+    selection = Selection(ORDERS.columns, tuple(one for one in RELATIONS["orders"].values()))
+    page = ListQuery(limit=50, filters=[], order=[SortKey("order_id")], selection=selection)
+    for statement in (
+        reading.select_one(ORDERS, "O1", selection),
+        reading.select_page(ORDERS, page),
+        writing.insert(ORDERS, {"order_id": "O1", "status": "pending"}),
+        writing.update(ORDERS, "O1", {"status": "shipped"}),
+        writing.update(ORDERS, "O1", {"status": "shipped"}, ["etag"]),
+        writing.delete(ORDERS, "O1"),
+        writing.delete(ORDERS, "O1", ["etag"]),
+    ):
+        assert scan(statement.sql).is_preparable, statement.sql
