@@ -36,6 +36,10 @@ def changes(account: Account, stage: Stage, outputs: Mapping[str, str], live: st
             )
 
 
+def _variables(configuration: Any) -> Any:
+    return configuration.get("Environment", {}).get("Variables", {})
+
+
 def _put(account: Account, made: Any) -> None:
     client, configuration = account.client("lambda"), made["Configuration"]
     told = {"FunctionName": configuration["FunctionName"]}
@@ -46,6 +50,6 @@ def _put(account: Account, made: Any) -> None:
         Role=configuration["Role"],
         MemorySize=configuration["MemorySize"],
         Timeout=configuration["Timeout"],
-        Environment={"Variables": configuration.get("Environment", {}).get("Variables", {})},
+        Environment={"Variables": {name: str(value) for name, value in _variables(configuration).items()}},
     )
     client.get_waiter("function_updated_v2").wait(**told)

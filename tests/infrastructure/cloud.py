@@ -307,11 +307,14 @@ class _Front:
 
     def _point_alias(self, stack: dict[str, Any], region: str) -> None:
         """The alias `live`, which moto does not make of a stack."""
-        client, told = self.cloud.client("lambda", region), {one["ParameterKey"]: one for one in stack["Parameters"]}
-        function = f"crud-api-{told['Stage']['ParameterValue']}-query-executor"
+        client, told = (
+            self.cloud.client("lambda", region),
+            {one["ParameterKey"]: one["ParameterValue"] for one in stack["Parameters"]},
+        )
+        function = f"crud-api-{told['Stage']}-query-executor"
         published = client.list_versions_by_function(FunctionName=function)["Versions"][-1]["Version"]
         wanted = {"FunctionName": function, "Name": "live"}
-        version = told["LiveVersion"]["ParameterValue"] or published
+        version = told.get("LiveVersion") or published
         try:
             client.update_alias(**wanted, FunctionVersion=version)
         except client.exceptions.ResourceNotFoundException:

@@ -10,7 +10,7 @@ import json
 from typing import Any
 from urllib.parse import unquote
 
-from moto.apigateway.models import apigateway_backends
+from moto.apigateway.models import APIGatewayBackend, apigateway_backends
 from moto.awslambda.models import LambdaVersion, lambda_backends
 from moto.iam.models import iam_backends
 from moto.resourcegroupstaggingapi.models import ResourceGroupsTaggingAPIBackend
@@ -70,6 +70,17 @@ def _tagged_keys(self: Any, **told: Any) -> tuple[None, list[dict[str, Any]]]:
     return None, [{"ResourceARN": one, "Tags": []} for one in found]
 
 
+_delete_key: Any = APIGatewayBackend.delete_api_key
+
+
+def _delete_bound_key(self: Any, api_key_id: str) -> None:
+    """A key that is gone is in no plan."""
+    _delete_key(self, api_key_id)
+    for keys in self.usage_plan_keys.values():
+        keys.pop(api_key_id, None)
+
+
+APIGatewayBackend.delete_api_key = _delete_bound_key  # type: ignore[method-assign]
 ResourceGroupsTaggingAPIBackend.get_resources = _tagged_keys  # type: ignore[method-assign,assignment]
 
 
