@@ -41,6 +41,8 @@ _MEMBERS = (
 def fingerprint(function: Any) -> str:
     """A hash of the function's code and configuration, as Lambda tells them."""
     has = {name: function["Configuration"].get(name) for name in _MEMBERS}
+    variables = (has["Environment"] or {}).get("Variables", {})
+    has["Environment"] = {name: str(value) for name, value in variables.items()}
     has["VpcConfig"] = sorted(function["Configuration"].get("VpcConfig", {}).get("SubnetIds", []))
     return hashlib.sha256(json.dumps(has, sort_keys=True).encode()).hexdigest()[:16]
 

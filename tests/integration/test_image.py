@@ -120,7 +120,7 @@ def test_it_holds_the_executor_and_the_migrations_compiled_and_nothing_else(task
     [
         ".git/config", ".venv/bin/python", "tests/conftest.py", "query_executor/__pycache__/log.cpython-313.pyc",
         "query_executor/.env", "query_executor/id_rsa.pem", "query_executor/.mypy_cache/3.13/x.data.json",
-        "query_executor/.mypy_cache/x.py", "query_executor/migrations/dump.sql.gz", "query_executor/migrations/old/x.sql",
+        "query_executor/.mypy_cache/x.py", "query_executor/migrations/dump.sql.gz",
         "query_executor/Dockerfile", "query_executor/certificates/own.key", "query_executor/notes/x.sql",
     ],
 )  # fmt: skip
