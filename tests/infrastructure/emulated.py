@@ -7,6 +7,7 @@ nothing of it by its tags. How all of that is in AWS, test_templates.py holds on
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import unquote
 
@@ -58,7 +59,7 @@ def tag(region: str, path: str, body: bytes) -> None:
     thing.tags = {**(thing.tags or {}), **json.loads(body)["tags"]}
 
 
-def _tagged_keys(self: Any, **told: Any) -> tuple[None, list[dict[str, Any]]]:
+def _tagged_keys(self: Any, **told: Any) -> tuple[None, list[Any]]:
     """What the tagging API answers of keys."""
     keys = _gateways[ACCOUNT][self.region_name].keys
     arn = f"arn:aws:apigateway:{self.region_name}::/apikeys/"
@@ -67,7 +68,7 @@ def _tagged_keys(self: Any, **told: Any) -> tuple[None, list[dict[str, Any]]]:
         for key, one in keys.items()
         if all((one.tags or {}).get(tag["Key"]) in tag["Values"] for tag in told["tag_filters"])
     ]
-    return None, [{"ResourceARN": one, "Tags": []} for one in found]
+    return None, [SimpleNamespace(arn=one, tags={}) for one in found]
 
 
 _delete_key: Any = APIGatewayBackend.delete_api_key
