@@ -23,7 +23,7 @@ def network(stage: Stage, roles: Parameters, chosen: Parameters) -> Parameters:
 def emptied(told: Parameters) -> Parameters:
     """Of a network whose stage is destroyed but for its database: no images, and nothing that is billed by the hour."""
     known = template.parameters("network")
-    has = {name: value for name, value in told.items() if name in known}
+    has = {name: value for name, value in told.items() if name in known and value != known[name]}
     return {**has, "Repository": "false", "SecretsEndpoint": "false"}
 
 
