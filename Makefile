@@ -47,32 +47,33 @@ help: ## List these commands
 run: $(RUNS) ## Serve the API here with a database of its own; [PORT=8001] [DATABASE_URL=postgresql://...]
 	@exec $(BIN)/python -m infra run $(if $(PORT),--port $(PORT))
 
-# Everything a stage is made of, and what it says: python -m infra deploy --help, and so on.
+# Everything a stage is made of, and what it says: make deploy ARGS=--help, and so on. Every command takes the same four.
 STAGE ?= dev
+AT = --stage $(STAGE) $(if $(PROFILE),--profile '$(PROFILE)') $(if $(REGION),--region '$(REGION)') $(ARGS)
 
-deploy: $(RUNS) ## Make a stage in AWS what this clone says, or continue with that; [STAGE=dev]
-	@$(BIN)/python -m infra deploy --stage $(STAGE)
+deploy: $(RUNS) ## Make a stage in AWS what this clone says, or continue with that; [STAGE=dev] [PROFILE=..] [REGION=..] [ARGS=..]
+	@exec $(BIN)/python -m infra deploy $(AT) $(if $(IMAGE_TAG),--image-tag '$(IMAGE_TAG)')
 
-plan: $(RUNS) ## Say what deploy would change; [STAGE=dev]
-	@$(BIN)/python -m infra plan --stage $(STAGE)
+plan: $(RUNS) ## Say what deploy would change; [STAGE=dev] [PROFILE=..] [REGION=..] [ARGS=..]
+	@exec $(BIN)/python -m infra plan $(AT)
 
-migrate: $(RUNS) ## Bring the tables of a stage up to date, by its function; [STAGE=dev]
-	@$(BIN)/python -m infra migrate --stage $(STAGE)
+migrate: $(RUNS) ## Bring the tables of a stage up to date, by its function; [STAGE=dev] [PROFILE=..] [REGION=..]
+	@exec $(BIN)/python -m infra migrate $(AT)
 
-key: $(RUNS) ## Print the API key of a stage; [STAGE=dev] [CHANGE=--rotate or --retire]
-	@$(BIN)/python -m infra key --stage $(STAGE) $(CHANGE)
+key: $(RUNS) ## Print the API key of a stage; [STAGE=dev] [CHANGE=--rotate or --retire] [PROFILE=..] [REGION=..]
+	@exec $(BIN)/python -m infra key $(AT) $(CHANGE)
 
-status: $(RUNS) ## Say what of a stage is there, and whether an alarm rings; [STAGE=dev]
-	@$(BIN)/python -m infra status --stage $(STAGE)
+status: $(RUNS) ## Say what of a stage is there, and whether an alarm rings; [STAGE=dev] [PROFILE=..] [REGION=..]
+	@exec $(BIN)/python -m infra status $(AT)
 
-logs: $(RUNS) ## Follow the log of a stage's API; [STAGE=dev] [FUNCTION=executor]
-	@exec $(BIN)/python -m infra logs --follow --stage $(STAGE) $(if $(FUNCTION),--function $(FUNCTION))
+logs: $(RUNS) ## Follow the log of a stage's API; [STAGE=dev] [FUNCTION=executor] [PROFILE=..] [REGION=..]
+	@exec $(BIN)/python -m infra logs --follow $(AT) $(if $(FUNCTION),--function $(FUNCTION))
 
-smoke: $(RUNS) ## Send a few requests to a stage and compare the answers; [STAGE=dev]
-	@$(BIN)/python -m infra smoke --stage $(STAGE)
+smoke: $(RUNS) ## Send a few requests to a stage and compare the answers; [STAGE=dev] [TOKEN=..] [PROFILE=..] [REGION=..]
+	@exec $(BIN)/python -m infra smoke $(AT) $(if $(TOKEN),--token '$(TOKEN)')
 
-destroy: $(RUNS) ## Delete a stage from AWS, but for its database; [STAGE=dev]
-	@exec $(BIN)/python -m infra destroy --stage $(STAGE)
+destroy: $(RUNS) ## Delete a stage from AWS, but for its database; [STAGE=dev] [PROFILE=..] [REGION=..] [ARGS=--delete-database]
+	@exec $(BIN)/python -m infra destroy $(AT)
 
 test: $(DEVELOPS) $(LAMBDA_FRONT_END) $(QUICK_CLIENTS) ## Run all tests and measure their coverage
 	$(BIN)/python -m pytest --cov --numprocesses auto --dist loadfile
@@ -175,12 +176,14 @@ $(NPM_TOOLS): package.json package-lock.json .npmrc | $(DEVELOPS)
 	@touch $@
 
 $(QUICK_CLIENTS): requirements-clients.txt tests/clients/package.json tests/clients/package-lock.json .npmrc | $(DEVELOPS)
+	$(call SAY,generators of clients,CLMB)
 	$(BIN)/python -m venv --clear $(CLIENTS)
-	$(CLIENTS)/bin/pip install --quiet --disable-pip-version-check -r $<
-	cp tests/clients/package.json tests/clients/package-lock.json .npmrc $(CLIENTS)
+	$(CLIENTS)/bin/pip $(PIP_INSTALL) -r $<
+	@cp tests/clients/package.json tests/clients/package-lock.json .npmrc $(CLIENTS)
 	cd $(CLIENTS) && "$(CURDIR)/$(BIN)/npm" ci --omit=optional --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 $(ALL_CLIENTS): $(QUICK_CLIENTS)
+	$(call SAY,more generators of clients,ALLMB)
 	cd $(CLIENTS) && "$(CURDIR)/$(BIN)/npm" ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@

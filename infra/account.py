@@ -18,7 +18,20 @@ class Account:
     region: str
     who: str
     session: Any
+    profile: str | None = None
     _clients: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def ca_bundle(self) -> str | None:
+        """The certificates that boto3 itself trusts: those of AWS_CA_BUNDLE or the profile, else botocore's own."""
+        from botocore.httpsession import get_cert_path  # noqa: PLC0415
+
+        named = self.session._session.get_config_variable("ca_bundle")
+        return get_cert_path(named or True)
+
+    @property
+    def partition(self) -> str:
+        return self.who.split(":")[1]
 
     def client(self, service: str, **options: Any) -> Any:
         """A boto3 client of this account and region; `options` are those of botocore's Config.
@@ -37,24 +50,28 @@ class Account:
         return self._clients[service]
 
 
-def connect() -> Account:
-    """Ask AWS who this is. Raises `AccountError`."""
+def connect(profile: str | None = None, region: str | None = None) -> Account:
+    """Ask AWS who this is, by the profile and region that are given or found. Raises `AccountError`."""
     import boto3  # noqa: PLC0415
     from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError  # noqa: PLC0415
 
     try:
-        session = boto3.session.Session()
+        session = boto3.session.Session(profile_name=profile, region_name=region)
         if session.region_name is None:
-            raise AccountError("No AWS region is set. Say which: export AWS_DEFAULT_REGION=eu-central-1")
+            raise AccountError(
+                "No AWS region is set. Say which: REGION=eu-central-1 behind the make command, "
+                "or export AWS_DEFAULT_REGION=eu-central-1"
+            )
         who = session.client("sts").get_caller_identity()
     except EndpointConnectionError as error:
         raise AccountError(
             f"AWS is not reached in the region {session.region_name}: {error}\nIs there such a region, and a network "
-            "here? Correct it (export AWS_DEFAULT_REGION=eu-central-1), then run this again."
+            "here? Correct it (REGION=eu-central-1, or export AWS_DEFAULT_REGION=eu-central-1), then run this again."
         ) from error
     except (BotoCoreError, ClientError) as error:
         raise AccountError(
-            f"AWS cannot be used: {error}\nSign in (aws sso login, or aws configure), or set AWS_PROFILE, "
-            "or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; then run this again."
+            f"AWS cannot be used: {error}\nSign in (aws sso login, or aws configure), or name a profile (PROFILE=... "
+            "behind the make command, or AWS_PROFILE), or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; then run "
+            "this again."
         ) from error
-    return Account(who["Account"], session.region_name, who["Arn"], session)
+    return Account(who["Account"], session.region_name, who["Arn"], session, profile)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import sys
@@ -10,22 +11,40 @@ from typing import Any
 
 from infra import eventually
 from infra.account import Account
-from infra.image import DOCKERFILE
+from infra.base_image import DOCKERFILE
+from infra.stage import Stage
 
 THIS_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
-def find(account: Account, name: str) -> Any:
+def find(account: Account, name: str, version: str = "$LATEST") -> Any:
     """What Lambda says of a function, or None where there is none."""
     client = account.client("lambda")
+    told = {} if version == "$LATEST" else {"Qualifier": version}
     try:
-        return client.get_function(FunctionName=name)
+        return client.get_function(FunctionName=name, **told)
     except client.exceptions.ResourceNotFoundException:
         return None
 
 
 def logs_json(function: Any) -> bool:
     return bool(function["Configuration"].get("LoggingConfig", {}).get("LogFormat") == "JSON")
+
+
+# What makes the function what it is; not when it was changed, nor what Lambda counts.
+_MEMBERS = (
+    "CodeSha256", "Runtime", "Handler", "Role", "MemorySize", "Timeout", "Environment", "Layers", "Architectures",
+    "EphemeralStorage", "TracingConfig", "PackageType", "KMSKeyArn", "DeadLetterConfig",
+)  # fmt: skip
+
+
+def fingerprint(function: Any) -> str:
+    """A hash of the function's code and configuration, as Lambda tells them."""
+    has = {name: function["Configuration"].get(name) for name in _MEMBERS}
+    variables = (has["Environment"] or {}).get("Variables", {})
+    has["Environment"] = {name: str(value) for name, value in variables.items()}
+    has["VpcConfig"] = sorted(function["Configuration"].get("VpcConfig", {}).get("SubnetIds", []))
+    return hashlib.sha256(json.dumps(has, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def log_json(account: Account, name: str) -> bool:
@@ -63,18 +82,19 @@ def is_invoked_by(account: Account, name: str, api_id: str) -> bool:
     )
 
 
-def other_python(function: Any, project: Path) -> str | None:
+def other_python(function: Any, stage: Stage) -> str | None:
     """A sentence when this Python is not the one that the API's function has, or that a new one should have.
 
     Chalice takes the function's runtime from the Python that runs it, and has no setting for it.
     """
+    project = stage.project
     has = function["Configuration"].get("Runtime", "").removeprefix("python") if function else executors_python(project)
     if has == THIS_PYTHON:
         return None
     subject = f"The API's function runs on Python {has}" if function else f"The executor runs on Python {has}"
     return (
         f"{subject}; from here the API would run on {THIS_PYTHON}, which Chalice takes from the .venv.\n"
-        f"      If that is not meant: rm -r .venv; make deploy PYTHON=python{executors_python(project)}"
+        f"      If that is not meant: rm -r .venv; {stage.make('deploy', PYTHON=f'python{executors_python(project)}')}"
     )
 
 

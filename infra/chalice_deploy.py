@@ -18,15 +18,16 @@ from typing import Any
 
 import chalice
 
-from infra import api_function
+from infra import api_function, api_role, rest_api
 from infra.account import ATTEMPTS, Account
 from infra.budget import EXECUTOR
 from infra.compiled import compiled
 from infra.errors import ChaliceError
 from infra.stage import Stage
 
-# On the API's function. A plain `chalice deploy` removes tags that it does not know, so it is gone after one.
-RELEASE_TAG = "crud-api-release"
+# On the API's function. A plain `chalice deploy` removes tags that it does not know, so they are gone after one.
+RELEASE_TAG = "crud-api-release"  # what was deployed, by `release`
+FUNCTION_TAG = "crud-api-function"  # what Lambda said of it then, by `api_function.fingerprint`
 
 
 def rest_api_id(account: Account, stage: Stage) -> str | None:
@@ -38,7 +39,7 @@ def rest_api_id(account: Account, stage: Stage) -> str | None:
         raise ChaliceError(
             f"There are {len(found)} APIs named {stage.prefix}: {ids}. A `chalice deploy` in a clone that had never "
             "deployed makes another one. Keep the one whose URL is in use, and delete the other: "
-            "aws apigateway delete-rest-api --rest-api-id ..."
+            f"aws apigateway delete-rest-api --region {account.region} --rest-api-id ..."
         )
     return found[0]["id"] if found else None
 
@@ -55,49 +56,67 @@ def is_current(account: Account, stage: Stage) -> bool:
     api_id = rest_api_id(account, stage)
     if function is None or api_id is None or function.get("Tags", {}).get(RELEASE_TAG) != release(stage):
         return False
+    if by_hand(function):
+        return False
     if not api_function.is_invoked_by(account, stage.prefix, api_id):
         return False
     stages = account.client("apigateway").get_stages(restApiId=api_id).get("item", [])
     return any(one["stageName"] == stage.api_stage for one in stages)
 
 
-def deploy(account: Account, stage: Stage) -> bool:
-    """Run `chalice deploy` unless nothing changed; returns whether anything did. Raises `ChaliceError`."""
-    write_state(account, stage)  # also when nothing is to be done: a plain `chalice deploy` may come after this
-    if is_current(account, stage):
-        return api_function.log_json(account, stage.prefix)
+def by_hand(function: Any) -> bool:
+    """Whether the function was changed since its deploy, which marks it; an older deploy did not."""
+    told = function.get("Tags", {}).get(FUNCTION_TAG)
+    return told is not None and bool(told != api_function.fingerprint(function))
+
+
+def deploy(account: Account, stage: Stage, boundary: str = "", *, force: bool = False) -> list[str]:
+    """Make the role and run `chalice deploy`, unless nothing changed; returns what did. Raises `ChaliceError`."""
+    role = rest_api.make(api_role.changes(account, stage, boundary))
+    if not force and is_current(account, stage):
+        write_state(account, stage, stage.project)  # a plain `chalice deploy` may come after this
+        return role + (["the function's log is JSON"] if api_function.log_json(account, stage.prefix) else [])
     client = account.client("lambda")
     if (function := api_function.find(account, stage.prefix)) is not None:
         # First of all: a run that is interrupted must not look like the one before it.
-        client.untag_resource(Resource=function["Configuration"]["FunctionArn"], TagKeys=[RELEASE_TAG])
-    with compiled(stage.project) as project:
+        client.untag_resource(Resource=function["Configuration"]["FunctionArn"], TagKeys=[RELEASE_TAG, FUNCTION_TAG])
+    if rest_api_id(account, stage) is None:
+        # Chalice can give it no tags, and by its tags the role of infra/github-oidc.yaml knows it.
+        account.client("apigateway").create_rest_api(
+            name=stage.prefix,
+            endpointConfiguration={"types": [stage.config.api_gateway_endpoint_type]},
+            tags=rest_api.tags(stage.name, stage.tags),
+        )
+    arn = api_role.arn(account, stage)
+    with compiled(stage.project, stage.name, manage_iam_role=False, iam_role_arn=arn) as project:
+        write_state(account, stage, project, role=False)
         _chalice(account, stage, "deploy", project)
     api_function.log_json(account, stage.prefix)
-    arn = client.get_function(FunctionName=stage.prefix)["Configuration"]["FunctionArn"]
-    client.tag_resource(Resource=arn, Tags={RELEASE_TAG: release(stage)})
-    return True
+    function = client.get_function(FunctionName=stage.prefix)
+    marks = {RELEASE_TAG: release(stage), FUNCTION_TAG: api_function.fingerprint(function)}
+    client.tag_resource(Resource=function["Configuration"]["FunctionArn"], Tags=marks)
+    write_state(account, stage, stage.project)
+    return [*role, "deployed"]
 
 
 def delete(account: Account, stage: Stage) -> bool:
-    """Run `chalice delete` when there is anything to delete: the API, its function, its role."""
-    if not write_state(account, stage):
-        return False
-    _chalice(account, stage, "delete", stage.project)
-    return True
+    """Run `chalice delete` when there is anything to delete, the API and its function; and delete its role."""
+    role = api_role.name(account, stage)  # by the function, as long as that is there
+    found = write_state(account, stage, stage.project, role=False)
+    if found:
+        _chalice(account, stage, "delete", stage.project)
+    return bool([*api_role.delete(account, stage, role), *found])
 
 
-def write_state(account: Account, stage: Stage) -> list[str]:
-    """Tell Chalice what AWS has of this stage; returns the types of it."""
-    iam = account.client("iam")
+def write_state(account: Account, stage: Stage, project: Path, *, role: bool = True) -> list[str]:
+    """Tell Chalice what AWS has of this stage; returns the types of it. Of no `role`, it leaves roles alone."""
     resources: list[dict[str, str]] = []
-    try:
-        role = iam.get_role(RoleName=f"{stage.prefix}-api_handler")["Role"]
-    except iam.exceptions.NoSuchEntityException:
-        pass
-    else:
-        names = {"role_arn": role["Arn"], "role_name": role["RoleName"]}
+    function = api_function.find(account, stage.prefix)
+    if role and function is not None:
+        arn = function["Configuration"]["Role"]
+        names = {"role_arn": arn, "role_name": arn.rpartition("/")[2]}
         resources.append({"name": "api_handler_role", "resource_type": "iam_role", **names})
-    if (function := api_function.find(account, stage.prefix)) is not None:
+    if function is not None:
         arn = function["Configuration"]["FunctionArn"]
         resources.append({"name": "api_handler", "resource_type": "lambda_function", "lambda_arn": arn})
     if (api_id := rest_api_id(account, stage)) is not None:
@@ -105,7 +124,7 @@ def write_state(account: Account, stage: Stage) -> list[str]:
         resources.append(
             {"name": "rest_api", "resource_type": "rest_api", "rest_api_id": api_id, "rest_api_url": address}
         )
-    path = stage.project / ".chalice" / "deployed" / f"{stage.name}.json"
+    path = project / ".chalice" / "deployed" / f"{stage.name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"resources": resources, "schema_version": "2.0", "backend": "api"}, indent=2))
     return [one["resource_type"] for one in resources]
@@ -124,7 +143,7 @@ def release(stage: Stage) -> str:
 
 def _chalices(members: Mapping[str, Any]) -> dict[str, Any]:
     """Without what Chalice passes over: our members, and the function that is none of its own."""
-    ours = {"network", "database", "gateway", "alarms", "stages", "lambda_functions"}
+    ours = {"network", "database", "gateway", "alarms", "permissions_boundary", "stages", "lambda_functions"}
     functions = {key: one for key, one in members.get("lambda_functions", {}).items() if key != EXECUTOR}
     return {key: value for key, value in members.items() if key not in ours} | {"lambda_functions": functions}
 
@@ -141,7 +160,7 @@ def _packaged(stage: Stage) -> Iterator[Path]:
 def _chalice(account: Account, stage: Stage, command: str, project: Path) -> None:
     program = Path(sys.executable).with_name("chalice")
     done = subprocess.run(
-        [program, command, "--stage", stage.name],
+        [program, command, "--stage", stage.name, *(["--profile", account.profile] if account.profile else [])],
         cwd=project,
         env={
             "AWS_RETRY_MODE": "standard",

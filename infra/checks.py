@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from infra import api_function, image, migrations
+from dataclasses import dataclass
+
+from infra import base_image, image, migrations, own_network
 from infra.account import Account
 from infra.errors import AccountError, ConfigError, ImageError, RefusedError
 from infra.stage import Stage
 
 UNRESERVED = 100
+
+
+@dataclass(frozen=True)
+class Image:
+    """The executor's image: its tag, whether it has to be built and on which base, and what is to be said of that."""
+
+    tag: str
+    must_build: bool = False
+    base: str | None = None
+    warning: str | None = None
 
 
 def refuse_public(stage: Stage, *, allow_public: bool) -> None:
@@ -34,38 +46,75 @@ def require_way_to_secrets(stage: Stage) -> None:
     if who := " and ".join(name for name, reads in by_secret if reads):
         raise ConfigError(
             f"stage {stage.name}: {who} would read a password from Secrets Manager, which nothing lets them reach. "
-            'Set network.SecretsEndpoint to "true" (about 15 dollars a month; docs/cost.md), or, where your VPC has '
+            f'Set network.SecretsEndpoint to "true" ({own_network.cost(stage)}), or, where your VPC has '
             "an address of Secrets Manager already, network.SecretsEndpointGroupId to that endpoint's security group. "
             'Once the tables\' owner may sign in with a token (GRANT rds_iam), set database.own.OwnerSecretArn to "" '
             "and turn that off."
         )
 
 
-def require_concurrency(account: Account, stage: Stage) -> None:
-    """Before the first deploy, which would fail of it once the database was made, a quarter of an hour on."""
-    if api_function.find(account, f"{stage.prefix}-query-executor") is not None:
-        return
+def reserves(account: Account, stage: Stage) -> tuple[bool, str | None]:
+    """Whether the executor's concurrency is reserved, and a sentence when it is not.
+
+    Of an account that has none to reserve, and may run fewer functions than the database has connections for, the
+    limit itself bounds the connections. Raises `AccountError` where nothing would, before anything is made.
+    """
+    client = account.client("lambda")
+    try:
+        # Only a function that is there has an answer, and what it reserves is not in what is left.
+        if client.get_function(FunctionName=f"{stage.prefix}-query-executor").get("Concurrency"):
+            return True, None
+    except client.exceptions.ResourceNotFoundException:
+        pass
     limit = account.client("lambda").get_account_settings()["AccountLimit"]
     # Lambda keeps 100 for all other functions, or all that a new account has.
     free = limit["UnreservedConcurrentExecutions"] - min(UNRESERVED, limit["ConcurrentExecutions"])
     wanted = stage.executor.reserved_concurrency + migrations.CONCURRENCY
-    if wanted > free:
-        raise AccountError(
-            f"Stage {stage.name} reserves {wanted} concurrent executions, and this account has {max(free, 0)} to "
-            f"reserve in {account.region} (of {limit['ConcurrentExecutions']}, {UNRESERVED} stay unreserved).\n"
-            "Ask for more at Service Quotas, Lambda, Concurrent executions (1000 is usual), or lower "
-            "reserved_concurrency; then run this again."
+    if wanted <= free:
+        return True, None
+    most = limit["ConcurrentExecutions"]
+    connections = (stage.database.max_connections or 0) - stage.database.connection_reserve
+    if most + migrations.CONCURRENCY + 1 <= connections:
+        return False, (
+            f"This account runs {most} functions at once in {account.region} and has {max(free, 0)} to reserve, so the "
+            f"executor's {stage.executor.reserved_concurrency} are not reserved: the account's limit bounds its "
+            "connections. A later deploy reserves them once Service Quotas (Lambda, Concurrent executions) gave more."
         )
+    raise AccountError(
+        f"Stage {stage.name} reserves {wanted} concurrent executions, and this account has {max(free, 0)} to "
+        f"reserve in {account.region} (of {limit['ConcurrentExecutions']}, {UNRESERVED} stay unreserved).\n"
+        "Ask for more at Service Quotas, Lambda, Concurrent executions (1000 is usual), or lower "
+        "reserved_concurrency; then run this again."
+    )
 
 
-def image_tag(account: Account, stage: Stage, wanted: str | None) -> tuple[str, bool]:
-    """The tag to deploy, and whether it has to be built. Raises `ImageError` where that cannot be done."""
+def image_tag(account: Account, stage: Stage, wanted: str | None) -> Image:
+    """The image to deploy. Raises `ImageError` where one that was asked for is not there."""
     repository = f"{stage.prefix}-query-executor"
     ecr = account.client("ecr")
-    tag = wanted or image.content_tag(stage.project, stage.executor.lambda_architecture)
-    if image.exists(ecr, repository, tag):
-        return tag, False
     if wanted:
+        if image.exists(ecr, repository, wanted):
+            return Image(wanted)
         there = ", ".join(image.tags(ecr, repository)) or "none"
         raise ImageError(f"ECR has no image {wanted} of stage {stage.name}. It has, the newest first: {there}")
-    return tag, True
+    content = image.content_tag(stage.project, stage.executor.lambda_architecture)
+    base = base_image.digest(stage.project)
+    if base is None:
+        has = image.newest(ecr, repository, content)
+        goes_on = "the image that ECR has stays" if has else "it is built on what docker has"
+        said = f"Whether there is a newer {base_image.reference(stage.project)} is not known (no answer); {goes_on}."
+        return Image(has or content, must_build=has is None, warning=said)
+    tag = image.tag(content, base)
+    return Image(tag, must_build=not image.exists(ecr, repository, tag), base=base)
+
+
+def require_certificates(stage: Stage) -> None:
+    """A certificate of one's own that is to be beside the code has to be in the image."""
+    for member in ("CaBundle", "OwnerCaBundle"):
+        inside = stage.database_own.get(member, "").partition("/var/task/")[2]
+        if inside and inside not in image.context_files(stage.project):
+            raise ConfigError(
+                f"stage {stage.name}: database.own.{member} is /var/task/{inside}, and the image will not have it. Put "
+                f"the certificate into query_executor/certificates/, its name ending in .crt; or name a file that the "
+                "base image has (/etc/pki/tls/certs/ca-bundle.crt: the public authorities)."
+            )

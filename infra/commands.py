@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from infra.errors import AccountError, CommandError, ConfigError, RefusedError
+from infra.errors import AccountError, CommandError, ConfigError, RefusedError, SmokeError
 
 if TYPE_CHECKING:
     from infra.account import Account
@@ -44,6 +45,10 @@ def add_stage_commands(commands: Any, migrating: argparse.ArgumentParser, migrat
         parser.add_argument(
             "--image-tag", metavar="TAG", help="use this image of the executor, which ECR has, to go back to it"
         )
+        parser.add_argument(
+            "--force", action="store_true", help="deploy the API although nothing in this clone changed"
+        )
+    deploying.add_argument("--keep", action="store_true", help="keep a release whose smoke test fails, to look at it")
     smoking = add(
         "smoke",
         _smoke,
@@ -71,6 +76,8 @@ def add_stage_commands(commands: Any, migrating: argparse.ArgumentParser, migrat
 def _add_stage(parser: argparse.ArgumentParser, default: str | None) -> None:
     shown = "default: %(default)s" if default else "default: none, the database here"
     parser.add_argument("--stage", default=default, help=f"a stage of .chalice/config.json ({shown})")
+    parser.add_argument("--profile", help="a profile of ~/.aws (default: AWS_PROFILE, or none)")
+    parser.add_argument("--region", help="the AWS region (default: AWS_DEFAULT_REGION, or the profile's)")
     # A clone is used where it lies; the tests use a copy of it.
     parser.add_argument("--project", type=Path, default=None, help=argparse.SUPPRESS)
 
@@ -114,25 +121,35 @@ def _load(options: argparse.Namespace) -> tuple[Account, Stage, Stacks]:
     from infra.stacks import Stacks  # noqa: PLC0415
     from infra.stage import PROJECT, Stage  # noqa: PLC0415
 
-    stage = Stage.load(options.stage, options.project or PROJECT)
-    account = connect()
-    return account, stage, Stacks(account.client("cloudformation"), lambda line: _say(f"      {line}"))
+    asked = {"PROFILE": options.profile, "REGION": options.region}
+    loaded = Stage.load(options.stage, options.project or PROJECT)
+    stage = replace(loaded, asked={name: value for name, value in asked.items() if value})
+    account = connect(options.profile, options.region)
+    return account, stage, Stacks(account.client("cloudformation"), lambda line: _say(f"      {line}"), stage.tags)
 
 
 def _deploy(options: argparse.Namespace) -> None:
+    from infra import deploy_lock  # noqa: PLC0415
+    from infra.checks import refuse_public  # noqa: PLC0415
     from infra.deploy import Deploy, Options  # noqa: PLC0415
 
     # Whoever may read a workflow's log is not whoever may call the API.
     is_log = "CI" in os.environ
-    wanted = Options(options.allow_public, options.image_tag, options.url, options.token, show_key=not is_log)
-    Deploy(*_load(options), _say, wanted).run()
+    wanted = Options(
+        options.allow_public, options.image_tag, options.url, options.token,
+        show_key=not is_log, force=options.force, keep=options.keep,
+    )  # fmt: skip
+    account, stage, stacks = _load(options)
+    refuse_public(stage, allow_public=options.allow_public)  # before anything is made, and be it the lock
+    with deploy_lock.held(account, stage):
+        Deploy(account, stage, stacks, _say, wanted).run()
 
 
 def _plan(options: argparse.Namespace) -> None:
     from infra import plan  # noqa: PLC0415
     from infra.deploy import Options  # noqa: PLC0415
 
-    plan.run(*_load(options), _say, Options(options.allow_public, options.image_tag))
+    plan.run(*_load(options), _say, Options(options.allow_public, options.image_tag, force=options.force))
 
 
 def _migrate(options: argparse.Namespace) -> None:
@@ -150,9 +167,15 @@ def _smoke(options: argparse.Namespace) -> None:
     api = deployed.required(account, stage, stacks)
     credentials = deployed.credentials(account, stage, api, options.token)
     if credentials is None:
-        raise RefusedError("Only users of the Cognito pool get in: give the token of one with --token.")
+        raise RefusedError(
+            f"Only users of the Cognito pool get in. Give the token of one: {stage.make('smoke', ARGS='--token ...')}"
+        )
     url = options.url or chalice_deploy.url(account, stage, api.rest_api_id)
-    smoke.Smoke(url, credentials, _say, is_open=stage.access == "none").run()
+    testing = smoke.Smoke(url, credentials, _say, is_open=stage.access == "none", ca_bundle=account.ca_bundle)
+    try:
+        testing.run()
+    except SmokeError as error:
+        raise SmokeError(f"{error}\nLook at {stage.make('logs')} and {stage.make('status')}.") from error
 
 
 def _key(options: argparse.Namespace) -> None:
@@ -164,7 +187,7 @@ def _key(options: argparse.Namespace) -> None:
     api = deployed.required(account, stage, stacks)
     key = gateway.api_key(account.client, api)
     if key is None:
-        raise CommandError(f"Stage {stage.name} has no API key. Run deploy: it makes one.")
+        raise CommandError(f"Stage {stage.name} has no API key. {stage.make('deploy')} makes one.")
     if options.retire:
         _say(f"deleted {gateway.retire_keys(account.client, api)}; the newest is valid:")
     _say(gateway.rotate_key(account.client, api) if options.rotate else key)
@@ -191,6 +214,7 @@ def _logs(options: argparse.Namespace) -> None:
 
 
 def _destroy(options: argparse.Namespace) -> None:
+    from infra import deploy_lock  # noqa: PLC0415
     from infra.destroy import Destroy  # noqa: PLC0415
 
     account, stage, stacks = _load(options)
@@ -198,8 +222,12 @@ def _destroy(options: argparse.Namespace) -> None:
     if not options.yes:
         _say(f"This deletes stage {stage.name} in {account.region} of account {account.account_id}, {what}.")
         if _typed("Type the stage's name: ") != stage.name:
-            raise RefusedError("Nothing was deleted: the name was not typed. Where nobody can type, add --yes.")
-    Destroy(account, stage, stacks, _say).run(delete_database=options.delete_database)
+            raise RefusedError(
+                "Nothing was deleted: the name was not typed. Where nobody can type: "
+                f"{stage.make('destroy', ARGS='--yes')}"
+            )
+    with deploy_lock.held(account, stage):
+        Destroy(account, stage, stacks, _say).run(delete_database=options.delete_database)
 
 
 def _typed(prompt: str) -> str:

@@ -7,25 +7,31 @@ other Pythons. Each cache here has the hash of its source, by which Python sees 
 from __future__ import annotations
 
 import importlib.util
+import json
 import py_compile
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 # What Chalice adds to a package by itself: of its own only these, and what requirements.txt names.
 _ADDED = {"chalice": ("__init__.py", "app.py"), "msgspec": ("*.py",)}
 
 
 @contextmanager
-def compiled(project: Path) -> Iterator[Path]:
-    """A folder for Chalice to package and deploy instead of the project; what it remembers, the project does."""
+def compiled(project: Path, stage: str | None = None, **members: Any) -> Iterator[Path]:
+    """A folder for Chalice to package and deploy instead of the project; what it packaged, the project remembers.
+
+    The stage gets these members of the config beside its own.
+    """
     folder = project / "build" / "api"
     shutil.rmtree(folder, ignore_errors=True)  # what a run that was killed has left
     folder.mkdir(parents=True)
     try:
-        for shared in ("app.py", "requirements.txt", ".chalice"):
+        for shared in ("app.py", "requirements.txt"):
             (folder / shared).symlink_to((project / shared).absolute())
+        _config(project / ".chalice", folder / ".chalice", stage, members)
         vendor = shutil.copytree(project / "vendor", folder / "vendor", ignore=shutil.ignore_patterns("__pycache__"))
         for source in list(vendor.rglob("*.py")):
             _compile(source, vendor, source.parent.relative_to(vendor))
@@ -36,6 +42,22 @@ def compiled(project: Path) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder)
+
+
+def _config(has: Path, folder: Path, stage: str | None, members: Mapping[str, Any]) -> None:
+    (has / "deployments").mkdir(exist_ok=True)
+    folder.mkdir()
+    for path in has.iterdir():
+        if path.name == "deployed":  # Chalice would delete what it finds there and the config does not have
+            (folder / path.name).mkdir()
+            for state in path.glob("*.json"):
+                shutil.copy(state, folder / path.name)
+        elif path.name != "config.json":
+            (folder / path.name).symlink_to(path.absolute())
+    config = json.loads((has / "config.json").read_text())
+    if stage is not None:
+        config["stages"][stage].update(members)
+    (folder / "config.json").write_text(json.dumps(config))
 
 
 def _compile(source: Path, vendor: Path, package: Path) -> None:

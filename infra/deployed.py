@@ -14,14 +14,16 @@ def rest_api(account: Account, stage: Stage, stacks: Stacks) -> gateway.RestApi 
     if api_id is None:
         return None
     group = stacks.outputs(stage.stack("observability")).get("AccessLogGroupArn", "")
-    return gateway.RestApi(api_id, stage.api_stage, stage.name, group, stage.cors_origins)
+    return gateway.RestApi(api_id, stage.api_stage, stage.name, group, stage.cors_origins, stage.tags)
 
 
 def required(account: Account, stage: Stage, stacks: Stacks) -> gateway.RestApi:
     """The same, of a stage that has to have one."""
     api = rest_api(account, stage, stacks)
     if api is None:
-        raise CommandError(f"Stage {stage.name} has no API in {account.region} of this account; run deploy.")
+        raise CommandError(
+            f"Stage {stage.name} has no API in {account.region} of this account. {stage.make('deploy')} makes it."
+        )
     return api
 
 
@@ -33,7 +35,7 @@ def credentials(
         case "api_key":
             key = gateway.api_key(account.client, api)
             if key is None:
-                raise SmokeError("The stage has no API key. Run deploy again: it makes one.")
+                raise SmokeError(f"The stage has no API key. {stage.make('deploy')} makes one.")
             return smoke.with_key(key)
         case "iam":
             return smoke.signed(account.session, account.region)

@@ -10,7 +10,7 @@ from infra import chalice_deploy, deployed, gateway, our_database, parameters
 from infra.account import Account
 from infra.errors import RefusedError
 from infra.stacks import Stacks
-from infra.stage import Stage
+from infra.stage import Parameters, Stage
 
 
 @dataclass
@@ -49,7 +49,8 @@ class Destroy:
         if has_database and not delete_database:
             self.say(
                 f"Kept: the database and its network (stacks {stage.stack('database')}, {stage.stack('network')}). "
-                "deploy uses them again; destroy --delete-database deletes them."
+                f"{self.stage.make('deploy')} uses them again; "
+                f"{self.stage.make('destroy', ARGS='--delete-database')} deletes them."
             )
         self.say(f"Stage {stage.name} is gone.")
 
@@ -77,8 +78,13 @@ class Destroy:
     def _empty_network(self) -> None:
         """The database is in it, so it stays; the images go, and what is billed by the hour."""
         stack = self.stage.stack("network")
-        if self.stacks.deploy(stack, "network", parameters.network(self.stage, repository=False)):
+        if self.stacks.deploy(stack, "network", self._network()):
             self.say("deleted the repository of the image, and the address of Secrets Manager")
+
+    def _network(self) -> Parameters:
+        """What it was told, with neither images nor the address; it is not made anew, whatever the config says now."""
+        told = self.stacks.parameters(self.stage.stack("network"))
+        return parameters.emptied(told)
 
     def _delete_log_groups(self, *, keep_database: bool) -> None:
         """Those that a function made again, after its stack was gone; and RDS its own."""

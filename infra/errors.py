@@ -5,6 +5,8 @@ CommandError
 ├── AccountError       credentials, region, rights
 ├── StackError         CloudFormation
 ├── ImageError         docker, ECR
+├── ExecutorError      a new version of the executor does not run, connect, or lacks rights
+├── LockedError        somebody else deploys the stage
 ├── MigrationsError    the migrations' function
 ├── ChaliceError       `chalice deploy` and `chalice delete`
 ├── SmokeError         an answer of the API is not what it should be
@@ -32,6 +34,14 @@ class StackError(CommandError):
 
 class ImageError(CommandError):
     """The executor's image could not be built or pushed, or is not there."""
+
+
+class ExecutorError(CommandError):
+    """A version of the executor does not run, does not connect, or its user lacks rights."""
+
+
+class LockedError(CommandError):
+    """Somebody else is deploying or destroying the stage."""
 
 
 class MigrationsError(CommandError):

@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from crud_api.access import API_KEY
 from infra import gateway_logs, gateway_responses, gateway_stage, usage_plan, web_acl
 from infra.gateway_settings import GatewaySettings
-from infra.rest_api import Aws, Change, RestApi
+from infra.rest_api import STAGE_TAG, Aws, Change, RestApi, make
 
 __all__ = ["Aws", "RestApi", "api_key", "apply", "plan", "remove", "retire_keys", "rotate_key"]
 
 
 def apply(aws: Aws, api: RestApi, access: str, settings: GatewaySettings) -> list[str]:
     """Give the API its settings. Returns a sentence for each thing that changed; none when nothing had to."""
-    return _make(_changes(aws, api, access, settings))
+    return make(_changes(aws, api, access, settings))
 
 
 def plan(aws: Aws, api: RestApi, access: str, settings: GatewaySettings) -> list[str]:
@@ -31,11 +31,11 @@ def remove(aws: Aws, api: RestApi) -> list[str]:
 
     After is second best: WAF and usage plans hold a stage that is there.
     """
-    return _make(
+    return make(
         change
         for part in (
             web_acl.removal(aws("wafv2"), api),
-            usage_plan.removal(aws("apigateway"), api),
+            usage_plan.removal(aws("apigateway"), api, lambda: _tagged_keys(aws, api)),
             gateway_logs.removal(aws, api),
         )
         for change in part
@@ -61,7 +61,7 @@ def retire_keys(aws: Aws, api: RestApi) -> int:
 def _changes(aws: Aws, api: RestApi, access: str, settings: GatewaySettings) -> Iterator[Change]:
     client = aws("apigateway")
     if access == API_KEY:
-        yield from usage_plan.changes(client, api, settings)
+        yield from usage_plan.changes(client, api, settings, lambda: _tagged_keys(aws, api))
     if settings.access_logs:
         yield from gateway_logs.changes(aws, api)  # before the stage, which may not log without
     yield from gateway_responses.changes(client, api, access)
@@ -69,10 +69,12 @@ def _changes(aws: Aws, api: RestApi, access: str, settings: GatewaySettings) -> 
     yield from web_acl.changes(aws("wafv2"), api, settings.waf)
 
 
-def _make(changes: Iterator[Change]) -> list[str]:
-    """Make one after the other; what is compared later sees what was made before."""
-    made = []
-    for change in changes:
-        change.make()
-        made.append(change.sentence)
-    return made
+def _tagged_keys(aws: Aws, api: RestApi) -> Iterator[str]:
+    """The ids of the keys that have the stage's tag. Their values are not told."""
+    pages = (
+        aws("resourcegroupstaggingapi")
+        .get_paginator("get_resources")
+        .paginate(TagFilters=[{"Key": STAGE_TAG, "Values": [api.stage]}], ResourceTypeFilters=["apigateway:apikeys"])
+    )
+    for page in pages:
+        yield from (one["ResourceARN"].rpartition("/")[2] for one in page["ResourceTagMappingList"])

@@ -41,13 +41,18 @@ TRUST = {
         {"Effect": "Allow", "Principal": {"Service": "apigateway.amazonaws.com"}, "Action": "sts:AssumeRole"}
     ],
 }
+# Made by infra/github-oidc.yaml: the role of a workflow may make none that reads every log of the account.
+GIVEN_ROLE = "github-crud-api-gateway-logs"
 RETENTION_DAYS = 30  # where the access log's group does not say
 
 
 def changes(aws: Aws, api: RestApi) -> Iterator[Change]:
     """What has to be made before the stage can be told to log."""
     role = aws("apigateway").get_account().get("cloudwatchRoleArn")
-    if not role or (role.endswith(f"/{_role_name(aws)}") and not _may_write(aws)):
+    if not role and (given := _find_role(aws, GIVEN_ROLE)) is not None:
+        arn = given["Arn"]
+        yield Change(f"Let API Gateway write logs in this region, by the role {GIVEN_ROLE}.", lambda: _use(aws, arn))
+    elif not role or (role.endswith(f"/{_role_name(aws)}") and not _may_write(aws)):
         yield Change(
             f"Let API Gateway write logs in this account and region, by the role {_role_name(aws)}.",
             lambda: _make_role(aws),
@@ -74,9 +79,13 @@ def _role_name(aws: Aws) -> str:
 
 
 def _role(aws: Aws) -> dict[str, Any] | None:
+    return _find_role(aws, _role_name(aws))
+
+
+def _find_role(aws: Aws, name: str) -> dict[str, Any] | None:
     iam = aws("iam")
     try:
-        return dict(iam.get_role(RoleName=_role_name(aws))["Role"])
+        return dict(iam.get_role(RoleName=name)["Role"])
     except iam.exceptions.NoSuchEntityException:
         return None
 
@@ -97,7 +106,11 @@ def _make_role(aws: Aws) -> None:
         AssumeRolePolicyDocument=json.dumps(TRUST),
     )["Role"]  # fmt: skip
     iam.put_role_policy(RoleName=name, PolicyName=POLICY_NAME, PolicyDocument=json.dumps(POLICY))
-    patch = [{"op": "replace", "path": "/cloudwatchRoleArn", "value": role["Arn"]}]
+    _use(aws, role["Arn"])
+
+
+def _use(aws: Aws, arn: str) -> None:
+    patch = [{"op": "replace", "path": "/cloudwatchRoleArn", "value": arn}]
     # A role is not known everywhere at once; until then API Gateway says that it lacks permissions.
     eventually.call(aws("apigateway"), "UpdateAccount", "BadRequestException", patchOperations=patch)
 

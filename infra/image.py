@@ -12,17 +12,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from infra import base_image
+from infra.base_image import DOCKERFILE
 from infra.errors import ImageError
 
-DOCKERFILE = "query_executor/Dockerfile"
 _PLATFORMS = {"x86_64": "linux/amd64", "arm64": "linux/arm64"}
 
 
 def content_tag(project: Path, architecture: str) -> str:
-    """A hash of the Dockerfile, of every file that it may copy, and of the architecture.
-
-    The base image is not in it: whoever wants a newer one names it in the Dockerfile.
-    """
+    """A hash of the Dockerfile, of every file that it may copy, and of the architecture; `tag` adds the base."""
     digest = hashlib.sha256(architecture.encode())
     for path in [DOCKERFILE, *context_files(project)]:
         content = (project / path).read_bytes()
@@ -30,10 +28,21 @@ def content_tag(project: Path, architecture: str) -> str:
     return digest.hexdigest()[:16]
 
 
+def tag(content: str, base: str | None) -> str:
+    """Of an image of this content on the base of that digest, so that a newer base is a new image."""
+    return content if base is None else f"{content}-{base.removeprefix('sha256:')[:12]}"
+
+
+def newest(ecr: Any, repository: str, content: str) -> str | None:
+    """The tag of the newest image of this content in ECR, on whatever base."""
+    return next((one for one in tags(ecr, repository) if one.partition("-")[0] == content), None)
+
+
 def context_files(project: Path) -> list[str]:
-    """The files that the image is built from, by .dockerignore; folders that are ignored whole are not walked."""
+    """The files that the image is built from, by .dockerignore; folders of which it lets nothing in are not walked."""
     rules = ignore_rules(project)
-    return sorted(_files(project, project, rules))
+    lets_in = [line[1:] for line in _lines(project) if line.startswith("!")]
+    return sorted(_files(project, project, rules, lets_in))
 
 
 def is_ignored(path: Path, rules: list[tuple[re.Pattern[str], bool]]) -> bool:
@@ -47,21 +56,26 @@ def is_ignored(path: Path, rules: list[tuple[re.Pattern[str], bool]]) -> bool:
 
 def ignore_rules(project: Path) -> list[tuple[re.Pattern[str], bool]]:
     rules = []
-    for line in (project / ".dockerignore").read_text().splitlines():
-        if line and not line.startswith("#"):
-            pattern = re.escape(line.lstrip("!")).replace(r"\*\*/", "(?:.*/)?").replace(r"\*", "[^/]*")
-            rules.append((re.compile(pattern), not line.startswith("!")))
+    for line in _lines(project):
+        pattern = re.escape(line.lstrip("!")).replace(r"\*\*/", "(?:.*/)?").replace(r"\*", "[^/]*")
+        rules.append((re.compile(pattern), not line.startswith("!")))
     return rules
 
 
-def _files(project: Path, folder: Path, rules: list[tuple[re.Pattern[str], bool]]) -> Iterator[str]:
+def _lines(project: Path) -> list[str]:
+    lines = (project / ".dockerignore").read_text().splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def _files(project: Path, folder: Path, rules: list[tuple[re.Pattern[str], bool]], lets_in: list[str]) -> Iterator[str]:
     for path in folder.iterdir():
         within = path.relative_to(project)
-        if not is_ignored(within, rules):
-            if path.is_dir():
-                yield from _files(project, path, rules)
-            else:
-                yield within.as_posix()
+        if path.is_dir():
+            inside = f"{within.as_posix()}/"
+            if not is_ignored(within, rules) or any(one.startswith(inside) for one in lets_in):
+                yield from _files(project, path, rules, lets_in)
+        elif not is_ignored(within, rules):
+            yield within.as_posix()
 
 
 def exists(ecr: Any, repository: str, tag: str) -> bool:
@@ -104,8 +118,11 @@ def require_docker() -> None:
         )
 
 
-def push(ecr: Any, project: Path, uri: str, architecture: str) -> None:
-    """Build the image for `architecture` and push it as `uri`, which has the tag. Raises `ImageError`."""
+def push(ecr: Any, project: Path, uri: str, architecture: str, base: str | None) -> None:
+    """Build the image for `architecture` on the base of that digest and push it as `uri`, which has the tag.
+
+    Without a digest it is built on what docker finds under the base's tag. Raises `ImageError`.
+    """
     token = ecr.get_authorization_token()["authorizationData"][0]
     user, _, password = base64.b64decode(token["authorizationToken"]).decode().partition(":")
     registry = uri.partition("/")[0]
@@ -114,6 +131,7 @@ def push(ecr: Any, project: Path, uri: str, architecture: str) -> None:
     _docker(
         project, "build", "--platform", _PLATFORMS[architecture],
         "--provenance=false",  # Lambda takes an image, not the list of an image and its attestation that BuildKit makes
+        *(["--build-arg", f"PYTHON_IMAGE={base_image.pinned(project, base)}"] if base else ["--pull"]),
         "--file", DOCKERFILE, "--tag", uri, ".",
     )  # fmt: skip
     _docker(project, "push", uri)

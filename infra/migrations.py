@@ -8,6 +8,7 @@ from typing import Any
 from infra.account import Account
 from infra.declarations import declared
 from infra.errors import MigrationsError
+from infra.stage import Stage
 
 # Seconds. The function has 900, the most that Lambda gives; its own time-out is the better answer.
 READ_S = 930
@@ -18,7 +19,7 @@ def function_name(prefix: str) -> str:
     return f"{prefix}-migrations"
 
 
-def run(account: Account, prefix: str) -> list[str]:
+def run(account: Account, stage: Stage) -> list[str]:
     """Run them; returns what they did, a sentence each, or nothing. Raises `MigrationsError`.
 
     One attempt: botocore would start another run when the answer of the first is late, which would wait for its lock.
@@ -28,25 +29,27 @@ def run(account: Account, prefix: str) -> list[str]:
     client = account.client(
         "lambda", connect_timeout=10, read_timeout=READ_S, retries={"total_max_attempts": 1}, tcp_keepalive=True
     )
-    name = function_name(prefix)
+    name, logs = function_name(stage.prefix), stage.make("logs", FUNCTION="migrations")
     try:
         # Who connects as another user than crud_api's members is not known here.
         event = json.dumps({"declared": declared(), "role": "crud_api"}).encode()
         answer = _invoke(client, name, event)
         payload = json.loads(answer["Payload"].read())
     except client.exceptions.ResourceNotFoundException as error:
-        raise MigrationsError(f"There is no function {name} yet: run deploy, which makes it and migrates.") from error
+        raise MigrationsError(
+            f"There is no function {name} yet. {stage.make('deploy')} makes it and migrates."
+        ) from error
     except client.exceptions.TooManyRequestsException as error:
         raise MigrationsError(
             "Migrations are running already, from another deploy or one that was interrupted. Wait until "
-            f"`python -m infra logs --function migrations` says that they ended, then run this again. ({error})"
+            f"`{logs}` says that they ended, then run this again. ({error})"
         ) from error
     except (BotoCoreError, ClientError, ValueError) as error:
         raise MigrationsError(
             f"{name} could not be invoked: {error}\nIf it had been started, it goes on; running it again is safe."
         ) from error
     if "FunctionError" in answer:
-        raise MigrationsError(_reason(payload))
+        raise MigrationsError(_reason(payload, logs))
     return _done(name, payload)
 
 
@@ -68,7 +71,7 @@ def _done(name: str, payload: Any) -> list[str]:
     return [str(line) for line in done]
 
 
-def _reason(payload: Any) -> str:
+def _reason(payload: Any, logs: str) -> str:
     error = payload if isinstance(payload, dict) else {}
     message = str(error.get("errorMessage", payload))
     kind = error.get("errorType", "")
@@ -80,6 +83,6 @@ def _reason(payload: Any) -> str:
             'password (network.SecretsEndpoint "true")?'
         )
     return (
-        f"The migrations failed ({kind or 'no type'}): {message}\nNothing of the one that failed was kept, and the API "
-        "is as before. More: python -m infra logs --function migrations. Correct it, then run this again."
+        f"The migrations failed ({kind or 'no type'}): {message}\nNothing of the one that failed was kept. "
+        f"More: {logs}. Correct it, then run this again."
     )

@@ -13,26 +13,40 @@ from infra.stage import Parameters, Stage
 _WATCHED = ("DatabaseInstance", "DatabaseCluster")
 
 
-def network(stage: Stage, *, repository: bool = True) -> Parameters:
-    """`repository` is off when all but the database is destroyed; then nothing of Secrets Manager is needed either."""
+def network(stage: Stage, roles: Parameters, chosen: Parameters) -> Parameters:
+    """`roles` is how they are named and bounded, `chosen` the subnets or zones."""
     own = stage.database_own
     port = {"DatabasePort": own["DatabasePort"]} if "DatabasePort" in own else {}
-    told = {"Stage": stage.name, **port, **stage.network}
-    return told if repository else {**told, "Repository": "false", "SecretsEndpoint": "false"}
+    return {"Stage": stage.name, **roles, **port, **stage.network, **chosen}
 
 
-def database(stage: Stage, network_outputs: Parameters) -> Parameters:
+def emptied(told: Parameters) -> Parameters:
+    """Of a network whose stage is destroyed but for its database: no images, and nothing that is billed by the hour."""
+    known = template.parameters("network")
+    has = {name: value for name, value in told.items() if name in known and value != known[name]}
+    return {**has, "Repository": "false", "SecretsEndpoint": "false"}
+
+
+def database(stage: Stage, roles: Parameters, network_outputs: Parameters) -> Parameters:
     wanted = ("VpcId", "SubnetIds", "DatabaseSecurityGroupId", "ExecutorSecurityGroupId", "DatabasePort")
     most = {} if stage.database.max_connections is None else {"MaxConnections": str(stage.database.max_connections)}
-    return {"Stage": stage.name, **_of(network_outputs, wanted), **most, **(stage.database_stack or {})}
+    return {"Stage": stage.name, **roles, **_of(network_outputs, wanted), **most, **(stage.database_stack or {})}
 
 
-def executor(stage: Stage, network_outputs: Parameters, database_outputs: Parameters, image_uri: str) -> Parameters:
-    """`Release` is a hash of the template and all the rest: a version is published when, and only when, it differs."""
+def executor(
+    stage: Stage, roles: Parameters, network_outputs: Parameters, database_outputs: Parameters, image_uri: str,
+    *, reserve: bool = True,
+) -> Parameters:  # fmt: skip
+    """`Release` is a hash of the template and all the rest: a version is published when, and only when, it differs.
+
+    `reserve` is off in an account that has no concurrency to reserve.
+    """
     settings, environment = stage.executor, stage.executor.environment_variables
     known = {**database_outputs, **stage.database_own}
     told = {
         "Stage": stage.name,
+        **roles,
+        "Reserve": str(reserve).lower(),
         "ImageUri": image_uri,
         "Architecture": settings.lambda_architecture,
         "MemorySize": str(settings.lambda_memory_size),
@@ -48,6 +62,9 @@ def executor(stage: Stage, network_outputs: Parameters, database_outputs: Parame
         **{key: value for key, value in known.items() if key not in _WATCHED},
     }
     # The owner connects where the executor does, but past a proxy, which only a stack of ours has.
+    # A certificate of one's own is of both, unless the owner connects elsewhere.
+    if stage.database_own.get("CaBundle") and "OwnerHost" not in told:
+        told.setdefault("OwnerCaBundle", stage.database_own["CaBundle"])
     told.setdefault("OwnerHost", told.get("DatabaseHost", ""))
     if not told.get("OwnerSecretArn") and not told.get("DatabaseResourceId", "").startswith("prx-"):
         told.setdefault("OwnerResourceId", told.get("DatabaseResourceId", ""))

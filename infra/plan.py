@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from infra import api_function, chalice_deploy, deploy, deployed, gateway, our_database, parameters, template
+from infra import (
+    api_function,
+    api_role,
+    by_hand,
+    chalice_deploy,
+    deploy,
+    deployed,
+    gateway,
+    our_database,
+    parameters,
+    template,
+)
 from infra.account import Account
 from infra.deploy import Options
 from infra.stacks import Stacks
@@ -16,44 +27,56 @@ _RESTART = "PostgreSQL would read the new max_connections at its next restart, w
 
 def run(account: Account, stage: Stage, stacks: Stacks, say: Callable[[str], None], options: Options) -> None:
     """Raises what `deploy` would raise before it changes anything."""
-    tag, must_build = deploy.check(account, stage, options)
-    if warning := api_function.other_python(api_function.find(account, stage.prefix), stage.project):
-        say(warning)
+    checked = deploy.check(account, stage, stacks, options)
+    for line in checked.says:
+        say(line)
     network = stacks.outputs(stage.stack("network"))
     database = stacks.outputs(stage.stack("database"))
     executor = stacks.outputs(stage.stack("executor"))
-    uri = f"{network.get('RepositoryUri', '')}:{tag}"
+    uri = f"{network.get('RepositoryUri', '')}:{checked.image.tag}"
+
+    def roles(name: str) -> Parameters:
+        return deploy.told_of_roles(account, stage, stacks, name, checked.boundary)
 
     def stack(name: str, told: Callable[[], Parameters], *, known: bool) -> None:
         _tell(say, f"Stack {stage.stack(name)}", stacks.plan(stage.stack(name), name, told()) if known else [_LATER])
 
     has_database = bool(database) or stage.database_stack is None
-    stack("network", lambda: parameters.network(stage), known=True)
+    stack("network", lambda: parameters.network(stage, roles("network"), checked.chosen), known=True)
     if stage.database_stack is not None:
-        stack("database", lambda: parameters.database(stage, network), known=bool(network))
-        if database and stacks.parameter(stage.stack("database"), "MaxConnections") != _max_connections(stage):
+        stack("database", lambda: parameters.database(stage, roles("database"), network), known=bool(network))
+        if database and stacks.parameters(stage.stack("database")).get("MaxConnections") != _max_connections(stage):
             say(f"      {_RESTART}")
         if our_database.waits_for_restart(account, database):
             say(f"      {our_database.WAITS}")
-    _tell(say, f"Image {tag}", ["would be built and pushed"] if must_build else [])
+    _tell(say, f"Image {checked.image.tag}", ["would be built and pushed"] if checked.image.must_build else [])
     is_known = bool(network) and has_database
-    stack("executor", lambda: parameters.executor(stage, network, database, uri), known=is_known)
+
+    def of_executor() -> Parameters:
+        return parameters.executor(stage, roles("executor"), network, database, uri, reserve=checked.reserve)
+
+    stack("executor", of_executor, known=is_known)
+    for change in by_hand.changes(account, stage, executor):
+        say(f"      {change.sentence}")
     _tell(say, "Migrations", ["would be run; only the database knows whether there are any to apply"])
     stack(
         "observability",
         lambda: parameters.observability(stage, executor, database),
         known=bool(executor) and has_database,
     )
-    _tell(say, "API", _api(account, stage))
+    _tell(say, "API", _api(account, stage, checked.boundary, force=options.force))
     api = deployed.rest_api(account, stage, stacks)
     settings = ["would be applied to the new API"]
     _tell(say, "Settings", gateway.plan(account.client, api, stage.access, stage.gateway) if api else settings)
 
 
-def _api(account: Account, stage: Stage) -> list[str]:
+def _api(account: Account, stage: Stage, boundary: str, *, force: bool) -> list[str]:
     function = api_function.find(account, stage.prefix)
-    if chalice_deploy.is_current(account, stage):
-        return [] if api_function.logs_json(function) else ["the function's log would be JSON"]
+    role = [change.sentence for change in api_role.changes(account, stage, boundary)]
+    if not force and chalice_deploy.is_current(account, stage):
+        return role + ([] if api_function.logs_json(function) else ["the function's log would be JSON"])
+    if function is not None and chalice_deploy.by_hand(function):
+        return [*role, "the function was changed by hand; `chalice deploy` would put it back"]
     if chalice_deploy.rest_api_id(account, stage) is None:
         return ["`chalice deploy` would make the API, its function and its role"]
     # Chalice uploads and imports everything each time, and has no way to say what of it differs.
@@ -64,7 +87,9 @@ def _api(account: Account, stage: Stage) -> list[str]:
 
 def _max_connections(stage: Stage) -> str:
     return (
-        parameters.database(stage, {}).get("MaxConnections") or template.parameters("database")["MaxConnections"] or ""
+        parameters.database(stage, {}, {}).get("MaxConnections")
+        or template.parameters("database")["MaxConnections"]
+        or ""
     )
 
 

@@ -108,5 +108,5 @@ def _refuse_taken(host: str, port: int) -> None:
         except OSError as error:
             raise PortError(
                 f"Cannot listen on {host}:{port}: {error.strerror}. Stop what uses it, or choose another port:\n"
-                f"make run PORT={port + 1}, or python -m infra run --port {port + 1}."
+                f"make run PORT={port + 1}."
             ) from error

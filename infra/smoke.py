@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
@@ -13,21 +15,29 @@ from urllib.request import Request, urlopen
 from uuid import uuid4
 
 from infra.errors import SmokeError
+from infra.gateway_responses import PROBLEMS
 
 # From a request (method, URL, body) to the headers that let it in.
 Credentials = Callable[[str, str, bytes], Mapping[str, str]]
-# Seconds that a new key and a new deployment may take to be known everywhere, and that one request may take.
-SETTLES_S, REQUEST_S = 120, 35
+# Seconds that a new key and a new deployment may take to be known everywhere, that a right of the API's own role may,
+# and that one request may take.
+SETTLES_S, OWN_SETTLES_S, REQUEST_S = 120, 20, 35
 # What API Gateway answers where it has not heard of a key yet, and was asked too often: nothing was done.
 REFUSED = frozenset({401, 403, 429})
 # And a read while an address, a permission or a function is not known or ready yet.
 NOT_YET = REFUSED | {0, 500, 502, 503, 504}
+# Of the API's own problems these may pass: it may not invoke the executor yet, or that is busy.
+OWN_NOT_YET = REFUSED | {502, 503}
 
 
 @dataclass(frozen=True)
 class Answer:
+    """`own`: the API has sent it, not the gateway before it. `for_good`: asking again would not help."""
+
     status: int
     body: Any
+    own: bool = False
+    for_good: bool = False
 
 
 def nobody(_method: str, _url: str, _body: bytes) -> Mapping[str, str]:
@@ -57,18 +67,23 @@ def signed(session: Any, region: str) -> Credentials:
 
 @dataclass
 class Smoke:
-    """`pause` is called between two looks at an API that does not let anybody in yet."""
+    """`pause` is called between two looks at an API that does not let anybody in yet.
+
+    `ca_bundle` is a file of certificates, where those of this Python are not the ones to trust.
+    """
 
     url: str
     credentials: Credentials
     say: Callable[[str], None]
     is_open: bool = False
+    ca_bundle: str | None = None
     pause: Callable[[], None] = field(default=lambda: time.sleep(3))
     _settled: float = field(default=0.0, init=False)
+    _own_settled: float = field(default=0.0, init=False)
 
     def run(self) -> None:
         """Raises `SmokeError` at the first answer that is not what it should be."""
-        self._settled = time.monotonic() + SETTLES_S
+        self._settled, self._own_settled = time.monotonic() + SETTLES_S, time.monotonic() + OWN_SETTLES_S
         first = self._let_in("GET", "/customers?limit=1", not_yet=NOT_YET)
         _compare("GET /customers?limit=1", first.status == 200, first)
         if not self.is_open:
@@ -103,12 +118,19 @@ class Smoke:
     def _let_in(self, method: str, path: str, body: Any = None, not_yet: frozenset[int] = REFUSED) -> Answer:
         """The answer; for a while, that of a later try: what one host of API Gateway knows, the next may not."""
         waits = False
-        while (answer := self._send(method, path, body)).status in not_yet and time.monotonic() < self._settled:
+        while True:
+            answer = self._send(method, path, body)
+            waited_for, until, seconds = (
+                (not_yet & OWN_NOT_YET, self._own_settled, OWN_SETTLES_S)
+                if answer.own
+                else (not_yet, self._settled, SETTLES_S)
+            )
+            if answer.for_good or answer.status not in waited_for or time.monotonic() >= until:
+                return answer
             if not waits:
-                self.say(f"{method} {path}: {answer.status or 'no answer'} yet; asking again for up to {SETTLES_S} s")
+                self.say(f"{method} {path}: {answer.status or 'no answer'} yet; asking again for up to {seconds} s")
             waits = True
             self.pause()
-        return answer
 
     def _expect(
         self, method: str, path: str, status: int, body: Any = None, has: Mapping[str, Any] | None = None
@@ -130,13 +152,29 @@ class Smoke:
         if urlsplit(address).scheme not in ("http", "https"):
             raise SmokeError(f"{self.url} is not the address of an API: https://...")
         try:
-            with urlopen(Request(address, data or None, dict(sent), method=method), timeout=REQUEST_S) as answer:  # noqa: S310
+            request = Request(address, data or None, dict(sent), method=method)  # noqa: S310 - checked above
+            with urlopen(request, timeout=REQUEST_S, context=self._tls) as answer:  # noqa: S310
                 return Answer(answer.status, _read(answer.read()))
         except HTTPError as error:
             with error:
-                return Answer(error.code, _read(error.read()))
+                return _answer(error.code, _read(error.read()))
         except (URLError, OSError) as error:
+            reason = getattr(error, "reason", error)
+            if isinstance(reason, ssl.SSLCertVerificationError):
+                said = f"{reason}. Name the certificates to trust: export AWS_CA_BUNDLE=/path/to/bundle.pem"
+                return Answer(0, said, for_good=True)
             return Answer(0, str(error))
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=self.ca_bundle)
+
+
+def _answer(status: int, body: Any) -> Answer:
+    """The gateway's own problems are constant and name no request of the API's; infra/gateway_responses.py has them."""
+    title = body.get("detail") if isinstance(body, dict) else None
+    gateways = {one.detail for one in PROBLEMS.values()}
+    return Answer(status, body, own=isinstance(body, dict) and "type" in body and title not in gateways)
 
 
 def _read(content: bytes) -> Any:
@@ -149,8 +187,4 @@ def _read(content: bytes) -> Any:
 def _compare(what: str, right: bool, answer: Answer) -> None:
     if not right:
         said = answer.body if answer.status == 0 else f"{answer.status} {json.dumps(answer.body)[:500]}"
-        raise SmokeError(
-            f"The API does not answer as it should. Expected: {what}. It answered: {said}\n"
-            "Everything is deployed; look at python -m infra logs and status. An older image goes back by "
-            "deploy --image-tag."
-        )
+        raise SmokeError(f"The API does not answer as it should. Expected: {what}. It answered: {said}")

@@ -23,14 +23,18 @@ ADVICE = [
         "network.SecretsEndpointGroupId to that endpoint's security group, which then gets a rule for the executor.",
     ),
     (
+        "availability zone",
+        "Lambda is not in every zone. Name two others: network.ZoneA and network.ZoneB, or in your own VPC SubnetIds.",
+    ),
+    (
         "already exists",
         "Something of that name was made without this stack, most likely a log group by a function that ran before "
         "`deploy`. Delete it (aws logs delete-log-group --log-group-name ...), then run this again.",
     ),
     ("CIDR", "Choose other addresses in network.VpcCidr, SubnetCidrA and SubnetCidrB."),
     ("Cannot find version", "This region has not that EngineVersion; choose another one in database.stack."),
-    ("does not have permission to access the specified image", "Was the image deleted from ECR? Run deploy again."),
-    ("Source image", "The image is not in ECR, or its manifest is none that Lambda takes. Run deploy again."),
+    ("does not have permission to access the specified image", "Was the image deleted from ECR? Run this again."),
+    ("Source image", "The image is not in ECR, or its manifest is none that Lambda takes. Run this again."),
     ("DeletionProtection", 'Set database.stack.DeletionProtection to "false" and deploy, then destroy.'),
     ("deletion protection", 'Set database.stack.DeletionProtection to "false" and deploy, then destroy.'),
     (

@@ -25,10 +25,14 @@ def _pause() -> None:
 
 @dataclass
 class Stacks:
-    """`cloudformation` is a boto3 client; `pause` is called between two looks at what is in progress."""
+    """`cloudformation` is a boto3 client; `tags` go on each stack, and by it on all that it makes.
+
+    `pause` is called between two looks at what is in progress.
+    """
 
     cloudformation: Any
     say: Say
+    tags: Mapping[str, str] = field(default_factory=dict)
     pause: Callable[[], None] = field(default=_pause)
 
     def outputs(self, stack: str) -> dict[str, str]:
@@ -36,10 +40,12 @@ class Stacks:
         found = self._describe(stack)
         return {one["OutputKey"]: one["OutputValue"] for one in (found or {}).get("Outputs", [])}
 
-    def parameter(self, stack: str, name: str) -> str | None:
-        """What the stack was told last; None when there is no such stack or parameter."""
-        told = (self._describe(stack) or {}).get("Parameters", [])
-        return next((str(one["ParameterValue"]) for one in told if one["ParameterKey"] == name), None)
+    def parameters(self, stack: str) -> dict[str, str]:
+        """What the stack was told last; nothing when there is none, or one that has to be made anew."""
+        found = self._describe(stack)
+        if found is None or found["StackStatus"] in _STILLBORN:
+            return {}
+        return {one["ParameterKey"]: str(one["ParameterValue"]) for one in found.get("Parameters", [])}
 
     def status(self, stack: str) -> str | None:
         found = self._describe(stack)
@@ -47,7 +53,7 @@ class Stacks:
 
     def deploy(self, stack: str, name: str, told: Mapping[str, str]) -> bool:
         """Make the stack be what infra/<name>.yaml says with these parameters; returns whether anything changed."""
-        self._settle(stack)
+        self.settle(stack)
         if self._is_same(stack, name, told):
             return False
         kind = "CREATE" if self.status(stack) is None else "UPDATE"
@@ -89,14 +95,15 @@ class Stacks:
         self._wait(found["StackId"], events, "DELETE_COMPLETE")
         return True
 
-    def _settle(self, stack: str) -> None:
+    def settle(self, stack: str) -> None:
         """Wait for what a run before this one began, and clear away what cannot be changed any more."""
         status = self.status(stack)
         if status is not None and status.endswith("_IN_PROGRESS") and status not in _STILLBORN:
             self.say(f"waiting for an earlier run ({status})")
-            events = StackEvents(self.cloudformation, stack)
+            found = self._describe(stack) or {"StackId": stack}
+            events = StackEvents(self.cloudformation, found["StackId"])  # by its id, also when it is being deleted
             events.skip()
-            self._wait(stack, events, None)
+            self._wait(found["StackId"], events, None)
             status = self.status(stack)
         if status in _STILLBORN:
             self.say(f"deleting what an earlier run left ({status})")
@@ -112,7 +119,8 @@ class Stacks:
         """Say what happens until nothing does. Raises `StackError` unless the end is the wanted one, or None."""
         while True:
             status = self.status(stack)
-            for line in [] if status is None else events.new():
+            # A stack that is gone is still told of under its id, and with it what its deletion did last.
+            for line in [] if status is None and not events.stack.startswith("arn:") else events.new():
                 self.say(line)
             # What was begun just now shows in the events before it has to show in the status.
             has_begun = wanted is None or events.any_seen
@@ -146,7 +154,8 @@ class Stacks:
             return False
         has = {one["ParameterKey"]: one["ParameterValue"] for one in found.get("Parameters", [])}
         wanted = {key: value for key, value in template.parameters(name).items() if value is not None} | dict(told)
-        if has != wanted:
+        tagged = {one["Key"]: one["Value"] for one in found.get("Tags", [])}
+        if has != wanted or tagged != dict(self.tags):
             return False
         body = self.cloudformation.get_template(StackName=stack, TemplateStage="Original")["TemplateBody"]
         return bool(body == template.text(name))
@@ -160,6 +169,7 @@ class Stacks:
             TemplateBody=template.text(name),
             Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in sorted(told.items())],
             Capabilities=["CAPABILITY_NAMED_IAM"],
+            Tags=[{"Key": key, "Value": value} for key, value in sorted(self.tags.items())],
         )["Id"]
         while True:
             found: dict[str, Any] = self.cloudformation.describe_change_set(ChangeSetName=change_set, StackName=stack)

@@ -6,8 +6,9 @@ or in one, where a stage's members go before the others; and the executor, as Ch
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,7 +25,7 @@ from infra.stage_settings import Alarms, ConfigFile, Database, Executor, Values
 PROJECT = Path(__file__).resolve().parents[1]
 APP_NAME = "crud-api"  # stands in the templates and policies, so it cannot be another one
 
-_OURS = frozenset({"network", "database", "gateway", "alarms"})
+_OURS = frozenset({"network", "database", "gateway", "alarms", "permissions_boundary"})
 # Chalice's own, by chalice/config.py (1.34); it would pass over a misspelt one in silence.
 _CHALICES = frozenset(
     "api_gateway_custom_domain api_gateway_endpoint_type api_gateway_endpoint_vpce api_gateway_policy_file "
@@ -35,15 +36,16 @@ _CHALICES = frozenset(
 )
 # What the deploy fills in by itself.
 _FILLED_IN = {
-    "network": {"Stage", "Repository", "DatabasePort"},
+    "network": {"Stage", "Repository", "DatabasePort", "RoleSuffix", "PermissionsBoundary"},
     "database": {
         "Stage", "VpcId", "SubnetIds", "DatabaseSecurityGroupId", "ExecutorSecurityGroupId", "DatabasePort",
-        "MaxConnections",
+        "MaxConnections", "RoleSuffix", "PermissionsBoundary",
     },
 }  # fmt: skip
 _OWN = frozenset(
     "DatabaseHost DatabasePort DatabaseName DatabaseUser DatabaseResourceId SecretArn CaBundle OwnerHost OwnerUser "
-    "OwnerResourceId OwnerSecretArn SecretKeyArn OwnerSecretKeyArn DatabaseInstance DatabaseCluster".split()
+    "OwnerCaBundle OwnerResourceId OwnerSecretArn SecretKeyArn OwnerSecretKeyArn DatabaseInstance "
+    "DatabaseCluster".split()
 )
 
 Parameters = Mapping[str, str]
@@ -51,7 +53,12 @@ Parameters = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage, checked. `name` is Chalice's (dev), `api_stage` API Gateway's (api), `prefix` begins every name."""
+    """One stage, checked. `name` is Chalice's (dev), `api_stage` API Gateway's (api), `prefix` begins every name.
+
+    `tags` go on everything that is made for it. `permissions_boundary` is a policy's name or ARN, "" for none, None for
+    the one that infra/github-oidc.yaml makes, where it is. `asked` is what a command was told beside the stage, so that
+    the commands that it names can be told the same: {"PROFILE": "me", "REGION": "eu-central-1"}.
+    """
 
     name: str
     prefix: str
@@ -65,6 +72,9 @@ class Stage:
     alarms: Alarms
     config: Config
     project: Path
+    tags: Mapping[str, str] = field(default_factory=dict)
+    permissions_boundary: str | None = None
+    asked: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def load(cls, name: str, project: Path = PROJECT) -> Stage:
@@ -111,11 +121,17 @@ class Stage:
         return cls(
             name, prefix, config.api_gateway_stage, settings.access, settings.cors_origins, network,
             _executor(config, name), database, gateway, _section(disk, name, "alarms", Alarms), config, project,
+            _merged(disk, name, "tags"), stages[name].get("permissions_boundary", disk.get("permissions_boundary")),
         )  # fmt: skip
 
     def stack(self, part: str) -> str:
         """The name of one of the stage's stacks."""
         return f"{self.prefix}-{part}"
+
+    def make(self, target: str, **variables: str) -> str:
+        """The command of the Makefile that does this with this stage: `make logs STAGE=dev FUNCTION=executor`."""
+        told = {"STAGE": self.name, **self.asked, **variables}
+        return f"make {target} {' '.join(f'{name}={shlex.quote(value)}' for name, value in told.items())}"
 
     @property
     def database_stack(self) -> Parameters | None:

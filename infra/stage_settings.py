@@ -20,6 +20,8 @@ class Members(msgspec.Struct):
     database: dict[str, Any] = {}
     gateway: dict[str, Any] = {}
     alarms: dict[str, Any] = {}
+    tags: dict[str, str] = {}
+    permissions_boundary: str | None = None
 
 
 class ConfigFile(Members):

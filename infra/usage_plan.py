@@ -1,8 +1,12 @@
-"""API keys: the usage plan of a stage, with its limits, and the keys that belong to it."""
+"""API keys: the usage plan of a stage, with its limits, and the keys that belong to it.
+
+The keys are found by their plan, and what a killed run bound to none by its tags: who may list the keys of a region
+may read the values of all of them, so the role of infra/github-oidc.yaml may not.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -11,8 +15,10 @@ from botocore.exceptions import ClientError
 from infra.gateway_settings import GatewaySettings
 from infra.rest_api import Change, RestApi
 
+Tagged = Callable[[], Iterable[str]]  # the ids of the keys that have the stage's tag
 
-def changes(client: Any, api: RestApi, settings: GatewaySettings) -> Iterator[Change]:
+
+def changes(client: Any, api: RestApi, settings: GatewaySettings, tagged: Tagged = list) -> Iterator[Change]:
     """What has to be changed until the stage has its plan, bound to it, and a key that works."""
     plan = find(client, api)
     if plan is None:
@@ -24,14 +30,14 @@ def changes(client: Any, api: RestApi, settings: GatewaySettings) -> Iterator[Ch
                 f"Set the usage plan {api.name} to {_limits(settings)}, for {_here(api)} only.",
                 lambda: _update(client, plan, others, patch),
             )
+    yield from _tagged(client, api, plan)
     if not keys(client, api):
-        yield Change(f"Make an API key for the usage plan {api.name}.", lambda: _first_key(client, api))
+        yield Change(f"Make an API key for the usage plan {api.name}.", lambda: _first_key(client, api, tagged))
 
 
 def keys(client: Any, api: RestApi) -> list[dict[str, Any]]:
     """Our keys of the plan that are enabled, the oldest first; who else was given one by hand keeps it."""
-    of_plan = _key_ids(client, api)
-    found = [one for one in _named(client, api) if one["id"] in of_plan and one["enabled"]]
+    found = [one for one in _ours(client, find(client, api), api) if one["enabled"]]
     return sorted(found, key=lambda one: (one["createdDate"], one["id"]))
 
 
@@ -40,17 +46,15 @@ def add_key(client: Any, api: RestApi) -> str:
     plan = find(client, api)
     if plan is None:
         raise LookupError(f"there is no usage plan {api.name}: deploy the stage with access api_key first")
-    key = client.create_api_key(name=api.name, description=f"Of the stage {api.stage}", enabled=True)
+    key = client.create_api_key(name=api.name, description=f"Of the stage {api.stage}", enabled=True, tags=api.tags)
     client.create_usage_plan_key(usagePlanId=plan["id"], keyId=key["id"], keyType="API_KEY")
     return str(key["value"])
 
 
-def _first_key(client: Any, api: RestApi) -> None:
+def _first_key(client: Any, api: RestApi, tagged: Tagged) -> None:
     """Make it. One that a killed run made and bound to nothing is of no use to anybody."""
-    of_plan = _key_ids(client, api)
-    for one in _named(client, api):
-        if one["id"] not in of_plan:
-            client.delete_api_key(apiKey=one["id"])
+    for key in _all_ids(client, api, tagged) - {one["id"] for one in _of_plan(client, find(client, api))}:
+        client.delete_api_key(apiKey=key)
     add_key(client, api)
 
 
@@ -62,11 +66,12 @@ def retire_keys(client: Any, api: RestApi) -> int:
     return len(old)
 
 
-def removal(client: Any, api: RestApi) -> Iterator[Change]:
+def removal(client: Any, api: RestApi, tagged: Tagged = list) -> Iterator[Change]:
     """Our keys, also those that a killed run bound to nothing, and the plan."""
     plan = find(client, api)
-    for one in _named(client, api):
-        yield Change(f"Delete the API key {one['id']}.", partial(client.delete_api_key, apiKey=one["id"]))
+    ours = {one["id"] for one in _ours(client, plan, api)}
+    for key in sorted(ours | _all_ids(client, api, tagged)):
+        yield Change(f"Delete the API key {key}.", partial(client.delete_api_key, apiKey=key))
     if plan:
         yield Change(f"Delete the usage plan {api.name}.", lambda: _delete(client, plan))
 
@@ -77,15 +82,39 @@ def find(client: Any, api: RestApi) -> dict[str, Any] | None:
     return min(found, key=lambda one: str(one["id"]), default=None)
 
 
-def _key_ids(client: Any, api: RestApi) -> set[str]:
-    plan = find(client, api)
-    found = _items(client, "get_usage_plan_keys", usagePlanId=plan["id"]) if plan else []
-    return {one["id"] for one in found}
+def _of_plan(client: Any, plan: dict[str, Any] | None) -> list[dict[str, Any]]:
+    return _items(client, "get_usage_plan_keys", usagePlanId=plan["id"]) if plan else []
 
 
-def _named(client: Any, api: RestApi) -> list[dict[str, Any]]:
-    found = _items(client, "get_api_keys", nameQuery=api.name, includeValues=True)  # of names that begin so
-    return [one for one in found if one.get("name") == api.name]
+def _ours(client: Any, plan: dict[str, Any] | None, api: RestApi) -> list[dict[str, Any]]:
+    """Our keys of the plan, with their values and whether they are enabled."""
+    ids = [one["id"] for one in _of_plan(client, plan) if one.get("name") == api.name]
+    return [one for one in (_key(client, key) for key in ids) if one is not None]
+
+
+def _key(client: Any, key: str) -> dict[str, Any] | None:
+    """None where it was deleted just now: a plan may name it for a while."""
+    try:
+        return dict(client.get_api_key(apiKey=key, includeValue=True))
+    except client.exceptions.NotFoundException:
+        return None
+
+
+def _all_ids(client: Any, api: RestApi, tagged: Tagged) -> set[str]:
+    """The ids of our keys, bound or not, by their tags: a customer's has another name, and none."""
+    found = (_key(client, key) for key in tagged())
+    return {one["id"] for one in found if one is not None and one.get("name") == api.name}
+
+
+def _tagged(client: Any, api: RestApi, plan: dict[str, Any] | None) -> Iterator[Change]:
+    """The tags of what lacks some: an older deploy gave none, or the config has others now."""
+    prefix = f"arn:{client.meta.partition}:apigateway:{client.meta.region_name}::"
+    found = [(f"/restapis/{api.rest_api_id}", client.get_rest_api(restApiId=api.rest_api_id))]
+    found += [(f"/usageplans/{plan['id']}", plan)] if plan else []
+    found += [(f"/apikeys/{one['id']}", one) for one in _ours(client, plan, api)]
+    for path, one in found:
+        if not (one.get("tags") or {}).items() >= api.tags.items():
+            yield Change(f"Tag {path[1:]}.", partial(client.tag_resource, resourceArn=prefix + path, tags=api.tags))
 
 
 def _items(client: Any, operation: str, **arguments: Any) -> list[dict[str, Any]]:
@@ -99,6 +128,7 @@ def _make(client: Any, api: RestApi, settings: GatewaySettings) -> None:
         description=f"Of the stage {api.stage}",
         apiStages=[{"apiId": api.rest_api_id, "stage": api.api_stage}],
         throttle={"rateLimit": settings.throttle.rate, "burstLimit": settings.throttle.burst},
+        tags=api.tags,
         **quota,
     )
 

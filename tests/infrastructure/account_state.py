@@ -89,6 +89,7 @@ def _roles(cloud: Cloud) -> State:
             ],
         }
         for one in iam.list_roles()["Roles"]
+        if not one["RoleName"].startswith("github-")  # an administrator's
     }
 
 

@@ -28,10 +28,13 @@ from moto.apigateway.models import apigateway_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
+from query_executor.contract import Failure, encode_answer
+from query_executor.handler import create_local_handler
 from query_executor.migrate import MigrationError, apply_migrations
 from tests.functional.client import Api, api_on
+from tests.infrastructure import emulated
 from tests.infrastructure.deploy_role import STAGES, role_of
-from tests.infrastructure.rights import Right, needed, pushed, signed
+from tests.infrastructure.rights import Context, Right, needed, pushed, signed
 from tests.infrastructure.templates import ACCOUNT, OWNER_SECRET, REGION
 
 Environ = dict[str, Any]
@@ -85,7 +88,8 @@ class Cloud:
     in when it `is_open`. To the next requests API Gateway gives the statuses `not_yet`, where one is none it lets in.
     IAM's action `denied` is nobody's right. `rest_api_id` is the API that the role was narrowed to. `used` are the
     rights that the role has used, `refused` those that it lacked. `concurrency` is how many functions the account may
-    run at once.
+    run at once. The executor signs in by `executors_url`, where it is not the owner; `hosts_down` are hosts that it
+    does not reach, and the `broken_images` do not run. What the API says when it fails is the `broken_body`.
     """
 
     url: str
@@ -101,11 +105,16 @@ class Cloud:
     is_open: bool = False
     not_yet: list[str] = field(default_factory=list)
     denied: str = ""
-    rest_api_id: str = "*"
+    rest_api_id: str = ""
     used: set[Right] = field(default_factory=set)
     refused: list[Right] = field(default_factory=list)
     concurrency: int = 1000
-    _clients: dict[str, Any] = field(default_factory=dict)
+    executors_url: str = ""
+    hosts_down: set[str] = field(default_factory=set)
+    broken_images: set[str] = field(default_factory=set)
+    broken_body: bytes = b"broken"
+    regions: set[str] = field(default_factory=lambda: {REGION})
+    _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     @property
     def api_url(self) -> str:
@@ -120,10 +129,10 @@ class Cloud:
             "AWS_DEFAULT_REGION": REGION,
         }
 
-    def client(self, service: str) -> Any:
-        if service not in self._clients:
-            self._clients[service] = _session().client(service, endpoint_url=self.url)
-        return self._clients[service]
+    def client(self, service: str, region: str = REGION) -> Any:
+        if (service, region) not in self._clients:
+            self._clients[service, region] = _session().client(service, endpoint_url=self.url, region_name=region)
+        return self._clients[service, region]
 
 
 @cache
@@ -150,18 +159,29 @@ class _Front:
         self._executed = False
         self._told = ""
 
-    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:  # noqa: PLR0911 - one each
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
         if path.startswith("/the-api/"):
             return self._serve_api(environ, body, start_response)
+        if path.startswith("/code/"):
+            start_response("200 OK", [("Content-Type", "application/zip")])
+            return [emulated.code_of(*path.split("/")[2:])]
         if path == "/docker/push":
             return self._take_image(body.decode(), start_response)
         call = Call(_action(environ, body), body.decode(errors="replace"))
         self.cloud.calls.append(call)
-        key, service = signed(environ)
-        if key in STAGES and (lacks := self._lacking(key, needed(service, environ, body))):
+        key, service, region = signed(environ)
+        self.cloud.regions.add(region or REGION)
+        if key in STAGES and (lacks := self._lacking(key, needed(service, environ, body, _context(region)))):
             return _refuse(lacks, environ, start_response)
+        if path.startswith("/tags/") and method == "PUT":
+            emulated.tag(region, path, body)
+            start_response("204 No Content", [])
+            return []
+        if invoked := re.fullmatch("/2015-03-31/functions/([^/]+-query-executor)/invocations", path):
+            version = parse_qs(environ["QUERY_STRING"]).get("Qualifier", ["live"])[0]
+            return self._hold(call, self._execute_sql(region, invoked[1], version, body, start_response))
         stand_ins = {
             "/2016-08-19/account-settings": self._tell_limit,
             "/2015-03-31/functions/crud-api-dev-migrations/invocations": self._migrate,
@@ -175,11 +195,11 @@ class _Front:
             self._executed = False
             body = self._bridge(body)
         if call.action == "DeleteStack":
-            self._empty_repository(parse_qs(body.decode())["StackName"][0])
+            self._empty_repository(parse_qs(body.decode())["StackName"][0], region)
         if call.action == "ExecuteChangeSet":
-            return self._hold(call, self._execute(parse_qs(body.decode()), start_response))
+            return self._hold(call, self._execute(parse_qs(body.decode()), region, start_response))
         environ = {**environ, "wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
-        return self._hold(call, self._answer(call, environ, start_response))
+        return self._hold(call, self._answer(call, environ, region, start_response))
 
     def _lacking(self, stage: str, rights: list[Right]) -> Right | None:
         """The first of these that the stage's role has not got."""
@@ -198,9 +218,9 @@ class _Front:
             hold.go_on.wait(60)
         return answer
 
-    def _answer(self, call: Call, environ: Environ, start_response: StartResponse) -> list[bytes]:
+    def _answer(self, call: Call, environ: Environ, region: str, start_response: StartResponse) -> list[bytes]:
         started: list[Any] = []
-        with _stage_kept(call):
+        with _stage_kept(call, region or REGION):
             answer = b"".join(self.moto(environ, lambda *given: started.extend(given[:2])))
         status, headers = started
         text = answer.decode(errors="surrogateescape")
@@ -224,9 +244,14 @@ class _Front:
             text = text.replace("in-sync", "pending-reboot")
         elif match := re.fullmatch("(GET|PUT|DELETE) /2015-03-31/functions/([^/]+)(/configuration)?", call.action):
             text = self._logged(match[1], match[2], call.body, text)
+        # Where Lambda gives out a function's code.
+        text = re.sub(r"https://awslambda-[^\"]+/([a-z0-9-]+?)-[0-9a-f]{8}-[0-9a-f-]+", self._code_url(region), text)
         answer = text.encode(errors="surrogateescape")
         start_response(status, [(key, one) for key, one in headers if key.lower() != "content-length"])
         return [answer]
+
+    def _code_url(self, region: str) -> str:
+        return rf"{self.cloud.url}/code/{region}/\1"
 
     def _logged(self, method: str, function: str, body: str, text: str) -> str:
         """How a function logs: kept, told, and forgotten with it."""
@@ -250,7 +275,7 @@ class _Front:
         self._change_sets[form["ChangeSetName"]] = form
         return urlencode(form).encode()
 
-    def _execute(self, form: dict[str, list[str]], start_response: StartResponse) -> list[bytes]:
+    def _execute(self, form: dict[str, list[str]], region: str, start_response: StartResponse) -> list[bytes]:
         """A change set of moto's leaves outputs and parameters as they were; an update without one does not."""
         self._executed = True
         name = form["ChangeSetName"][0].partition("changeSet/")[2].partition("/")[0]
@@ -263,19 +288,61 @@ class _Front:
                 {"ParameterKey": told[key], "ParameterValue": told[key.replace("ParameterKey", "ParameterValue")]}
                 for key in keys
             ],
+            "Tags": [
+                {"Key": told[key], "Value": told[key.replace(".Key", ".Value")]}
+                for key in told
+                if re.fullmatch(r"Tags\.member\.\d+\.Key", key)
+            ],
         }
-        client = self.cloud.client("cloudformation")
+        client = self.cloud.client("cloudformation", region)
         if told["ChangeSetType"] == "CREATE":
             client.delete_stack(StackName=told["StackName"])
             client.create_stack(**stack)
         else:
             client.update_stack(**stack)
+        if stack["StackName"].endswith("-executor"):
+            self._point_alias(stack, region)
         start_response("200 OK", [("Content-Type", "text/xml")])
         return [b"<ExecuteChangeSetResponse><ExecuteChangeSetResult/></ExecuteChangeSetResponse>"]
 
-    def _empty_repository(self, stack: str) -> None:
+    def _point_alias(self, stack: dict[str, Any], region: str) -> None:
+        """The alias `live`, which moto does not make of a stack."""
+        client, told = (
+            self.cloud.client("lambda", region),
+            {one["ParameterKey"]: one["ParameterValue"] for one in stack["Parameters"]},
+        )
+        function = f"crud-api-{told['Stage']}-query-executor"
+        published = client.list_versions_by_function(FunctionName=function)["Versions"][-1]["Version"]
+        wanted = {"FunctionName": function, "Name": "live"}
+        version = told.get("LiveVersion") or published
+        try:
+            client.update_alias(**wanted, FunctionVersion=version)
+        except client.exceptions.ResourceNotFoundException:
+            client.create_alias(**wanted, FunctionVersion=version)
+
+    def _execute_sql(
+        self, region: str, function: str, version: str, body: bytes, start_response: StartResponse
+    ) -> list[bytes]:
+        """A version of the executor, which reaches the database by the host that it was told."""
+        client = self.cloud.client("lambda", region)
+        told = client.get_function(FunctionName=function, Qualifier=version)
+        variables = told["Configuration"]["Environment"]["Variables"]
+        answer: Any
+        headers = []
+        if told["Code"]["ImageUri"] in self.cloud.broken_images:
+            headers = [("X-Amz-Function-Error", "Unhandled")]
+            answer = {"errorType": "Runtime.ExitError", "errorMessage": "RequestId: 1 Error: Runtime exited"}
+        elif variables["DB_HOST"] in self.cloud.hosts_down:
+            answer = encode_answer(Failure("unavailable", f"timeout expired: {variables['DB_HOST']}", retryable=True))
+        else:
+            url = self.cloud.executors_url or self.cloud.database_url
+            answer = create_local_handler(url)(json.loads(body), None)
+        start_response("200 OK", [("Content-Type", "application/json"), *headers])
+        return [json.dumps(answer).encode()]
+
+    def _empty_repository(self, stack: str, region: str) -> None:
         """EmptyOnDelete, which moto passes over."""
-        ecr = self.cloud.client("ecr")
+        ecr = self.cloud.client("ecr", region)
         for repository in ecr.describe_repositories()["repositories"] if stack.endswith("-network") else []:
             ids = ecr.list_images(repositoryName=repository["repositoryName"])["imageIds"]
             if ids:
@@ -296,11 +363,15 @@ class _Front:
         """As API Gateway would: nobody gets in without a key of this account's."""
         if environ["REQUEST_METHOD"] == self.cloud.broken_method:
             start_response("500 Internal Server Error", [])
-            return [b"broken"]
+            return [self.cloud.broken_body]
         if self.cloud.not_yet and (says := self.cloud.not_yet.pop(0)):
             start_response(says, [])
             return [b""]
-        keys = self.cloud.client("apigateway").get_api_keys(includeValues=True)["items"]
+        keys = [
+            one
+            for region in self.cloud.regions
+            for one in self.cloud.client("apigateway", region).get_api_keys(includeValues=True)["items"]
+        ]
         if not self.cloud.is_open and environ.get("HTTP_X_API_KEY") not in {one["value"] for one in keys}:
             start_response("403 Forbidden", [("Content-Type", "application/problem+json")])
             return [b'{"status": 403}']
@@ -317,7 +388,7 @@ class _Front:
         if lacks := self._lacking("dev", pushed(repository)):
             start_response("403 Forbidden", [])
             return [_says(lacks).encode()]
-        self.cloud.client("ecr").put_image(
+        self.cloud.client("ecr", uri.split(".")[3]).put_image(
             repositoryName=repository, imageManifest=json.dumps({**_MANIFEST, "tag": tag}), imageTag=tag
         )
         start_response("200 OK", [])
@@ -358,6 +429,7 @@ def running(database_url: str) -> Iterator[Cloud]:
     try:
         with urlopen(Request(f"{front.cloud.url}/moto-api/reset", method="POST")):  # noqa: S310 - the server above
             pass
+        _make_boundaries(front.cloud)
         front.cloud.calls.clear()
         yield front.cloud
     finally:
@@ -366,11 +438,24 @@ def running(database_url: str) -> Iterator[Cloud]:
         server.server_close()
 
 
+def _make_boundaries(cloud: Cloud) -> None:
+    """What an administrator has made by infra/github-oidc.yaml, beside the role that commands have here."""
+    iam = cloud.client("iam")
+    for stage in STAGES:
+        (document,) = (
+            one["PolicyDocument"]
+            for name, one in role_of(stage).of_type("AWS::IAM::ManagedPolicy").items()
+            if name == "Boundary"
+        )
+        iam.create_policy(PolicyName=f"github-crud-api-{stage}-boundary", PolicyDocument=json.dumps(document))
+    iam.create_role(RoleName="github-crud-api-gateway-logs", AssumeRolePolicyDocument="{}")
+
+
 @contextmanager
-def _stage_kept(call: Call) -> Iterator[None]:
+def _stage_kept(call: Call, region: str) -> Iterator[None]:
     """A new deployment leaves the stage's settings as they are, where moto makes the stage anew."""
     match = re.fullmatch("POST /restapis/([^/]+)/deployments", call.action)
-    stages = apigateway_backends[ACCOUNT][REGION].apis[match[1]].stages if match else {}
+    stages = apigateway_backends[ACCOUNT][region].apis[match[1]].stages if match else {}
     before = dict(stages)
     yield
     for name, stage in before.items():
@@ -427,6 +512,10 @@ def _openapi(body: bytes) -> bytes:
             },
         }
     ).encode()
+
+
+def _context(region: str) -> Context:
+    return Context(tags=lambda path: emulated.tags_of(region or REGION, path), boundary=emulated.boundary_of)
 
 
 def _integration(operation: dict[str, Any]) -> dict[str, Any]:

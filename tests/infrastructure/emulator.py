@@ -12,6 +12,7 @@ import boto3
 from botocore.config import Config
 from moto.server import ThreadedMotoServer
 
+from tests.infrastructure import emulated as emulated  # noqa: PLC0414 - mends moto
 from tests.infrastructure.templates import REGION
 
 

@@ -21,10 +21,10 @@ def logged_api(aws: Aws) -> RestApi:
     return RestApi(deployed_api(aws), "api", "dev", group["arn"])
 
 
-def deployed_api(aws: Aws) -> str:
-    """An API with a stage, as Chalice leaves it."""
+def deployed_api(aws: Aws, stage: str = "dev") -> str:
+    """An API with a stage, as the deploy makes it and Chalice leaves it."""
     client = aws("apigateway")
-    api_id = client.create_rest_api(name="crud-api")["id"]
+    api_id = client.create_rest_api(name="crud-api", tags={"crud-api-stage": stage})["id"]
     (root,) = client.get_resources(restApiId=api_id)["items"]
     method = {"restApiId": api_id, "resourceId": root["id"], "httpMethod": "GET"}
     client.put_method(**method, authorizationType="NONE", apiKeyRequired=True)

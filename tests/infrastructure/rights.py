@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -25,9 +25,9 @@ _RESOURCES = {
     "cloudformation": {"StackName": "cloudformation:{region}:{account}:stack/%s/0a1b"},
     "ec2": {"GroupId": "ec2:{region}:{account}:security-group/%s"},
     "ecr": {"repositoryName": "ecr:{region}:{account}:repository/%s"},
-    "iam": {"RoleName": "iam::{account}:role/%s"},
+    "iam": {"RoleName": "iam::{account}:role/%s", "PolicyArn": "%s"},
     "lambda": {"FunctionName": "lambda:{region}:{account}:function:%s", "Resource": "%s"},
-    "logs": {"logGroupName": "logs:{region}:{account}:log-group:%s:log-stream:"},
+    "logs": {"logGroupName": "logs:{region}:{account}:log-group:%s:log-stream:", "resourceArn": "%s"},
     "rds": {
         "DBInstanceIdentifier": "rds:{region}:{account}:db:%s",
         "DBClusterIdentifier": "rds:{region}:{account}:cluster:%s",
@@ -39,7 +39,7 @@ _RESOURCES = {
     },
 }
 # By what a request is signed for, where IAM has another name.
-_IAMS_NAMES = {"monitoring": "cloudwatch"}
+_IAMS_NAMES = {"monitoring": "cloudwatch", "tagging": "tag"}
 _OPERATIONS = {"lambda:Invoke": "lambda:InvokeFunction"}
 _NEEDS_NO_RIGHT = {"sts:GetCallerIdentity"}
 _MANAGED_RULES = "wafv2:{region}:{account}:regional/managedruleset/AWSManagedRulesCommonRuleSet/0a1b"
@@ -56,28 +56,37 @@ _PUSH = (
 
 @dataclass(frozen=True)
 class Right:
-    """`passed_to` is the service that a role is given to."""
+    """`passed_to` is the service that a role is given to; `context` are the keys of conditions with their values."""
 
     action: str
     resource: str
     passed_to: str = ""
+    context: frozenset[tuple[str, str]] = frozenset()
 
     def is_given_by(self, role: Stack) -> bool:
-        context = {"iam__PassedToService": self.passed_to} if self.passed_to else {}
-        return may(role, self.action, self.resource, **context)
+        passed = {"iam__PassedToService": self.passed_to} if self.passed_to else {}
+        return may(role, self.action, self.resource, **passed, **dict(self.context))
 
 
-def signed(environ: Mapping[str, Any]) -> tuple[str, str]:
-    """(access key, service) of a request, by its signature; nothing where it has none."""
-    found = re.search(r"Credential=([^/]+)/\d+/[^/]+/([^/]+)/", environ.get("HTTP_AUTHORIZATION", ""))
-    return (found[1], found[2]) if found else ("", "")
+@dataclass(frozen=True)
+class Context:
+    """What is known of things that are there: the tags of a path of API Gateway, and the boundary of a role."""
+
+    tags: Callable[[str], Mapping[str, str]] = lambda _path: {}
+    boundary: Callable[[str], str] = lambda _role: ""
 
 
-def needed(service: str, environ: Mapping[str, Any], body: bytes) -> list[Right]:
+def signed(environ: Mapping[str, Any]) -> tuple[str, str, str]:
+    """(access key, service, region) of a request, by its signature; nothing where it has none."""
+    found = re.search(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/", environ.get("HTTP_AUTHORIZATION", ""))
+    return (found[1], found[3], found[2]) if found else ("", "", "")
+
+
+def needed(service: str, environ: Mapping[str, Any], body: bytes, known: Context) -> list[Right]:
     """The rights that a request needs."""
     method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
     if service == "apigateway":
-        return list(_gateway(method, path, body))
+        return list(_gateway(method, path, body, known))
     operation, told = _operation(service, environ, method, path, body)
     name = f"{_IAMS_NAMES.get(service, service)}:{operation}"
     if name in _NEEDS_NO_RIGHT:
@@ -88,7 +97,19 @@ def needed(service: str, environ: Mapping[str, Any], body: bytes) -> list[Right]
         if member in told
     ]
     action = _OPERATIONS.get(name, name)
-    return [*(Right(action, one) for one in named or ["*"]), *_beside(name, told, named)]
+    bounded = _bounded(name, told, known)
+    return [*(Right(action, one, context=bounded) for one in named or ["*"]), *_beside(name, told, named)]
+
+
+def _bounded(name: str, told: Mapping[str, Any], known: Context) -> frozenset[tuple[str, str]]:
+    """iam:PermissionsBoundary is what a role is given, or has: the actions for which IAM tells it."""
+    if name in ("iam:CreateRole", "iam:PutRolePermissionsBoundary"):
+        boundary = told.get("PermissionsBoundary", "")
+    elif name in ("iam:PutRolePolicy", "iam:DeleteRolePolicy", "iam:AttachRolePolicy"):
+        boundary = known.boundary(told["RoleName"])
+    else:
+        return frozenset()
+    return frozenset({("iam__PermissionsBoundary", boundary)} if boundary else ())
 
 
 def pushed(repository: str) -> list[Right]:
@@ -102,7 +123,7 @@ def _beside(name: str, told: Mapping[str, Any], named: list[str]) -> Iterator[Ri
     if name in ("lambda:CreateFunction", "lambda:UpdateFunctionConfiguration") and "Role" in told:
         yield Right("iam:PassRole", told["Role"], "lambda.amazonaws.com")
     if name == "lambda:CreateFunction" and told.get("Tags"):
-        yield Right("lambda:TagResource", *named)
+        yield from (Right("lambda:TagResource", one) for one in named)
     if name in ("wafv2:CreateWebACL", "wafv2:UpdateWebACL"):
         yield Right(name, arn(_MANAGED_RULES))
     if name == "wafv2:GetWebACLForResource":  # the web ACL is asked, too, and is in the answer only
@@ -111,8 +132,12 @@ def _beside(name: str, told: Mapping[str, Any], named: list[str]) -> Iterator[Ri
         yield Right("apigateway:SetWebACL", told["ResourceArn"])
 
 
-def _gateway(method: str, path: str, body: bytes) -> Iterator[Right]:
-    yield Right(f"apigateway:{method}", arn("apigateway:{region}::") + path.removeprefix("/v2"))  # /v2/apis is /apis
+def _gateway(method: str, path: str, body: bytes, known: Context) -> Iterator[Right]:
+    given = json.loads(body).get("tags") if method == "POST" and body.startswith(b"{") else None
+    tags = {f"aws__ResourceTag/{key}": value for key, value in known.tags(path).items()}
+    tags |= {f"aws__RequestTag/{key}": value for key, value in (given or {}).items()}
+    resource = arn("apigateway:{region}::") + path.removeprefix("/v2")  # /v2/apis is /apis
+    yield Right(f"apigateway:{method}", resource, context=frozenset(tags.items()))
     if (method, path) == ("PATCH", "/account"):
         for one in json.loads(body)["patchOperations"]:
             if one["path"] == "/cloudwatchRoleArn" and one["value"]:

@@ -81,13 +81,17 @@ def digest(path: Path) -> str:
 
 
 def test_the_image_is_built_for_lambda_and_the_password_is_in_no_argument(deployed: Clone) -> None:
-    version, builder, login, build, push = deployed.docker_calls()
+    base, version, builder, login, build, push = deployed.docker_calls()
+    assert base["arguments"][:4] == ["buildx", "imagetools", "inspect", "public.ecr.aws/lambda/python:3.13"]
     assert (version["arguments"][0], builder["arguments"]) == ("version", ["buildx", "version"])
     assert login["arguments"][:4] == ["login", "--username", "AWS", "--password-stdin"]
     assert login["stdin"]
     assert login["stdin"] not in " ".join(login["arguments"])
     assert build["arguments"][1:4] == ["--platform", "linux/amd64", "--provenance=false"]
     assert build["arguments"][-2] == push["arguments"][1]
+    pinned = f"PYTHON_IMAGE=public.ecr.aws/lambda/python@sha256:{'a' * 64}"
+    assert build["arguments"][4:6] == ["--build-arg", pinned]
+    assert push["arguments"][1].endswith(f"-{'a' * 12}")
 
 
 def test_the_api_may_be_invoked_by_api_gateway_and_has_every_route(deployed: Clone) -> None:
@@ -126,7 +130,7 @@ def test_the_log_of_the_api_is_json_and_in_the_group_that_is_not_kept_for_ever(d
 def test_a_stage_without_an_api_or_without_keys_says_so(deployed: Clone) -> None:
     clone = deployed.again("keyless")
     assert (
-        "Stage prod has no API in eu-central-1 of this account; run deploy."
+        "Stage prod has no API in eu-central-1 of this account. make deploy STAGE=prod makes it."
         in clone.run("key", "--stage", "prod").error
     )
     clone.configure("environment_variables", ACCESS="iam")
@@ -163,12 +167,12 @@ def test_another_python_than_the_deployed_one_is_said(deployed: Clone) -> None:
         client.update_function_configuration(FunctionName=API, Runtime=runtime)
     this = runtime.removeprefix("python")
     assert run.out.startswith(f"The API's function runs on Python 3.9; from here the API would run on {this}, ")
-    assert "make deploy PYTHON=python3.13" in run.out
+    assert "make deploy STAGE=dev PYTHON=python3.13" in run.out
 
 
 def test_the_apis_role_may_invoke_one_function_and_write_its_logs(deployed: Clone) -> None:
     iam = deployed.cloud.client("iam")
-    role = f"{API}-api_handler"
+    role = f"{API}-api_handler-eu-central-1"
     (name,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
     policy = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
     assert policy == json.loads((deployed.folder / ".chalice" / "policy-dev.json").read_text())
@@ -207,8 +211,8 @@ def test_a_deploy_uses_the_rights_of_githubs_role(deployed: Clone) -> None:
     used = deployed.cloud.used
     passed = {(right.resource.rpartition("/")[2], right.passed_to) for right in used if right.passed_to}
     assert passed == {
-        (f"{API}-api_handler", "lambda.amazonaws.com"),
-        ("crud-api-gateway-logs-eu-central-1", "apigateway.amazonaws.com"),
+        (f"{API}-api_handler-eu-central-1", "lambda.amazonaws.com"),
+        ("github-crud-api-gateway-logs", "apigateway.amazonaws.com"),
     }
     assert {
         "apigateway:PUT",
@@ -253,14 +257,14 @@ def test_a_second_deploy_changes_nothing_and_says_so(deployed: Clone, monkeypatc
     known.unlink()
     deployed.cloud.calls.clear()
     run = deployed.run("deploy")
-    calls = [call.action for call in deployed.cloud.calls]
+    calls = [call.action for call in deployed.cloud.calls if "/crud-api/dev/deploying" not in call.body]  # the lock
     assert run, run.error
     # The migrations were run, which found nothing to do, and when is kept.
     changes = [one for one in calls if one.startswith(CHANGES) and "/invocations" not in one and "/tags/" not in one]
     assert changes == []
     assert run.out.count("nothing changed") == 6  # four stacks, the API and its settings
     assert "ECR has it" in run.out
-    assert deployed.docker_calls() == docker
+    assert [call["arguments"][1] for call in deployed.docker_calls()[len(docker) :]] == ["imagetools"]
     assert state(deployed.cloud) == before
     (key,) = deployed.cloud.client("apigateway").get_api_keys(includeValues=True)["items"]
     assert key["value"] not in run.out  # a workflow's log is read by others

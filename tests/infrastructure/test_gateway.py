@@ -257,7 +257,7 @@ def test_removing_works_when_the_api_is_gone(aws: Aws, api: RestApi, forgotten: 
 
 
 def test_the_role_stays_while_another_stage_needs_it(aws: Aws, api: RestApi) -> None:
-    prod = replace(api, rest_api_id=deployed_api(aws), stage="prod")
+    prod = replace(api, rest_api_id=deployed_api(aws, "prod"), stage="prod")
     for one in (api, prod):
         gateway.apply(aws, one, "api_key", SETTINGS)
     role = account(aws, api)["account"]

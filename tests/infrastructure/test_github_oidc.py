@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tests.infrastructure.deploy_role import REPOSITORY, STAGES, arn, as_list, github, holds, may, statements
+from tests.infrastructure.deploy_role import REPOSITORY, STAGES, arn, as_list, github, holds, is_like, may, statements
 from tests.infrastructure.templates import ACCOUNT, REGION, RefusedError, Stack
 
 FORK = "fork/crud-api"
@@ -24,8 +24,8 @@ OF_THE_STAGE = [
     ("cloudwatch:PutMetricAlarm", "cloudwatch:{region}:{account}:alarm:crud-api-{stage}-api-5xx"),
     ("cloudwatch:PutDashboard", "cloudwatch::{account}:dashboard/crud-api-{stage}"),
     ("ecr:PutImage", "ecr:{region}:{account}:repository/crud-api-{stage}-query-executor"),
-    ("iam:CreateRole", "iam::{account}:role/crud-api-{stage}-migrations"),
-    ("iam:PutRolePolicy", "iam::{account}:role/crud-api-{stage}"),
+    ("iam:UpdateAssumeRolePolicy", "iam::{account}:role/crud-api-{stage}-migrations"),
+    ("iam:DeleteRole", "iam::{account}:role/crud-api-{stage}"),
     ("lambda:CreateFunction", "lambda:{region}:{account}:function:crud-api-{stage}"),
     ("lambda:InvokeFunction", "lambda:{region}:{account}:function:crud-api-{stage}-migrations"),
     ("lambda:UpdateAlias", "lambda:{region}:{account}:function:crud-api-{stage}-query-executor:live"),
@@ -177,22 +177,111 @@ def test_roles_go_to_the_services_they_are_for(service: str, allowed: bool) -> N
     assert not may(stack, "iam:PassRole", arn("iam::{account}:role/admin", "dev"), iam__PassedToService=service)
 
 
+BOUNDARY = "arn:aws:iam::{account}:policy/github-crud-api-{stage}-boundary"
+BOUNDED = ("iam:CreateRole", "iam:DeleteRolePolicy", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy")
+
+
+@stages
+@pytest.mark.parametrize("action", BOUNDED)
+def test_what_a_role_may_is_written_within_the_boundary_only(stage: str, action: str) -> None:
+    """Made without it, or with another that allows more, a role would be stronger than the one that makes it."""
+    stack, role = github(stage), arn("iam::{account}:role/crud-api-{stage}-x", stage)
+    own = BOUNDARY.format(account=ACCOUNT, stage=stage)
+    assert may(stack, action, role, iam__PermissionsBoundary=own)
+    others = BOUNDARY.format(account=ACCOUNT, stage=OTHER[stage]), "arn:aws:iam::aws:policy/AdministratorAccess", ""
+    assert not any(may(stack, action, role, iam__PermissionsBoundary=one) for one in others)
+    assert not may(stack, action, role)
+    assert not may(
+        stack, action, arn("iam::{account}:role/github-crud-api-{stage}", stage), iam__PermissionsBoundary=own
+    )
+
+
+@stages
 @pytest.mark.parametrize(
     "action",
-    [
-        "iam:CreateRole", "iam:DeleteRole", "iam:DeleteRolePolicy", "iam:GetRole", "iam:GetRolePolicy",
-        "iam:ListRolePolicies", "iam:PutRolePolicy",
-    ],
+    ["iam:CreatePolicyVersion", "iam:SetDefaultPolicyVersion", "iam:DeletePolicyVersion", "iam:DeletePolicy",
+     "iam:CreatePolicy", "iam:AttachRolePolicy", "iam:DeleteRolePermissionsBoundary"],
 )  # fmt: skip
+def test_the_boundary_can_neither_be_changed_nor_taken_off(stage: str, action: str) -> None:
+    own = BOUNDARY.format(account=ACCOUNT, stage=stage)
+    for resource in (own, arn("iam::{account}:role/crud-api-{stage}-x", stage)):
+        assert not may(github(stage), action, resource, iam__PermissionsBoundary=own)
+
+
+def bounded(stage: str, action: str, resource: str, **context: str) -> bool:
+    """Whether a role with every right there is could do it within the boundary."""
+    policy = github(stage, DatabaseResourceId="db-ABC").of_type("AWS::IAM::ManagedPolicy")["Boundary"]
+    return any(
+        action in as_list(one["Action"])
+        and any(is_like(pattern, resource) for pattern in as_list(one["Resource"]))
+        and holds(one.get("Condition", {}), {key.replace("__", ":"): value for key, value in context.items()})
+        for one in policy["PolicyDocument"]["Statement"]
+    )
+
+
+ATTACKS = [
+    ("iam:CreateRole", "iam::{account}:role/crud-api-{stage}-x"),
+    ("iam:PutRolePolicy", "iam::{account}:role/github-crud-api-{stage}"),
+    ("iam:CreatePolicyVersion", "iam::{account}:policy/github-crud-api-{stage}-boundary"),
+    ("sts:AssumeRole", "iam::{account}:role/admin"),
+    ("cloudformation:CreateStack", "cloudformation:{region}:{account}:stack/x/0a1b"),
+    ("lambda:UpdateFunctionCode", "lambda:{region}:{account}:function:crud-api-{other}"),
+    ("lambda:InvokeFunction", "lambda:{region}:{account}:function:crud-api-{other}-query-executor:live"),
+    ("apigateway:GET", "apigateway:{region}::/apikeys"),
+    ("apigateway:PATCH", "apigateway:{region}::/restapis/a1b2c3d4e5"),
+    ("logs:GetLogEvents", "logs:{region}:{account}:log-group:/aws/lambda/crud-api-{other}:*"),
+    ("logs:PutLogEvents", "logs:{region}:{account}:log-group:/aws/lambda/crud-api-{other}:*"),
+    ("rds-db:connect", "rds-db:{region}:{account}:dbuser:db-OTHER/crud_api_owner"),
+    ("secretsmanager:GetSecretValue", "secretsmanager:{region}:{account}:secret:rds!db-1-abcdef"),
+    ("secretsmanager:GetSecretValue", "secretsmanager:{region}:{account}:secret:mine-abcdef"),
+    ("kms:Decrypt", "kms:{region}:{account}:key/0a1b"),
+    ("s3:GetObject", "s3:::anything/at-all"),
+]
+
+
+@stages
+@pytest.mark.parametrize(("action", "pattern"), ATTACKS)
+def test_a_role_with_all_rights_that_it_makes_for_itself_is_no_stronger(stage: str, action: str, pattern: str) -> None:
+    resource = arn(pattern.replace("{other}", OTHER[stage]), stage)
+    others = {
+        "secretsmanager__ResourceTag/aws:rds:primaryDBInstanceArn": arn(
+            f"rds:eu-central-1:{ACCOUNT}:db:crud-api-{OTHER[stage]}"
+        )
+    }
+    assert not bounded(stage, action, resource, **others, kms__ViaService="secretsmanager.eu-central-1.amazonaws.com")
+
+
+@stages
+@pytest.mark.parametrize("region", ["eu-central-1", "us-east-1"])
+def test_within_the_boundary_the_functions_do_what_they_do_in_every_region(stage: str, region: str) -> None:
+    for action, resource in [
+        ("lambda:InvokeFunction", f"lambda:{region}:{ACCOUNT}:function:crud-api-{stage}-query-executor:live"),
+        (
+            "logs:PutLogEvents",
+            f"logs:{region}:{ACCOUNT}:log-group:/aws/lambda/crud-api-{stage}-x:log-stream:x",
+        ),
+        ("logs:PutLogEvents", f"logs:{region}:{ACCOUNT}:log-group:/aws/lambda/crud-api-{stage}:log-stream:x"),
+        ("rds-db:connect", f"rds-db:{region}:{ACCOUNT}:dbuser:db-ABC/query_executor"),
+        ("ec2:CreateNetworkInterface", f"ec2:{region}:{ACCOUNT}:network-interface/eni-1"),
+    ]:
+        assert bounded(stage, action, f"arn:aws:{resource}"), action
+    database = f"arn:aws:rds:{region}:{ACCOUNT}:db:crud-api-{stage}"
+    tag = {"secretsmanager__ResourceTag/aws:rds:primaryDBInstanceArn": database}
+    secret = f"arn:aws:secretsmanager:{region}:{ACCOUNT}:secret:rds!db-1-abcdef"
+    assert bounded(stage, "secretsmanager:GetSecretValue", secret, **tag)
+
+
+@pytest.mark.parametrize("action", ["iam:GetRole", "iam:GetRolePolicy"])
 def test_it_may_do_with_the_role_of_api_gateways_logs_what_the_deploy_does(action: str) -> None:
-    """infra/gateway_logs.py: whether the role is there, what it may, and both made and removed."""
+    """infra/gateway_logs.py: whether it is there and what it may. It could read every log, so it is made by hand."""
     stack, role = github("dev"), arn("iam::{account}:role/crud-api-gateway-logs-{region}", "dev")
     assert may(stack, action, role)
-    assert not may(stack, "iam:AttachRolePolicy", role)  # no managed policy, so none of AWS's wide ones
+    for change in ("iam:AttachRolePolicy", "iam:CreateRole", "iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy"):
+        assert not may(stack, change, role)
 
 
 def test_the_role_of_api_gateways_logs_goes_to_api_gateway_only() -> None:
-    stack, role = github("dev"), arn("iam::{account}:role/crud-api-gateway-logs-{region}", "dev")
+    stack, role = github("dev"), arn("iam::{account}:role/github-crud-api-gateway-logs", "dev")
     assert may(stack, "iam:PassRole", role, iam__PassedToService="apigateway.amazonaws.com")
     assert not may(stack, "iam:PassRole", role, iam__PassedToService="lambda.amazonaws.com")
 
@@ -205,6 +294,23 @@ def test_what_the_network_of_another_stack_is_made_of_stays() -> None:
     assert not may(stack, "ec2:DeleteVpc", vpc)
 
 
+@stages
+@pytest.mark.parametrize("kind", ["apikeys", "restapis", "usageplans"])
+def test_apis_plans_and_keys_are_the_stages_by_their_tag(stage: str, kind: str) -> None:
+    stack, tag = github(stage), "aws__ResourceTag/crud-api-stage"
+    thing, made = (f"arn:aws:apigateway:{REGION}::/{kind}{end}" for end in ("/a1b2c3d4e5", ""))
+    for action in ("apigateway:GET", "apigateway:PATCH", "apigateway:DELETE"):
+        assert may(stack, action, thing, **{tag: stage})
+        assert not may(stack, action, thing, **{tag: OTHER[stage]})
+        assert not may(stack, action, thing)
+    assert may(stack, "apigateway:POST", made, **{"aws__RequestTag/crud-api-stage": stage})
+    assert not may(stack, "apigateway:POST", made, **{"aws__RequestTag/crud-api-stage": OTHER[stage]})
+    assert not may(stack, "apigateway:POST", made)
+    # A tag of its own on another stage's thing would make that its own; and the list of keys has their values.
+    assert not may(stack, "apigateway:PUT", f"arn:aws:apigateway:{REGION}::/tags/arn%3Aaws", **{tag: stage})
+    assert not may(stack, "apigateway:GET", f"arn:aws:apigateway:{REGION}::/apikeys")
+
+
 @pytest.mark.parametrize("action", ["apigateway:DELETE", "apigateway:PUT", "apigateway:PATCH"])
 def test_once_its_id_is_known_the_role_reaches_one_api(action: str) -> None:
     stack = github("dev", RestApiId="a1b2c3d4e5")
@@ -212,7 +318,7 @@ def test_once_its_id_is_known_the_role_reaches_one_api(action: str) -> None:
     assert may(stack, action, own)
     assert not may(stack, action, other)
     assert not may(stack, action, f"{other}/stages/api")
-    assert may(github("dev"), action, other)  # until then the first deploy has to make one
+    assert not may(github("dev"), action, own)  # which an older deploy gave no tags
     assert may(stack, "apigateway:GET", f"{other}/stages")  # `destroy` asks whether another one logs
 
 
@@ -234,7 +340,7 @@ def test_the_policies_are_all_attached_and_no_longer_than_iam_takes(stage: str) 
     stack = github(stage)
     policies = stack.of_type("AWS::IAM::ManagedPolicy")
     (role,) = stack.of_type("AWS::IAM::Role").values()
-    assert role["ManagedPolicyArns"] == [f"<{name}>" for name in policies]
+    assert role["ManagedPolicyArns"] == [f"<{name}>" for name in policies if name != "Boundary"]
     assert "Policies" not in role
     for policy in policies.values():
         assert len(json.dumps(policy["PolicyDocument"], separators=(",", ":"))) <= 6144

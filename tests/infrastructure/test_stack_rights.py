@@ -44,7 +44,6 @@ ONLY_FOR: dict[str, list[str]] = {
     "S3Bucket": ["s3:GetObject", "s3:GetObjectVersion"],
     # Roles, for which test_github_oidc.py holds that the role never gets these
     "ManagedPolicyArns": ["iam:AttachRolePolicy", "iam:DetachRolePolicy"],
-    "PermissionsBoundary": ["iam:DeleteRolePermissionsBoundary", "iam:PutRolePermissionsBoundary"],
     # The network
     "InstanceTenancy": ["ec2:ModifyVpcTenancy"],
     "Ipv6CidrBlock": ["ec2:AssociateSubnetCidrBlock", "ec2:DisassociateSubnetCidrBlock"],
@@ -142,6 +141,8 @@ def needed(resource: dict[str, Any]) -> set[str]:
     excused = {action for member, actions in ONLY_FOR.items() if member not in has for action in actions}
     wanted = {action for member in has & ONLY_FOR.keys() for action in ONLY_FOR[member]}
     asked = {one for handler in HANDLERS for one in handlers(resource["Type"]).get(handler, {}).get("permissions", [])}
+    # With a boundary it puts one on, and never takes it off.
+    excused |= {"iam:DeleteRolePermissionsBoundary"}
     return {one for one in asked if known(one) is not None and (one in wanted or one not in excused)}
 
 
@@ -155,7 +156,8 @@ def is_given(action: str, resource: dict[str, Any]) -> bool:
         return may(role, action, "*", aws__RequestedRegion=REGION)
     member, pattern = NAMED.get(resource["Type"], ("", ""))
     if pattern.partition(":")[0] == action.partition(":")[0]:
-        return may(role, action, arn(pattern % resource["Properties"][member]))
+        bounded = {"iam__PermissionsBoundary": arn("iam::{account}:policy/github-crud-api-dev-boundary")}
+        return may(role, action, arn(pattern % resource["Properties"][member]), **bounded)
     return any(action in as_list(one["Action"]) for one in statements(role))
 
 

@@ -37,7 +37,7 @@ class Watched:
 
     @property
     def stacks(self) -> Stacks:
-        return Stacks(self.clone.cloud.client("cloudformation"), self.said.append, self._pause)
+        return Stacks(self.clone.cloud.client("cloudformation"), self.said.append, pause=self._pause)
 
     def _pause(self) -> None:
         self.pauses += 1

@@ -33,7 +33,7 @@ def said(name: str) -> list[str]:
 
 def requirements() -> list[str]:
     lines = (ROOT / "query_executor" / "requirements.txt").read_text().splitlines()
-    return [line.partition("==")[0] for line in lines if not line.startswith("#")]
+    return [line.partition("==")[0] for line in lines if "==" in line and not line.startswith("#")]
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +71,16 @@ def test_nothing_can_be_compiled_or_is_left_over() -> None:
     assert "--only-binary=:all:" in commands
     assert "--no-cache-dir" in commands
     assert not re.search(r"gcc|dnf|yum|apt|setuptools|wheel\b", commands)
+    assert '"${LAMBDA_TASK_ROOT}/bin" "${LAMBDA_TASK_ROOT}/yoyo/tests"' in commands
+
+
+def test_every_requirement_is_installed_by_a_hash() -> None:
+    assert "--require-hashes" in " ".join(said("RUN"))
+    for path in [*ROOT.glob("requirements*.txt"), ROOT / "query_executor" / "requirements.txt"]:
+        text = re.sub(r"^#.*\n", "", path.read_text(), flags=re.MULTILINE).replace("\\\n", " ")
+        pins = [line for line in text.splitlines() if line.strip()]
+        assert pins
+        assert not [line for line in pins if "==" not in line or "--hash=sha256:" not in line], path.name
 
 
 def test_the_command_is_a_handler_and_so_is_that_of_the_migrations(task_root: Path) -> None:
@@ -106,8 +116,14 @@ def test_it_holds_the_executor_and_the_migrations_compiled_and_nothing_else(task
 
 
 @pytest.mark.parametrize(
-    "path", [".git/config", ".venv/bin/python", "tests/conftest.py", "query_executor/__pycache__/log.cpython-313.pyc"]
-)
+    "path",
+    [
+        ".git/config", ".venv/bin/python", "tests/conftest.py", "query_executor/__pycache__/log.cpython-313.pyc",
+        "query_executor/.env", "query_executor/id_rsa.pem", "query_executor/.mypy_cache/3.13/x.data.json",
+        "query_executor/.mypy_cache/x.py", "query_executor/migrations/dump.sql.gz",
+        "query_executor/Dockerfile", "query_executor/certificates/own.key", "query_executor/notes/x.sql",
+    ],
+)  # fmt: skip
 def test_what_the_image_has_no_use_for_is_not_even_sent_to_its_build(path: str) -> None:
     assert is_ignored(Path(path), ignore_rules(image.ROOT))
 

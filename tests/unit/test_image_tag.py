@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from docker.utils.build import exclude_paths
 
-from infra.image import content_tag, context_files
+from infra.image import content_tag, context_files, tag
 from infra.stage import PROJECT
 
 
@@ -21,14 +21,39 @@ def project(tmp_path: Path) -> Path:
 
 
 def test_it_stays_when_only_times_and_what_is_ignored_change(project: Path) -> None:
-    tag = content_tag(project, "x86_64")
+    before = content_tag(project, "x86_64")
     for path in project.rglob("*"):
         os.utime(path, (0, 0))
     (project / "query_executor" / "__pycache__").mkdir(exist_ok=True)
     (project / "query_executor" / "__pycache__" / "x.pyc").write_bytes(b"x")
     (project / "query_executor" / "requirements.in").write_text("something")
     (project / "README.md").write_text("something")
-    assert content_tag(project, "x86_64") == tag
+    assert content_tag(project, "x86_64") == before
+
+
+def test_what_somebody_left_beside_the_code_is_neither_in_the_image_nor_in_its_tag(project: Path) -> None:
+    before, files = content_tag(project, "x86_64"), context_files(project)
+    for name in (
+        ".env",
+        "id_rsa.pem",
+        ".mypy_cache/3.13/x.json",
+        ".mypy_cache/y.py",
+        "migrations/dump.sql.gz",
+        "a/b.sql",
+    ):
+        path = project / "query_executor" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("secret")
+    assert content_tag(project, "x86_64") == before
+    assert context_files(project) == files
+    (project / "query_executor" / "certificates").mkdir()
+    (project / "query_executor" / "certificates" / "own.crt").write_text("mine")  # which is said to be for that
+    assert context_files(project) == sorted([*files, "query_executor/certificates/own.crt"])
+
+
+def test_a_newer_base_is_another_image_and_an_unknown_one_is_none() -> None:
+    old, new = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
+    assert len({tag("0123", old), tag("0123", new), tag("0123", None)}) == 3
 
 
 def test_it_does_not_depend_on_the_order_of_files(project: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -44,17 +69,17 @@ def test_it_does_not_depend_on_the_order_of_files(project: Path, tmp_path_factor
 
 @pytest.mark.parametrize("name", ["Dockerfile", "handler.py", "requirements.txt", "migrations/0001-create-tables.sql"])
 def test_it_changes_with_each_file_of_the_image(project: Path, name: str) -> None:
-    tag = content_tag(project, "x86_64")
+    before = content_tag(project, "x86_64")
     path = project / "query_executor" / name
     path.write_text(path.read_text() + " ")
-    assert content_tag(project, "x86_64") != tag
+    assert content_tag(project, "x86_64") != before
 
 
 def test_it_changes_with_the_name_of_a_file_and_the_architecture(project: Path) -> None:
-    tag = content_tag(project, "x86_64")
-    assert content_tag(project, "arm64") != tag
+    before = content_tag(project, "x86_64")
+    assert content_tag(project, "arm64") != before
     (project / "query_executor" / "handler.py").rename(project / "query_executor" / "handling.py")
-    assert content_tag(project, "x86_64") != tag
+    assert content_tag(project, "x86_64") != before
 
 
 def test_its_files_are_those_that_docker_sends() -> None:

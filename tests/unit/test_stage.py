@@ -16,6 +16,7 @@ from infra.errors import ConfigError, RefusedError
 from infra.stage import PROJECT, Stage
 
 CONFIG = json.loads((PROJECT / ".chalice" / "config.json").read_text())
+ROLES = {"RoleSuffix": "-eu-central-1", "PermissionsBoundary": ""}
 NETWORK = {
     "VpcId": "vpc-1", "SubnetIds": "subnet-1,subnet-2", "DatabaseSecurityGroupId": "sg-1",
     "ExecutorSecurityGroupId": "sg-2", "DatabasePort": "5432",
@@ -164,7 +165,7 @@ def test_without_a_password_or_with_an_endpoint_of_ones_own_none_is_asked_for(se
 
 def test_the_executors_settings_go_by_chalices_precedence() -> None:
     told = parameters.executor(
-        stage(lambda_functions={"query_executor": {"reserved_concurrency": 7}}), NETWORK, {}, "uri:1"
+        stage(lambda_functions={"query_executor": {"reserved_concurrency": 7}}), ROLES, NETWORK, {}, "uri:1"
     )
     assert told["ReservedConcurrency"] == "7"
     assert (told["MemorySize"], told["Timeout"], told["StatementMs"]) == ("512", "25", "20000")
@@ -172,7 +173,7 @@ def test_the_executors_settings_go_by_chalices_precedence() -> None:
 
 def test_a_release_differs_when_anything_of_it_does_and_not_otherwise() -> None:
     def release(uri: str = "uri:1", **sections: Any) -> str:
-        return parameters.executor(stage(**sections), NETWORK, {}, uri)["Release"]
+        return parameters.executor(stage(**sections), ROLES, NETWORK, {}, uri)["Release"]
 
     assert release() == release()
     assert release("uri:2") != release()
@@ -182,7 +183,7 @@ def test_a_release_differs_when_anything_of_it_does_and_not_otherwise() -> None:
 
 def test_a_database_of_ones_own_goes_before_the_outputs_of_a_stack() -> None:
     outputs = {"DatabaseHost": "proxy", "OwnerHost": "instance", "OwnerSecretArn": "arn:rds", "DatabaseInstance": "i"}
-    told = parameters.executor(stage(database={"own": {"OwnerSecretArn": ""}}), NETWORK, outputs, "uri:1")
+    told = parameters.executor(stage(database={"own": {"OwnerSecretArn": ""}}), ROLES, NETWORK, outputs, "uri:1")
     assert (told["DatabaseHost"], told["OwnerHost"], told["OwnerSecretArn"]) == ("proxy", "instance", "")
     assert "DatabaseInstance" not in told
 
@@ -190,11 +191,11 @@ def test_a_database_of_ones_own_goes_before_the_outputs_of_a_stack() -> None:
 def test_the_owner_of_ones_own_database_connects_where_the_executor_does() -> None:
     own = {"DatabaseHost": "mine.example", "DatabaseName": "shop", "DatabaseResourceId": "db-1", "DatabasePort": 6432}
     mine = stage(database={"stack": None, "own": own})
-    told = parameters.executor(mine, {**NETWORK, "DatabasePort": "6432"}, {}, "uri:1")
+    told = parameters.executor(mine, ROLES, {**NETWORK, "DatabasePort": "6432"}, {}, "uri:1")
     assert (told["OwnerHost"], told["OwnerResourceId"], told["DatabasePort"]) == ("mine.example", "db-1", "6432")
     without = stage(database={"stack": None, "own": {**own, "OwnerSecretArn": ""}})
-    assert parameters.executor(without, NETWORK, {}, "uri:1")["OwnerResourceId"] == "db-1"
-    assert parameters.network(mine)["DatabasePort"] == "6432"
+    assert parameters.executor(without, ROLES, NETWORK, {}, "uri:1")["OwnerResourceId"] == "db-1"
+    assert parameters.network(mine, ROLES, {})["DatabasePort"] == "6432"
 
 
 def test_only_the_stage_that_matters_pays_for_metrics_and_traces() -> None:

@@ -16,6 +16,7 @@ from crud_api.selection import Selection
 from crud_api.sorting import SortKey
 from crud_api.statements import idempotency, reading, storing, writing
 from crud_api.statements.idempotency import Attempt
+from crud_api.versions import Conditions
 from query_executor.contract import FromResult, Statement
 from query_executor.sql import scan
 
@@ -100,8 +101,8 @@ def test_the_statements_of_one_row_and_of_a_page_can_be_prepared() -> None:
         reading.select_page(ORDERS, page),
         writing.insert(ORDERS, {"order_id": "O1", "status": "pending"}),
         writing.update(ORDERS, "O1", {"status": "shipped"}),
-        writing.update(ORDERS, "O1", {"status": "shipped"}, ["etag"]),
+        writing.update(ORDERS, "O1", {"status": "shipped"}, Conditions(one_of=["etag"])),
         writing.delete(ORDERS, "O1"),
-        writing.delete(ORDERS, "O1", ["etag"]),
+        writing.delete(ORDERS, "O1", Conditions(one_of=["etag"])),
     ):
         assert scan(statement.sql).is_preparable, statement.sql

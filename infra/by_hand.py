@@ -1,0 +1,55 @@
+"""What was changed of the executor and the migrations beside their stack, which CloudFormation does not see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from infra import api_function, executor_release, migrations
+from infra.account import Account
+from infra.rest_api import Change
+from infra.stage import Stage
+
+
+def changes(account: Account, stage: Stage, outputs: Mapping[str, str], live: str | None = None) -> Iterator[Change]:
+    """What puts both functions and the alias back; `outputs` are the stack's, `live` the version that has to serve.
+
+    A version is what its function was when the stack made it, and nobody can change one.
+    """
+    wanted = live or outputs.get("ExecutorVersion")
+    is_live = executor_release.live_version(account, stage)
+    if wanted and is_live and is_live != wanted:
+        yield Change(
+            f"Move the alias {executor_release.ALIAS} to version {wanted}: by hand it was moved to {is_live}.",
+            partial(executor_release.move, account, stage, wanted),
+        )
+    for name, version in (
+        (executor_release.function_name(stage), outputs.get("ExecutorVersion")),
+        (migrations.function_name(stage.prefix), outputs.get("MigrationsVersion")),
+    ):
+        has = api_function.find(account, name)
+        made = api_function.find(account, name, version) if version else None
+        if has and made and api_function.fingerprint(has) != api_function.fingerprint(made):
+            yield Change(
+                f"Put {name} back to what its stack made: it was changed by hand.", partial(_put, account, made)
+            )
+
+
+def _variables(configuration: Any) -> Any:
+    return configuration.get("Environment", {}).get("Variables", {})
+
+
+def _put(account: Account, made: Any) -> None:
+    client, configuration = account.client("lambda"), made["Configuration"]
+    told = {"FunctionName": configuration["FunctionName"]}
+    client.update_function_code(**told, ImageUri=made["Code"]["ImageUri"])
+    client.get_waiter("function_updated_v2").wait(**told)
+    client.update_function_configuration(
+        **told,
+        Role=configuration["Role"],
+        MemorySize=configuration["MemorySize"],
+        Timeout=configuration["Timeout"],
+        Environment={"Variables": {name: str(value) for name, value in _variables(configuration).items()}},
+    )
+    client.get_waiter("function_updated_v2").wait(**told)
