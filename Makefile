@@ -176,7 +176,7 @@ $(NPM_TOOLS): package.json package-lock.json .npmrc | $(DEVELOPS)
 	@touch $@
 
 $(QUICK_CLIENTS): requirements-clients.txt tests/clients/package.json tests/clients/package-lock.json .npmrc | $(DEVELOPS)
-	$(call SAY,generators of clients,CLMB)
+	$(call SAY,generators of clients,130)
 	$(BIN)/python -m venv --clear $(CLIENTS)
 	$(CLIENTS)/bin/pip $(PIP_INSTALL) -r $<
 	@cp tests/clients/package.json tests/clients/package-lock.json .npmrc $(CLIENTS)
@@ -184,6 +184,6 @@ $(QUICK_CLIENTS): requirements-clients.txt tests/clients/package.json tests/clie
 	@touch $@
 
 $(ALL_CLIENTS): $(QUICK_CLIENTS)
-	$(call SAY,more generators of clients,ALLMB)
+	$(call SAY,more generators of clients,50)
 	cd $(CLIENTS) && "$(CURDIR)/$(BIN)/npm" ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@

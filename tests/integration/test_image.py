@@ -71,7 +71,7 @@ def test_nothing_can_be_compiled_or_is_left_over() -> None:
     assert "--only-binary=:all:" in commands
     assert "--no-cache-dir" in commands
     assert not re.search(r"gcc|dnf|yum|apt|setuptools|wheel\b", commands)
-    assert '"${LAMBDA_TASK_ROOT}/bin" "${LAMBDA_TASK_ROOT}/yoyo/tests"' in commands
+    assert '"${LAMBDA_TASK_ROOT:?}/bin" "${LAMBDA_TASK_ROOT}/yoyo/tests"' in commands
 
 
 def test_every_requirement_is_installed_by_a_hash() -> None:
