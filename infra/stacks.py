@@ -97,10 +97,10 @@ class Stacks:
 
     def settle(self, stack: str) -> None:
         """Wait for what a run before this one began, and clear away what cannot be changed any more."""
-        status = self.status(stack)
-        if status is not None and status.endswith("_IN_PROGRESS") and status not in _STILLBORN:
+        found = self._describe(stack)
+        status = found and str(found["StackStatus"])
+        if found and status and status.endswith("_IN_PROGRESS") and status not in _STILLBORN:
             self.say(f"waiting for an earlier run ({status})")
-            found = self._describe(stack) or {"StackId": stack}
             events = StackEvents(self.cloudformation, found["StackId"])  # by its id, also when it is being deleted
             events.skip()
             self._wait(found["StackId"], events, None)

@@ -82,12 +82,10 @@ _CARRIERS = {
     "time": frozenset({"time", "timetz"}),
     "timedelta": frozenset({"interval"}),
     "UUID": frozenset({"uuid"}),
-    "bytes": frozenset({"bytea"}),
-    "dict": frozenset({"json", "jsonb"}),
 }
 _MADE_AS = {
     "int": "bigint", "float": "double precision", "bool": "boolean", "date": "date", "time": "time",
-    "timedelta": "interval", "UUID": "uuid", "bytes": "bytea", "dict": "jsonb", "list": "jsonb",
+    "timedelta": "interval", "UUID": "uuid",
 }  # fmt: skip
 # By pg_type.typcategory.
 _NO_TEXTS = {

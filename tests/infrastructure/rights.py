@@ -98,7 +98,7 @@ def needed(service: str, environ: Mapping[str, Any], body: bytes, known: Context
     ]
     action = _OPERATIONS.get(name, name)
     bounded = _bounded(name, told, known)
-    return [*(Right(action, one, context=bounded) for one in named or ["*"]), *_beside(name, told, named)]
+    return [*(Right(action, one, context=bounded) for one in named or ["*"]), *_beside(name, told, named, known)]
 
 
 def _bounded(name: str, told: Mapping[str, Any], known: Context) -> frozenset[tuple[str, str]]:
@@ -118,7 +118,7 @@ def pushed(repository: str) -> list[Right]:
     return [Right(f"ecr:{one}", resource) for one in _PUSH]
 
 
-def _beside(name: str, told: Mapping[str, Any], named: list[str]) -> Iterator[Right]:
+def _beside(name: str, told: Mapping[str, Any], named: list[str], known: Context) -> Iterator[Right]:
     """What a service asks for beside the operation itself."""
     if name in ("lambda:CreateFunction", "lambda:UpdateFunctionConfiguration") and "Role" in told:
         yield Right("iam:PassRole", told["Role"], "lambda.amazonaws.com")
@@ -129,15 +129,20 @@ def _beside(name: str, told: Mapping[str, Any], named: list[str]) -> Iterator[Ri
     if name == "wafv2:GetWebACLForResource":  # the web ACL is asked, too, and is in the answer only
         yield Right(name, arn(_RESOURCES["wafv2"]["Name"] % "crud-api-dev"))
     if name in ("wafv2:AssociateWebACL", "wafv2:DisassociateWebACL"):
-        yield Right("apigateway:SetWebACL", told["ResourceArn"])
+        stage = told["ResourceArn"]
+        yield Right("apigateway:SetWebACL", stage, context=_tagged(stage.rpartition("::")[2], known))
+
+
+def _tagged(path: str, known: Context) -> frozenset[tuple[str, str]]:
+    """The tags of what is at a path of API Gateway, as a condition is told them."""
+    return frozenset((f"aws__ResourceTag/{key}", value) for key, value in known.tags(path).items())
 
 
 def _gateway(method: str, path: str, body: bytes, known: Context) -> Iterator[Right]:
     given = json.loads(body).get("tags") if method == "POST" and body.startswith(b"{") else None
-    tags = {f"aws__ResourceTag/{key}": value for key, value in known.tags(path).items()}
-    tags |= {f"aws__RequestTag/{key}": value for key, value in (given or {}).items()}
+    asked = {(f"aws__RequestTag/{key}", value) for key, value in (given or {}).items()}
     resource = arn("apigateway:{region}::") + path.removeprefix("/v2")  # /v2/apis is /apis
-    yield Right(f"apigateway:{method}", resource, context=frozenset(tags.items()))
+    yield Right(f"apigateway:{method}", resource, context=_tagged(path, known) | asked)
     if (method, path) == ("PATCH", "/account"):
         for one in json.loads(body)["patchOperations"]:
             if one["path"] == "/cloudwatchRoleArn" and one["value"]:

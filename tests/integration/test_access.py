@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 POOL = "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_abc"
-OPEN = {("/health", "get")}
+OPEN = {("/health", "get"), ("/health", "head")}
 SCHEMES: dict[str, Any] = {
     "api_key": {"type": "apiKey", "name": "x-api-key", "in": "header"},
     "sigv4": {
