@@ -38,7 +38,7 @@ endif
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help run deploy plan migrate status key logs smoke destroy test soak mutants bench check openapi browser \
-	clients swagger-ui format clean
+	clients deploys swagger-ui format clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -80,6 +80,9 @@ test: $(DEVELOPS) $(LAMBDA_FRONT_END) $(QUICK_CLIENTS) ## Run all tests and meas
 
 soak: $(DEVELOPS) ## Run what takes longer: a hundred faults under load, 10,000 cases of Schemathesis
 	$(BIN)/python -m pytest -m soak -s
+
+deploys: $(DEVELOPS) ## Run the deploys to the emulator that take long: killed at each step, gone back, given up
+	$(BIN)/python -m pytest -m deploys --numprocesses auto
 
 mutants: $(DEVELOPS) $(LAMBDA_FRONT_END) ## See that the tests find each of the mutations in tests/mutants
 	$(BIN)/python -m tests.mutants

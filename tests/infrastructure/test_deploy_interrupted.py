@@ -45,6 +45,7 @@ DESTROY: dict[str, Fits] = {
 }
 
 
+@pytest.mark.deploys
 def test_a_deploy_killed_after_each_step_in_turn_ends_as_one_that_was_not(clone: Clone, undisturbed: State) -> None:
     for step, fits in DEPLOY.items():
         kill_after(clone, step, fits, "deploy")
@@ -55,6 +56,7 @@ def test_a_deploy_killed_after_each_step_in_turn_ends_as_one_that_was_not(clone:
     assert run.out.count("nothing changed") == 6
 
 
+@pytest.mark.deploys
 def test_a_destroy_killed_after_each_step_in_turn_leaves_nothing(clone: Clone) -> None:
     empty = state(clone.cloud)
     clone.configure("database", stack={"DeletionProtection": False})

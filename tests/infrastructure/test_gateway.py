@@ -197,6 +197,7 @@ class KilledError(Exception):
 READS = ("Get", "List", "Describe")
 
 
+@pytest.mark.deploys
 def test_a_run_that_was_killed_anywhere_is_made_up_for(emulated: Account) -> None:
     def run(kill_before: str | None) -> tuple[list[str], dict[str, Any]]:
         """Apply, killed before the first write of this name, and again, then remove: (the writes, what is left)."""

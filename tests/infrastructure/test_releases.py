@@ -70,6 +70,7 @@ def test_a_wrong_host_is_never_live_and_nothing_is_migrated(deployed: Clone) -> 
     assert "held back" not in deployed.run("status").out
 
 
+@pytest.mark.deploys
 def test_an_image_that_does_not_run_is_never_live(deployed: Clone) -> None:
     assert deployed.run("deploy")
     before, clone = live(deployed), changed(deployed, "broken-image")
@@ -91,6 +92,7 @@ def test_an_image_that_does_not_run_is_never_live(deployed: Clone) -> None:
     assert deployed.run("deploy")
 
 
+@pytest.mark.deploys
 def test_failed_migrations_leave_the_version_before_live(deployed: Clone) -> None:
     assert deployed.run("deploy")
     before, clone = live(deployed), changed(deployed, "failed-migration")
@@ -119,6 +121,7 @@ def test_the_new_version_connects_then_migrates_then_serves(deployed: Clone) -> 
     assert deployed.run("deploy")
 
 
+@pytest.mark.deploys
 def test_a_deploy_killed_before_the_version_serves_is_finished_by_the_next(deployed: Clone) -> None:
     assert deployed.run("deploy")
     before, clone = live(deployed), changed(deployed, "killed-release")
@@ -130,6 +133,7 @@ def test_a_deploy_killed_before_the_version_serves_is_finished_by_the_next(deplo
     assert deployed.run("deploy")
 
 
+@pytest.mark.deploys
 def test_a_user_without_the_rights_is_told_the_grant_before_it_serves(deployed: Clone) -> None:
     assert deployed.run("deploy")
     before, clone = live(deployed), changed(deployed, "rights")
@@ -157,6 +161,7 @@ def _with_user(url: str, user: str) -> str:
     return f"{scheme}://{user.replace(' ', '%20')}@{rest.partition('@')[2]}"
 
 
+@pytest.mark.deploys
 def test_a_release_whose_smoke_test_fails_goes_back_by_itself(deployed: Clone) -> None:
     assert deployed.run("deploy")
     client = deployed.cloud.client("lambda")
@@ -186,6 +191,7 @@ def deployment(clone: Clone) -> str:
     return str(client.get_stage(restApiId=api["id"], stageName="api")["deploymentId"])
 
 
+@pytest.mark.deploys
 def test_a_release_that_is_to_be_kept_stays_although_its_smoke_test_fails(deployed: Clone) -> None:
     assert deployed.run("deploy")
     before, clone = live(deployed), changed(deployed, "kept-release")
@@ -196,6 +202,7 @@ def test_a_release_that_is_to_be_kept_stays_although_its_smoke_test_fails(deploy
     assert deployed.run("deploy")
 
 
+@pytest.mark.deploys
 def test_what_was_changed_by_hand_is_seen_by_plan_and_status_and_put_back(deployed: Clone) -> None:
     assert deployed.run("deploy")
     client = deployed.cloud.client("lambda")
@@ -229,6 +236,7 @@ def plain(member: Any) -> Any:
     return json.dumps(member).replace('"', "")
 
 
+@pytest.mark.deploys
 def test_force_deploys_the_api_although_nothing_changed(deployed: Clone) -> None:
     assert deployed.run("deploy")
     assert "`chalice deploy` would update" in deployed.run("plan", "--force").out
@@ -237,6 +245,7 @@ def test_force_deploys_the_api_although_nothing_changed(deployed: Clone) -> None
     assert [call for call in deployed.cloud.calls if call.action.startswith("PUT /restapis")]
 
 
+@pytest.mark.deploys
 def test_traces_that_a_plain_chalice_deploy_turns_off_are_turned_on_again(deployed: Clone) -> None:
     clone = deployed.again("traces")
     clone.configure("gateway", tracing=True)
