@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 
 from query_executor.prepared import is_unfit
+from query_executor.sql import scan
 from tests.conftest import execute as run_sql
 from tests.executor import Answer, Executor
 
@@ -220,9 +221,12 @@ _ON_D = [
     "SELECT id FROM {d} WHERE c = ANY(ARRAY[:x])",
     "SELECT coalesce(c, :x), coalesce(:x, c) FROM {d} WHERE id = 1",
     "SELECT c FROM {d} WHERE id = 1 UNION ALL SELECT :x",
-    "SELECT one.id FROM {d} AS one JOIN (VALUES (1)) AS other (id) ON one.c > :x",
+    "SELECT one.id FROM {d} AS one JOIN (SELECT 1 AS k) AS other ON one.c > :x",
 ]
 
+
+# One that is not plain, as `other (id)` with its parenthesis, would empty the session: nothing would stay prepared.
+assert all(scan(one.format(d="d")).is_preparable for one in _ON_D)
 
 # Where a value of one type becomes another's without a word.
 _FAMILIES = [

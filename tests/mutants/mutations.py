@@ -412,4 +412,25 @@ MUTATIONS = [
         "bounded=False,",
         "tests/functional/test_embedding.py -k ten_thousand",
     ),
+    Mutation(
+        "a time is stored as its day: the column has become a timestamptz since its statement was prepared",
+        "query_executor/prepared.py",
+        'execute = f"EXECUTE {name}_guard; {execute}"',
+        "pass",
+        "tests/integration/test_prepared.py -k another_type",
+    ),
+    Mutation(
+        "five minutes become none when the statement comes again",
+        "query_executor/prepared.py",
+        "IF (SELECT 'interval'::regtype = ANY (parameter_types) FROM pg_prepared_statements WHERE name = '{0}') THEN",
+        "IF false THEN",
+        "tests/integration/test_prepared.py -k interval",
+    ),
+    Mutation(
+        "a list is answered in no order, where it was refused the first time",
+        "query_executor/sql.py",
+        "words.sorts_by_param |= words.in_list",
+        "pass",
+        "tests/integration/test_prepared.py -k says_wrongly",
+    ),
 ]
