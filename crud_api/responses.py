@@ -88,7 +88,7 @@ def page(
 
 
 def without_body(response: Response) -> Response:
-    """The response to a HEAD, by that to a GET."""
+    """The response to a HEAD, made of the response to a GET."""
     response.body = ""
     return response
 

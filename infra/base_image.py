@@ -38,6 +38,6 @@ def digest(project: Path) -> str | None:
 
 
 def pinned(project: Path, base: str) -> str:
-    """The base by that digest, as the Dockerfile's argument takes it."""
+    """The base image with its digest, as the Dockerfile's argument takes it."""
     repository = re.sub(r":[^/:]+$", "", reference(project).partition("@")[0])
     return f"{repository}@{base}"

@@ -101,7 +101,7 @@ def deploy(account: Account, stage: Stage, boundary: str = "", *, force: bool = 
 
 def delete(account: Account, stage: Stage) -> bool:
     """Run `chalice delete` when there is anything to delete, the API and its function; and delete its role."""
-    role = api_role.name(account, stage)  # by the function, as long as that is there
+    role = api_role.name(account, stage)  # of the function, while it exists
     found = write_state(account, stage, stage.project, role=False)
     if found:
         _chalice(account, stage, "delete", stage.project)

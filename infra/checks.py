@@ -61,7 +61,7 @@ def reserves(account: Account, stage: Stage) -> tuple[bool, str | None]:
     """
     client = account.client("lambda")
     try:
-        # Only a function that is there has an answer, and what it reserves is not in what is left.
+        # Only an existing function has an answer. What it reserves is not part of what is left.
         if client.get_function(FunctionName=f"{stage.prefix}-query-executor").get("Concurrency"):
             return True, None
     except client.exceptions.ResourceNotFoundException:

@@ -140,7 +140,7 @@ def _deploy(options: argparse.Namespace) -> None:
         show_key=not is_log, force=options.force, keep=options.keep,
     )  # fmt: skip
     account, stage, stacks = _load(options)
-    refuse_public(stage, allow_public=options.allow_public)  # before anything is made, and be it the lock
+    refuse_public(stage, allow_public=options.allow_public)  # before anything is made, the lock included
     with deploy_lock.held(account, stage):
         Deploy(account, stage, stacks, _say, wanted).run()
 

@@ -256,8 +256,8 @@ def _refuse_misread_url(database_url: str) -> None:
 def _only_run(database_url: str, wait_s: float) -> Iterator[None]:
     """Hold the advisory lock, in a transaction: so it also works behind a pool that shares sessions.
 
-    Whoever waits for it ends its transaction now and then. CREATE INDEX CONCURRENTLY, of the run that holds the lock,
-    waits for all transactions that have a snapshot, as a waiting one has.
+    A run that waits for the lock ends its transaction now and then: the run that holds it may be at CREATE INDEX
+    CONCURRENTLY, which waits for all transactions that have a snapshot.
     """
     give_up = time.monotonic() + wait_s
     with closing(psycopg2.connect(database_url)) as connection, connection.cursor() as cursor:
