@@ -109,10 +109,11 @@ class Stacks:
             self.say(f"deleting what an earlier run left ({status})")
             self.delete(stack)
         if status == "UPDATE_ROLLBACK_FAILED":
+            named = f"--stack-name {stack} --region {self.cloudformation.meta.region_name}"
             raise StackError(
                 f"{stack} could not be put back to what it was (UPDATE_ROLLBACK_FAILED), so CloudFormation changes "
-                f"nothing more.\nSee why: aws cloudformation describe-stack-events --stack-name {stack}\nCorrect that, "
-                f"then: aws cloudformation continue-update-rollback --stack-name {stack}\nthen run this again."
+                f"nothing more.\nSee why: aws cloudformation describe-stack-events {named}\nCorrect that, "
+                f"then: aws cloudformation continue-update-rollback {named}\nthen run this again."
             )
 
     def _wait(self, stack: str, events: StackEvents, wanted: str | None) -> None:

@@ -92,7 +92,8 @@ def test_a_stack_that_is_stuck_is_explained(watched: Watched) -> None:
     watched.deploy()
     watched.busy("UPDATE_ROLLBACK_FAILED", "UPDATE_ROLLBACK_FAILED")
     with pytest.raises(
-        StackError, match="aws cloudformation continue-update-rollback --stack-name crud-api-dev-network"
+        StackError,
+        match="aws cloudformation continue-update-rollback --stack-name crud-api-dev-network --region eu-central-1\n",
     ):
         watched.deploy(SecretsEndpoint="true")
 

@@ -1,0 +1,73 @@
+"""Which subnets and zones a stage uses: two, in which Lambda is, and what an address in them costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from infra import own_network, parameters
+from infra.account import Account
+from infra.errors import ConfigError
+from infra.stacks import Stacks
+from tests.unit.test_stage import NETWORK, ROLES, own, stage
+
+WITHOUT_LAMBDA = "us-east-1e"  # the emulator's use1-az3
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "none")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "none")
+    with mock_aws():
+        session = boto3.session.Session(region_name="us-east-1")
+        yield Account("123456789012", "us-east-1", "arn:aws:iam::123456789012:user/one", session)
+
+
+def subnets(account: Account, *zones: str) -> list[str]:
+    ec2 = account.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    return [
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=zone)["Subnet"]["SubnetId"]
+        for n, zone in enumerate(zones)
+    ]
+
+
+def told(account: Account, named: list[str]) -> tuple[dict[str, str], list[str]]:
+    stacks = Stacks(account.client("cloudformation"), print)
+    found, said = own_network.told(account, stage(network={"VpcId": "vpc-1", "SubnetIds": ",".join(named)}), stacks)
+    return dict(found), said
+
+
+def test_two_subnets_are_chosen_in_two_zones_that_lambda_is_in(account: Account) -> None:
+    without, first, same_zone, second, third = subnets(
+        account, WITHOUT_LAMBDA, "us-east-1a", "us-east-1a", "us-east-1b", "us-east-1c"
+    )
+    found, (said,) = told(account, [without, first, same_zone, second, third])
+    assert found == {"SubnetIds": f"{first},{second}"}
+    assert said.startswith(f"uses {first} and {second}; not {without} ({WITHOUT_LAMBDA}), ")
+
+
+def test_subnets_in_one_zone_that_lambda_is_in_are_refused_by_their_zones(account: Account) -> None:
+    named = subnets(account, WITHOUT_LAMBDA, "us-east-1a", "us-east-1a")
+    with pytest.raises(ConfigError, match=f"{named[0]} in {WITHOUT_LAMBDA}, {named[1]} in us-east-1a"):
+        told(account, named)
+
+
+def test_the_cost_that_is_named_is_that_of_the_zones_that_are_used() -> None:
+    six = ",".join(f"subnet-{n}" for n in range(6))
+    assert own_network.cost(stage(network={"VpcId": "vpc-1", "SubnetIds": six})).startswith(
+        "about 15 dollars a month in 2 zones"
+    )
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_certificate_of_ones_own_is_given_to_the_migrations_too_unless_the_owner_connects_elsewhere(
+    elsewhere: bool,
+) -> None:
+    members = {"CaBundle": "/var/task/mine.crt", **({"OwnerHost": "other.example"} if elsewhere else {})}
+    found = parameters.executor(stage(**own(**members)), ROLES, NETWORK, {}, "image")
+    assert found["CaBundle"] == "/var/task/mine.crt"
+    assert found.get("OwnerCaBundle") == (None if elsewhere else "/var/task/mine.crt")
