@@ -45,10 +45,14 @@ def create_app(
     @app.middleware("http")
     def answer_problems(request: Request, get_response: Callable[[Request], Response]) -> Response:
         """The one way out for everything that is not a success."""
+        response = answer(request, get_response)
+        return response if request.method != "HEAD" else without_body(response)
+
+    def answer(request: Request, get_response: Callable[[Request], Response]) -> Response:
         try:
             response = get_response(request)
             if response.status_code < 400:
-                return response if request.method != "HEAD" else without_body(response)
+                return response
             error = problems.from_chalice(response)
         except ApiError as raised:
             error = raised
@@ -58,8 +62,7 @@ def create_app(
             if tells_all:
                 said = f" (urn:uuid:{request_id(request)}){f': {error.said}' if error.said else ''}"
             log.error("%s: %s%s", error.slug, error.cause, said, extra=extra)
-        response = problems.to_response(error, request_id(request))
-        return response if request.method != "HEAD" else without_body(response)
+        return problems.to_response(error, request_id(request))
 
     relations = relations_of({resource.name: resource for resource in resources})
     for resource in resources:

@@ -47,7 +47,7 @@ def monitor_routes(execute: Execute, resources: Sequence[Resource]) -> Blueprint
 
 
 _SILENT = "The database does not answer."
-_UNFIT = "The database is not as the API declares its tables: `python -m infra migrate` says what differs."
+_UNFIT = "The database is not as the API declares its tables: `make migrate` says what differs."
 
 
 def _not_ready(cause: str, detail: str = _SILENT, said: str | None = None) -> NotReadyError:

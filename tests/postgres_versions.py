@@ -6,25 +6,24 @@ import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
-from importlib.util import find_spec
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import psycopg2
 
 from infra import embedded_postgres
-from infra.postgres_programs import copy_programs, server_account
+from infra.postgres_programs import programs_of
 from tests.servers import DEBIANS, own_server
 
 EMBEDDED = "embedded"  # the newest: what `make run` has
-_COPIES = Path("/var/cache/crud-api")
 
 
+@cache
 def others() -> list[str]:
     """The major versions beside the embedded one, the one that the suites run on first: pgserver's, then Debian's."""
-    found = [_major(one.parent / "postgres") for one in reversed(DEBIANS)]
-    return list(dict.fromkeys(([_major(_pgserver() / "postgres")] if find_spec("pgserver") else []) + found))
+    folders = [programs_of("pgserver"), *(one.parent for one in reversed(DEBIANS))]
+    return list(dict.fromkeys(_major(one / "postgres") for one in folders if one is not None))
 
 
 @contextmanager
@@ -44,28 +43,8 @@ def running(name: str) -> Iterator[str]:
 
 
 def _programs(name: str) -> Path:
-    if find_spec("pgserver") and _major(_pgserver() / "postgres") == name:
-        return _reachable_pgserver()
-    (found,) = [one.parent for one in DEBIANS if _major(one.parent / "postgres") == name]
-    return found
-
-
-def _pgserver() -> Path:
-    spec = find_spec("pgserver")
-    assert spec is not None
-    assert spec.origin is not None
-    return Path(spec.origin).parent / "pginstall" / "bin"
-
-
-def _reachable_pgserver() -> Path:
-    # Only the binaries are used, as of embedded-postgres, and where the server's account can reach them.
-    package = _pgserver().parents[1]
-    if server_account() is not None:
-        target = _COPIES / f"pgserver-{version('pgserver')}"
-        if not target.exists():
-            copy_programs(package, target)
-        package = target / package.name
-    return package / "pginstall" / "bin"
+    folders = [programs_of("pgserver"), *(one.parent for one in DEBIANS)]
+    return next(one for one in folders if one is not None and _major(one / "postgres") == name)
 
 
 def _major(program: Path) -> str:

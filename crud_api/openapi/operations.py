@@ -52,8 +52,8 @@ def resource_paths(resource: Resource, relations: Mapping[str, Relations]) -> di
         one: {
             "parameters": [ref("parameters", f"{resource.name}.key")],
             "get": _get(resource, relations[resource.name]),
-            "put": _change(resource, f"update_{resource.one}_by_put", JSON),
-            "patch": _change(resource, f"update_{resource.one}", JSON),
+            "put": _change(resource, f"update_{resource.one}_by_put"),
+            "patch": _change(resource, f"update_{resource.one}"),
             "delete": _delete(resource),
         },
     }
@@ -98,7 +98,7 @@ def _create(resource: Resource, relations: Relations) -> Schema:
         "operationId": f"create_{resource.one}",
         "summary": f"Create one {_said(resource)}",
         "description": f"The path also takes an array, as POST /{resource.name}:batch does.",
-        **_creation(resource, "New{}", "{}View", examples.new(resource, relations), found, "Location", links=links),
+        **_creation(resource, examples.new(resource, relations), found, "Location", links=links),
     }
 
 
@@ -107,21 +107,20 @@ def _create_many(resource: Resource) -> Schema:
         "operationId": f"create_many_{resource.name}",
         "summary": f"Create many {resource.name}",
         "description": f"Up to {MAX_ROWS} rows are stored all or not at all. The answer has them in the order sent.",
-        **_creation(resource, "New{}", "{}View", examples.many(resource), examples.stored_many(resource), many=True),
+        **_creation(resource, examples.many(resource), examples.stored_many(resource), many=True),
     }
 
 
 def _creation(
     resource: Resource,
-    new: str,
-    stored: str,
     sent: examples.Examples,
     found: examples.Examples,
     *headers: str,
     many: bool = False,
     links: Schema | None = None,
 ) -> Schema:
-    taken, answer = (ref("schemas", form.format(model_name(resource))) for form in (new, stored))
+    name = model_name(resource)
+    taken, answer = ref("schemas", f"New{name}"), ref("schemas", f"{name}View")
     if many:
         taken, answer = _many(taken, minItems=1), _many(answer)
     own = _STORED if not many else tuple(name for name in _STORED if name != "ETag")
@@ -160,7 +159,7 @@ def _get(resource: Resource, relations: Relations) -> Schema:
     }
 
 
-def _change(resource: Resource, name: str, *media_types: str) -> Schema:
+def _change(resource: Resource, name: str) -> Schema:
     change = ref("schemas", f"{model_name(resource)}Change")
     body = {"schema": change, "examples": examples.change(resource)}
     return {
@@ -170,7 +169,7 @@ def _change(resource: Resource, name: str, *media_types: str) -> Schema:
         "PATCH also takes application/merge-patch+json.",
         "tags": [resource.name],
         "parameters": [ref("parameters", one) for one in ("preferReturn", "ifMatch", "ifNoneMatchChange")],
-        "requestBody": {"required": True, "content": dict.fromkeys(media_types, body)},
+        "requestBody": {"required": True, "content": {JSON: body}},
         "responses": {
             "200": success(
                 "The row as it is stored now.",
