@@ -12,6 +12,7 @@ from typing import Any
 from infra import eventually
 from infra.account import Account
 from infra.base_image import DOCKERFILE
+from infra.hints import without_environment
 from infra.stage import Stage
 
 THIS_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -91,10 +92,11 @@ def other_python(function: Any, stage: Stage) -> str | None:
     has = function["Configuration"].get("Runtime", "").removeprefix("python") if function else executors_python(project)
     if has == THIS_PYTHON:
         return None
+    python = f"python{executors_python(project)}"
     subject = f"The API's function runs on Python {has}" if function else f"The executor runs on Python {has}"
     return (
         f"{subject}; from here the API would run on {THIS_PYTHON}, which Chalice takes from the .venv.\n"
-        f"      If that is not meant: rm -r .venv; {stage.make('deploy', PYTHON=f'python{executors_python(project)}')}"
+        f"      If that is not meant: {without_environment(stage.make('deploy', PYTHON=python))}"
     )
 
 

@@ -123,6 +123,23 @@ def test_the_firewall_stands_before_the_stage(aws: Aws, api: RestApi) -> None:
     assert not any(one["VisibilityConfig"]["SampledRequestsEnabled"] for one in (web_acl, rate, common))
 
 
+@pytest.mark.parametrize("access", ["api_key", "iam"])
+def test_all_that_is_made_for_a_stage_has_its_tags_also_after_they_changed(aws: Aws, api: RestApi, access: str) -> None:
+    for team in ("shop", "stock"):
+        tagged = replace(api, extra_tags={"team": team})
+        gateway.apply(aws, tagged, access, SETTINGS)
+        assert gateway.apply(aws, tagged, access, SETTINGS) == []
+        wanted = {"crud-api-stage": "dev", "team": team}
+        things = [*items(aws, "get_rest_apis"), *items(aws, "get_usage_plans"), *items(aws, "get_api_keys")]
+        assert [one["tags"] for one in things] == [wanted] * (3 if access == "api_key" else 1)
+        (group,) = aws("logs").describe_log_groups(logGroupNamePrefix="API-Gateway")["logGroups"]
+        arn = group["arn"].removesuffix(":*")
+        assert aws("logs").list_tags_for_resource(resourceArn=arn)["tags"] == wanted
+        (web_acl,) = aws("wafv2").list_web_acls(Scope="REGIONAL")["WebACLs"]
+        told = aws("wafv2").list_tags_for_resource(ResourceARN=web_acl["ARN"])["TagInfoForResource"]["TagList"]
+        assert {one["Key"]: one["Value"] for one in told} == wanted
+
+
 @pytest.mark.parametrize("access", ["none", "iam", "cognito"])
 def test_without_keys_there_is_neither_plan_nor_key(aws: Aws, api: RestApi, access: str) -> None:
     gateway.apply(aws, api, access, SETTINGS)

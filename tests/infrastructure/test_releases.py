@@ -239,7 +239,7 @@ def plain(member: Any) -> Any:
 @pytest.mark.deploys
 def test_force_deploys_the_api_although_nothing_changed(deployed: Clone) -> None:
     assert deployed.run("deploy")
-    assert "`chalice deploy` would update" in deployed.run("plan", "--force").out
+    assert "Chalice would update" in deployed.run("plan", "--force").out
     deployed.cloud.calls.clear()
     assert deployed.run("deploy", "--force")
     assert [call for call in deployed.cloud.calls if call.action.startswith("PUT /restapis")]
