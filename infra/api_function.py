@@ -40,11 +40,13 @@ _MEMBERS = (
 
 
 def fingerprint(function: Any) -> str:
-    """A hash of the function's code and configuration, as Lambda tells them."""
+    """A hash of the function's code and configuration, as Lambda tells them, and of what is reserved for it."""
     has = {name: function["Configuration"].get(name) for name in _MEMBERS}
     variables = (has["Environment"] or {}).get("Variables", {})
     has["Environment"] = {name: str(value) for name, value in variables.items()}
     has["VpcConfig"] = sorted(function["Configuration"].get("VpcConfig", {}).get("SubnetIds", []))
+    if reserved := function.get("Concurrency"):
+        has["Concurrency"] = reserved
     return hashlib.sha256(json.dumps(has, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -150,7 +150,7 @@ class Deploy:
         if had and (had.get("Release") != told["Release"] or had.get("LiveVersion")):
             self._held = executor_release.live_version(account, stage)
         outputs = self._stack("executor", {**told, "LiveVersion": self._held or ""})
-        for line in rest_api.make(by_hand.changes(account, stage, outputs, self._held)):
+        for line in rest_api.make(by_hand.changes(account, stage, told, outputs, self._held)):
             self._say(line)
         version = outputs["ExecutorVersion"]
         is_new = bool(self._held) or chalice_deploy.rest_api_id(account, stage) is None

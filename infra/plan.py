@@ -57,7 +57,7 @@ def run(account: Account, stage: Stage, stacks: Stacks, say: Callable[[str], Non
         return parameters.executor(stage, names("executor"), network, database, uri, reserve=checked.reserve)
 
     stack("executor", of_executor, known=is_known)
-    for change in by_hand.changes(account, stage, executor):
+    for change in by_hand.changes(account, stage, stacks.parameters(stage.stack("executor")), executor):
         say(f"      {change.sentence}")
     _tell(say, "Migrations", ["would be run; only the database knows whether there are any to apply"])
     stack(

@@ -91,6 +91,20 @@ def test_a_first_creation_that_failed_is_made_anew(watched: Watched, status: str
     assert f"deleting what an earlier run left ({status})" in watched.said
 
 
+def test_a_stack_is_made_with_the_stages_tags_and_is_another_one_with_others(watched: Watched) -> None:
+    client = watched.clone.cloud.client("cloudformation")
+
+    def with_tags(**tags: str) -> Stacks:
+        return Stacks(client, watched.said.append, HINTS, tags, pause=watched._pause)
+
+    assert with_tags(team="shop", cost="7").deploy(STACK, "network", {"Stage": "dev"})
+    (made,) = client.describe_stacks(StackName=STACK)["Stacks"]
+    assert {one["Key"]: one["Value"] for one in made["Tags"]} == {"team": "shop", "cost": "7"}
+    told = {"Stage": "dev"}
+    assert with_tags(cost="7", team="shop")._is_same(STACK, "network", told)
+    assert not any(with_tags(**one)._is_same(STACK, "network", told) for one in ({"team": "shop"}, {"team": "a"}, {}))
+
+
 def test_a_stack_that_is_stuck_is_explained(watched: Watched) -> None:
     watched.deploy()
     watched.busy("UPDATE_ROLLBACK_FAILED", "UPDATE_ROLLBACK_FAILED")
