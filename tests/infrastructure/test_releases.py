@@ -214,16 +214,14 @@ def test_what_was_changed_by_hand_is_seen_by_plan_and_status_and_put_back(deploy
         FunctionName=MIGRATIONS, Environment={"Variables": {"DB_HOST": "elsewhere.example"}}
     )
     client.update_alias(FunctionName=EXECUTOR, Name="live", FunctionVersion="1")
-    client.put_function_concurrency(
-        FunctionName=EXECUTOR, ReservedConcurrentExecutions=0
-    )  # how one stops it in a hurry
+    client.put_function_concurrency(FunctionName=EXECUTOR, ReservedConcurrentExecutions=2)
     client.delete_function_concurrency(FunctionName=MIGRATIONS)
     plan, status = deployed.run("plan").out, deployed.run("status").out
     assert "API: the function was changed by hand" in plan
     assert "changed by hand since its deploy" in status
     for said in (plan, status):
         assert f"Put {EXECUTOR} back" in said
-        assert f"Reserve 10 concurrency for {EXECUTOR}: by hand it was set to 0." in said
+        assert f"Reserve 10 concurrency for {EXECUTOR}: by hand it was set to 2." in said
         assert f"Reserve 1 concurrency for {MIGRATIONS}: by hand it was set to none." in said
         assert f"Put {MIGRATIONS} back" in said
         assert version == "1" or f"Move the alias live to version {version}" in said
@@ -246,7 +244,7 @@ def plain(member: Any) -> Any:
 def test_an_api_that_was_stopped_by_hand_is_seen(deployed: Clone) -> None:
     client = deployed.cloud.client("lambda")
     assert "by hand" not in deployed.run("status").out
-    client.put_function_concurrency(FunctionName=API, ReservedConcurrentExecutions=0)
+    client.put_function_concurrency(FunctionName=API, ReservedConcurrentExecutions=1)
     try:
         assert "changed by hand since its deploy" in deployed.run("status").out
     finally:
