@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from infra import api_function
@@ -66,15 +67,18 @@ def changes(account: Account, stage: Stage, boundary: str) -> Iterator[Change]:
         )
 
 
-def delete(account: Account, stage: Stage, used: str) -> Iterator[str]:
-    """Delete the role that the function had, `used`, and this region's; never one that another region may have."""
+def removal(account: Account, stage: Stage, used: str) -> Iterator[Change]:
+    """The role that the function had, `used`, and this region's; never one that another region may have."""
     iam = account.client("iam")
     for role in sorted({used, _regional(account, stage)}):
         if _find(iam, role) is not None:
-            for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]:
-                iam.delete_role_policy(RoleName=role, PolicyName=policy)
-            iam.delete_role(RoleName=role)
-            yield role
+            yield Change(f"deleted the role {role}", partial(_delete, iam, role))
+
+
+def _delete(iam: Any, role: str) -> None:
+    for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+        iam.delete_role_policy(RoleName=role, PolicyName=policy)
+    iam.delete_role(RoleName=role)
 
 
 def _regional(account: Account, stage: Stage) -> str:

@@ -102,13 +102,14 @@ def deploy(account: Account, stage: Stage, boundary: str = "", *, force: bool = 
     return [*role, "deployed"]
 
 
-def delete(account: Account, stage: Stage) -> bool:
-    """Run `chalice delete` when there is anything to delete, the API and its function; and delete its role."""
+def removal(account: Account, stage: Stage) -> Iterator[rest_api.Change]:
+    """`chalice delete` when there is anything to delete, the API and its function; then its role."""
     role = api_role.name(account, stage)  # of the function, while it exists
-    found = write_state(account, stage, stage.project, role=False)
-    if found:
-        _chalice(account, stage, "delete", stage.project)
-    return bool([*api_role.delete(account, stage, role), *found])
+    if write_state(account, stage, stage.project, role=False):
+        yield rest_api.Change(
+            "deleted the API and its function", lambda: _chalice(account, stage, "delete", stage.project)
+        )
+    yield from api_role.removal(account, stage, role)
 
 
 def write_state(account: Account, stage: Stage, project: Path, *, role: bool = True) -> list[str]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from infra import base_image, image, migrations, own_network
+from infra import api_function, base_image, image, migrations, own_network, roles
 from infra.account import Account
 from infra.errors import AccountError, ConfigError, ImageError, RefusedError
-from infra.stage import Stage
+from infra.stacks import Stacks
+from infra.stage import Parameters, Stage
 
 UNRESERVED = 100
 
@@ -20,6 +21,34 @@ class Image:
     must_build: bool = False
     base: str | None = None
     warning: str | None = None
+
+
+@dataclass
+class Checked:
+    """What was found out before anything was made."""
+
+    image: Image
+    boundary: str
+    reserve: bool
+    chosen: Parameters
+    says: list[str]
+
+
+def check(
+    account: Account, stage: Stage, stacks: Stacks, *, allow_public: bool = False, image_tag: str | None = None
+) -> Checked:
+    """Refuse what could not succeed, before anything is made; returns what was found out on the way."""
+    refuse_public(stage, allow_public=allow_public)
+    require_way_to_secrets(stage)
+    require_certificates(stage)
+    reserve, unreserved = reserves(account, stage)
+    chosen, of_network = own_network.told(account, stage, stacks)
+    found = find_image(account, stage, image_tag)
+    if found.must_build:
+        image.require_docker()
+    python = api_function.other_python(api_function.find(account, stage.prefix), stage)
+    says = [python, unreserved, *of_network, found.warning]
+    return Checked(found, roles.boundary(account, stage), reserve, chosen, [one for one in says if one])
 
 
 def refuse_public(stage: Stage, *, allow_public: bool) -> None:
@@ -88,7 +117,7 @@ def reserves(account: Account, stage: Stage) -> tuple[bool, str | None]:
     )
 
 
-def image_tag(account: Account, stage: Stage, wanted: str | None) -> Image:
+def find_image(account: Account, stage: Stage, wanted: str | None) -> Image:
     """The image to deploy. Raises `ImageError` where one that was asked for is not there."""
     repository = f"{stage.prefix}-query-executor"
     ecr = account.client("ecr")

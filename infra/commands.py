@@ -134,7 +134,7 @@ def _load(options: argparse.Namespace) -> tuple[Account, Stage, Stacks]:
 def _deploy(options: argparse.Namespace) -> None:
     from infra import deploy_lock  # noqa: PLC0415
     from infra.checks import refuse_public  # noqa: PLC0415
-    from infra.deploy import Deploy, Options  # noqa: PLC0415
+    from infra.steps import Options, Run, loops  # noqa: PLC0415
 
     # Whoever may read a workflow's log is not whoever may call the API.
     is_log = "CI" in os.environ
@@ -145,21 +145,20 @@ def _deploy(options: argparse.Namespace) -> None:
     account, stage, stacks = _load(options)
     refuse_public(stage, allow_public=options.allow_public)  # before anything is made, the lock included
     with deploy_lock.held(account, stage):
-        Deploy(account, stage, stacks, _say, wanted).run()
+        loops.deploy(Run(account, stage, stacks, _say, wanted))
 
 
 def _plan(options: argparse.Namespace) -> None:
-    from infra import plan  # noqa: PLC0415
-    from infra.deploy import Options  # noqa: PLC0415
+    from infra.steps import Options, Run, loops  # noqa: PLC0415
 
-    plan.run(*_load(options), _say, Options(options.allow_public, options.image_tag, force=options.force))
+    loops.plan(Run(*_load(options), _say, Options(options.allow_public, options.image_tag, force=options.force)))
 
 
 def _migrate(options: argparse.Namespace) -> None:
-    from infra import deploy  # noqa: PLC0415
+    from infra import migrations  # noqa: PLC0415
 
     account, stage, _stacks = _load(options)
-    for line in deploy.migrate(account, stage) or ["Nothing to do: every migration is applied."]:
+    for line in migrations.run_and_mark(account, stage) or ["Nothing to do: every migration is applied."]:
         _say(line)
 
 
@@ -198,9 +197,9 @@ def _key(options: argparse.Namespace) -> None:
 
 
 def _status(options: argparse.Namespace) -> None:
-    from infra import status  # noqa: PLC0415
+    from infra.steps import Run, loops  # noqa: PLC0415
 
-    for line in status.lines(*_load(options)):
+    for line in loops.status(Run(*_load(options), _say)):
         _say(line)
 
 
@@ -219,7 +218,7 @@ def _logs(options: argparse.Namespace) -> None:
 
 def _destroy(options: argparse.Namespace) -> None:
     from infra import deploy_lock  # noqa: PLC0415
-    from infra.destroy import Destroy  # noqa: PLC0415
+    from infra.steps import Options, Run, loops  # noqa: PLC0415
 
     account, stage, stacks = _load(options)
     what = "and its database" if options.delete_database else "but for its database"
@@ -231,7 +230,8 @@ def _destroy(options: argparse.Namespace) -> None:
                 f"{stage.make('destroy', ARGS='--yes')}"
             )
     with deploy_lock.held(account, stage):
-        Destroy(account, stage, stacks, _say).run(delete_database=options.delete_database)
+        wanted = Options(delete_database=options.delete_database)
+        loops.destroy(Run(account, stage, stacks, _say, wanted))
 
 
 def _typed(prompt: str) -> str:

@@ -13,7 +13,7 @@ from infra import gateway_logs, gateway_responses, gateway_stage, usage_plan, we
 from infra.gateway_settings import GatewaySettings
 from infra.rest_api import STAGE_TAG, Aws, Change, RestApi, make
 
-__all__ = ["Aws", "RestApi", "api_key", "apply", "plan", "remove", "retire_keys", "rotate_key"]
+__all__ = ["Aws", "RestApi", "api_key", "apply", "plan", "removal", "remove", "retire_keys", "rotate_key"]
 
 
 def apply(aws: Aws, api: RestApi, access: str, settings: GatewaySettings) -> list[str]:
@@ -27,19 +27,18 @@ def plan(aws: Aws, api: RestApi, access: str, settings: GatewaySettings) -> list
 
 
 def remove(aws: Aws, api: RestApi) -> list[str]:
-    """Remove what `apply` made, before Chalice deletes the API or after. Returns a sentence for each thing.
+    """Remove what `apply` made. Returns a sentence for each thing."""
+    return make(removal(aws, api))
+
+
+def removal(aws: Aws, api: RestApi) -> Iterator[Change]:
+    """What removes it, before Chalice deletes the API or after.
 
     After is second best: WAF and usage plans hold a stage that is there.
     """
-    return make(
-        change
-        for part in (
-            web_acl.removal(aws("wafv2"), api),
-            usage_plan.removal(aws("apigateway"), api, lambda: _tagged_keys(aws, api)),
-            gateway_logs.removal(aws, api),
-        )
-        for change in part
-    )
+    yield from web_acl.removal(aws("wafv2"), api)
+    yield from usage_plan.removal(aws("apigateway"), api, lambda: _tagged_keys(aws, api))
+    yield from gateway_logs.removal(aws, api)
 
 
 def api_key(aws: Aws, api: RestApi) -> str | None:

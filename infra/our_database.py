@@ -32,6 +32,16 @@ def waits_for_restart(account: Account, outputs: Mapping[str, str]) -> bool:
     return False
 
 
+def is_protected(account: Account, outputs: Mapping[str, str]) -> bool:
+    rds = account.client("rds")
+    found = []
+    if instance := outputs.get("DatabaseInstance"):
+        found = rds.describe_db_instances(DBInstanceIdentifier=instance)["DBInstances"]
+    elif cluster := outputs.get("DatabaseCluster"):
+        found = rds.describe_db_clusters(DBClusterIdentifier=cluster)["DBClusters"]
+    return any(one.get("DeletionProtection") for one in found)
+
+
 def unprotect_stillborn(account: Account, stack: str) -> list[str]:
     """Turn the protection off of a database whose first creation failed, so that it can be cleared away.
 

@@ -17,9 +17,9 @@ from moto import mock_aws
 
 from infra import budget, checks
 from infra.__main__ import main
-from infra.deploy import STEPS
 from infra.stage import PROJECT as ROOT
 from infra.stage import Stage
+from infra.steps import STEPS
 
 DOCUMENTS = {
     path.relative_to(ROOT).as_posix(): path.read_text()
@@ -253,6 +253,6 @@ def test_the_formulas_of_the_bill_have_the_results_beside_them() -> None:
 
 def test_the_steps_of_a_deploy_are_its_own() -> None:
     number = len(STEPS)
-    for at, name in enumerate(STEPS, 1):
-        assert f"[{at}/{number}] {name}" in DEPLOYMENT
-        assert f"| {at} {name} |" in DEPLOYMENT
+    for at, step in enumerate(STEPS, 1):
+        assert f"[{at}/{number}] {step.name}" in DEPLOYMENT
+        assert f"| {at} {step.name} |" in DEPLOYMENT
