@@ -13,21 +13,15 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from botocore.loaders import JSONFileLoader
-from moto.cloudformation.utils import yaml_tag_constructor
-from yaml import CLoader
 
 from infra.__main__ import main
 from tests.infrastructure import cloud
 from tests.infrastructure.cloud import Call, Cloud, Hold
 
-_load_file = JSONFileLoader.load_file
 Fits = Callable[[Call], bool]
 
 ROOT = Path(__file__).parents[2]
@@ -131,19 +125,6 @@ def kill_after(clone: Clone, step: str, fits: Fits, command: str, *arguments: st
         clone.cloud.hold = None
 
 
-def _quicken(patch: pytest.MonkeyPatch) -> None:
-    """Half of a deploy's time is botocore and moto reading the same files again; here each is read once."""
-    patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
-    patch.setattr(JSONFileLoader, "load_file", lambda _loader, path: _described(path))
-    CLoader.add_multi_constructor("", yaml_tag_constructor)  # as moto does with the Loader that it names
-    patch.setattr(yaml, "Loader", CLoader)
-
-
-@cache
-def _described(path: str) -> Any:
-    return _load_file(JSONFileLoader(), path)
-
-
 @contextmanager
 def cloned(folder: Path, database_url: str) -> Iterator[Clone]:
     """A clone before an empty account. `folder` keeps Chalice's packages, which take seconds to be made."""
@@ -158,13 +139,11 @@ def cloned(folder: Path, database_url: str) -> Iterator[Clone]:
         shutil.copytree(ROOT / name, project / name, symlinks=True, ignore=ignored)
     (folder / "packages").mkdir(exist_ok=True)
     (project / ".chalice" / "deployments").symlink_to(folder / "packages")
-    with pytest.MonkeyPatch.context() as patch:
-        _quicken(patch)
-        with cloud.running(database_url) as account:
-            for name, value in account.environment.items():
-                patch.setenv(name, value)
-            patch.delenv("CI", raising=False)
-            patch.setenv("PATH", f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}")
-            clone = Clone(project, account)
-            clone.docker()
-            yield clone
+    with pytest.MonkeyPatch.context() as patch, cloud.running(database_url) as account:
+        for name, value in account.environment.items():
+            patch.setenv(name, value)
+        patch.delenv("CI", raising=False)
+        patch.setenv("PATH", f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}")
+        clone = Clone(project, account)
+        clone.docker()
+        yield clone
