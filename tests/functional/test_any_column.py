@@ -18,6 +18,8 @@ from tests.functional.any_table import api_over
 from tests.functional.any_table import declared as resource_of
 from tests.functional.client import Api
 
+pytestmark = pytest.mark.in_process
+
 JSON = {"content_type": "application/json"}
 
 # The type of a column, and texts of its values: as they are sent, and as PostgreSQL answers them.

@@ -52,6 +52,7 @@ def refused(answer: Response, status: int, *pointers: str) -> str:
     return str(answer.json["detail"])
 
 
+@pytest.mark.in_process
 @pytest.mark.parametrize("field", REFUSED)
 def test_a_value_that_its_column_cannot_hold_is_named_in_every_request(strict: Api, field: str) -> None:
     strict("POST", "/strict", {"id": 1})
@@ -303,6 +304,7 @@ def typed(execute: Execute, api_database: str) -> Api:
 OPERATORS = ["", "[ne]", "[gt]", "[gte]", "[lt]", "[lte]", "[in]", "[like]"]
 
 
+@pytest.mark.in_process
 @pytest.mark.parametrize("field", ["j", "jb", "u", "n", "p", "d", "b", "a", "ja", "bits", "r", "t"])
 def test_every_operator_over_every_type_answers_or_names_its_parameter(typed: Api, field: str) -> None:
     for operator in OPERATORS:
@@ -334,6 +336,7 @@ def test_a_failure_that_no_parameter_causes_is_a_500(execute: Execute, api_datab
     run_sql(api_database, "DROP VIEW demo.dividing")
 
 
+@pytest.mark.in_process
 def test_a_key_that_the_column_cannot_hold_is_that_of_no_row(execute: Execute, api_database: str) -> None:
     for name, columns in (("leaf", "id int PRIMARY KEY, top int"), ("top", "id int PRIMARY KEY, n int")):
         api_over(execute, api_database, name, columns, {"id": str})

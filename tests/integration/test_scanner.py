@@ -160,7 +160,7 @@ TEXTS = st.one_of(_LIKELY, _LIKELY, _HIDDEN, _BROKEN, _ANYTHING.map("SELECT ".__
 _NAMED = re.compile(r":[A-Za-z_\x80-\U0010ffff]")
 
 property_test = settings(
-    max_examples=1_500, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None
+    max_examples=600, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None
 )
 
 
@@ -394,13 +394,6 @@ def test_whatever_a_text_repeats_it_is_read_in_linear_time(piece: str) -> None:
     # Eight times the text: a quadratic reader takes 64 times as long. The limits are wide for slow machines.
     short = _seconds_to_scan(piece, 8 * 1024)
     assert _seconds_to_scan(piece, 64 * 1024) < 24 * short + 0.2
-
-
-def test_a_megabyte_is_read_in_seconds() -> None:
-    for piece in ("--\t", "'", "a(1), ", "E''\n", ":a "):
-        started = time.process_time()
-        verdict("SELECT " + piece * (1024 * 1024 // len(piece)))
-        assert time.process_time() - started < 20
 
 
 def test_a_long_string_takes_no_memory_to_speak_of() -> None:
