@@ -95,7 +95,7 @@ check: $(DEVELOPS) $(POLICY_SCANNER) $(NPM_TOOLS) ## Check style, types, the dir
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/cfn-lint infra/*.yaml
+	$(BIN)/cfn-lint --regions us-east-1 eu-central-1 -- infra/*.yaml
 	$(VENV)/checkov/bin/checkov --skip-download --quiet --compact \
 		--framework cloudformation github_actions dockerfile --directory .
 	$(BIN)/hadolint query_executor/Dockerfile
