@@ -33,7 +33,7 @@ def _parser() -> argparse.ArgumentParser:
         "The database is the one that DATABASE_URL names (postgresql://user:password@host:5432/database); "
         "without it, an embedded PostgreSQL that keeps its data outside of the clone."
     )
-    parser = argparse.ArgumentParser(prog="python -m infra", description="Runs and ships the product.")
+    parser = argparse.ArgumentParser(prog=".venv/bin/python -m infra", description="Runs and ships the product.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     running = commands.add_parser(

@@ -118,6 +118,7 @@ def _say(line: str) -> None:
 
 def _load(options: argparse.Namespace) -> tuple[Account, Stage, Stacks]:
     from infra.account import connect  # noqa: PLC0415
+    from infra.hints import Hints  # noqa: PLC0415
     from infra.stacks import Stacks  # noqa: PLC0415
     from infra.stage import PROJECT, Stage  # noqa: PLC0415
 
@@ -125,7 +126,9 @@ def _load(options: argparse.Namespace) -> tuple[Account, Stage, Stacks]:
     loaded = Stage.load(options.stage, options.project or PROJECT)
     stage = replace(loaded, asked={name: value for name, value in asked.items() if value})
     account = connect(options.profile, options.region)
-    return account, stage, Stacks(account.client("cloudformation"), lambda line: _say(f"      {line}"), stage.tags)
+    hints = Hints(stage.make, account.cli)
+    stacks = Stacks(account.client("cloudformation"), lambda line: _say(f"      {line}"), hints, stage.tags)
+    return account, stage, stacks
 
 
 def _deploy(options: argparse.Namespace) -> None:
@@ -161,19 +164,20 @@ def _migrate(options: argparse.Namespace) -> None:
 
 
 def _smoke(options: argparse.Namespace) -> None:
-    from infra import chalice_deploy, deployed, smoke  # noqa: PLC0415
+    from infra import chalice_deploy, deployed  # noqa: PLC0415
 
     account, stage, stacks = _load(options)
     api = deployed.required(account, stage, stacks)
     credentials = deployed.credentials(account, stage, api, options.token)
     if credentials is None:
         raise RefusedError(
-            f"Only users of the Cognito pool get in. Give the token of one: {stage.make('smoke', ARGS='--token ...')}"
+            "Only users of the Cognito pool get in. Run this and paste the ID token of one: "
+            f"{deployed.smoke_hint(stage, options.url)}"
         )
     url = options.url or chalice_deploy.url(account, stage, api.rest_api_id)
-    testing = smoke.Smoke(url, credentials, _say, is_open=stage.access == "none", ca_bundle=account.ca_bundle)
+    _say(f"URL   {url}")
     try:
-        testing.run()
+        deployed.smoke_test(account, stage, url, credentials, _say).run()
     except SmokeError as error:
         raise SmokeError(f"{error}\nLook at {stage.make('logs')} and {stage.make('status')}.") from error
 

@@ -66,7 +66,8 @@ class Destroy:
         if protected:
             raise RefusedError(
                 f"The database of {self.stage.name} is protected, so nothing was deleted. Set "
-                'database.stack.DeletionProtection to "false" in .chalice/config.json and deploy; then run this again.'
+                'database.stack.DeletionProtection to "false" in .chalice/config.json, run '
+                f"{self.stage.make('deploy')}, then run this again."
             )
 
     def _remove_settings(self) -> list[str]:

@@ -60,7 +60,10 @@ def changes(aws: Aws, api: RestApi) -> Iterator[Change]:
     group, days = _execution_group(api), _retention_days(aws, api)
     found = _log_group(aws, group)
     if found is None or found.get("retentionInDays") != days:
-        yield Change(f"Keep the log group {group} for {days} days.", lambda: _keep(aws, group, days))
+        yield Change(f"Keep the log group {group} for {days} days.", lambda: _keep(aws, group, days, api))
+    elif not _tags(aws, found).items() >= api.tags.items():
+        arn = _arn(found)
+        yield Change(f"Tag the log group {group}.", lambda: aws("logs").tag_resource(resourceArn=arn, tags=api.tags))
 
 
 def removal(aws: Aws, api: RestApi) -> Iterator[Change]:
@@ -155,10 +158,18 @@ def _log_group(aws: Aws, name: str) -> dict[str, Any] | None:
     return next((one for page in pages for one in page["logGroups"] if one["logGroupName"] == name), None)
 
 
-def _keep(aws: Aws, group: str, days: int) -> None:
+def _arn(group: dict[str, Any]) -> str:
+    return str(group["arn"]).removesuffix(":*")  # as tags are asked for
+
+
+def _tags(aws: Aws, group: dict[str, Any]) -> dict[str, str]:
+    return dict(aws("logs").list_tags_for_resource(resourceArn=_arn(group)).get("tags", {}))
+
+
+def _keep(aws: Aws, group: str, days: int, api: RestApi) -> None:
     logs = aws("logs")
     try:
-        logs.create_log_group(logGroupName=group)
+        logs.create_log_group(logGroupName=group, tags=api.tags)
     except ClientError as error:
         if error.response["Error"]["Code"] != "ResourceAlreadyExistsException":
             raise

@@ -76,7 +76,7 @@ def _reason(payload: Any, logs: str) -> str:
     message = str(error.get("errorMessage", payload))
     kind = error.get("errorType", "")
     if kind == "UnfitError":
-        return f"{message}\nThe API is as before. Correct the database or the declarations, then run this again."
+        return f"{message}\nCorrect the database or the declarations, then run this again."
     if "timed out" in message or "timeout" in message.lower():
         message += (
             "\nDoes the function reach the database (security groups), and Secrets Manager when the owner has a "

@@ -268,7 +268,7 @@ def test_a_second_deploy_changes_nothing_and_says_so(deployed: Clone, monkeypatc
     assert state(deployed.cloud) == before
     (key,) = deployed.cloud.client("apigateway").get_api_keys(includeValues=True)["items"]
     assert key["value"] not in run.out  # a workflow's log is read by others
-    assert '-H "x-api-key: $KEY"' in run.out
+    assert '-H "x-api-key: $(make -s key STAGE=dev)"' in run.out
     assert json.loads(known.read_text()) == chalices  # what Chalice itself had written
 
 

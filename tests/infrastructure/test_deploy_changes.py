@@ -71,7 +71,7 @@ def test_changed_code_of_the_api_goes_into_the_same_api_also_from_a_fresh_clone(
     clone = deployed.again("fresh")
     clone.append("crud_api/routes.py", "\n# changed\n")
     run = clone.run("plan")
-    assert "`chalice deploy` would update the function" in run.out
+    assert "API: Chalice would update the function" in run.out
     assert state(clone.cloud) == before
     run = clone.run("deploy")
     assert run, run.error
@@ -200,7 +200,7 @@ def test_what_was_taken_away_by_hand_is_given_back(deployed: Clone) -> None:
     policy = json.loads(client.get_policy(FunctionName=API)["Policy"])
     for statement in policy["Statement"]:
         client.remove_permission(FunctionName=API, StatementId=statement["Sid"])
-    assert "`chalice deploy` would update" in deployed.run("plan").out
+    assert "Chalice would update" in deployed.run("plan").out
     assert deployed.run("deploy")
     assert state(deployed.cloud) == before
 
@@ -286,8 +286,12 @@ def test_an_api_that_lets_everybody_in_fails_the_smoke_test(deployed: Clone) -> 
 
 
 def test_an_api_that_answers_something_else_fails_the_deploy(deployed: Clone) -> None:
-    run = deployed.run("deploy", "--url", f"{deployed.cloud.url}/nothing-here")
+    url = f"{deployed.cloud.url}/nothing-here"
+    run = deployed.run("deploy", "--url", url)
     assert run.status == 1
+    (key,) = deployed.cloud.client("apigateway").get_api_keys(includeValues=True)["items"]
+    step = run.out.splitlines().index("[10/10] Smoke test")
+    assert run.out.splitlines()[step + 1 :] == [f"URL   {url}", f"key   {key['value']}"]  # before it failed
     assert "The API does not answer as it should. Expected: GET /customers?limit=1" in run.error
 
 
@@ -300,7 +304,8 @@ def test_two_apis_of_the_name_are_not_chosen_from(deployed: Clone) -> None:
         client.delete_rest_api(restApiId=second)
     assert run.status == 1
     assert f"There are 2 APIs named {API}" in run.error
-    assert second in run.error
+    deletes = "aws apigateway delete-rest-api --rest-api-id {} --region eu-central-1  # made "
+    assert all(deletes.format(one) in run.error for one in (second, *api_ids(deployed)))
 
 
 def test_a_tag_that_ecr_has_not_got_is_refused_with_those_it_has(deployed: Clone) -> None:
@@ -321,6 +326,23 @@ def test_a_new_image_without_docker_is_refused_before_anything_is_made(
     assert run.status == 1
     assert "there is no docker. Install it" in run.error
     assert state(clone.cloud) == before
+
+
+def test_a_newer_base_is_a_new_image_and_one_that_is_not_known_is_said(deployed: Clone) -> None:
+    clone, tag = deployed.again("base"), image_of(deployed)
+    assert tag.endswith(f"-{'a' * 12}")
+    try:
+        clone.docker(base=f"sha256:{'b' * 64}")
+        newer = f"Image {tag.partition('-')[0]}-{'b' * 12}: would be built and pushed"
+        assert newer in clone.run("plan").out
+        clone.docker(fails="buildx")  # as without an answer of the registry
+        run = clone.run("deploy")
+        assert run, run.error
+        unknown = "Whether there is a newer public.ecr.aws/lambda/python:3.13 is not known (no answer)"
+        assert f"{unknown}; the image that ECR has stays." in run.out
+        assert image_of(clone) == tag
+    finally:
+        clone.docker()
 
 
 def test_a_docker_that_does_not_run_is_said(deployed: Clone) -> None:

@@ -214,11 +214,15 @@ def test_what_was_changed_by_hand_is_seen_by_plan_and_status_and_put_back(deploy
         FunctionName=MIGRATIONS, Environment={"Variables": {"DB_HOST": "elsewhere.example"}}
     )
     client.update_alias(FunctionName=EXECUTOR, Name="live", FunctionVersion="1")
+    client.put_function_concurrency(FunctionName=EXECUTOR, ReservedConcurrentExecutions=2)
+    client.delete_function_concurrency(FunctionName=MIGRATIONS)
     plan, status = deployed.run("plan").out, deployed.run("status").out
     assert "API: the function was changed by hand" in plan
     assert "changed by hand since its deploy" in status
     for said in (plan, status):
         assert f"Put {EXECUTOR} back" in said
+        assert f"Reserve 10 concurrency for {EXECUTOR}: by hand it was set to 2." in said
+        assert f"Reserve 1 concurrency for {MIGRATIONS}: by hand it was set to none." in said
         assert f"Put {MIGRATIONS} back" in said
         assert version == "1" or f"Move the alias live to version {version}" in said
     run = deployed.run("deploy")
@@ -227,6 +231,7 @@ def test_what_was_changed_by_hand_is_seen_by_plan_and_status_and_put_back(deploy
         has = client.get_function(FunctionName=name)["Configuration"]
         for member in ("MemorySize", "Timeout", "Environment"):
             assert plain(has[member]) == plain(one["Configuration"][member])
+        assert client.get_function(FunctionName=name).get("Concurrency") == one.get("Concurrency")
     assert live(deployed) == version
     assert "by hand" not in deployed.run("plan").out + deployed.run("status").out
 
@@ -236,10 +241,21 @@ def plain(member: Any) -> Any:
     return json.dumps(member).replace('"', "")
 
 
+def test_an_api_that_was_stopped_by_hand_is_seen(deployed: Clone) -> None:
+    client = deployed.cloud.client("lambda")
+    assert "by hand" not in deployed.run("status").out
+    client.put_function_concurrency(FunctionName=API, ReservedConcurrentExecutions=1)
+    try:
+        assert "changed by hand since its deploy" in deployed.run("status").out
+    finally:
+        client.delete_function_concurrency(FunctionName=API)
+    assert "by hand" not in deployed.run("status").out
+
+
 @pytest.mark.deploys
 def test_force_deploys_the_api_although_nothing_changed(deployed: Clone) -> None:
     assert deployed.run("deploy")
-    assert "`chalice deploy` would update" in deployed.run("plan", "--force").out
+    assert "Chalice would update" in deployed.run("plan", "--force").out
     deployed.cloud.calls.clear()
     assert deployed.run("deploy", "--force")
     assert [call for call in deployed.cloud.calls if call.action.startswith("PUT /restapis")]

@@ -218,6 +218,6 @@ def test_a_function_of_the_apis_own_is_part_of_its_release_and_the_executor_is_n
 
 def test_the_metrics_of_the_stages_do_not_mix() -> None:
     outputs = {"ExecutorFunctionName": "f"}
-    told = [parameters.observability(stage(name), outputs, {}) for name in ("dev", "prod")]
+    told = [parameters.observability(stage(name), {}, outputs, {}) for name in ("dev", "prod")]
     assert [one["ApiName"] for one in told] == ["crud-api-dev", "crud-api-prod"]
     assert (told[0]["ManyConnections"], told[0]["NearTimeoutMs"]) == ("80", "22500")
