@@ -24,7 +24,7 @@ from tests.postgres_versions import EMBEDDED
 _FOLDER = Path(__file__).parent
 # The executor's and the API's own suites. What is left out starts servers of its own, or has no SQL to speak of.
 _ON_TWO = ["functional", *(f"integration/test_{name}.py" for name in (
-    "idempotency", "prepared", "query_executor", "requests", "roles", "sessions",
+    "executions", "idempotency", "prepared", "query_executor", "requests", "roles", "sessions",
 ))]  # fmt: skip
 
 
