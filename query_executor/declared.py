@@ -71,7 +71,9 @@ ORDER BY n
 """
 
 _INTEGERS = frozenset({"int2", "int4", "int8"})
-# The types of PostgreSQL that carry each kind whole, both ways. A kind that is not here is not judged.
+# The types of PostgreSQL that carry each kind whole, both ways. A kind that is not here is not judged. An exact number
+# needs an exact column: money in a float is rounded. What is declared as a float is an approximate number, and so is a
+# real.
 _CARRIERS = {
     "int": _INTEGERS,
     "float": frozenset({"float4", "float8"}),
@@ -104,7 +106,6 @@ _RESERVED = frozenset(
     union unique user using variadic verbose when where window with
     """.split()
 )
-_FLOAT_DIGITS = 15  # decimal digits that a float8 keeps whatever they are (PostgreSQL documentation, 8.1.3)
 
 
 class Difference(NamedTuple):
@@ -190,8 +191,6 @@ def _type(column: Mapping[str, Any], there: Facts, name: str, of: str) -> Iterat
     stops, why = True, ""
     if kind == "str":
         stops, why = there["category"] != "N", _as_text(there["category"], plain)
-    elif kind == "Decimal" and plain == "float8" and (column.get("max_digits") or 99) <= _FLOAT_DIGITS:
-        pass
     elif kind == "Decimal" and plain == "numeric":
         places = _scale(there["modifier"])
         if places is not None and column["written"] and places < (column.get("decimal_places") or 0):

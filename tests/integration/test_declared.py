@@ -205,6 +205,7 @@ TIME = Annotated[datetime, Meta(tz=True)]
         (str, "bytea"), (str, "jsonb"), (str, "json"), (str, "boolean"), (str, "text[]"),
         (bool, "text"), (bool, "int"), (float, "text"), (float, "numeric"), (float, "int"),
         (Decimal, "text"), (Decimal, "int"), (Decimal, "float8"), (Decimal, "money"), (Amount, "numeric(10)"),
+        (Amount, "float8"), (Amount, "real"), (Decimal, "real"), (int, "real"), (float, "numeric(12, 2)"),
         (TIME, "date"), (TIME, "text"), (TIME, "timestamp"), (TIME, "time"), (datetime, "date"),
         (date, "timestamptz"), (date, "text"), (UUID, "text"),
     ],
@@ -221,7 +222,8 @@ def test_a_type_that_does_not_carry_what_is_declared_is_refused(url: str, kind: 
     [
         (str, "varchar(3)"), (str, "char(3)"), (str, "uuid"), (str, "date"), (str, "name"), (str, "demo.mood"),
         (str, "demo.word"), (str, "inet"), (str, "interval"), (int, "smallint"), (int, "int"), (int, "numeric(10)"),
-        (int, "demo.small"), (float, "real"), (Decimal, "numeric"), (Amount, "numeric(10, 2)"), (Amount, "float8"),
+        (int, "demo.small"), (float, "real"), (Decimal, "numeric"), (Amount, "numeric(10, 2)"),
+        (float, "float8"),
         (TIME, "timestamptz(3)"), (datetime, "timestamp"), (date, "date"), (UUID, "uuid"), (bool, "boolean"),
     ],
 )  # fmt: skip
