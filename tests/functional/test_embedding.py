@@ -93,7 +93,7 @@ def test_more_than_a_thousand_rows_are_not_cut_but_refused(
 
 @pytest.mark.parametrize(("last", "status"), [(100, 200), (101, 400)])
 def test_a_page_embeds_at_most_ten_thousand_rows(stocked: Api, api_database: str, last: int, status: int) -> None:
-    run_sql(api_database, "TRUNCATE demo.customers, demo.orders")
+    run_sql(api_database, "TRUNCATE demo.customers, demo.orders CASCADE")
     run_sql(
         api_database,
         "INSERT INTO demo.customers (customer_id, customer_name) SELECT 'D' || n, 'N' FROM generate_series(1, 100) n;"
