@@ -44,26 +44,26 @@ help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 # exec: make's SIGTERM has to reach Python, not a shell before it.
-run: $(RUNS) ## Serve the API here with a database of its own; [PORT=8001] [DATABASE_URL=postgresql://...]
+run: $(RUNS) ## Serve the API on this machine, with an embedded database or yours; [PORT=8001] [DATABASE_URL=postgresql://...]
 	@exec $(BIN)/python -m infra run $(if $(PORT),--port $(PORT))
 
 # Everything a stage is made of, and what it says: make deploy ARGS=--help, and so on. Every command takes the same four.
 STAGE ?= dev
 AT = --stage $(STAGE) $(if $(PROFILE),--profile '$(PROFILE)') $(if $(REGION),--region '$(REGION)') $(ARGS)
 
-deploy: $(RUNS) ## Make a stage in AWS what this clone says, or continue with that; [STAGE=dev] [PROFILE=..] [REGION=..] [ARGS=..]
+deploy: $(RUNS) ## Deploy this clone to a stage in AWS; safe to run again; [STAGE=dev] [PROFILE=..] [REGION=..] [ARGS=..]
 	@exec $(BIN)/python -m infra deploy $(AT) $(if $(IMAGE_TAG),--image-tag '$(IMAGE_TAG)')
 
-plan: $(RUNS) ## Say what deploy would change; [STAGE=dev] [PROFILE=..] [REGION=..] [ARGS=..]
+plan: $(RUNS) ## Show what deploy would change; [STAGE=dev] [PROFILE=..] [REGION=..] [ARGS=..]
 	@exec $(BIN)/python -m infra plan $(AT)
 
-migrate: $(RUNS) ## Bring the tables of a stage up to date, by its function; [STAGE=dev] [PROFILE=..] [REGION=..]
+migrate: $(RUNS) ## Run the migrations of a stage; [STAGE=dev] [PROFILE=..] [REGION=..]
 	@exec $(BIN)/python -m infra migrate $(AT)
 
 key: $(RUNS) ## Print the API key of a stage; [STAGE=dev] [CHANGE=--rotate or --retire] [PROFILE=..] [REGION=..]
 	@exec $(BIN)/python -m infra key $(AT) $(CHANGE)
 
-status: $(RUNS) ## Say what of a stage is there, and whether an alarm rings; [STAGE=dev] [PROFILE=..] [REGION=..]
+status: $(RUNS) ## Show what exists of a stage, and whether an alarm rings; [STAGE=dev] [PROFILE=..] [REGION=..]
 	@exec $(BIN)/python -m infra status $(AT)
 
 logs: $(RUNS) ## Follow the log of a stage's API; [STAGE=dev] [FUNCTION=executor] [PROFILE=..] [REGION=..]
@@ -72,19 +72,19 @@ logs: $(RUNS) ## Follow the log of a stage's API; [STAGE=dev] [FUNCTION=executor
 smoke: $(RUNS) ## Send a few requests to a stage and compare the answers; [STAGE=dev] [TOKEN=..] [PROFILE=..] [REGION=..]
 	@exec $(BIN)/python -m infra smoke $(AT) $(if $(TOKEN),--token '$(TOKEN)')
 
-destroy: $(RUNS) ## Delete a stage from AWS, but for its database; [STAGE=dev] [PROFILE=..] [REGION=..] [ARGS=--delete-database]
+destroy: $(RUNS) ## Delete a stage from AWS, except its database; [STAGE=dev] [PROFILE=..] [REGION=..] [ARGS=--delete-database]
 	@exec $(BIN)/python -m infra destroy $(AT)
 
 test: $(DEVELOPS) $(LAMBDA_FRONT_END) $(QUICK_CLIENTS) ## Run all tests and measure their coverage
 	$(BIN)/python -m pytest --cov --numprocesses auto --dist loadfile
 
-soak: $(DEVELOPS) ## Run what takes longer: a hundred faults under load, 10,000 cases of Schemathesis
+soak: $(DEVELOPS) ## Run the long tests: a hundred faults under load, 10,000 cases of Schemathesis
 	$(BIN)/python -m pytest -m soak -s
 
-deploys: $(DEVELOPS) ## Run the deploys to the emulator that take long: killed at each step, gone back, given up
+deploys: $(DEVELOPS) ## Run the long deploys to the emulator: killed at each step, gone back, given up
 	$(BIN)/python -m pytest -m deploys --numprocesses auto
 
-mutants: $(DEVELOPS) $(LAMBDA_FRONT_END) ## See that the tests find each of the mutations in tests/mutants
+mutants: $(DEVELOPS) $(LAMBDA_FRONT_END) ## Check that the tests find each mutation in tests/mutants
 	$(BIN)/python -m tests.mutants
 
 bench: $(BENCHES) $(LAMBDA_FRONT_END) ## Measure the API against its peers and write docs/performance.md; 5 minutes, Linux only
@@ -106,24 +106,24 @@ check: $(DEVELOPS) $(POLICY_SCANNER) $(NPM_TOOLS) ## Check style, types, the dir
 	$(NPM_TOOL)/redocly lint docs/openapi.json
 	$(BIN)/python -m infra.openapi_changes
 
-openapi: $(RUNS) ## Write the API's description, docs/openapi.json, anew
+openapi: $(RUNS) ## Write the API's description again: docs/openapi.json
 	$(BIN)/python -m crud_api.openapi > docs/openapi.json.new
 	@mv docs/openapi.json.new docs/openapi.json
 
-browser: $(DEVELOPS) ## Look at /docs in Chromium: everything is shown, nothing is refused, nothing leaves the origin
+browser: $(DEVELOPS) ## Test /docs in Chromium: it shows everything, and asks only its own origin
 	$(BIN)/python -m pytest -m browser
 
-clients: $(DEVELOPS) $(ALL_CLIENTS) ## Make clients of docs/openapi.json by others' generators, compile them and run a program with each
+clients: $(DEVELOPS) $(ALL_CLIENTS) ## Generate clients of docs/openapi.json with eight generators, compile them and run a program with each
 	$(BIN)/python -m pytest -m "clients or not clients" tests/clients
 
 swagger-ui: $(NPM_TOOLS) ## Fetch the page of /docs from npm; [VERSION=5.35.0]
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m infra.swagger_ui $(BIN)/npm $(VERSION)
 
-format: $(DEVELOPS) ## Put the code into its format
+format: $(DEVELOPS) ## Format the code
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-clean: ## Remove everything made in this clone; the embedded database's data is elsewhere and stays
+clean: ## Remove everything made in this clone; the data of the embedded database stays
 	rm -rf $(VENV) build .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -441,7 +441,7 @@ def test_a_command_that_is_interrupted_says_what_goes_on(deployed: Clone) -> Non
         hold.go_on.set()
         deployed.cloud.hold = None
     assert process.returncode == 1
-    assert error == "error: Interrupted. What CloudFormation has begun goes on; running this again continues.\n"
+    assert error == "error: Interrupted. CloudFormation finishes what it has begun. Run this again to continue.\n"
 
 
 def test_without_a_region_it_says_which_variable(deployed: Clone, monkeypatch: pytest.MonkeyPatch) -> None:

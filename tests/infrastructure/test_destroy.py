@@ -19,7 +19,7 @@ def test_nothing_is_deleted_until_the_name_is_typed(deployed: Clone, monkeypatch
     for typed in ("prod\n", ""):
         monkeypatch.setattr("sys.stdin", io.StringIO(typed))
         run = deployed.run("destroy")
-        assert "This deletes stage dev in eu-central-1 of account 123456789012, but for its database." in run.out
+        assert "This deletes stage dev in eu-central-1 of account 123456789012, except its database." in run.out
         assert "Nothing was deleted" in run.error
     assert state(deployed.cloud) == before
 

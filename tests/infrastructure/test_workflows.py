@@ -59,7 +59,7 @@ def test_the_python_that_deploys_is_that_of_the_executors_image(stage: str) -> N
         if step.get("uses", "").startswith("actions/setup-python@")
     ]
     assert version == executors_python(Path())
-    assert f"make deploy PYTHON=python{version}" in Path("DEPLOYMENT.md").read_text()
+    assert f"make deploy PYTHON=python{version}" in Path("docs/operate.md").read_text()
 
 
 @workflows

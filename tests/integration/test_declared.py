@@ -333,7 +333,7 @@ def test_ready_says_when_requests_would_fail(url: str, change: str) -> None:
     run_sql(url, change)
     for _ in range(3):  # the later ones by a prepared statement
         unready = api("GET", "/ready")
-        assert (unready.status, "is not as the API declares" in unready.json["detail"]) == (503, True)
+        assert (unready.status, "differ from what the API declares" in unready.json["detail"]) == (503, True)
 
 
 def test_ready_looks_through_views(url: str) -> None:
