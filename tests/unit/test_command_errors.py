@@ -59,7 +59,7 @@ def test_a_right_that_is_missing_while_aws_is_waited_for_is_said_as_one() -> Non
     def refused(_options: Namespace) -> None:
         raise WaiterError("UpdateAccount", "it was refused", {"Error": {"Code": "AccessDeniedException"}})
 
-    with pytest.raises(errors.AccountError, match="lacks that right"):
+    with pytest.raises(errors.AccountError, match="lack that right"):
         commands._guarded(refused, Namespace())
 
 
