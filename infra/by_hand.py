@@ -42,10 +42,14 @@ def changes(
                 f"Reserve {wanted or 'no'} concurrency for {name}: by hand it was set to {is_now or 'none'}.",
                 partial(_reserve, account, name, wanted),
             )
-        if has and made and api_function.fingerprint({**has, "Concurrency": None}) != api_function.fingerprint(made):
+        if has and made and _without_reserve(has) != _without_reserve(made):
             yield Change(
                 f"Put {name} back to what its stack made: it was changed by hand.", partial(_put, account, made)
             )
+
+
+def _without_reserve(function: Any) -> str:
+    return api_function.fingerprint({**function, "Concurrency": None})
 
 
 def _reserve(account: Account, name: str, wanted: str) -> None:
