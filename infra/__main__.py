@@ -33,7 +33,7 @@ def _parser() -> argparse.ArgumentParser:
         "DATABASE_URL names the database (postgresql://user:password@host:5432/database). "
         "Without it, an embedded PostgreSQL is used, which keeps its data outside of the clone."
     )
-    parser = argparse.ArgumentParser(prog="python -m infra", description="Runs and ships the product.")
+    parser = argparse.ArgumentParser(prog=".venv/bin/python -m infra", description="Runs and ships the product.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     running = commands.add_parser(

@@ -23,7 +23,7 @@ def test_every_command_says_what_it_does(command: str, capsys: pytest.CaptureFix
     with pytest.raises(SystemExit) as raised:
         main([command, "--help"])
     assert raised.value.code == 0
-    assert f"usage: python -m infra {command}" in capsys.readouterr().out
+    assert f"usage: .venv/bin/python -m infra {command}" in capsys.readouterr().out
 
 
 def test_help_and_the_local_commands_do_not_wait_for_boto3_and_chalice() -> None:
