@@ -108,7 +108,7 @@ class Deploy:
             self._say(f"your own, {stage.database_own['DatabaseHost']}")
         else:
             for name in our_database.unprotect_stillborn(account, stage.stack("database")):
-                self._say(f"turned off the protection of {name}, which never was complete")
+                self._say(f"turned off the protection of {name}, which was never complete")
             database = self._stack("database", parameters.database(stage, self._roles("database", checked), network))
             if our_database.waits_for_restart(account, database):
                 self._say(our_database.WAITS)
@@ -172,9 +172,9 @@ class Deploy:
     def _serves(self) -> str:
         """What answers requests after a failure before the alias moved."""
         if chalice_deploy.rest_api_id(self.account, self.stage) is None:
-            return "There is no API yet, so nobody is served."
+            return "There is no API yet, so no requests are served."
         if self._held:
-            return f"Requests are served by version {self._held} of the executor, as before: the new one is not live."
+            return f"Version {self._held} of the executor serves requests, as before: the new version is not live."
         return "Requests are served as before."
 
     def _settings_and_smoke(self) -> None:
@@ -205,7 +205,7 @@ class Deploy:
         stage = self.stage
         look = f"Look at {stage.make('logs')} and {stage.make('status')}."
         if self.options.keep or (self._held is None and self._before is None):
-            return f"Everything is deployed, and stays. {look}"
+            return f"Everything is deployed and stays. {look}"
         back = []
         try:
             if self._before is not None:
@@ -216,9 +216,9 @@ class Deploy:
                 self.stacks.deploy(stage.stack("executor"), "executor", {**had, "LiveVersion": self._held})
                 back.append(f"version {self._held} of the executor")
         except CommandError as error:
-            return f"Going back failed, too: {error}\n{look}"
+            return f"Going back failed too: {error}\n{look}"
         return (
-            f"So this went back: {' and '.join(back)} of before serve again. Migrations and settings stay. {look} "
+            f"So it went back: {' and '.join(back)} from before serve again. Migrations and settings stay. {look} "
             f"Correct it, then run this again; {stage.make('deploy', ARGS='--keep')} keeps a release that fails."
         )
 

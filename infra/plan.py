@@ -22,8 +22,8 @@ from infra.deploy import Options
 from infra.stacks import Stacks
 from infra.stage import Parameters, Stage
 
-_LATER = "would be made, or changed by what the stacks before it put out"
-_RESTART = "PostgreSQL would read the new max_connections at its next restart, which is yours to do"
+_LATER = "would be made, or changed by the outputs of earlier stacks"
+_RESTART = "PostgreSQL would read the new max_connections at its next restart; restart it yourself"
 
 
 def run(account: Account, stage: Stage, stacks: Stacks, say: Callable[[str], None], options: Options) -> None:
@@ -59,7 +59,7 @@ def run(account: Account, stage: Stage, stacks: Stacks, say: Callable[[str], Non
     stack("executor", of_executor, known=is_known)
     for change in by_hand.changes(account, stage, stacks.parameters(stage.stack("executor")), executor):
         say(f"      {change.sentence}")
-    _tell(say, "Migrations", ["would be run; only the database knows whether there are any to apply"])
+    _tell(say, "Migrations", ["would run; only the database knows which are still to apply"])
     stack(
         "observability",
         lambda: parameters.observability(stage, names("observability"), executor, database),

@@ -28,7 +28,7 @@ def lines(account: Account, stage: Stage, stacks: Stacks) -> Iterator[str]:
     yield _row("alias live", alias and f"version {alias['FunctionVersion']}")
     if held:
         yield _row(
-            "", f"held back: a deploy of version {outputs.get('ExecutorVersion')} did not end well, or still runs"
+            "", f"held back: the deploy of version {outputs.get('ExecutorVersion')} did not end well, or still runs"
         )
     runs = _found(client, client.get_function, FunctionName=migrations.function_name(stage.prefix))
     yield _row("migrations", runs and runs.get("Tags", {}).get(deploy.MIGRATED_TAG, "never ended well"))

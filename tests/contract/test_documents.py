@@ -148,6 +148,16 @@ def test_every_command_takes_the_flags_it_is_shown_with(name: str, capsys: pytes
         assert set(flags) <= known, words
 
 
+def test_readme_says_how_much_the_two_commands_download() -> None:
+    sizes = dict(re.findall(r"call SAY,([^,]+),(\d+)\)", (ROOT / "Makefile").read_text()))
+    first = {"what the API needs", "uv"}
+    second = {"the tests and checkers", "the front end of AWS Lambda", "generators of clients"}
+    said = re.findall(r"downloads about (\d+) MB", DOCUMENTS["README.md"])
+    assert [int(one) for one in said] == [
+        round(sum(int(sizes.get(name, 0)) for name in names), -1) for names in (first, second)
+    ]
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_guide_shows_or_names_every_command(command: str) -> None:
     assert re.search(rf"-m infra {command}\b|make {command}\b|`{command}`", GUIDE)

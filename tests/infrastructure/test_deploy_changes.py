@@ -139,8 +139,8 @@ MIGRATIONS_FAIL: list[tuple[tuple[str, dict[str, str], Any], str]] = [
         'Secrets Manager when the owner has a password (network.SecretsEndpoint "true")',
     ),
     (("429 Too Many Requests", {"x-amzn-ErrorType": "TooManyRequestsException"}, {}), "Migrations are running already"),
-    (("500 Internal Server Error", {"x-amzn-ErrorType": "ServiceException"}, {}), "running it again is safe"),
-    (("200 OK", {}, "something"), "answered what no migrations answer: 'something'"),
+    (("500 Internal Server Error", {"x-amzn-ErrorType": "ServiceException"}, {}), "It is safe to run this again."),
+    (("200 OK", {}, "something"), "gave an answer that no migrations give: 'something'"),
 ]
 
 
@@ -235,7 +235,7 @@ def test_a_first_creation_of_the_database_that_failed_is_cleared_away_although_i
     deployed.cloud.busy[name] = ["ROLLBACK_FAILED"] * 3  # as often as it is asked until it is gone
     run = deployed.run("deploy")
     assert run, run.error
-    assert f"turned off the protection of {API}, which never was complete" in run.out
+    assert f"turned off the protection of {API}, which was never complete" in run.out
     assert "deleting what an earlier run left (ROLLBACK_FAILED)" in run.out
     assert state(deployed.cloud) == before
 
@@ -260,8 +260,8 @@ def test_what_is_not_known_everywhere_yet_is_waited_for_and_said(deployed: Clone
     deployed.cloud.not_yet = ["500 Error", "403 Forbidden", "503 Busy", *[let_in] * 4, "403 Forbidden"]
     pauses: list[None] = []
     smoke.Smoke(deployed.cloud.api_url, smoke.with_key(key), said.append, pause=lambda: pauses.append(None)).run()
-    assert said[0] == "GET /customers?limit=1: 500 yet; asking again for up to 120 s"
-    assert "POST /orders: 403 yet; asking again for up to 120 s" in said
+    assert said[0] == "GET /customers?limit=1: 500 yet; trying again for up to 120 s"
+    assert "POST /orders: 403 yet; trying again for up to 120 s" in said
     assert len(pauses) == 4
     assert deployed.cloud.not_yet == []
     assert execute(deployed.cloud.database_url, "SELECT * FROM demo.customers") == []
@@ -353,7 +353,7 @@ def test_a_docker_that_does_not_run_is_said(deployed: Clone) -> None:
         run = clone.run("plan")
     finally:
         clone.docker()
-    assert "its engine does not answer: the engine says no\nStart it" in run.error
+    assert "The engine of docker does not answer: the engine says no\nStart it" in run.error
 
 
 def test_a_docker_without_its_builder_is_said_before_anything_is_made(deployed: Clone) -> None:

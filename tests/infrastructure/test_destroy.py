@@ -67,7 +67,7 @@ def test_a_protected_database_that_never_was_complete_is_deleted_with_the_rest(d
     deployed.cloud.busy["crud-api-dev-database"] = ["ROLLBACK_FAILED"] * 2
     run = deployed.run("destroy", "--yes", "--delete-database")
     assert run, run.error
-    assert "turned off the protection of crud-api-dev, which never was complete" in run.out
+    assert "turned off the protection of crud-api-dev, which was never complete" in run.out
     assert (state(deployed.cloud)["databases"], state(deployed.cloud)["stacks"]) == ([], [])
 
 

@@ -143,7 +143,7 @@ def test_a_key_that_any_unique_index_holds_is_taken(url: str, key: str) -> None:
 def test_a_key_that_may_be_null_is_refused(url: str) -> None:
     run_sql(url, TABLE.replace("PRIMARY KEY", "UNIQUE"))
     (refused,) = stops(url, PRODUCTS)
-    assert "demo.products.product_id is the key and may be null" in refused
+    assert "demo.products.product_id is the key and can be null" in refused
     run_sql(url, refused.partition("Run: ")[2])
     assert stops(url, PRODUCTS) == []
 

@@ -79,7 +79,7 @@ def _files(project: Path) -> list[str]:
 
 
 def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
+    parser = argparse.ArgumentParser(prog=".venv/bin/python -m tests.mutants", description=__doc__)
     parser.add_argument("words", nargs="*", help="only the mutations that have one of these in their harm or file")
     parser.add_argument("-j", "--jobs", type=int, default=2, help="how many at once; 2 by default")
     parser.add_argument("-l", "--list", action="store_true", help="list them and do nothing")
