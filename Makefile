@@ -145,11 +145,9 @@ $(BIN)/python:
 			"On Debian and Ubuntu install what is missing: sudo apt install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
 
-# Each installation first says what it fetches, since pip and uv do not say how much. The sizes are of the downloads.
+# Each installation first says how much it downloads; pip, uv and npm then show what they do.
 SAY = @echo "Installing $(1) into $(@D): about $(2) MB to download, once."
 INSTALL := $(PACKAGES) uv pip install --no-deps --require-hashes
-# What the tests and the bench start as Lambda would writes no caches, so they are made here.
-CACHES := --compile-bytecode
 VIRTUAL_ENVIRONMENT := $(PACKAGES) uv venv --quiet --clear
 
 # pip gets uv, so a fresh machine needs nothing but Python. These files change only when what they say does.
@@ -166,18 +164,19 @@ $(VENV)/groups/%.txt: uv.lock $(UV)
 
 $(RUNS): $(VENV)/groups/local.txt
 	$(call SAY,what the API needs,40)
-	$(INSTALL) $(CACHES) -r $<
+	$(INSTALL) -r $<
 	@touch $@
 
 $(DEVELOPS): $(VENV)/groups/dev.txt
 	$(call SAY,the tests and checkers,170)
-	$(INSTALL) $(CACHES) -r $<
+	$(INSTALL) -r $<
 	@touch $@
 
+# The cold starts that it measures write no caches of Python, so these are made here.
 $(BENCHES): $(VENV)/groups/bench.txt
 	$(call SAY,the bench and its peers,95)
 	$(VIRTUAL_ENVIRONMENT) $(VENV)/bench
-	$(INSTALL) $(CACHES) --python $(VENV)/bench -r $<
+	$(INSTALL) --compile-bytecode --python $(VENV)/bench -r $<
 	ln -sfn ../lambda-rie $(VENV)/bench/lambda-rie
 	@touch $@
 
