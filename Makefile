@@ -156,7 +156,7 @@ $(VENV)/groups/uv.txt: uv.lock | $(BIN)/python
 
 $(UV): $(VENV)/groups/uv.txt
 	$(call SAY,uv,18)
-	$(BIN)/python -m pip install --disable-pip-version-check --only-binary :all: --require-hashes -r $<
+	$(PACKAGES) pip install --disable-pip-version-check --only-binary :all: --require-hashes -r $<
 	@touch $@
 
 $(VENV)/groups/%.txt: uv.lock $(UV)

@@ -2,6 +2,7 @@
 
 python -m infra.packages pin FILE              the requirement of uv itself, which pip reads
 python -m infra.packages export GROUP FILE     the requirements of a group of pyproject.toml
+python -m infra.packages pip ARGUMENTS         pip, with the package index that uv is configured with
 python -m infra.packages uv ARGUMENTS          uv, with the package index that pip is configured with
 python -m infra.packages lock [--upgrade]      writes uv.lock and the requirements that ship, from pyproject.toml
 python -m infra.packages check                 says where these disagree
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -62,7 +64,7 @@ def shipped(path: str, project: Path = PROJECT) -> str:
 def lock(arguments: list[str], project: Path = PROJECT) -> None:
     """Write uv.lock, and then the files that ship. The index is PyPI, whatever this machine is configured with."""
     command = [UV, "lock", "--default-index", PYPI, *arguments]
-    subprocess.run(command, cwd=project, env=_without_indexes(environment(os.environ)), check=True)
+    subprocess.run(command, cwd=project, env=_without_indexes(for_uv(os.environ)), check=True)
     for path in SHIPPED:
         write(project / path, shipped(path, project))
 
@@ -82,7 +84,13 @@ def problems(project: Path = PROJECT) -> Iterator[str]:
             yield f"{path} is not what uv.lock says. Run: make lock"
 
 
-def environment(given: Mapping[str, str]) -> dict[str, str]:
+def for_pip(given: Mapping[str, str]) -> dict[str, str]:
+    """What pip is started with: the index of uv where pip has none of its own."""
+    index = _default_index_of_uv(given)
+    return {**given, **({"PIP_INDEX_URL": index} if index and "index-url" not in _pip_settings(given) else {})}
+
+
+def for_uv(given: Mapping[str, str]) -> dict[str, str]:
     """What uv is started with: pip's settings where uv has none of its own, and this Python."""
     settings = {PIP_SETTINGS[name]: value for name, value in _pip_settings(given).items() if name in PIP_SETTINGS}
     if "UV_FIND_LINKS" in settings:
@@ -121,11 +129,24 @@ def _of_this_python(given: Mapping[str, str]) -> dict[str, str]:
 
 
 def _uv_has_an_index(given: Mapping[str, str]) -> bool:
+    named = any(given.get(name) for name in UV_INDEXES)
+    return named or any("index" in file.read_text() for file in _files_of_uv(given))
+
+
+def _default_index_of_uv(given: Mapping[str, str]) -> str | None:
+    urls = [given.get("UV_DEFAULT_INDEX"), given.get("UV_INDEX_URL")]
+    for file in _files_of_uv(given):
+        settings = tomllib.loads(file.read_text())
+        urls += [index["url"] for index in settings.get("index", []) if index.get("default")]
+        urls.append(settings.get("index-url"))
+    url = next((url for url in urls if url), None)
+    return url and re.sub(r"^[\w-]+=", "", url)  # uv takes a name before it
+
+
+def _files_of_uv(given: Mapping[str, str]) -> list[Path]:
     folder = Path(given.get("XDG_CONFIG_HOME") or Path.home() / ".config")
     files = [Path(given.get("UV_CONFIG_FILE") or folder / "uv" / "uv.toml"), Path("/etc/uv/uv.toml")]
-    return any(given.get(name) for name in UV_INDEXES) or any(
-        "index" in file.read_text() for file in files if file.is_file()
-    )
+    return [file for file in files if file.is_file()]
 
 
 def _pip_settings(given: Mapping[str, str]) -> dict[str, str]:
@@ -147,8 +168,10 @@ def main(arguments: list[str]) -> int:
             write(Path(path), pin())
         case ["export", group, path]:
             write(Path(path), exported(group))
+        case ["pip", *rest]:
+            os.execve(sys.executable, [sys.executable, "-m", "pip", *rest], for_pip(os.environ))  # noqa: S606
         case ["uv", *rest]:
-            os.execve(UV, [UV, *rest], environment(os.environ))  # noqa: S606
+            os.execve(UV, [UV, *rest], for_uv(os.environ))  # noqa: S606
         case ["lock", *rest]:
             lock(rest)
         case ["check"]:

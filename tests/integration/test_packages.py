@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.packages import PROJECT, SHIPPED, environment, exported, problems
+from infra.packages import PROJECT, SHIPPED, exported, for_uv, problems
 
 WHEEL = "ours-1.0-py3-none-any.whl"
 NOWHERE = "http://127.0.0.1:1/simple"
@@ -120,10 +120,18 @@ def bare(folder: Path, **settings: str) -> dict[str, str]:
     return {**kept, **homes, "UV_HTTP_RETRIES": "0", **settings}
 
 
-def install(wheel: Path, folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+def install(wheel: Path, folder: Path, *program: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """As make does it: into a folder, and by the wheel's hash."""
     (folder / "ours.txt").write_text(f"ours==1.0 --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n")
-    command = ["uv", "pip", "install", "--no-deps", "--require-hashes", "--target", str(folder / "installed"), "-r"]
+    command = [
+        *(program or ("uv", "pip")),
+        "install",
+        "--no-deps",
+        "--require-hashes",
+        "--target",
+        str(folder / "installed"),
+        "-r",
+    ]
     return subprocess.run(
         [sys.executable, "-m", "infra.packages", *command, str(folder / "ours.txt")],
         cwd=PROJECT, env=bare(folder, **settings), capture_output=True, text=True, check=False,
@@ -163,6 +171,27 @@ def test_an_index_that_a_file_of_uv_names_is_asked_before_that_of_pip(wheel: Pat
     assert said.returncode == 0, said.stderr
 
 
+@pytest.mark.parametrize(
+    ("settings", "file"),
+    [
+        ({"UV_DEFAULT_INDEX": "{mirror}"}, ""),
+        ({"UV_DEFAULT_INDEX": "ours={mirror}"}, ""),
+        ({"UV_INDEX_URL": "{mirror}"}, ""),
+        ({"UV_DEFAULT_INDEX": NOWHERE, "PIP_INDEX_URL": "{mirror}"}, ""),
+        ({}, '[[index]]\nurl = "{mirror}"\ndefault = true\n'),
+        ({}, 'index-url = "{mirror}"\n'),
+    ],
+)
+def test_pip_gets_uv_from_the_index_that_uv_is_configured_with(
+    wheel: Path, mirror: str, tmp_path: Path, settings: dict[str, str], file: str
+) -> None:
+    (tmp_path / "uv").mkdir()
+    (tmp_path / "uv" / "uv.toml").write_text(file.replace("{mirror}", mirror))
+    said = install(wheel, tmp_path, "pip", **{name: value.format(mirror=mirror) for name, value in settings.items()})
+    assert said.returncode == 0, said.stderr
+    assert (tmp_path / "installed" / "ours.py").is_file()
+
+
 def test_a_file_of_another_hash_is_refused(wheel: Path, mirror: str, tmp_path: Path) -> None:
     genuine = wheel.read_bytes()
     with zipfile.ZipFile(wheel, "a") as archive:
@@ -180,7 +209,7 @@ def test_certificates_proxies_and_trusted_hosts_of_pip_are_uvs_too(tmp_path: Pat
         "[global]\ncert = /own/ca.pem\nproxy = http://proxy:3128\ntrusted-host = a.example\n    b.example\n"
     )
     given = bare(tmp_path, PIP_CONFIG_FILE=str(tmp_path / "pip.conf"))
-    started = environment({name: value for name, value in given.items() if name != "SSL_CERT_FILE"})
+    started = for_uv({name: value for name, value in given.items() if name != "SSL_CERT_FILE"})
     assert started["SSL_CERT_FILE"] == "/own/ca.pem"
     assert started["ALL_PROXY"] == "http://proxy:3128"
     assert started["UV_INSECURE_HOST"].split() == ["a.example", "b.example"]
