@@ -3,7 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-# What these files hold is installed once, and again when a requirements file changes.
+# pyproject.toml lists the packages in groups, and uv.lock has their versions. A group is installed once, and again when
+# its versions change. $(VENV)/groups has what uv.lock says of each: by that, uv asks the package index of this machine,
+# and not the one that uv.lock names.
+PACKAGES := $(BIN)/python -m infra.packages
+UV := $(VENV)/.installed-uv
 RUNS := $(VENV)/.installed-local
 DEVELOPS := $(VENV)/.installed-dev
 
@@ -11,7 +15,7 @@ DEVELOPS := $(VENV)/.installed-dev
 # so it is taken out of the SAM CLI's, whose own code and dependencies are not used. It runs on Linux only.
 LAMBDA_FRONT_END := $(if $(filter Linux,$(shell uname)),$(VENV)/lambda-rie/.installed)
 
-# Scans the templates for what is open or unencrypted. Its pins contradict ours, so it has an environment of its own.
+# Scans the templates for what is open or unencrypted. Its versions contradict ours, so it has its own environment.
 POLICY_SCANNER := $(VENV)/checkov/.installed
 
 # Checkers that npm publishes (package.json), run by the node that PyPI does: $(NPM_TOOL)/spectral lint FILE
@@ -22,7 +26,7 @@ NPM_TOOL := NODE_PATH=$(VENV)/npm/node_modules $(BIN)/node $(VENV)/npm/node_modu
 # The peers that the bench compares with stay apart from what the product and its tests are checked with.
 BENCHES := $(VENV)/bench/.installed
 
-# Generators of clients, which contradict our pins and each other's: an environment of its own. make test runs the
+# Generators of clients, which contradict our versions and each other's: an environment of its own. make test runs the
 # two quickest of them, and leaves out what npm calls optional.
 CLIENTS ?= $(VENV)/clients
 QUICK_CLIENTS := $(CLIENTS)/.installed-quick
@@ -38,7 +42,7 @@ endif
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help run deploy plan migrate status key logs smoke destroy test soak mutants bench check openapi browser \
-	clients deploys swagger-ui format clean
+	clients deploys swagger-ui format lock clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -90,11 +94,12 @@ mutants: $(DEVELOPS) $(LAMBDA_FRONT_END) ## Check that the tests find each mutat
 bench: $(BENCHES) $(LAMBDA_FRONT_END) ## Measure the API against its peers and write docs/performance.md; 5 minutes, Linux only
 	$(VENV)/bench/bin/python -m bench all
 
-check: $(DEVELOPS) $(POLICY_SCANNER) $(NPM_TOOLS) ## Check style, types, the direction of imports, templates and workflows
+check: $(DEVELOPS) $(POLICY_SCANNER) $(NPM_TOOLS) ## Check style, types, the direction of imports, locks, templates and workflows
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(PACKAGES) check
 	$(BIN)/cfn-lint --regions us-east-1 eu-central-1 -- infra/*.yaml
 	$(VENV)/checkov/bin/checkov --skip-download --quiet --compact \
 		--framework cloudformation github_actions dockerfile --directory .
@@ -123,6 +128,9 @@ format: $(DEVELOPS) ## Format the code
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
+lock: $(UV) ## Write uv.lock and what ships by it, after a change of pyproject.toml; [ARGS=--upgrade]
+	$(PACKAGES) lock $(ARGS)
+
 clean: ## Remove everything made in this clone; the data of the embedded database stays
 	rm -rf $(VENV) build .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -137,37 +145,50 @@ $(BIN)/python:
 			"On Debian and Ubuntu install what is missing: sudo apt install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
 
-# pip is silent until it ends, so each installation first says what it fetches. The sizes are of the downloads.
-PIP_INSTALL := install --quiet --disable-pip-version-check
-PIP := $(BIN)/python -m pip $(PIP_INSTALL)
+# Each installation first says how much it downloads; pip, uv and npm then show what they do.
 SAY = @echo "Installing $(1) into $(@D): about $(2) MB to download, once."
+INSTALL := $(PACKAGES) uv pip install --no-deps --require-hashes
+VIRTUAL_ENVIRONMENT := $(PACKAGES) uv venv --quiet --clear
 
-$(RUNS): requirements-local.txt | $(BIN)/python
+# pip gets uv, so a fresh machine needs nothing but Python. These files change only when what they say does.
+$(VENV)/groups/uv.txt: uv.lock | $(BIN)/python
+	@$(PACKAGES) pin $@
+
+$(UV): $(VENV)/groups/uv.txt
+	$(call SAY,uv,18)
+	$(PACKAGES) pip install --disable-pip-version-check --only-binary :all: --require-hashes -r $<
+	@touch $@
+
+$(VENV)/groups/%.txt: uv.lock $(UV)
+	@$(PACKAGES) export $* $@
+
+$(RUNS): $(VENV)/groups/local.txt
 	$(call SAY,what the API needs,40)
-	$(PIP) -r $<
+	$(INSTALL) -r $<
 	@touch $@
 
-$(DEVELOPS): requirements-dev.txt | $(BIN)/python
-	$(call SAY,the tests and checkers,190)
-	$(PIP) -r $<
+$(DEVELOPS): $(VENV)/groups/dev.txt
+	$(call SAY,the tests and checkers,170)
+	$(INSTALL) -r $<
 	@touch $@
 
-$(BENCHES): requirements-bench.txt | $(BIN)/python
+# The cold starts that it measures write no caches of Python, so these are made here.
+$(BENCHES): $(VENV)/groups/bench.txt
 	$(call SAY,the bench and its peers,95)
-	$(BIN)/python -m venv --clear $(VENV)/bench
-	$(VENV)/bench/bin/pip $(PIP_INSTALL) -r $<
+	$(VIRTUAL_ENVIRONMENT) $(VENV)/bench
+	$(INSTALL) --compile-bytecode --python $(VENV)/bench -r $<
 	ln -sfn ../lambda-rie $(VENV)/bench/lambda-rie
 	@touch $@
 
-$(LAMBDA_FRONT_END): requirements-lambda.txt | $(BIN)/python
+$(LAMBDA_FRONT_END): $(VENV)/groups/lambda-front-end.txt
 	$(call SAY,the front end of AWS Lambda,8)
-	$(PIP) --no-deps --upgrade --target $(VENV)/lambda-rie -r $<
+	$(INSTALL) --target $(VENV)/lambda-rie -r $<
 	@touch $@
 
-$(POLICY_SCANNER): requirements-checkov.txt | $(BIN)/python
-	$(call SAY,the scanner of the templates,55)
-	$(BIN)/python -m venv --clear $(VENV)/checkov
-	$(VENV)/checkov/bin/pip $(PIP_INSTALL) -r $<
+$(POLICY_SCANNER): $(VENV)/groups/checkov.txt
+	$(call SAY,the scanner of the templates,50)
+	$(VIRTUAL_ENVIRONMENT) $(VENV)/checkov
+	$(INSTALL) --python $(VENV)/checkov -r $<
 	@touch $@
 
 # No package's own script runs at its installation. npm makes node_modules where the lock is, so it gets a copy.
@@ -178,10 +199,10 @@ $(NPM_TOOLS): package.json package-lock.json .npmrc | $(DEVELOPS)
 	cd $(@D) && ../bin/npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
-$(QUICK_CLIENTS): requirements-clients.txt tests/clients/package.json tests/clients/package-lock.json .npmrc | $(DEVELOPS)
-	$(call SAY,generators of clients,130)
-	$(BIN)/python -m venv --clear $(CLIENTS)
-	$(CLIENTS)/bin/pip $(PIP_INSTALL) -r $<
+$(QUICK_CLIENTS): $(VENV)/groups/clients.txt tests/clients/package.json tests/clients/package-lock.json .npmrc | $(DEVELOPS)
+	$(call SAY,generators of clients,100)
+	$(VIRTUAL_ENVIRONMENT) $(CLIENTS)
+	$(INSTALL) --python $(CLIENTS) -r $<
 	@cp tests/clients/package.json tests/clients/package-lock.json .npmrc $(CLIENTS)
 	cd $(CLIENTS) && "$(CURDIR)/$(BIN)/npm" ci --omit=optional --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
