@@ -223,7 +223,7 @@ def test_the_key_is_printed_rotated_and_retired(deployed: Clone) -> None:
     new = deployed.run("key", "--rotate").out.strip()
     assert valid() == {old, new}
     run = deployed.run("key", "--retire")
-    assert run.out.splitlines() == ["deleted 1; the newest is valid:", new]
+    assert run.out.splitlines() == ["deleted 1; the newest key is valid:", new]
     assert valid() == {new}
 
 
@@ -324,7 +324,7 @@ def test_a_new_image_without_docker_is_refused_before_anything_is_made(
     monkeypatch.setenv("PATH", str(tmp_path))
     run = clone.run("deploy")
     assert run.status == 1
-    assert "there is no docker. Install it" in run.error
+    assert "docker is not installed. Install it" in run.error
     assert state(clone.cloud) == before
 
 
@@ -364,7 +364,7 @@ def test_a_docker_without_its_builder_is_said_before_anything_is_made(deployed: 
         run = clone.run("plan")
     finally:
         clone.docker()
-    assert "without buildx" in run.error
+    assert "buildx is not, which builds" in run.error
 
 
 def test_a_stage_for_everybody_needs_a_flag(deployed: Clone) -> None:
@@ -404,7 +404,7 @@ def test_a_right_that_is_missing_is_said_with_where_the_rights_are_listed(deploy
         deployed.cloud.denied = ""
     assert run.status == 1
     assert "User: me is not authorized to perform: cloudformation:DescribeStacks on resource: arn:aws:" in run.error
-    assert "lacks that right; infra/github-oidc.yaml lists what a deploy needs." in run.error
+    assert "You lack that right. infra/github-oidc.yaml lists the rights that a deploy needs." in run.error
 
 
 def test_a_file_that_is_gone_is_said(deployed: Clone) -> None:
