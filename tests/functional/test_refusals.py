@@ -148,7 +148,8 @@ RAISED = [
     ("USING ERRCODE = 'PT200'", "PT200", 400), ("USING ERRCODE = 'AB123'", "AB123", 400),
     ("USING ERRCODE = 'check_violation'", "23514", 422), ("USING ERRCODE = 'unique_violation'", "23505", 409),
     ("USING ERRCODE = 'insufficient_privilege'", "42501", 403), ("USING ERRCODE = '22023'", "22023", 422),
-    ("USING ERRCODE = '42P01'", "42P01", 400), ("USING DETAIL = 'It has 3.', HINT = 'Ask for 2.'", "P0001", 400),
+    ("USING ERRCODE = '42P01'", "42P01", 400), ("USING ERRCODE = '25006'", "25006", 400),
+    ("USING DETAIL = 'It has 3.', HINT = 'Ask for 2.'", "P0001", 400),
 ]  # fmt: skip
 
 
@@ -180,6 +181,19 @@ def test_what_a_trigger_raises_is_shown_with_its_status(
         assert ("It has 3." in detail) == ("DETAIL" in using) == ("Ask for 2." in detail)
         assert answer.json["type"] == "urn:problem-type:crud-api:raised"
     assert api("GET", "/stock").json["items"] == [{"id": 1, "n": 1}]
+
+
+def test_a_raise_without_words_says_nothing_of_the_database(execute: Execute, api_database: str) -> None:
+    api = api_over(execute, api_database, "stock", "id int PRIMARY KEY, n int", {"id": int, "n": int})
+    run_sql(
+        api_database,
+        """CREATE OR REPLACE FUNCTION demo.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+           BEGIN RAISE EXCEPTION ''; END $$""",
+    )
+    run_sql(
+        api_database, "CREATE TRIGGER refuse BEFORE INSERT ON demo.stock FOR EACH ROW EXECUTE FUNCTION demo.refuse()"
+    )
+    assert refused(api("POST", "/stock", {"id": 2, "n": 3}), 400) == "The database gives no reason."
 
 
 def test_a_raise_that_names_a_column_has_its_pointer(execute: Execute, api_database: str) -> None:

@@ -25,7 +25,7 @@ _SCHEMA = """
     INSERT INTO counted (id, need, present) VALUES (0, '', '');
     CREATE FUNCTION may_raise() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
-      IF new.raises IS NOT NULL THEN
+      IF new.raises <> '' THEN
         RAISE NOTICE 'raises'; RAISE EXCEPTION 'refused' USING ERRCODE = new.raises;
       END IF;
       RETURN new;
@@ -36,7 +36,7 @@ _SCHEMA = """
     GRANT ALL ON counted, runs TO counter;
 """
 _FITS = {
-    "small": "1", "code": "abc", "need": "x", "parent": "0", "n": "1", "present": "x", "raises": None, "even": "2",
+    "small": "1", "code": "abc", "need": "x", "parent": "0", "n": "1", "present": "x", "raises": "", "even": "2",
     "uid": "00000000-0000-4000-8000-000000000000",
 }  # fmt: skip
 _LISTED, _PLACES = ", ".join(_FITS), ", ".join(f":{name}" for name in _FITS)
@@ -123,7 +123,14 @@ def test_a_right_that_has_gone_costs_no_execution(executor: Executor, url: str, 
 
 
 def test_the_same_refusal_again_and_again_is_executed_once_each_time(executor: Executor, url: str) -> None:
-    for change, count in (({"code": "long"}, 1), ({"raises": "42P01"}, 1), ({"small": "x"}, 0), ({"n": "-1"}, 1)):
+    for change, count in (
+        ({"code": "long"}, 1),
+        ({"raises": "42P01"}, 1),
+        ({"small": "x"}, 0),
+        ({"n": "-1"}, 1),
+        ({"need": None}, 1),
+        ({"present": None}, 1),
+    ):
         for _ in range(8):
             before = executions(url)
             assert "failure" in executor(_INSERT, _FITS | {"id": "99"} | change, max_rows=1)
