@@ -94,17 +94,11 @@ def _meaning(  # noqa: PLR0911 - one for each meaning
     if failure.code == contract.EXPECTATION_FAILED:
         return ConflictError(SUPPRESSED)
     if failure.retryable:  # also of a standby, which may be promoted
-<<<<<<< HEAD
         return ExecutorBusyError("Nothing was stored. Retry the same request shortly.", headers=RETRY_SOON)
-    if sqlstate == "25006" and not reads:
-        return _not_writable("Nothing was stored: the database is read-only now. You can still read rows.")
-=======
-        return ExecutorBusyError("Nothing was stored. The same request may succeed soon.", headers=RETRY_SOON)
->>>>>>> executor
     if is_raised(failure):
         return _raised(failure, resource)
     if sqlstate == "25006" and not reads:
-        return _not_writable("The database is read-only now. Nothing was stored. Rows can still be read.")
+        return _not_writable("Nothing was stored: the database is read-only now. You can still read rows.")
     if reads and (failure.code == contract.RESULT_TOO_LARGE or sqlstate == "54000"):
         return too_large(given)
     if method == "POST" and failure.code == contract.RESULT_TOO_LARGE:
