@@ -338,8 +338,8 @@ def test_a_newer_base_is_a_new_image_and_one_that_is_not_known_is_said(deployed:
         clone.docker(fails="buildx")  # as without an answer of the registry
         run = clone.run("deploy")
         assert run, run.error
-        unknown = "Whether there is a newer public.ecr.aws/lambda/python:3.13 is not known (no answer)"
-        assert f"{unknown}; the image that ECR has stays." in run.out
+        unknown = "No answer about a newer public.ecr.aws/lambda/python:3.13"
+        assert f"{unknown}: the image that ECR has stays." in run.out
         assert image_of(clone) == tag
     finally:
         clone.docker()
