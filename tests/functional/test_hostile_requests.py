@@ -168,7 +168,8 @@ def test_a_text_changes_no_sql_leaks_nowhere_and_costs_nothing_where_it_is_bad(
                 assert watched.api.invocations == before, text
     # Where a text names a column, or what is to be done, there are as many as there are such names.
     names_something = place.endswith(("?sort", "?fields", "?expand", "prefer"))
-    assert len(watched.sqls) <= (40 if names_something else 1 + ("idempotency" in place)), watched.sqls
+    # Among many rows the text null has a statement of its own, so that it is not SQL's null in a column of JSON.
+    assert len(watched.sqls) <= (40 if names_something else 2 + ("idempotency" in place)), watched.sqls
     assert not any(SENT in sql for sql in watched.sqls)
     logged = caplog.text + str([vars(record) for record in caplog.records])
     assert SENT not in logged
