@@ -4,8 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 # pyproject.toml lists the packages in groups, and uv.lock has their versions. A group is installed once, and again when
-# its versions change. $(VENV)/groups has what uv.lock says of each: by that, uv asks the package index of this machine,
-# and not the one that uv.lock names.
+# its versions change. $(VENV)/groups has a file for each group, exported from uv.lock. With such a file uv asks the
+# package index of this machine. With uv.lock itself it would ask the index that uv.lock names.
 PACKAGES := $(BIN)/python -m infra.packages
 UV := $(VENV)/.installed-uv
 RUNS := $(VENV)/.installed-local

@@ -231,13 +231,12 @@ class Deploy:
 
     def _tell_next(self, url: str, key: str | None) -> None:
         stage = self.stage
-        request = hints.curl(f"{url}/customers?limit=10", f"x-api-key: {key}" if key else "")
         if key is not None and not self.options.show_key:
-            request = hints.curl(
-                f"{url}/customers?limit=10", f"x-api-key: $({stage.make('key').replace('make', 'make -s', 1)})"
-            )
+            key = f"$({stage.make('key').replace('make', 'make -s', 1)})"
         if stage.access in ("iam", "cognito"):  # which no curl of one line signs
             request = deployed.smoke_hint(stage, self.options.url)
+        else:
+            request = hints.curl(f"{url}/customers?limit=10", f"x-api-key: {key}" if key else "")
         for line in ["", "next", f"  {request}", f"  {stage.make('logs')}", f"  {stage.make('status')}"]:
             self.say(line)
 

@@ -20,6 +20,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from infra import hints
+
 PROJECT = Path(__file__).resolve().parent.parent
 UV = str(Path(sys.executable).with_name("uv"))
 
@@ -57,7 +59,9 @@ def exported(group: str, project: Path = PROJECT) -> str:
 
 def shipped(path: str, project: Path = PROJECT) -> str:
     """What one of the two files that ship has to hold."""
-    head = f"# `make lock` writes this file: the group {SHIPPED[path]} of pyproject.toml as uv.lock has it.\n"
+    head = (
+        f"# `{hints.make('lock')}` writes this file: the group {SHIPPED[path]} of pyproject.toml as uv.lock has it.\n"
+    )
     return head + exported(SHIPPED[path], project)
 
 
@@ -74,14 +78,15 @@ def problems(project: Path = PROJECT) -> Iterator[str]:
     command = [UV, "lock", "--default-index", PYPI, "--check", "--offline", "--quiet"]
     env = _without_indexes(_of_this_python(os.environ))
     if subprocess.run(command, cwd=project, env=env, capture_output=True, check=False).returncode != 0:
-        yield "uv.lock is not that of pyproject.toml. Run: make lock"
+        yield f"uv.lock is not that of pyproject.toml. Run: {hints.make('lock')}"
         return
     for package in _packages(project):
         if not _comes_from_pypi(package):
-            yield f"uv.lock gets {package['name']} from elsewhere than {PYPI}. Restore it from git, then run: make lock"
+            name = package["name"]
+            yield f"uv.lock gets {name} from elsewhere than {PYPI}. Restore it from git, then run: {hints.make('lock')}"
     for path in SHIPPED:
         if (project / path).read_text() != shipped(path, project):
-            yield f"{path} is not what uv.lock says. Run: make lock"
+            yield f"{path} is not what uv.lock says. Run: {hints.make('lock')}"
 
 
 def for_pip(given: Mapping[str, str]) -> dict[str, str]:

@@ -29,7 +29,7 @@ _LONGEST = 10_000  # characters; a longer text is hardly one that comes again, a
 _PLACE = re.compile(r"%\(([^)]+)\)s|%%")
 
 _CHANGED = "0A000"  # the result's or the guard's columns are no longer the prepared ones
-_TAKEN = "42P05"  # another statement is prepared by that name: of the same text, in which a number is a param's
+_TAKEN = "42P05"  # the name is taken: by the same text with a number where this one has a param
 _LOST = "26000"  # this session does not know the name: a pooler's other session, or a trigger's DEALLOCATE
 # What only a run finds: duplicates and references, a view's check, locks, resources (PostgreSQL documentation,
 # appendix A). What is not here a plan may find: a table, a type or a right that has gone, a value that does not fit.

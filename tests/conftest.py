@@ -6,6 +6,7 @@ What depends on the server's version runs on an older one, too: the folders and 
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from functools import cache
@@ -27,6 +28,17 @@ _NO_SQL = ["functional/test_hostile_requests.py", "functional/test_hostile_bodie
 _ON_TWO = ["functional", *(f"integration/test_{name}.py" for name in (
     "executions", "idempotency", "prepared", "query_executor", "requests", "roles", "sessions",
 ))]  # fmt: skip
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _signals_end_programs() -> None:
+    """A program inherits that a signal is ignored (SIGHUP under nohup, SIGINT in the background of a shell).
+
+    What is handled here instead has its usual effect on the programs that the tests start.
+    """
+    for number in (signal.SIGHUP, signal.SIGINT):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 
 def execute(url: str, statement: str) -> list[tuple[Any, ...]]:

@@ -22,14 +22,6 @@ PROJECT = Path(__file__).parents[2]
 DEADLINE_S = 100
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _hangup_ends() -> Iterator[None]:
-    """Programs inherit that a signal is ignored: SIGHUP is, where the tests run under nohup."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    yield
-    signal.signal(signal.SIGHUP, before)
-
-
 @pytest.fixture
 def state() -> Iterator[Path]:
     """Where the embedded database of this test is: short, and open to the account that the server runs under."""

@@ -160,7 +160,7 @@ TEXTS = st.one_of(_LIKELY, _LIKELY, _HIDDEN, _BROKEN, _ANYTHING.map("SELECT ".__
 _NAMED = re.compile(r":[A-Za-z_\x80-\U0010ffff]")
 
 property_test = settings(
-    max_examples=600, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None
+    max_examples=1_500, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None
 )
 
 

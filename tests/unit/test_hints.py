@@ -71,8 +71,7 @@ def test_no_text_has_a_command_that_hints_does_not_make() -> None:
     found = {
         f"{path.name}: {text}"
         for path, tree in modules()
-        # packages.py is for who works on the project: it names `make lock`, which knows no stage.
-        if path.name not in {"hints.py", "packages.py"}
+        if path.name != "hints.py"
         for text in texts(tree)
         if A_COMMAND.search(text) and not any(plain in text for plain in PLAIN)
     }
@@ -150,6 +149,9 @@ def test_a_command_of_the_makefile_runs_as_it_is_printed(call: str) -> None:
     node = CALLS[call]
     variables = {one.arg: value(one.value, one.arg) for one in node.keywords if one.arg}
     target = str(ast.literal_eval(node.args[0]))
+    if target == "lock":  # of no stage
+        assert run_dry(hints.make("lock")) == [".venv/bin/python", "-m", "infra.packages", "lock"]
+        return
     assert_works(hints.make("run", **variables) if target == "run" else asked().make(target, **variables))
 
 
