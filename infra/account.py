@@ -64,14 +64,14 @@ def connect(profile: str | None = None, region: str | None = None) -> Account:
         session = boto3.session.Session(profile_name=profile, region_name=region)
         if session.region_name is None:
             raise AccountError(
-                "No AWS region is set. Say which: REGION=eu-central-1 behind the make command, "
+                "No AWS region is set. Set it: REGION=eu-central-1 after the make command, "
                 "or export AWS_DEFAULT_REGION=eu-central-1"
             )
         who = session.client("sts").get_caller_identity()
     except EndpointConnectionError as error:
         raise AccountError(
-            f"AWS is not reached in the region {session.region_name}: {error}\nIs there such a region, and a network "
-            "here? Correct it (REGION=eu-central-1, or export AWS_DEFAULT_REGION=eu-central-1), then run this again."
+            f"AWS is not reached in the region {session.region_name}: {error}\nCheck the region's name and the "
+            "network. Correct it (REGION=eu-central-1, or export AWS_DEFAULT_REGION=eu-central-1), then run this again."
         ) from error
     except (BotoCoreError, ClientError) as error:
         raise AccountError(

@@ -51,10 +51,10 @@ def changes(aws: Aws, api: RestApi) -> Iterator[Change]:
     role = aws("apigateway").get_account().get("cloudwatchRoleArn")
     if not role and (given := _find_role(aws, GIVEN_ROLE)) is not None:
         arn = given["Arn"]
-        yield Change(f"Let API Gateway write logs in this region, by the role {GIVEN_ROLE}.", lambda: _use(aws, arn))
+        yield Change(f"Let API Gateway write logs in this region, with the role {GIVEN_ROLE}.", lambda: _use(aws, arn))
     elif not role or (role.endswith(f"/{_role_name(aws)}") and not _may_write(aws)):
         yield Change(
-            f"Let API Gateway write logs in this account and region, by the role {_role_name(aws)}.",
+            f"Let API Gateway write logs in this account and region, with the role {_role_name(aws)}.",
             lambda: _make_role(aws),
         )
     group, days = _execution_group(api), _retention_days(aws, api)
@@ -105,7 +105,7 @@ def _make_role(aws: Aws) -> None:
     iam, name = aws("iam"), _role_name(aws)
     role = _role(aws) or iam.create_role(
         RoleName=name,
-        Description="API Gateway writes the logs of all its stages in the region by it",
+        Description="API Gateway writes the logs of all its stages in the region with this role",
         AssumeRolePolicyDocument=json.dumps(TRUST),
     )["Role"]  # fmt: skip
     iam.put_role_policy(RoleName=name, PolicyName=POLICY_NAME, PolicyDocument=json.dumps(POLICY))

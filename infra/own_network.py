@@ -58,7 +58,7 @@ def _subnets(account: Account, stage: Stage) -> tuple[Parameters, list[str]]:
         there = ", ".join(f"{one} in {found[one]['AvailabilityZone']}" for one in named)
         raise ConfigError(
             f"stage {stage.name}: network.SubnetIds needs two subnets in two zones that Lambda is in, and has {there}. "
-            "Lambda is not in the zone use1-az3. Name others of the VPC, then run this again."
+            "Lambda is not in the zone use1-az3. Name other subnets of the VPC, then run this again."
         )
     used = [one for one in named if one in chosen.values()]
     left = [f"{one} ({found[one]['AvailabilityZone']})" for one in named if one not in used]

@@ -50,7 +50,7 @@ def boundary(account: Account, stage: Stage) -> str:
         if wanted is None:
             return ""
         raise ConfigError(
-            f"stage {stage.name}: permissions_boundary names {arn}, and there is no such policy. Make it, or correct "
+            f"stage {stage.name}: permissions_boundary names {arn}, which does not exist. Make the policy, or correct "
             "the name in .chalice/config.json; then run this again."
         ) from None
     return arn

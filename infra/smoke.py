@@ -128,7 +128,7 @@ class Smoke:
             if answer.for_good or answer.status not in waited_for or time.monotonic() >= until:
                 return answer
             if not waits:
-                self.say(f"{method} {path}: {answer.status or 'no answer'} yet; asking again for up to {seconds} s")
+                self.say(f"{method} {path}: {answer.status or 'no answer'} yet; trying again for up to {seconds} s")
             waits = True
             self.pause()
 

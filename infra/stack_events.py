@@ -13,12 +13,12 @@ from infra.hints import Hints
 ADVICE = [
     (
         "UnreservedConcurrentExecution",
-        "The account may run too few functions at once to reserve some (a new one 10, of which none can be reserved). "
+        "The account can run too few functions at once to reserve some. A new account can run 10 and reserve none. "
         "Ask for more at Service Quotas, Lambda, Concurrent executions (1000 is usual), then run this again.",
     ),
     (
         "not authorized to perform",
-        "Whoever deploys lacks that right. infra/github-oidc.yaml lists what a deploy needs.",
+        "You lack that right. infra/github-oidc.yaml lists the rights that a deploy needs.",
     ),
     (
         "conflicting DNS domain",
@@ -27,7 +27,7 @@ ADVICE = [
     ),
     (
         "availability zone",
-        "Lambda is not in every zone. Name two others: network.ZoneA and network.ZoneB, or in your own VPC SubnetIds.",
+        "Lambda is not in every zone. Name two others: network.ZoneA and network.ZoneB, or SubnetIds of your own VPC.",
     ),
     (
         "already exists",
@@ -35,9 +35,9 @@ ADVICE = [
         "this again.",
     ),
     ("CIDR", "Choose other addresses in network.VpcCidr, SubnetCidrA and SubnetCidrB."),
-    ("Cannot find version", "This region has not that EngineVersion; choose another one in database.stack."),
+    ("Cannot find version", "This region does not have that EngineVersion. Choose another in database.stack."),
     ("does not have permission to access the specified image", "Was the image deleted from ECR? Run this again."),
-    ("Source image", "The image is not in ECR, or its manifest is none that Lambda takes. Run this again."),
+    ("Source image", "The image is not in ECR, or Lambda does not take its manifest. Run this again."),
     (
         "has a dependent object",
         "Something not of this stack uses that resource: it may be a network interface of the functions, which Lambda "

@@ -74,7 +74,7 @@ class Stacks:
         if status is None or status in _STILLBORN:
             return [f"would be made ({name}.yaml)"]
         if status.endswith("_IN_PROGRESS"):
-            return [f"is being worked on ({status}); a deploy would wait for that, then look again"]
+            return [f"is changing now ({status}); a deploy would wait for that, then compare again"]
         if self._is_same(stack, name, told):
             return []
         change_set = self._change_set(stack, name, told, "UPDATE")
@@ -135,7 +135,7 @@ class Stacks:
         if wanted is None or status == wanted or (status is None and wanted == "DELETE_COMPLETE"):
             return
         reason = (
-            "; ".join(events.failures) or "CloudFormation gave no reason; look at the stack's events in the console"
+            "; ".join(events.failures) or "CloudFormation gave no reason. Look at the stack's events in the console"
         )
         name = events.stack.partition(":stack/")[2].partition("/")[0] or events.stack
         raise StackError(f"{name} ended as {status or 'DELETE_COMPLETE'}.\n{reason}\n{advice(reason, self.hints)}")

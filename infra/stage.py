@@ -190,14 +190,14 @@ def _check_database(stage: str, database: Database) -> None:
     _refuse_unknown(f"stage {stage}: database.own", set(database.own), _OWN)
     if database.stack is None and not database.own.get("DatabaseHost"):
         raise ConfigError(
-            f'stage {stage}: no database. Say "database": {{"stack": {{}}}} to have one made (infra/database.yaml), '
+            f'stage {stage}: no database. Write "database": {{"stack": {{}}}} for a new one (infra/database.yaml), '
             'or name yours: {"own": {"DatabaseHost": ..., "DatabaseName": ..., "SecretArn" or "DatabaseResourceId": '
             '..., "OwnerSecretArn" or "OwnerResourceId": ...}}'
         )
     if database.stack is not None:
         _check_parameters(stage, "database", _texts(database.stack))
     elif missing := _missing(_texts(database.own)):
-        raise ConfigError(f"stage {stage}: database.own lacks {'; and '.join(missing)} (DEPLOYMENT.md)")
+        raise ConfigError(f"stage {stage}: database.own lacks {'; and '.join(missing)} (docs/first-deploy.md)")
 
 
 def _missing(own: Parameters) -> list[str]:

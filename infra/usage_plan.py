@@ -45,7 +45,7 @@ def add_key(client: Any, api: RestApi) -> str:
     """Make one more key and return its value; those before stay valid."""
     plan = find(client, api)
     if plan is None:
-        raise LookupError(f"there is no usage plan {api.name}: deploy the stage with access api_key first")
+        raise LookupError(f"there is no usage plan {api.name}. Deploy the stage with ACCESS api_key first")
     key = client.create_api_key(name=api.name, description=f"Of the stage {api.stage}", enabled=True, tags=api.tags)
     client.create_usage_plan_key(usagePlanId=plan["id"], keyId=key["id"], keyType="API_KEY")
     return str(key["value"])

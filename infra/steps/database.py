@@ -10,7 +10,7 @@ from infra.rest_api import Change
 from infra.stage import Parameters
 from infra.steps.step import Row, StackStep
 
-_RESTART = "PostgreSQL would read the new max_connections at its next restart, which is yours to do"
+_RESTART = "PostgreSQL would read the new max_connections at its next restart; restart it yourself"
 
 
 class Database(StackStep):
@@ -74,7 +74,7 @@ class Database(StackStep):
 
     def _unprotect(self) -> None:
         for name in our_database.unprotect_stillborn(self.account, self.stack):
-            self.say(f"turned off the protection of {name}, which never was complete")
+            self.say(f"turned off the protection of {name}, which was never complete")
 
     def _max_connections(self) -> str:
         told = parameters.database(self.stage, {}, {}).get("MaxConnections")

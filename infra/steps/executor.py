@@ -45,9 +45,7 @@ class Executor(StackStep):
 
     def removal(self) -> Iterator[Change]:
         if self.stacks.status(self.stack) is not None:
-            self.run.say(
-                "Lambda keeps the network interfaces of the executor for up to 40 minutes; this waits for that."
-            )
+            self.run.say("Lambda keeps the network interfaces of the executor for up to 40 minutes. This waits.")
         yield from super().removal()
 
     def log_groups(self) -> list[str]:
@@ -60,7 +58,7 @@ class Executor(StackStep):
         held = self.stacks.parameters(self.stack).get("LiveVersion")
         if held:
             new = self.run.outputs("executor").get("ExecutorVersion")
-            yield "", f"held back: a deploy of version {new} did not end well, or still runs"
+            yield "", f"held back: the deploy of version {new} did not end well, or still runs"
         for change in self._by_hand(held or None):
             yield "", f"a deploy would: {change.sentence}"
 
@@ -78,7 +76,7 @@ def serve(run: Run, version: str) -> bool:
 def serves(run: Run) -> str:
     """What answers requests after a failure before the alias moved."""
     if chalice_deploy.rest_api_id(run.account, run.stage) is None:
-        return "There is no API yet, so nobody is served."
+        return "There is no API yet, so no requests are served."
     if run.held:
-        return f"Requests are served by version {run.held} of the executor, as before: the new one is not live."
+        return f"Version {run.held} of the executor serves requests, as before: the new version is not live."
     return "Requests are served as before."

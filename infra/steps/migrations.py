@@ -17,7 +17,7 @@ class Migrations(Step):
         return self.name
 
     def changes(self) -> list[str]:
-        return ["would be run; only the database knows whether there are any to apply"]
+        return ["would run; only the database knows which are still to apply"]
 
     def apply(self) -> None:
         run, version = self.run, self.run.outputs("executor")["ExecutorVersion"]

@@ -33,7 +33,7 @@ class SmokeTest(Step):
         run, stage = self.run, self.stage
         look = f"Look at {stage.make('logs')} and {stage.make('status')}."
         if run.options.keep or (run.held is None and run.before is None):
-            return f"Everything is deployed, and stays. {look}"
+            return f"Everything is deployed and stays. {look}"
         back = []
         try:
             if run.before is not None:
@@ -43,9 +43,9 @@ class SmokeTest(Step):
                 serve(run, run.held)
                 back.append(f"version {run.held} of the executor")
         except CommandError as error:
-            return f"Going back failed, too: {error}\n{look}"
+            return f"Going back failed too: {error}\n{look}"
         return (
-            f"So this went back: {' and '.join(back)} of before serve again. Migrations and settings stay. {look} "
+            f"So it went back: {' and '.join(back)} from before serve again. Migrations and settings stay. {look} "
             f"Correct it, then run this again; {stage.make('deploy', ARGS='--keep')} keeps a release that fails."
         )
 
@@ -58,11 +58,11 @@ class SmokeTest(Step):
 
     def _tell_next(self, url: str, key: str | None) -> None:
         stage = self.stage
-        header = f"x-api-key: {key}" if key else ""
         if key is not None and not self.run.options.show_key:
-            header = f"x-api-key: $({stage.make('key').replace('make', 'make -s', 1)})"
-        request = hints.curl(f"{url}/customers?limit=10", header)
+            key = f"$({stage.make('key').replace('make', 'make -s', 1)})"
         if stage.access in ("iam", "cognito"):  # which no curl of one line signs
             request = deployed.smoke_hint(stage, self.run.options.url)
+        else:
+            request = hints.curl(f"{url}/customers?limit=10", f"x-api-key: {key}" if key else "")
         for line in ["", "next", f"  {request}", f"  {stage.make('logs')}", f"  {stage.make('status')}"]:
             self.run.say(line)

@@ -114,7 +114,7 @@ class StackStep(Step):
     """A step that is a stack of CloudFormation, of the template `part`."""
 
     part = ""
-    later = "would be made, or changed by what the stacks before it put out"
+    later = "would be made, or changed by the outputs of earlier stacks"
 
     @property
     def stack(self) -> str:

@@ -59,7 +59,7 @@ def test_a_wrong_host_is_never_live_and_nothing_is_migrated(deployed: Clone) -> 
         run = clone.run("deploy")
     assert run.status == 1
     assert "timeout expired: wrong.example" in run.error
-    assert f"Requests are served by version {before} of the executor, as before: the new one is not live." in run.error
+    assert f"Version {before} of the executor serves requests, as before: the new version is not live." in run.error
     assert live(clone) == before
     assert host_of(clone, before) == "db.example"
     assert not migrated(clone)
@@ -99,7 +99,7 @@ def test_failed_migrations_leave_the_version_before_live(deployed: Clone) -> Non
     with cloud_with(clone, migrations=lambda _url: failed("MigrationError", "0099-more: no")):
         run = clone.run("deploy")
     assert "0099-more: no" in run.error
-    assert f"served by version {before} of the executor, as before" in run.error
+    assert f"Version {before} of the executor serves requests, as before" in run.error
     assert live(clone) == before
     assert deployed.run("deploy")
 
@@ -172,7 +172,7 @@ def test_a_release_whose_smoke_test_fails_goes_back_by_itself(deployed: Clone) -
         run = clone.run("deploy")
     assert run.status == 1
     assert "Expected: PUT /orders/smoke-" in run.error
-    assert f"went back: the API's code and routes and version {before[0]} of the executor of before serve" in run.error
+    assert f"went back: the API's code and routes and version {before[0]} of the executor from before" in run.error
     assert (
         live(clone),
         client.get_function(FunctionName=API)["Configuration"]["CodeSha256"],
@@ -197,7 +197,7 @@ def test_a_release_that_is_to_be_kept_stays_although_its_smoke_test_fails(deploy
     before, clone = live(deployed), changed(deployed, "kept-release")
     with cloud_with(clone, broken_method="PUT"):
         run = clone.run("deploy", "--keep")
-    assert "Everything is deployed, and stays." in run.error
+    assert "Everything is deployed and stays." in run.error
     assert live(clone) != before
     assert deployed.run("deploy")
 

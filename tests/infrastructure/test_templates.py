@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cfnlint.api import ManualArgs, lint_file
 from chalice.cli.factory import CLIFactory
 
 from tests.infrastructure.templates import (
@@ -52,12 +51,6 @@ FROM_CONFIG = {
         "LowStorageBytes",
     },
 }  # fmt: skip
-
-
-@names
-def test_cfn_lint_reports_nothing(name: str) -> None:
-    found = lint_file(path(name), ManualArgs(regions=["us-east-1", "eu-central-1"]))
-    assert [f"{one.linenumber}: {one.rule.id} {one.message}" for one in found] == []
 
 
 def test_the_folder_has_no_other_template() -> None:

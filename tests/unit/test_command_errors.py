@@ -40,7 +40,7 @@ def test_a_stage_that_is_none_is_an_error_and_no_traceback(capsys: pytest.Captur
 @pytest.mark.parametrize(
     ("reason", "says"),
     [
-        ("User: arn:aws:iam::1:user/x is not authorized to perform: iam:CreateRole", "lacks that right"),
+        ("User: arn:aws:iam::1:user/x is not authorized to perform: iam:CreateRole", "lack that right"),
         ("decreases account's UnreservedConcurrentExecution below its minimum value", "Service Quotas"),
         ("/aws/lambda/crud-api-dev already exists in stack", "aws logs delete-log-group"),
         ("private-dns-enabled cannot be set: a conflicting DNS domain", 'SecretsEndpoint to "false"'),
@@ -59,7 +59,7 @@ def test_a_right_that_is_missing_while_aws_is_waited_for_is_said_as_one() -> Non
     def refused(_options: Namespace) -> None:
         raise WaiterError("UpdateAccount", "it was refused", {"Error": {"Code": "AccessDeniedException"}})
 
-    with pytest.raises(errors.AccountError, match="lacks that right"):
+    with pytest.raises(errors.AccountError, match="lack that right"):
         commands._guarded(refused, Namespace())
 
 

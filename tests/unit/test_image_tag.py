@@ -27,7 +27,7 @@ def test_it_stays_when_only_times_and_what_is_ignored_change(project: Path) -> N
         os.utime(path, (0, 0))
     (project / "query_executor" / "__pycache__").mkdir(exist_ok=True)
     (project / "query_executor" / "__pycache__" / "x.pyc").write_bytes(b"x")
-    (project / "query_executor" / "requirements.in").write_text("something")
+    (project / "query_executor" / "uv.lock").write_text("something")
     (project / "README.md").write_text("something")
     assert content_tag(project, "x86_64") == before
 

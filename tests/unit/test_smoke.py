@@ -95,7 +95,7 @@ def test_what_the_gateway_says_before_it_knows_the_api_is_waited_for(
     server = served((status, body), (status, body), (404, OWN))
     message, said, pauses = failure(server)
     assert "It answered: 404" in message
-    assert said == [f"GET /customers?limit=1: {status} yet; asking again for up to {smoke.SETTLES_S} s"]
+    assert said == [f"GET /customers?limit=1: {status} yet; trying again for up to {smoke.SETTLES_S} s"]
     assert pauses == 2
 
 
@@ -106,7 +106,7 @@ def test_an_api_that_may_not_invoke_its_executor_yet_is_waited_for_but_not_as_lo
     """Its role is new in IAM at a first deploy; that passes by itself."""
     message, said, pauses = failure(served((status, OWN), (404, OWN)))
     assert "It answered: 404" in message
-    assert said == [f"GET /customers?limit=1: {status} yet; asking again for up to {smoke.OWN_SETTLES_S} s"]
+    assert said == [f"GET /customers?limit=1: {status} yet; trying again for up to {smoke.OWN_SETTLES_S} s"]
     assert pauses == 1
     assert smoke.OWN_SETTLES_S < smoke.SETTLES_S
 

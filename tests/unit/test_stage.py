@@ -79,7 +79,7 @@ def test_a_folder_that_is_no_project_is_said(tmp_path: Path) -> None:
         ({"database": {"max_connections": "100"}}, "max_connections must be a whole number"),
         ({"database": {"stack": {"Size": "1"}}}, r"unknown member in stage dev: database.stack: Size"),
         ({"database": {"own": {"Host": "x"}}}, r"unknown member in stage dev: database.own: Host"),
-        ({"database": {"stack": None}}, r'no database. Say "database": {"stack": {}}'),
+        ({"database": {"stack": None}}, r'no database. Write "database": {"stack": {}}'),
         (own(DatabaseName=None), "stage dev: database.own lacks DatabaseName "),
         (own(SecretArn=None), r"database.own lacks DatabaseResourceId \(IAM tokens\) or SecretArn"),
         (own(OwnerSecretArn=None), "database.own lacks OwnerSecretArn or OwnerResourceId, for the migrations"),
