@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from infra import api_function, api_role, chalice_deploy, going_back
-from infra.rest_api import Change
+from infra.aws import functions
+from infra.aws.api import api_function, api_role, chalice_deploy, going_back
+from infra.aws.change import Change
 from infra.steps.step import Row, Step
 
 
@@ -17,7 +18,7 @@ class Api(Step):
 
     def changes(self) -> list[str]:
         account, stage = self.account, self.stage
-        function = api_function.find(account, stage.prefix)
+        function = functions.find(account, stage.prefix)
         role = [change.sentence for change in api_role.changes(account, stage, self.run.checked.boundary)]
         if not self.run.options.force and chalice_deploy.is_current(account, stage):
             return role + ([] if api_function.logs_json(function) else ["the function's log would be JSON"])
@@ -44,6 +45,6 @@ class Api(Step):
         api_id = chalice_deploy.rest_api_id(account, stage)
         yield "API", api_id and chalice_deploy.url(account, stage, api_id)
         if api_id is not None and not chalice_deploy.is_current(account, stage):
-            function = api_function.find(account, stage.prefix)
+            function = functions.find(account, stage.prefix)
             is_touched = function is not None and chalice_deploy.by_hand(function)
             yield "", "changed by hand since its deploy" if is_touched else "not what this clone would deploy"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from infra import our_database, parameters, template
+from infra import templates
+from infra.aws import our_database
+from infra.aws.change import Change
 from infra.errors import RefusedError
-from infra.rest_api import Change
-from infra.stage import Parameters
+from infra.stage import Parameters, parameters
 from infra.steps.step import Row, StackStep
 
 _RESTART = "PostgreSQL would read the new max_connections at its next restart; restart it yourself"
@@ -78,4 +79,4 @@ class Database(StackStep):
 
     def _max_connections(self) -> str:
         told = parameters.database(self.stage, {}, {}).get("MaxConnections")
-        return told or template.parameters("database")["MaxConnections"] or ""
+        return told or templates.parameters("database")["MaxConnections"] or ""

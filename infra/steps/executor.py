@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from infra import by_hand, chalice_deploy, executor_release, parameters, rest_api
+from infra.aws.api import chalice_deploy
+from infra.aws.change import Change, make
+from infra.aws.executor import by_hand, executor_release
 from infra.errors import ExecutorError
-from infra.rest_api import Change
-from infra.stage import Parameters
+from infra.stage import Parameters, parameters
 from infra.steps.image import uri
 from infra.steps.step import Row, Run, StackStep
 
@@ -35,7 +36,7 @@ class Executor(StackStep):
         if had and (had.get("Release") != told["Release"] or had.get("LiveVersion")):
             self.run.held = executor_release.live_version(self.account, self.stage)
         self.deploy({**told, "LiveVersion": self.run.held or ""})
-        for line in rest_api.make(self._by_hand(self.run.held)):
+        for line in make(self._by_hand(self.run.held)):
             self.say(line)
         if self.run.held:
             try:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from infra import api_function, executor_release, image
+from infra.aws import functions
+from infra.aws.executor import executor_release, image
 from infra.steps.step import Row, Run, Step
 
 
@@ -30,7 +31,7 @@ class Image(Step):
         self.say("built and pushed")
 
     def status(self) -> Iterator[Row]:
-        has = api_function.find(self.account, executor_release.function_name(self.stage))
+        has = functions.find(self.account, executor_release.function_name(self.stage))
         yield "image", has and has["Code"].get("ImageUri", "").rpartition(":")[2]
 
 

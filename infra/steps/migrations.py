@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from infra import api_function, chalice_deploy, executor_release, migrations
+from infra.aws import functions
+from infra.aws.api import chalice_deploy
+from infra.aws.executor import executor_release, migrations
 from infra.errors import ExecutorError, MigrationsError
 from infra.steps.executor import serve, serves
 from infra.steps.step import Row, Step
@@ -34,5 +36,5 @@ class Migrations(Step):
             self.say(f"version {version} serves, after version {run.held}")
 
     def status(self) -> Iterator[Row]:
-        runs = api_function.find(self.account, migrations.function_name(self.stage.prefix))
+        runs = functions.find(self.account, migrations.function_name(self.stage.prefix))
         yield "migrations", runs and runs.get("Tags", {}).get(migrations.MIGRATED_TAG, "never ended well")

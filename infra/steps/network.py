@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from infra import default_group, parameters
-from infra.rest_api import Change
-from infra.stage import Parameters
+from infra.aws import default_group
+from infra.aws.change import Change
+from infra.stage import Parameters, parameters
 from infra.steps.step import StackStep
 
 

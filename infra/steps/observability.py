@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from infra import parameters
-from infra.stage import Parameters
+from infra.stage import Parameters, parameters
 from infra.steps.step import Row, StackStep
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from infra import deployed, gateway
-from infra.rest_api import Change
+from infra import gateway
+from infra.aws.change import Change
+from infra.gateway import deployed
 from infra.steps.step import Step
 
 

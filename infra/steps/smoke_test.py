@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from infra import chalice_deploy, deployed, gateway, hints
+from infra import gateway, hints
+from infra.aws.api import chalice_deploy
 from infra.errors import CommandError, SmokeError
+from infra.gateway import deployed
 from infra.steps.executor import serve
 from infra.steps.step import Step
 

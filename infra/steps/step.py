@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from infra import going_back, roles
-from infra.account import Account
-from infra.checks import Checked, check
-from infra.rest_api import Change
-from infra.stacks import Stacks
+from infra.aws import roles
+from infra.aws.account import Account
+from infra.aws.api import going_back
+from infra.aws.change import Change
+from infra.aws.stacks import Stacks
 from infra.stage import Parameters, Stage
+from infra.steps.checks import Checked, check
 
 Row = tuple[str, str | None]  # of `status`: a name, and what is there or None
 

@@ -14,7 +14,7 @@ import pytest
 from crud_api import errors, problems
 from crud_api.access import KINDS
 from crud_api.errors import ApiError
-from infra.gateway_responses import PROBLEMS, responses
+from infra.gateway.responses import PROBLEMS, responses
 
 WITHOUT_STATUS = {"DEFAULT_4XX", "DEFAULT_5XX"}
 

@@ -16,7 +16,8 @@ from crud_api.application import RESOURCES
 from crud_api.fields import Amount, Name, Timestamp
 from crud_api.resource import Reference, Resource
 from infra.declarations import declared
-from infra.local import DatabaseError, open_database
+from infra.errors import DatabaseError
+from infra.local.database import open_database
 from query_executor import migrate
 from query_executor.declared import Difference, create_table, differences
 from query_executor.migrate import MigrationError, apply_migrations

@@ -15,7 +15,7 @@ from chalice.test import Client
 from crud_api import swagger_ui
 from crud_api.application import RESOURCES, create_app
 from crud_api.openapi import document
-from infra.swagger_ui import FOLDER, SERVED, SOURCE
+from infra.dev.swagger_ui import FOLDER, SERVED, SOURCE
 from query_executor.contract import MAX_REPLY_BYTES, Reply, Request
 from tests.gateway_events import event
 
