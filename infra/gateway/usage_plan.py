@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from infra.aws.change import Change
 from infra.gateway.rest_api import RestApi
-from infra.stage.gateway_settings import GatewaySettings
+from infra.stage.members import GatewaySettings
 
 Tagged = Callable[[], Iterable[str]]  # the ids of the keys that have the stage's tag
 

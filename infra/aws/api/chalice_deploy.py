@@ -92,8 +92,7 @@ def deploy(account: Account, stage: Stage, boundary: str = "", *, force: bool = 
             endpointConfiguration={"types": [stage.config.api_gateway_endpoint_type]},
             tags=tags.of_stage(stage.name, stage.tags),
         )
-    arn = api_role.arn(account, stage)
-    with compiled(stage.project, stage.name, manage_iam_role=False, iam_role_arn=arn) as project:
+    with compiled(stage.project, _with_role(stage, api_role.arn(account, stage))) as project:
         write_state(account, stage, project, role=False)
         _chalice(account, stage, "deploy", project)
     api_function.log_json(account, stage.prefix)
@@ -102,6 +101,13 @@ def deploy(account: Account, stage: Stage, boundary: str = "", *, force: bool = 
     client.tag_resource(Resource=function["Configuration"]["FunctionArn"], Tags=marks)
     write_state(account, stage, stage.project)
     return [*role, "deployed"]
+
+
+def _with_role(stage: Stage, arn: str) -> dict[str, Any]:
+    """The config with a role for the stage, which Chalice then does not make."""
+    file = stage.config.config_from_disk
+    members = {**file["stages"][stage.name], "manage_iam_role": False, "iam_role_arn": arn}
+    return {**file, "stages": {**file["stages"], stage.name: members}}
 
 
 def removal(account: Account, stage: Stage) -> Iterator[Change]:
