@@ -36,7 +36,7 @@ def _table(resource: Resource) -> list[str | None]:
 
 
 def _column(resource: Resource, field: Field) -> dict[str, Any]:
-    zoned = any(one.tz for one in get_args(field.type) if isinstance(one, Meta))
+    zoned = any(meta.tz for meta in get_args(field.type) if isinstance(meta, Meta))
     return {
         "name": field.name,
         "kind": field.base.__name__,

@@ -80,4 +80,4 @@ def _tagged_keys(aws: Aws, api: RestApi) -> Iterator[str]:
         .paginate(TagFilters=[{"Key": STAGE_TAG, "Values": [api.stage]}], ResourceTypeFilters=["apigateway:apikeys"])
     )
     for page in pages:
-        yield from (one["ResourceARN"].rpartition("/")[2] for one in page["ResourceTagMappingList"])
+        yield from (key["ResourceARN"].rpartition("/")[2] for key in page["ResourceTagMappingList"])
