@@ -57,6 +57,8 @@ def _too_deep() -> MalformedBodyError:
 
 
 def _integer(digits: str) -> int | Decimal:
+    if digits == "-0":  # of a float that is another number than 0
+        return Decimal(digits)
     # Python refuses to convert more than 4,300 digits; no column holds a fraction of that.
     return int(digits) if len(digits) <= 1000 else Decimal(digits)
 

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from crud_api.values import text_flaw
+from crud_api.resource.columns.column import text_flaw
 
 Toward = Literal["gt", "gte", "lt", "lte"]
 _MOST = 1500  # bytes of the values in a cursor, which has to fit into a URL beside filters; a key alone may have more

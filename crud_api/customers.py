@@ -6,8 +6,9 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from crud_api.fields import Email, Key, Name, Text, Timestamp
 from crud_api.resource import Resource
+from crud_api.resource.columns.text import Email, Key, Name, Text
+from crud_api.resource.columns.time import Timestamp
 
 
 class Customer(Struct):

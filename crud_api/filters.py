@@ -6,12 +6,11 @@ import re
 
 from msgspec import Struct
 
-from crud_api.fields import Field
+from crud_api.operators import EQUAL, OPERATORS, PRESENCES, Operator, Takes
 from crud_api.resource import Resource
-from crud_api.values import parse_text
+from crud_api.resource.columns.column import Column
 from query_executor.contract import Value
 
-OPERATORS = ("ne", "gt", "gte", "lt", "lte", "in", "like", "is")
 MAX_VALUES = 100  # of [in]
 _NAME = re.compile(r"([^\[\]]+)\[([^\[\]]*)\]")
 _ELEMENT = re.compile(r'"((?:[^"\\]|\\.)*)"|([^",][^,]*|)', re.DOTALL)
@@ -19,7 +18,7 @@ _ESCAPES = re.compile(r"\\(.)|\*|\\$", re.DOTALL)
 
 
 class Filter(Struct, frozen=True):
-    """A condition on a field; `operator` is `eq` or one of `OPERATORS`, and `in` has a list."""
+    """A condition on a field; `operator` is the name of an `Operator`, and `in` has a list."""
 
     field: str
     operator: str
@@ -32,27 +31,29 @@ def filter_of(resource: Resource, name: str, text: str) -> Filter:
     field = resource.fields.get(match[1] if match else name)
     if field is None:
         raise ValueError("is neither a field nor a parameter of this list")
-    operator = match[2] if match else "eq"
-    if match and operator not in OPERATORS:
+    operator = OPERATORS.get(match[2]) if match else EQUAL
+    if operator is None:
         raise ValueError(f"has an operator that is none of {', '.join(OPERATORS)}")
-    return Filter(field.name, operator, _value(field, operator, text))
+    if flaw := operator.flaw(field.column):
+        raise ValueError(flaw)
+    return Filter(field.name, operator.name, _value(field.column, operator, text))
 
 
-def _value(field: Field, operator: str, text: str) -> Value:
-    if operator == "is":
-        if text not in {"null", "not_null"}:
-            raise ValueError("must be null or not_null")
-        return text
-    if operator == "in":
-        return [parse_text(field, one) for one in _elements(text)]
-    if operator != "like":
-        return parse_text(field, text)
-    if field.base is not str:
-        raise ValueError("is an operator of texts only")
-    return _ESCAPES.sub(_like, str(parse_text(field, text)))
+def _value(column: Column, operator: Operator, text: str) -> Value:
+    match operator.takes:
+        case Takes.VALUE:
+            return column.parse_text(text)
+        case Takes.VALUES:
+            return [column.parse_text(one) for one in _elements(text)]
+        case Takes.PATTERN:
+            return _ESCAPES.sub(_pattern, str(column.parse_text(text)))
+        case Takes.PRESENCE:
+            if text not in PRESENCES:
+                raise ValueError(f"must be {' or '.join(PRESENCES)}")
+            return text
 
 
-def _like(match: re.Match[str]) -> str:
+def _pattern(match: re.Match[str]) -> str:
     # In LIKE a star is a star. A backslash at the end escapes nothing and stands for itself; LIKE would refuse it.
     return {"*": "%", "\\*": "*", "\\": "\\\\"}.get(match[0], match[0])
 

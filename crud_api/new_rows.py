@@ -11,7 +11,6 @@ from crud_api.errors import ConflictError
 from crud_api.relations import Relations
 from crud_api.resource import Resource
 from crud_api.validation import Errors, Values, converted, pointer, refuse, with_defaults
-from crud_api.values import same_key
 from query_executor.contract import Value
 
 MAX_ROWS = 1000  # of a resource in one request
@@ -109,7 +108,7 @@ def _referring_row(those: NewRows, body: Mapping[str, Any], key: Value, at: str,
     resource, column = those.resource, those.column
     values = converted(resource, {name: one for name, one in body.items() if name != column}, errors, at)
     values = with_defaults(resource, values | {column: key}, {**body, column: key}, errors, at)
-    if key is not None and column in body and not same_key(resource.fields[column], body[column], key):
+    if key is not None and column in body and not resource.fields[column].column.same(body[column], key):
         errors[pointer(column, at)] = f"{column} must be absent or the key of the row it is sent with"
     return NewRow(at, values, frozenset({*body, column}), place)
 

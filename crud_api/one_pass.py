@@ -15,13 +15,13 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from crud_api.resource import Resource
+from crud_api.resource.columns.column import param
+from crud_api.resource.columns.number import within
 from crud_api.validation import Errors, Values, with_defaults
-from crud_api.values import param, within
 from query_executor.contract import Value
 
 _BITS = 63  # of a whole number that a column may hold
 _BACKSLASH = ord("\\")
-_TYPES = frozenset({str, bool, int, Decimal})  # that come out of one pass as they do of the steps
 
 
 def plain_row(resource: Resource, body: bytes) -> Values | None:
@@ -54,7 +54,7 @@ def _values(resource: Resource, body: bytes) -> Values | None:
             continue
         if isinstance(value, str):
             texts += 1
-        elif not _fits(value, resource.fields[name].extra):
+        elif not _fits(value, resource.fields[name].column.meta.extra or {}):
             return None
         values[name] = param(value)
     # Without escapes, a member's name and a text have two quotes each. Where there are more, a field came twice, or a
@@ -64,15 +64,15 @@ def _values(resource: Resource, body: bytes) -> Values | None:
 
 def _fits(value: Any, limits: Mapping[str, int]) -> bool:
     if isinstance(value, Decimal):
-        return within(value, limits)
+        return within(value, limits) and (bool(value) or not value.is_signed())
     return not isinstance(value, int) or value.bit_length() <= _BITS
 
 
 @cache
 def _decoder(resource: Resource) -> msgspec.json.Decoder[Any]:
     fields = [
-        (name, (field.type | None if field.nullable else field.type) | UnsetType, UNSET)
+        (name, (field.column.hint | None if field.nullable else field.column.hint) | UnsetType, UNSET)
         for name, field in resource.fields.items()
-        if name not in resource.read_only and field.base in _TYPES
+        if name not in resource.read_only and field.column.in_one_pass
     ]
     return msgspec.json.Decoder(msgspec.defstruct(resource.name, fields, forbid_unknown_fields=True))

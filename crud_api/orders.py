@@ -6,8 +6,10 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from crud_api.fields import Amount, ForeignKey, Key, Timestamp
 from crud_api.resource import Reference, Resource
+from crud_api.resource.columns.number import Amount
+from crud_api.resource.columns.text import ForeignKey, Key
+from crud_api.resource.columns.time import Timestamp
 
 Status = Literal["pending", "processing", "shipped", "delivered", "cancelled"]
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from crud_api.errors import InvalidParameterError
+from crud_api.operators import OPERATORS, Takes
 from crud_api.settings import MAX_QUERY_BYTES
 
 Parameters = Mapping[str, Sequence[str]]
+_LISTS = tuple(f"[{one.name}]" for one in OPERATORS.values() if one.takes is Takes.VALUES)
 
 
 def read(parameters: Parameters, take: Callable[[str, str], None]) -> None:
@@ -34,7 +36,7 @@ def read(parameters: Parameters, take: Callable[[str, str], None]) -> None:
 
 def _is_list(name: str) -> bool:
     """Whether it lists names or values: most clients repeat such a parameter, where commas are as good."""
-    return name in {"fields", "expand", "sort"} or name.endswith("[in]")
+    return name in {"fields", "expand", "sort"} or name.endswith(_LISTS)
 
 
 def wrong(errors: Mapping[str, str]) -> InvalidParameterError:

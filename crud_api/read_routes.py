@@ -74,7 +74,7 @@ def add_read_routes(routes: Blueprint, resource: Resource, relations: Mapping[st
                 query_parameters(routes.current_request),
                 Parent(resource, relation, key),
             )
-            return page(relation.resource, query, nested_path(routes.current_request, resource, key, relation.name))
+            return page(relation.resource, query, nested_path(routes.current_request, resource, relation.name))
 
     def page(listed: Resource, query: ListQuery, path: str) -> Response:
         preferences = parse_preferences(routes.current_request.headers.get("prefer"))

@@ -13,7 +13,6 @@ from crud_api.body import SEND_JSON, parse_json, parse_object
 from crud_api.errors import BodyTooLargeError, MalformedBodyError, NotFoundError, UnsupportedMediaTypeError
 from crud_api.resource import Resource
 from crud_api.settings import MAX_BODY_BYTES
-from crud_api.values import parse_text
 from query_executor.contract import Value
 
 _BITS = 63  # of a whole number that a key may hold
@@ -30,9 +29,10 @@ def collection_path(request: Request) -> str:
     return str(request.context["path"])
 
 
-def nested_path(request: Request, resource: Resource, key: Value, name: str) -> str:
+def nested_path(request: Request, resource: Resource, name: str) -> str:
     """The path of a row's `name`, as the client knows it; API Gateway says it with the key decoded."""
-    return f"{_before(request, resource, name)}/{resource.name}/{quote(str(key), safe='')}/{name}"
+    key = quote(_key_text(resource, request.uri_params or {}, request), safe="")
+    return f"{_before(request, resource, name)}/{resource.name}/{key}/{name}"
 
 
 def _before(request: Request, resource: Resource, name: str) -> str:
@@ -51,15 +51,18 @@ def query_parameters(request: Request) -> dict[str, list[str]]:
 
 def key_of(resource: Resource, path: Mapping[str, str], request: Request) -> Value:
     """The key in the path. One that the column's type cannot hold names no row: `NotFoundError`."""
-    text = path[resource.key]
-    if "stage" not in request.context:  # API Gateway decodes path parameters, Chalice's local server does not
-        text = unquote(text)
     try:
-        key = parse_text(resource.fields[resource.key], text)
+        key = resource.fields[resource.key].column.parse_text(_key_text(resource, path, request))
     except ValueError:
         raise not_found(resource) from None
     # As a number of a larger type than the column's it would be looked for without the index.
     return str(key) if type(key) is int and key.bit_length() > _BITS else key
+
+
+def _key_text(resource: Resource, path: Mapping[str, str], request: Request) -> str:
+    text = path[resource.key]
+    # API Gateway decodes path parameters, Chalice's local server does not.
+    return text if "stage" in request.context else unquote(text)
 
 
 def not_found(resource: Resource) -> NotFoundError:

@@ -31,6 +31,10 @@ def sort_of(resource: Resource, text: str) -> list[SortKey]:
         raise ValueError(
             f"must list fields, separated by commas, - before one to descend: {', '.join(resource.fields)}"
         )
+    if flawed := [key.column for key in keys if not resource.fields[key.column].column.has_order]:
+        raise ValueError(
+            f"names {flawed[0]}, whose type {resource.fields[flawed[0]].column.made_as()} has no order in PostgreSQL"
+        )
     if len({key.column for key in keys}) < len(keys):
         raise ValueError("names a field twice")
     return keys

@@ -6,11 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-import msgspec
-
 from crud_api.errors import InvalidFieldsError
 from crud_api.resource import Resource
-from crud_api.values import param, parse_json, same_key
 from query_executor.contract import Value
 
 Values = dict[str, Value]
@@ -34,7 +31,7 @@ def changes(resource: Resource, body: Mapping[str, Any], key: Value) -> Values:
     # A key that was made before today's rules, or by another program, may stay what it is.
     errors: Errors = {}
     values = converted(resource, {name: one for name, one in body.items() if name != resource.key}, errors)
-    if resource.key in body and not same_key(resource.fields[resource.key], body[resource.key], key):
+    if resource.key in body and not resource.fields[resource.key].column.same(body[resource.key], key):
         errors[pointer(resource.key)] = f"{resource.key} must be the key in the path: a key does not change"
     refuse(errors)
     return values
@@ -51,14 +48,14 @@ def converted(resource: Resource, body: Mapping[str, Any], errors: Errors, at: s
             errors[pointer(name, at)] = f"{name} is not a field of this resource"
         elif name in resource.read_only:  # a row that is sent back has it: the server sets it anyway
             continue
-        elif value is None:
+        elif value is None and not field.column.takes_null:
             if field.nullable:
                 values[name] = None
             else:
-                errors[pointer(name, at)] = f"{name} must be {field.description}, not null"
+                errors[pointer(name, at)] = f"{name} {field.column.must}, not null"
         else:
             try:
-                values[name] = parse_json(field, value)
+                values[name] = field.column.parse_json(value)
             except ValueError as error:
                 errors[pointer(name, at)] = f"{name} {error}"
     return values
@@ -71,8 +68,8 @@ def with_defaults(resource: Resource, values: Values, body: Mapping[str, Any], e
             continue
         if field.required:
             errors[pointer(name, at)] = f"{name} is missing"
-        elif field.default is not None and field.default is not msgspec.NODEFAULT:
-            values[name] = param(field.default)
+        elif field.stored_default is not None:
+            values[name] = field.stored_default
     return values
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from crud_api.openapi.field_schemas import Schema
 from crud_api.openapi.monitors import STATUS_SCHEMA, monitor_paths
 from crud_api.openapi.operations import resource_paths
 from crud_api.openapi.parameters import resource_parameters, shared_parameters
@@ -15,6 +14,7 @@ from crud_api.openapi.schemas import row_schemas
 from crud_api.openapi.security import gateway_problems, security_requirement, security_schemes
 from crud_api.relations import relations_of
 from crud_api.resource import Resource
+from crud_api.resource.columns.column import Schema
 
 API_VERSION = "0.2.0"
 _DESCRIPTION = """\

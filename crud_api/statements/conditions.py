@@ -7,25 +7,24 @@ from collections.abc import Sequence
 from crud_api.cursors import Cursor, Looked
 from crud_api.filters import Filter
 from crud_api.listing import ListQuery
+from crud_api.operators import EQUAL, PRESENCES, Takes, operator_of
 from crud_api.resource import Resource
+from crud_api.resource.columns.column import Column
 from crud_api.sorting import SortKey
-from crud_api.statements.identifiers import quoted, table
+from crud_api.statements.identifiers import cast_of, quoted, table
 from crud_api.statements.params import whole
 from query_executor.contract import Param
 
-_COMPARISONS = {"eq": "=", "ne": "<>", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
-
-def filtered(query: ListQuery) -> tuple[list[str], dict[str, Param]]:
+def filtered(resource: Resource, query: ListQuery) -> tuple[list[str], dict[str, Param]]:
     """The conditions of the filters and of the parent, with their params."""
     conditions, params = list[str](), dict[str, Param]()
     if query.parent is not None:
-        conditions.append(f"{quoted(query.parent.relation.column)} = :parent")
+        column = query.parent.relation.column
+        conditions.append(f"{quoted(column)} = :parent{cast_of(resource, column)}")
         params["parent"] = whole(query.parent.key)
     for n, one in enumerate(query.filters):
-        conditions.append(_condition(one, f"filter_{n}"))
-        if one.operator != "is":
-            params[f"filter_{n}"] = whole(one.value)
+        conditions.append(_condition(resource.fields[one.field].column, one, f"filter_{n}", params))
     return conditions, params
 
 
@@ -68,14 +67,15 @@ def held(resource: Resource, order: Sequence[SortKey], cursor: Cursor) -> str | 
 def _place(resource: Resource, order: Sequence[SortKey], cursor: Cursor, n: int) -> str:
     if isinstance(cursor.values[n], Looked):
         return f"(SELECT looked.{quoted(order[n].column)} {_found(resource, order, n)})"
-    return f":place_{n}"
+    return f":place_{n}{resource.fields[order[n].column].column.text_cast}"
 
 
 def _found(resource: Resource, order: Sequence[SortKey], n: int) -> str:
-    key, column = quoted(resource.key), quoted(order[n].column)
+    key, column, last = quoted(resource.key), quoted(order[n].column), len(order) - 1
+    cast = resource.fields[resource.key].column.text_cast
     return (
         f"FROM {table(resource)} AS looked "
-        f"WHERE looked.{key} = :place_{len(order) - 1} AND md5(looked.{column}::text) = :place_{n}"
+        f"WHERE looked.{key} = :place_{last}{cast} AND md5(looked.{column}::text) = :place_{n}"
     )
 
 
@@ -105,15 +105,18 @@ def _after_null(key: SortKey, inclusive: bool) -> str:
     return "IS NULL" if inclusive else "IS NULL AND false"
 
 
-def _condition(one: Filter, param: str) -> str:
-    column = quoted(one.field)
-    match one.operator:
-        case "is":
-            return f"{column} IS {'NOT ' if one.value == 'not_null' else ''}NULL"
-        case "in":
-            return f"{column} = ANY(:{param})"
-        case "like":
-            # A column that the declaration calls a text may be of another type: an enum, a domain.
-            return f"{column}::text LIKE :{param}"
-        case comparison:
-            return f"{column} {_COMPARISONS[comparison]} :{param}"
+def _condition(column: Column, one: Filter, param: str, params: dict[str, Param]) -> str:
+    """The condition of a filter; adds its params."""
+    operator, name, value = operator_of(one.operator), quoted(one.field), f":{param}{column.cast}"
+    if operator.takes is Takes.PRESENCE:
+        value = PRESENCES[str(one.value)]
+    elif operator.takes is Takes.VALUES and isinstance(one.value, list) and column.is_array:
+        # A list of arrays would be an array of one more dimension, of which ANY looks at the single elements.
+        params |= {f"{param}_{n}": each for n, each in enumerate(one.value)}
+        each = [EQUAL.sql.format(column=name, value=f":{param}_{n}{column.cast}") for n in range(len(one.value))]
+        return f"({' OR '.join(each)})"
+    else:
+        params[param] = whole(one.value)
+        if operator.takes is Takes.VALUES:
+            value = f":{param}{column.cast_of_list()}"
+    return operator.sql.format(column=name, text=column.searched(name), value=value)

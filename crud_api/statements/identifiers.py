@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from functools import cache
 
 from crud_api.resource import Resource
@@ -16,17 +15,27 @@ def columns(resource: Resource, prefix: str = "") -> str:
 
 @cache
 def shown(resource: Resource, name: str, prefix: str = "") -> str:
-    """A column as it is answered: a time has an offset, also where the column's type has none."""
+    """A column as it is answered: as its type has it in JSON."""
     column = f"{prefix}{quoted(name)}"
-    return f"{column}::timestamptz AS {quoted(name)}" if resource.fields[name].base is datetime else column
+    shown = resource.fields[name].column.shown(column)
+    return column if shown == column else f"{shown} AS {quoted(name)}"
 
 
 @cache
 def key_text(resource: Resource) -> str:
     """The key of a row as a path names it: as the row's JSON has it."""
-    if resource.fields[resource.key].base is datetime:
-        return f"(to_json({quoted(resource.key)}::timestamptz) #>> '{{}}')"
-    return f"{quoted(resource.key)}::text"
+    return resource.fields[resource.key].column.key_text(quoted(resource.key))
+
+
+def cast_of(resource: Resource, name: str) -> str:
+    """What SQL has after a param that is a value of the column."""
+    return resource.fields[name].column.cast
+
+
+@cache
+def has_key(resource: Resource, prefix: str = "") -> str:
+    """The condition that a row has the key of the param `key`."""
+    return f"{prefix}{quoted(resource.key)} = :key{resource.fields[resource.key].column.cast}"
 
 
 @cache

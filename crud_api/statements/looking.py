@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from crud_api.listing import ListQuery
 from crud_api.resource import Resource
 from crud_api.statements.conditions import beyond, filtered
-from crud_api.statements.identifiers import quoted, table
+from crud_api.statements.identifiers import has_key, quoted, table
 from crud_api.statements.params import whole
 from crud_api.statements.populating import populated
 from query_executor.contract import Statement, Value
@@ -21,7 +21,7 @@ def any_row(resource: Resource) -> Statement:
 
 def by_key(resource: Resource, key: Value) -> Statement:
     """Fails where the column cannot hold the key."""
-    sql = f"SELECT true FROM {table(resource)} WHERE {quoted(resource.key)} = :key LIMIT 1"
+    sql = f"SELECT true FROM {table(resource)} WHERE {has_key(resource)} LIMIT 1"
     return Statement(sql, {"key": whole(key)})
 
 
@@ -33,10 +33,10 @@ def of_values(resource: Resource, name: str, values: Sequence[Value]) -> Stateme
 
 def by_filter(resource: Resource, query: ListQuery, number: int) -> Statement:
     """Fails where the column cannot be compared with that filter's value."""
-    conditions, params = filtered(query)
+    conditions, params = filtered(resource, query)
     name = f"filter_{number}"
     sql = f"SELECT true FROM {table(resource)} WHERE {conditions[number + (query.parent is not None)]} LIMIT 1"
-    return Statement(sql, {name: params[name]} if name in params else {})
+    return Statement(sql, {one: params[one] for one in params if f"{one}_".startswith(f"{name}_")})
 
 
 def by_order(resource: Resource, column: str) -> Statement:

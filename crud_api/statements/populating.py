@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from crud_api.resource import Resource
 from crud_api.statements.identifiers import quoted, table
@@ -14,8 +14,10 @@ def populated(resource: Resource, names: Sequence[str], param: str) -> str:
     A string is PostgreSQL's text of the value for every type but json and jsonb, where json_populate_recordset takes
     it for a JSON string. For these it is replaced by the JSON that it is the text of.
     """
-    rows = f":{param}"
-    if names:
+    types = {name: resource.fields[name].column for name in names}
+    rows = given = _with_casts({name: one.cast for name, one in types.items() if one.cast != one.text_cast}, param)
+    # What is declared as neither a text nor JSON is in no column of JSON.
+    if names := [name for name in names if types[name].is_populated_as_json]:
         columns = ", ".join(f"CASE WHEN {_is_json(resource, name)} THEN {_literal(name)} END" for name in names)
         rows = f"""CASE WHEN {" OR ".join(_is_json(resource, name) for name in names)} THEN (
             SELECT json_agg((
@@ -23,9 +25,22 @@ def populated(resource: Resource, names: Sequence[str], param: str) -> str:
                 WHEN member.key = ANY(ARRAY[{columns}]) AND json_typeof(member.value) = 'string'
                 THEN (member.value #>> '{{}}')::json ELSE member.value END)
               FROM json_each(element.value) AS member
-            )) FROM json_array_elements(:{param}) AS element
-          ) ELSE :{param} END"""
+            )) FROM json_array_elements({given}) AS element
+          ) ELSE {given} END"""
     return f"json_populate_recordset(NULL::{table(resource)}, {rows})"
+
+
+def _with_casts(casts: Mapping[str, str], param: str) -> str:
+    """The JSON array, the values of these columns as PostgreSQL's own text."""
+    if not casts:
+        return f":{param}"
+    cases = " ".join(
+        f"WHEN {_literal(name)} THEN to_json((member.value #>> '{{}}'){cast}::text)" for name, cast in casts.items()
+    )
+    return f"""(SELECT json_agg((
+            SELECT json_object_agg(member.key, CASE member.key {cases} ELSE member.value END)
+            FROM json_each(element.value) AS member
+          )) FROM json_array_elements(:{param}) AS element)"""
 
 
 def _is_json(resource: Resource, name: str) -> str:

@@ -12,7 +12,7 @@ from crud_api.selection import MAX_EMBEDDED, MAX_EMBEDDED_IN_PAGE, Selection
 from crud_api.sorting import SortKey
 from crud_api.statements import SHAPES
 from crud_api.statements.conditions import beyond, filtered, held
-from crud_api.statements.identifiers import columns, quoted, shown, table
+from crud_api.statements.identifiers import cast_of, columns, has_key, quoted, shown, table
 from crud_api.statements.params import whole
 from query_executor.contract import MAX_REPLY_BYTES, Statement, Value
 
@@ -27,7 +27,7 @@ def select_one(resource: Resource, key: Value, selection: Selection) -> Statemen
 
 @lru_cache(SHAPES)
 def _select_one(resource: Resource, selection: Selection) -> str:
-    found = f"SELECT {_needed(resource, selection)} FROM {table(resource)} WHERE {quoted(resource.key)} = :key"
+    found = f"SELECT {_needed(resource, selection)} FROM {table(resource)} WHERE {has_key(resource)}"
     too_many = f", {_too_many(selection, 'lacks_{}')}" if selection.embedded else ""
     return f"""SELECT body, md5(body){too_many} FROM (
                  SELECT row_to_json(shown.*)::text AS body{_lacks(selection)}
@@ -44,7 +44,7 @@ def select_page(resource: Resource, query: ListQuery, *, counted: bool = False) 
     the limit. "Has parent" is false, too, where what the cursor looks up has gone. `count`, if wanted, is that of all
     rows the filters find.
     """
-    conditions, params = filtered(query)
+    conditions, params = filtered(resource, query)
     params["limit"] = query.limit
     direction, places, there = query.order, list[str](), None
     if query.cursor is not None:
@@ -88,7 +88,8 @@ def _select_page(
     page = _limited(f"SELECT {needed} FROM {table(resource)}", direction, alternatives)
     has_parent = "true"
     if parent is not None:
-        has_parent = f"EXISTS (SELECT FROM {table(parent)} WHERE {quoted(parent.key)} = :parent)"
+        key = f"{quoted(parent.key)} = :parent{cast_of(parent, parent.key)}"
+        has_parent = f"EXISTS (SELECT FROM {table(parent)} WHERE {key})"
     if there is not None:
         has_parent += f" AND {there}"
     values = ", ".join(f"page.{quoted(column)}::text AS {key}" for key, column in keys.items())
@@ -113,7 +114,7 @@ def _select_page(
 
 def explain_count(resource: Resource, query: ListQuery) -> Statement:
     """Answers (plan), JSON: how many rows of the list the planner expects is in it."""
-    conditions, params = filtered(query)
+    conditions, params = filtered(resource, query)
     return Statement(f"EXPLAIN (FORMAT JSON) SELECT FROM {table(resource)}{_where(conditions)}", params)
 
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from crud_api.resource import Resource
 from crud_api.statements import SHAPES
-from crud_api.statements.identifiers import columns, key_text, quoted, table, unchanged
+from crud_api.statements.identifiers import cast_of, columns, has_key, key_text, quoted, table, unchanged
 from crud_api.statements.params import whole, whole_in
 from crud_api.versions import NO_CONDITIONS, Conditions
 from query_executor.contract import MAX_REPLY_BYTES, Param, Statement, Value
@@ -59,7 +59,10 @@ def _checks(conditions: Conditions, params: dict[str, Param]) -> str:
 
 @lru_cache(SHAPES)
 def _insert(resource: Resource, names: Sequence[str]) -> str:
-    listed, places = ", ".join(quoted(name) for name in names), ", ".join(f":{name}" for name in names)
+    listed, places = (
+        ", ".join(quoted(name) for name in names),
+        ", ".join(f":{name}{cast_of(resource, name)}" for name in names),
+    )
     row = f"({listed}) VALUES ({places})" if names else "DEFAULT VALUES"
     return f"""WITH stored AS (
                  INSERT INTO {table(resource)} {row} RETURNING {columns(resource)}
@@ -71,7 +74,7 @@ def _insert(resource: Resource, names: Sequence[str]) -> str:
 
 @lru_cache(SHAPES)
 def _update(resource: Resource, names: Sequence[str], checks: str) -> str:
-    assignments = [f"{quoted(name)} = :set_{name}" for name in names]
+    assignments = [f"{quoted(name)} = :set_{name}{cast_of(resource, name)}" for name in names]
     if names and resource.updated_at is not None:
         assignments.append(f"{quoted(resource.updated_at)} = now()")
     if not assignments:  # an empty change answers the row as it is, after the same checks
@@ -80,7 +83,7 @@ def _update(resource: Resource, names: Sequence[str], checks: str) -> str:
     answer = f"RETURNING {columns(resource, 'stored.')}"
     body = "(SELECT row_to_json(changed.*)::text AS body FROM changed) AS answer"
     if not checks:
-        return f"""WITH changed AS ({change} WHERE stored.{quoted(resource.key)} = :key {answer})
+        return f"""WITH changed AS ({change} WHERE {has_key(resource, "stored.")} {answer})
                    SELECT {_BODY}, md5(body) FROM {body}"""
     return f"""WITH current AS ({_locked(resource, "NO KEY UPDATE")}),
                changed AS ({change} FROM current WHERE {_is_current(resource)}{checks} {answer})
@@ -92,7 +95,7 @@ def _delete(resource: Resource, checks: str) -> str:
     remove = f"DELETE FROM {table(resource)} AS stored"
     if not checks:
         # Not the count: where a rule makes another command of it, there is none.
-        return f"{remove} WHERE {quoted(resource.key)} = :key RETURNING true"
+        return f"{remove} WHERE {has_key(resource)} RETURNING true"
     return f"""WITH current AS ({_locked(resource, "UPDATE")}),
                removed AS ({remove} USING current WHERE {_is_current(resource)}{checks} RETURNING true AS removed)
                SELECT removed FROM current LEFT JOIN removed ON true"""
@@ -103,7 +106,7 @@ def _locked(resource: Resource, strength: str) -> str:
     # stronger than what the change itself takes: rows that refer to this one go on being stored.
     return f"""SELECT {quoted(resource.key)} AS key,
                       (SELECT md5(row_to_json(part.*)::text) FROM (SELECT {columns(resource)}) AS part) AS etag
-               FROM {table(resource)} WHERE {quoted(resource.key)} = :key FOR {strength}"""
+               FROM {table(resource)} WHERE {has_key(resource)} FOR {strength}"""
 
 
 def _is_current(resource: Resource) -> str:

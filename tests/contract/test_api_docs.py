@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from crud_api.application import RESOURCES
-from crud_api.filters import OPERATORS
 from crud_api.openapi import document
+from crud_api.operators import OPERATORS
 from tests.conftest import execute
 from tests.served import served
 

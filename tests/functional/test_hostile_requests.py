@@ -15,8 +15,8 @@ from crud_api.application import RESOURCES
 from crud_api.cursors import Cursor
 from crud_api.errors import DeadlineExceededError, ExecutorBusyError, ExecutorFailedError, ForbiddenError
 from crud_api.executor import InProcessExecutor
-from crud_api.filters import OPERATORS
 from crud_api.listing import list_query
+from crud_api.operators import OPERATORS
 from crud_api.relations import relations_of
 from crud_api.resource import Resource
 from crud_api.routes import Execute

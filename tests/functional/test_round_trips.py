@@ -14,8 +14,10 @@ from msgspec import Struct
 
 from crud_api.application import RESOURCES
 from crud_api.executor import InProcessExecutor
-from crud_api.fields import Amount, Text, Timestamp
 from crud_api.resource import Resource
+from crud_api.resource.columns.number import Amount
+from crud_api.resource.columns.text import Text
+from crud_api.resource.columns.time import Timestamp
 from query_executor.handler import create_local_handler
 from tests.conftest import execute as run_sql
 from tests.functional.client import Api

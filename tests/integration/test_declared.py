@@ -13,8 +13,10 @@ import pytest
 from msgspec import Meta, defstruct
 
 from crud_api.application import RESOURCES
-from crud_api.fields import Amount, Name, Timestamp
 from crud_api.resource import Reference, Resource
+from crud_api.resource.columns.number import Amount
+from crud_api.resource.columns.text import Name
+from crud_api.resource.columns.time import Timestamp
 from infra.declarations import declared
 from infra.local import DatabaseError, open_database
 from query_executor import migrate

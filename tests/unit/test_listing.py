@@ -12,8 +12,9 @@ from crud_api.application import RESOURCES
 from crud_api.cursors import Cursor
 from crud_api.customers import customers
 from crud_api.errors import InvalidParameterError
-from crud_api.filters import OPERATORS, Filter, filter_of
+from crud_api.filters import Filter, filter_of
 from crud_api.listing import ListQuery, Parent, list_query
+from crud_api.operators import OPERATORS
 from crud_api.orders import orders
 from crud_api.relations import Relation, relations_of
 from crud_api.resource import Reference, Resource

@@ -13,10 +13,12 @@ from msgspec import Struct
 from crud_api.body import parse_object
 from crud_api.customers import customers
 from crud_api.errors import ApiError
-from crud_api.fields import Amount, Key, Name, Timestamp
 from crud_api.one_pass import plain_changes, plain_row
 from crud_api.orders import orders
 from crud_api.resource import Resource
+from crud_api.resource.columns.number import Amount
+from crud_api.resource.columns.text import Key, Name
+from crud_api.resource.columns.time import Timestamp
 from crud_api.validation import Values, changes, new_row
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from msgspec import Struct
 
-from crud_api.fields import Field, fields_of
+from crud_api.resource.columns.field import Field, fields_of
 
 
 class Reference(Struct, frozen=True, kw_only=True):
@@ -46,6 +46,13 @@ class Resource(Struct, frozen=True, kw_only=True, dict=True, eq=False):
         named = {self.key, *self.read_only, *self.references, *([self.updated_at] if self.updated_at else [])}
         if missing := sorted(named - self.fields.keys()):
             raise ValueError(f"{self.name} names {', '.join(missing)}, which its model does not have. Add the field.")
+        for name in (self.key, *self.references):
+            column = self.fields[name].column
+            if not (column.has_equality and (column.has_order or name != self.key)):
+                raise ValueError(
+                    f"{self.name}.{name} is declared as {column.name}, which PostgreSQL cannot "
+                    f"{'sort' if column.has_equality else 'compare'}. Declare another key."
+                )
 
     @cached_property
     def fields(self) -> dict[str, Field]:
