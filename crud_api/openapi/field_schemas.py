@@ -27,7 +27,9 @@ def written(field: Field) -> Schema:
 
 def answered(field: Field) -> Schema:
     """What a row may hold for a field."""
-    return _or_null(field, field.column.answered() | {"examples": [example(field)]})
+    schema = field.column.answered()
+    type_: Schema = {name: schema[name] for name in ("type", "format") if name in schema}
+    return _or_null(field, {**type_, "examples": [example(field)], **schema})
 
 
 def is_choice(field: Field) -> bool:

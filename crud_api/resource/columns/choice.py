@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Annotated, Any, get_args, get_origin
 
 from msgspec import Meta
 
@@ -57,8 +57,8 @@ class ChoiceColumn(TextColumn):
 
     def __init__(self, hint: Any, meta: Meta, *, nullable: bool = False) -> None:
         """Raises `ValueError` where the literals are no texts."""
-        self.choices = get_args(get_args(hint)[0] if get_args(hint)[1:] and not _is_texts(get_args(hint)) else hint)
-        if not _is_texts(self.choices):
+        self.choices = get_args(get_args(hint)[0] if get_origin(hint) is Annotated else hint)
+        if not all(isinstance(choice, str) for choice in self.choices):
             raise ValueError("is a Literal of other values than texts. Declare int with a Meta, or a Literal of texts.")
         super().__init__(hint, meta, nullable=nullable)
         self.description = f"one of {', '.join(self.choices)}"
@@ -75,7 +75,3 @@ class ChoiceColumn(TextColumn):
     def example(self, default: Any = None) -> Any:
         """The default, or the first."""
         return default if isinstance(default, str) else self.choices[0]
-
-
-def _is_texts(values: tuple[Any, ...]) -> bool:
-    return all(isinstance(value, str) for value in values)

@@ -8,7 +8,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, get_args
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from crud_api.resource.columns.column import MAX_VALUE_CHARACTERS, NO_NUL, Column, ColumnType, Schema
 from crud_api.resource.columns.field import fields_of
@@ -23,7 +23,10 @@ class CompositeColumn(Column):
 
     def __init__(self, hint: Any, meta: Meta, *, nullable: bool = False, sql_type: str) -> None:
         """Raises `ValueError` for a field that cannot be in one."""
-        self.fields = fields_of(get_args(hint)[0])
+        model = get_args(hint)[0]
+        if not (isinstance(model, type) and issubclass(model, Struct)):
+            raise ValueError(f"is Composite({sql_type!r}) of {model}, which is no Struct. Declare one of its fields.")  # noqa: TRY004
+        self.fields = fields_of(model)
         if money := [name for name, field in self.fields.items() if field.column.cast]:
             raise ValueError(f"has {money[0]}, whose type is not supported in a composite. Declare it as numeric.")
         quoted = ".".join(_quoted(part) for part in sql_type.split("."))

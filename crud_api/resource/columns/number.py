@@ -108,6 +108,26 @@ class IntegerColumn(_Number):
         return {"type": "integer"} | _INT64
 
 
+class WholeColumn(IntegerColumn):
+    """A whole number of more digits than a bigint has, in a column of numeric(n) or numeric(n, 0)."""
+
+    name = "Whole"
+    sql_type = "numeric(38, 0)"
+    carriers = frozenset({"numeric"})
+
+    def schema(self) -> Schema:
+        """The limits of the declaration."""
+        return msgspec.json.schema(self.hint)
+
+    def answered(self) -> Schema:
+        """Any whole number."""
+        return {"type": "integer"}
+
+    def filtered(self) -> Schema:
+        """Any whole number."""
+        return {"type": "integer"}
+
+
 class DecimalColumn(_Number):
     """A number of which every digit is kept. msgspec has no limits for it; `extra` of its `Meta` has them.
 
@@ -250,4 +270,5 @@ Amount = Annotated[
         extra={"minimum": 0, "max_digits": 12, "decimal_places": 2},
     ),
 ]
+Whole = Annotated[int, WholeColumn]
 Money = Annotated[Decimal, MoneyColumn]
