@@ -83,6 +83,10 @@ def _many(range_: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     return st.lists(range_, max_size=3).map(lambda listed: f"{{{','.join(listed)}}}")
 
 
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
 _CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\x00")
 texts = st.text(_CHARACTERS, max_size=8)
 words = st.text("abcXYZ é,\"\\'{}()[]%_*", max_size=6)
@@ -122,8 +126,8 @@ json_values: st.SearchStrategy[Any] = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(texts, inner, max_size=3)),
     max_leaves=5,
 )
-documents = json_values.map(lambda value: _compact(value))
-no_nulls = json_values.filter(lambda value: value is not None).map(lambda value: _compact(value))
+documents = json_values.map(_compact)
+no_nulls = json_values.filter(lambda value: value is not None).map(_compact)
 bits = st.text("01", max_size=9)
 binaries = st.binary(max_size=70).map(lambda content: "\\x" + content.hex())
 cents = st.integers(-(10**12), 10**12).map(lambda cents: f"{Decimal(cents) / 100}")
@@ -141,10 +145,6 @@ points = st.builds("({},{})".format, *[st.floats(-1e9, 1e9)] * 2)
 hstores = st.dictionaries(words, st.one_of(st.none(), words), max_size=3).map(
     lambda found: ",".join(f"{_in_hstore(name)}=>{'NULL' if v is None else _in_hstore(v)}" for name, v in found.items())
 )
-
-
-def _compact(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _in_row(text: str) -> str:
@@ -174,17 +174,21 @@ SAMPLES: dict[str, Sample] = {
     "a_time": Sample(time, "time", clocks),
     "a_timetz": Sample(TimeTz, "timetz", st.builds(str.__add__, st.times().map(str), offsets)),
     "a_moment": Sample(Timestamp, "timestamptz", zoned),
-    "a_second": Sample(Timestamp, "timestamptz(0)", zoned.filter(lambda text: not text.startswith(("294276", "9999")))),
+    "a_second": Sample(
+        Annotated[Timestamp, Meta(examples=["2026-01-31T09:30:00Z"])],
+        "timestamptz(0)",
+        zoned.filter(lambda text: not text.startswith(("294276", "9999"))),
+    ),
     "a_local": Sample(LocalTimestamp, "timestamp", moments),
     "a_naive": Sample(datetime, "timestamp", moments),
     "an_interval": Sample(Interval, "interval", intervals),
-    "minutes": Sample(timedelta, "interval minute", intervals),
-    "months": Sample(Interval, "interval year to month", intervals),
+    "minutes": Sample(Annotated[timedelta, Meta(examples=["PT2H30M"])], "interval minute", intervals),
+    "months": Sample(Annotated[Interval, Meta(examples=["P1Y2M"])], "interval year to month", intervals),
     "a_feeling": Sample(Literal["sad", "ok", 'very "happy"'], "demo.feeling", feelings),
     "a_json": Sample(Json, "json", no_nulls),
     "a_jsonb": Sample(Jsonb, "jsonb", no_nulls),
     "an_object": Sample(
-        dict, "jsonb", st.dictionaries(texts, json_values, max_size=3).map(lambda v: _compact(v))
+        dict, "jsonb", st.dictionaries(texts, json_values, max_size=3).map(_compact)
     ),
     "bytes": Sample(bytes, "bytea", binaries),
     "an_inet": Sample(network.Inet, "inet", hosts),
@@ -204,7 +208,7 @@ SAMPLES: dict[str, Sample] = {
     "day_ranges": Sample(ranges.DateMultirange, "datemultirange", _many(_range(days))),
     "time_ranges": Sample(ranges.TsMultirange, "tsmultirange", _many(_range(hours))),
     "moment_ranges": Sample(ranges.TstzMultirange, "tstzmultirange", _many(_range(hours, lambda one: f"{one}+00"))),
-    "three_bits": Sample(Bits, "bit(3)", st.text("01", min_size=3, max_size=3)),
+    "three_bits": Sample(Annotated[Bits, Meta(examples=["101"])], "bit(3)", st.text("01", min_size=3, max_size=3)),
     "some_bits": Sample(Bits, "bit varying", bits),
     "an_xml": Sample(other.Xml, "xml", _one_of("<a>1</a>", "text", "<a b='c'>é&lt;</a><d/>")),
     "a_tsvector": Sample(other.Tsvector, "tsvector", words, "to_tsvector('simple', %s)"),

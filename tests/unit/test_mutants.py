@@ -49,5 +49,5 @@ def test_only_a_test_that_fails_has_found_a_mutation(capsys: pytest.CaptureFixtu
 
 def test_the_mutations_are_chosen_by_a_word(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--list", "NaN"]) == 0
-    assert capsys.readouterr().out == "crud_api/values.py: NaN is stored as an amount\n"
+    assert capsys.readouterr().out == "crud_api/resource/columns/number.py: NaN is stored as an amount\n"
     assert main(["no such word"]) == 1

@@ -76,6 +76,17 @@ class ArrayColumn(Column):
         except (json.JSONDecodeError, RecursionError):
             raise self.wrong() from None
 
+    def same(self, sent: Any, key: Value) -> bool:
+        """Whether it is an array of the same elements."""
+        try:
+            text = str(self.parse_text(sent) if isinstance(sent, str) else self.parse_json(sent))
+            one, other = (
+                [self.leaf.comparable(each) for each in _elements(of, self.leaf.delimiter)] for of in (text, str(key))
+            )
+        except (ValueError, ArithmeticError):
+            return False
+        return text == key or (one == other and text.count("{") == str(key).count("{"))
+
     def _literal(self, text: str) -> str:
         if not _LITERAL.fullmatch(text):
             raise ValueError(self.must)
@@ -133,7 +144,7 @@ class ArrayColumn(Column):
 
     def key_text(self, column: str) -> str:
         """The array of JSON, or its text."""
-        return f"(({self.shown(column)}) #>> ARRAY[]::text[])"
+        return f"({column} #>> ARRAY[]::text[])"
 
     def schema(self) -> Schema:
         """An array, or the text of one."""

@@ -41,10 +41,6 @@ class BytesColumn(Column):
         """PostgreSQL breaks the lines of base64."""
         return f"translate(encode({column}, 'base64'), chr(10), '')"
 
-    def key_text(self, column: str) -> str:
-        """The base64."""
-        return self.shown(column)
-
     def schema(self) -> Schema:
         """Base64."""
         return {"type": "string", "contentEncoding": "base64", "pattern": _PATTERN, "maxLength": MAX_BODY_BYTES}

@@ -115,6 +115,10 @@ class Column:
             return False
         return value == key
 
+    def comparable(self, text: str) -> Any:
+        """What is equal of two texts of PostgreSQL's that mean the same."""
+        return text
+
     def converted(self, value: Any) -> Any:
         """The value as msgspec makes it of JSON's. Raises `ValueError`."""
         try:
@@ -141,7 +145,7 @@ class Column:
         return f"{column}{self.shown_as}"
 
     def key_text(self, column: str) -> str:
-        """The column as a path has it: as JSON has it, without the quotes of a string."""
+        """The column, which is as it is shown, as a path has it: as JSON has it, without the quotes of a string."""
         return f"{column}::text"
 
     def searched(self, column: str) -> str:

@@ -88,7 +88,7 @@ class CompositeColumn(Column):
 
     def key_text(self, column: str) -> str:
         """The object's text."""
-        return f"to_json({self.shown(column)})::text"
+        return f"to_json({column})::text"
 
     def schema(self) -> Schema:
         """An object of the members that a body may have."""

@@ -6,6 +6,7 @@ JSON's null in a column that may be null is SQL's null. In a column that may not
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any
@@ -14,6 +15,10 @@ from msgspec import Meta
 
 from crud_api.resource.columns.column import MAX_VALUE_CHARACTERS, NO_NUL, Column, Schema, text_flaw
 from query_executor.contract import Value
+
+_QUOTED = r'"([^"\\]|\\.)*"'
+_PAIR = rf"{_QUOTED}=>(NULL|{_QUOTED})"
+_HSTORE = re.compile(rf"({_PAIR}(, *{_PAIR})*)?", re.DOTALL)
 
 
 class JsonbColumn(Column):
@@ -116,6 +121,12 @@ class HstoreColumn(Column):
             f"{_quoted(name)}=>{'NULL' if text is None else _quoted(text)}"
             for name, text in self.converted(value).items()
         )
+
+    def from_element(self, text: str) -> Value:
+        """PostgreSQL's text of an object."""
+        if not _HSTORE.fullmatch(text):
+            raise self.wrong()
+        return text
 
     def from_text(self, text: str) -> Value:
         """The object that the text is."""

@@ -53,10 +53,13 @@ class _Number(Column):
         if isinstance(sent, bool) or (isinstance(sent, str) and not self.takes(sent)):
             return False
         try:
-            value = str(self.parse_text(str(sent)))
+            value = self.parse_text(str(sent))
         except ValueError:
             return False
-        return value == key if value in _NO_NUMBERS or key in _NO_NUMBERS else Decimal(value) == Decimal(str(key))
+        return bool(self.comparable(str(value)) == self.comparable(str(key)))
+
+    def comparable(self, text: str) -> Any:
+        return text if text in _NO_NUMBERS else Decimal(text)
 
     def takes(self, text: str) -> bool:
         """Whether the text is one of those that stand for a number."""
@@ -219,10 +222,6 @@ class MoneyColumn(DecimalColumn):
     def takes(self, text: str) -> bool:  # noqa: ARG002
         """No text is an amount."""
         return False
-
-    def key_text(self, column: str) -> str:
-        """The number."""
-        return f"{column}::numeric::text"
 
     def schema(self) -> Schema:
         """A number."""

@@ -7,6 +7,8 @@ from typing import Annotated
 
 from crud_api.resource.columns.column import Spelled
 
+_LEXEME = r"('([^'\\\x00]|''|\\[^\x00])+'|[^ '\\:\s\x00]+)"
+_PLACE = "[1-9][0-9]{0,4}[ABCDabcd]?"
 _ANY = re.compile(r"[^\x00]*")
 _FIGURE = re.compile(r"[-+0-9.eE,()<>{}\[\] a-zA-Z]+")
 
@@ -19,7 +21,7 @@ class TsvectorColumn(Spelled):
     carriers = frozenset({"tsvector"})
     says = "the words of a text like 'cat':3 'fat':2"
     shown_example = "'cat':3 'fat':2"
-    form = _ANY
+    form = re.compile(rf"( *{_LEXEME}(:{_PLACE}(,{_PLACE})*)?(?= |$))* *")
     may_hold_commas = True
 
 

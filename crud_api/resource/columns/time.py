@@ -92,6 +92,12 @@ class TimestampColumn(_Moment):
     format = "date-time"
     shown_as = "::timestamptz"  # also where the column's type has no zone
 
+    def __init__(self, hint: Any, meta: Meta, *, nullable: bool = False) -> None:
+        """Without `tz`, a column without time zone is as good: what it holds is in UTC."""
+        super().__init__(hint, meta, nullable=nullable)
+        if not meta.tz:
+            self.carriers = frozenset({"timestamp", "timestamptz"})
+
     @classmethod
     def column(cls, hint: Any, meta: Meta, *, nullable: bool = False) -> Column:
         """The column; with `tz=False` it is a time without zone."""
@@ -119,7 +125,7 @@ class TimestampColumn(_Moment):
 
     def key_text(self, column: str) -> str:
         """The time as JSON has it."""
-        return f"(to_json({column}::timestamptz) #>> ARRAY[]::text[])"
+        return f"(to_json({column}) #>> ARRAY[]::text[])"
 
 
 class LocalTimestampColumn(_Moment):
