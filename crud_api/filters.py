@@ -6,7 +6,7 @@ import re
 
 from msgspec import Struct
 
-from crud_api.operators import EQUAL, OPERATORS, PRESENCES, Operator, Takes
+from crud_api.operators import EQUAL, OPERATORS, PRESENCES, Operator
 from crud_api.resource import Resource
 from crud_api.resource.columns.column import Column
 from query_executor.contract import Value
@@ -41,13 +41,13 @@ def filter_of(resource: Resource, name: str, text: str) -> Filter:
 
 def _value(column: Column, operator: Operator, text: str) -> Value:
     match operator.takes:
-        case Takes.VALUE:
+        case "a value":
             return column.parse_text(text)
-        case Takes.VALUES:
+        case "values":
             return [column.parse_text(one) for one in _elements(text)]
-        case Takes.PATTERN:
+        case "a pattern":
             return _ESCAPES.sub(_pattern, str(column.parse_text(text)))
-        case Takes.PRESENCE:
+        case "a presence":
             if text not in PRESENCES:
                 raise ValueError(f"must be {' or '.join(PRESENCES)}")
             return text

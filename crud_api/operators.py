@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum, auto
+from typing import Literal
 
 from msgspec import Struct
 
@@ -12,22 +12,9 @@ from crud_api.resource.columns.column import Column
 PRESENCES = {"null": "NULL", "not_null": "NOT NULL"}
 
 
-class Takes(Enum):
-    """What an operator is followed by."""
-
-    VALUE = auto()
-    VALUES = auto()  # separated by commas
-    PATTERN = auto()
-    PRESENCE = auto()
-
-
-class Needs(Enum):
-    """What the column's type must have."""
-
-    NOTHING = auto()
-    EQUALITY = auto()
-    ORDER = auto()
-    TEXT = auto()
+# What an operator is followed by, and what a column's type must have for it.
+Takes = Literal["a value", "values", "a pattern", "a presence"]
+Needs = Literal["nothing", "equality", "order", "text"]
 
 
 class Operator(Struct, frozen=True):
@@ -41,66 +28,60 @@ class Operator(Struct, frozen=True):
 
     def flaw(self, column: Column) -> str | None:
         """Why it cannot filter such a column, if it cannot."""
-        if self.needs is Needs.TEXT and not column.is_text:
+        if self.needs == "text" and not column.is_text:
             return "is an operator of texts only"
-        if self.needs is Needs.EQUALITY and not column.has_equality:
+        if self.needs == "equality" and not column.has_equality:
             return f"compares a value of type {column.made_as()}, which PostgreSQL cannot; use [is]"
-        if self.needs is Needs.ORDER and not column.has_order:
+        if self.needs == "order" and not column.has_order:
             others = "[is]" if not column.has_equality else "=, [ne], [in] or [is]"
             return f"needs an order, which type {column.made_as()} has not in PostgreSQL; use {others}"
         return None
 
 
 _PATTERN = "`%` or `*` stands for any characters, `_` for one; a backslash before one of them makes it an ordinary one"
-EQUAL = Operator("eq", "{column} = {value}", Takes.VALUE, "Only rows whose {name} is this value.", Needs.EQUALITY)
+EQUAL = Operator("eq", "{column} = {value}", "a value", "Only rows whose {name} is this value.", "equality")
 OPERATORS = {
     one.name: one
     for one in (
         Operator(
             "ne",
             "{column} <> {value}",
-            Takes.VALUE,
+            "a value",
             "Only rows whose {name} differs from this value; null is left out.",
-            Needs.EQUALITY,
+            "equality",
         ),
-        Operator(
-            "gt", "{column} > {value}", Takes.VALUE, "Only rows whose {name} is greater than this value.", Needs.ORDER
-        ),
+        Operator("gt", "{column} > {value}", "a value", "Only rows whose {name} is greater than this value.", "order"),
         Operator(
             "gte",
             "{column} >= {value}",
-            Takes.VALUE,
+            "a value",
             "Only rows whose {name} is this value or greater.",
-            Needs.ORDER,
+            "order",
         ),
-        Operator(
-            "lt", "{column} < {value}", Takes.VALUE, "Only rows whose {name} is less than this value.", Needs.ORDER
-        ),
-        Operator(
-            "lte", "{column} <= {value}", Takes.VALUE, "Only rows whose {name} is this value or less.", Needs.ORDER
-        ),
+        Operator("lt", "{column} < {value}", "a value", "Only rows whose {name} is less than this value.", "order"),
+        Operator("lte", "{column} <= {value}", "a value", "Only rows whose {name} is this value or less.", "order"),
         Operator(
             "in",
             "{column} = ANY({value})",
-            Takes.VALUES,
+            "values",
             "Only rows whose {name} is one of these, separated by commas.",
-            Needs.EQUALITY,
+            "equality",
         ),
         Operator(
             "like",
             "{text} LIKE {value}",
-            Takes.PATTERN,
+            "a pattern",
             f"Only rows whose {{name}} is like this pattern: {_PATTERN}.",
-            Needs.TEXT,
+            "text",
         ),
         Operator(
             "ilike",
             "{text} ILIKE {value}",
-            Takes.PATTERN,
+            "a pattern",
             f"Only rows whose {{name}} is like this pattern, in capital or small letters: {_PATTERN}.",
-            Needs.TEXT,
+            "text",
         ),
-        Operator("is", "{column} IS {value}", Takes.PRESENCE, "Only rows that have no {name}, or one.", Needs.NOTHING),
+        Operator("is", "{column} IS {value}", "a presence", "Only rows that have no {name}, or one.", "nothing"),
     )
 }
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from crud_api.errors import InvalidParameterError
-from crud_api.operators import OPERATORS, Takes
+from crud_api.operators import OPERATORS
 from crud_api.settings import MAX_QUERY_BYTES
 
 Parameters = Mapping[str, Sequence[str]]
-_LISTS = tuple(f"[{one.name}]" for one in OPERATORS.values() if one.takes is Takes.VALUES)
+_LISTS = tuple(f"[{one.name}]" for one in OPERATORS.values() if one.takes == "values")
 
 
 def read(parameters: Parameters, take: Callable[[str, str], None]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from crud_api.filters import MAX_VALUES
 from crud_api.listing import DEFAULT_LIMIT, MAX_LIMIT
 from crud_api.openapi.field_schemas import example, ref
-from crud_api.operators import EQUAL, OPERATORS, PRESENCES, Operator, Takes
+from crud_api.operators import EQUAL, OPERATORS, PRESENCES, Operator
 from crud_api.relations import Relations
 from crud_api.resource import Resource
 from crud_api.resource.columns.column import MAX_VALUE_CHARACTERS, NO_NUL, Schema
@@ -108,11 +108,11 @@ def _filter(parameter: str, field: Field, operator: Operator) -> Schema:
     column, description = field.column, operator.help.format(name=field.name)
     shown = example(field) if column.is_text else column.url_example()
     match operator.takes:
-        case Takes.VALUE:
+        case "a value":
             return _query(parameter, description, column.filtered(), shown)
-        case Takes.PATTERN:
+        case "a pattern":
             return _query(parameter, description, dict(_TEXT), f"{shown}*")
-        case Takes.PRESENCE:
+        case "a presence":
             return _query(parameter, description, {"type": "string", "enum": [*PRESENCES]}, next(iter(PRESENCES)))
     if not column.may_hold_commas:
         values = {"type": "array", "minItems": 1, "maxItems": MAX_VALUES, "items": column.filtered()}

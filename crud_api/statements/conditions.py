@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from crud_api.cursors import Cursor, Looked
 from crud_api.filters import Filter
 from crud_api.listing import ListQuery
-from crud_api.operators import EQUAL, PRESENCES, Takes, operator_of
+from crud_api.operators import EQUAL, PRESENCES, operator_of
 from crud_api.resource import Resource
 from crud_api.resource.columns.column import Column
 from crud_api.sorting import SortKey
@@ -108,15 +108,15 @@ def _after_null(key: SortKey, inclusive: bool) -> str:
 def _condition(column: Column, one: Filter, param: str, params: dict[str, Param]) -> str:
     """The condition of a filter; adds its params."""
     operator, name, value = operator_of(one.operator), quoted(one.field), f":{param}{column.cast}"
-    if operator.takes is Takes.PRESENCE:
+    if operator.takes == "a presence":
         value = PRESENCES[str(one.value)]
-    elif operator.takes is Takes.VALUES and isinstance(one.value, list) and column.is_array:
+    elif operator.takes == "values" and isinstance(one.value, list) and column.is_array:
         # A list of arrays would be an array of one more dimension, of which ANY looks at the single elements.
         params |= {f"{param}_{n}": each for n, each in enumerate(one.value)}
         each = [EQUAL.sql.format(column=name, value=f":{param}_{n}{column.cast}") for n in range(len(one.value))]
         return f"({' OR '.join(each)})"
     else:
         params[param] = whole(one.value)
-        if operator.takes is Takes.VALUES:
+        if operator.takes == "values":
             value = f":{param}{column.cast_of_list()}"
     return operator.sql.format(column=name, text=column.searched(name), value=value)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import binascii
-import re
 from typing import Annotated, Any
 
 from crud_api.resource.columns.column import MAX_VALUE_CHARACTERS, Column, Schema, Spelled
@@ -71,7 +70,7 @@ class BitsColumn(Spelled):
     carriers = frozenset({"bit", "varbit"})
     says = "bits like 1011"
     shown_example = "1011"
-    form = re.compile("[01]*")
+    form = "[01]*"
 
 
 Bits = Annotated[str, BitsColumn]

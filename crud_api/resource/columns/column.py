@@ -6,11 +6,10 @@ A value travels as a statement's param. That is PostgreSQL's own text of it, or 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from query_executor.contract import MAX_REPLY_BYTES, Value
 
@@ -18,7 +17,6 @@ MAX_VALUE_CHARACTERS = 1000  # of a value in a URL
 # The pattern is published, and means the same in Python as in the ECMAScript of JSON Schema. PostgreSQL's text cannot
 # hold NUL.
 NO_NUL = r"^[^\x00]*$"
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 Schema = dict[str, Any]
 
@@ -182,33 +180,33 @@ class Column:
 class Spelled(Column):
     """A type whose values are strings of a certain form, as PostgreSQL writes them. It has the last word on them."""
 
-    form: ClassVar[re.Pattern[str]]
+    form: ClassVar[str]  # a pattern, which `re` compiles when it is first used: a cold start has no time for it
 
     def from_json(self, value: Any) -> Value:
         """The string, if it has the form."""
         text = self.converted(value)
-        if not self.form.fullmatch(text):
+        if not re.fullmatch(self.form, text, re.DOTALL):
             raise ValueError(self.must)
         return str(text)
 
     def from_text(self, text: str) -> Value:
         """The text, if it has the form."""
-        if not self.form.fullmatch(text):
+        if not re.fullmatch(self.form, text, re.DOTALL):
             raise self.wrong()
         return text
 
     def schema(self) -> Schema:
         """The form as a pattern."""
         limits = msgspec.json.schema(self.checked_as())
-        return {**limits, "type": "string", "pattern": f"^({self.form.pattern})$"}
+        return {**limits, "type": "string", "pattern": f"^({self.form})$"}
 
     def answered(self) -> Schema:
         """A string of that form: PostgreSQL writes no other."""
-        return {"type": "string", "maxLength": MAX_REPLY_BYTES, "pattern": f"^({self.form.pattern})$"}
+        return {"type": "string", "maxLength": MAX_REPLY_BYTES, "pattern": f"^({self.form})$"}
 
     def filtered(self) -> Schema:
         """The form as a pattern."""
-        return {"type": "string", "maxLength": MAX_VALUE_CHARACTERS, "pattern": f"^({self.form.pattern})$"}
+        return {"type": "string", "maxLength": MAX_VALUE_CHARACTERS, "pattern": f"^({self.form})$"}
 
 
 def limited(schema: Schema) -> Schema:
@@ -220,17 +218,14 @@ def text_flaw(text: str) -> str | None:
     """Why PostgreSQL cannot store the text, if it cannot."""
     if "\x00" in text:
         return "must not contain the NUL character"
-    if not text.isascii() and _SURROGATE.search(text):
-        return "must not contain a lone surrogate, which is not a Unicode character"
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            return "must not contain a lone surrogate, which is not a Unicode character"
     return None
 
 
 def param(value: Any) -> Value:
     """The value as a statement's param: what JSON cannot say goes as its text."""
     return value if value is None or isinstance(value, bool | int | str) else str(value)
-
-
-class ColumnType(Struct, frozen=True):
-    """A column type that needs more than its class. In an annotation it stands where another type's class stands."""
-
-    column: Callable[..., Column]

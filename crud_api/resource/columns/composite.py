@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from decimal import Decimal
-from functools import partial
 from typing import Any, get_args
 
 from msgspec import Meta, Struct
 
-from crud_api.resource.columns.column import MAX_VALUE_CHARACTERS, NO_NUL, Column, ColumnType, Schema
+from crud_api.resource.columns.column import MAX_VALUE_CHARACTERS, NO_NUL, Column, Schema
 from crud_api.resource.columns.field import fields_of
 from query_executor.contract import Value
 
@@ -119,9 +118,14 @@ class CompositeColumn(Column):
         return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
 
-def Composite(sql_type: str) -> ColumnType:  # noqa: N802 - it stands where another type's class stands
+class Composite(Struct, frozen=True):
     """A composite type by its name in PostgreSQL. It annotates the Struct of its fields."""
-    return ColumnType(partial(CompositeColumn, sql_type=sql_type))
+
+    sql_type: str
+
+    def column(self, hint: Any, meta: Meta, *, nullable: bool = False) -> Column:
+        """The column of an annotation that has this."""
+        return CompositeColumn(hint, meta, nullable=nullable, sql_type=self.sql_type)
 
 
 def _quoted(name: str) -> str:

@@ -19,7 +19,7 @@ class InetColumn(Spelled):
     carriers = frozenset({"inet"})
     says = "an IP address like 10.0.0.1, or with its network 10.0.0.1/24"
     shown_example = "10.0.0.1"
-    form = re.compile(_ADDRESS)
+    form = _ADDRESS
 
     def same(self, sent: Any, key: Value) -> bool:
         """Whether it is the same text; PostgreSQL has two of one host, with and without /32 or /128."""
@@ -38,7 +38,7 @@ class CidrColumn(Spelled):
     carriers = frozenset({"cidr"})
     says = "a network like 10.0.0.0/8"
     shown_example = "10.0.0.0/8"
-    form = re.compile(_ADDRESS)
+    form = _ADDRESS
 
 
 class MacaddrColumn(Spelled):
@@ -49,7 +49,7 @@ class MacaddrColumn(Spelled):
     carriers = frozenset({"macaddr"})
     says = "a MAC address like 08:00:2b:01:02:03"
     shown_example = "08:00:2b:01:02:03"
-    form = re.compile(r"[0-9a-fA-F]{2}([:.-]?[0-9a-fA-F]{2}){5}")
+    form = r"[0-9a-fA-F]{2}([:.-]?[0-9a-fA-F]{2}){5}"
 
     def same(self, sent: Any, key: Value) -> bool:
         """Whether it is the same address in any notation."""
@@ -64,7 +64,7 @@ class Macaddr8Column(MacaddrColumn):
     carriers = frozenset({"macaddr8"})
     says = "a MAC address of 8 bytes like 08:00:2b:01:02:03:04:05"
     shown_example = "08:00:2b:01:02:03:04:05"
-    form = re.compile(r"[0-9a-fA-F]{2}([:.-]?[0-9a-fA-F]{2}){7}")
+    form = r"[0-9a-fA-F]{2}([:.-]?[0-9a-fA-F]{2}){7}"
 
 
 def _bare(address: str) -> str:

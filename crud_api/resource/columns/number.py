@@ -14,8 +14,8 @@ from crud_api.resource.columns.column import Column, Schema, param
 from query_executor.contract import Value
 
 # Python takes more: 1_000, NaN, digits of other scripts.
-_WHOLE = re.compile(r"-?[0-9]{1,100}")
-_NUMBER = re.compile(rf"{_WHOLE.pattern}(\.[0-9]{{1,100}})?([eE][+-]?[0-9]{{1,3}})?")
+_WHOLE = r"-?[0-9]{1,100}"
+_NUMBER = rf"{_WHOLE}(\.[0-9]{{1,100}})?([eE][+-]?[0-9]{{1,3}})?"
 # PostgreSQL answers these as strings. Where a declaration has limits, they are none of its values.
 _NO_NUMBERS = frozenset({"NaN", "Infinity", "-Infinity"})
 _NO_NUMBER_PATTERN = "^(NaN|-?Infinity)$"
@@ -36,7 +36,7 @@ class _Number(Column):
     def from_text(self, text: str) -> Value:
         if self.takes(text):
             return text
-        if not self.form.fullmatch(text):
+        if not re.fullmatch(self.form, text):
             raise self.wrong()
         try:
             return param(msgspec.convert(text, self.python(), strict=False))

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated
 
 from crud_api.resource.columns.column import Spelled
 
 _LEXEME = r"('([^'\\\x00]|''|\\[^\x00])+'|[^ '\\:\s\x00]+)"
 _PLACE = "[1-9][0-9]{0,4}[ABCDabcd]?"
-_ANY = re.compile(r"[^\x00]*")
-_FIGURE = re.compile(r"[-+0-9.eE,()<>{}\[\] a-zA-Z]+")
+_ANY = r"[^\x00]*"
+_FIGURE = r"[-+0-9.eE,()<>{}\[\] a-zA-Z]+"
 
 
 class TsvectorColumn(Spelled):
@@ -21,7 +20,7 @@ class TsvectorColumn(Spelled):
     carriers = frozenset({"tsvector"})
     says = "the words of a text like 'cat':3 'fat':2"
     shown_example = "'cat':3 'fat':2"
-    form = re.compile(rf"( *{_LEXEME}(:{_PLACE}(,{_PLACE})*)?(?= |$))* *")
+    form = rf"( *{_LEXEME}(:{_PLACE}(,{_PLACE})*)?(?= |$))* *"
     may_hold_commas = True
 
 

@@ -8,10 +8,10 @@ from typing import Annotated
 from crud_api.resource.columns.column import Spelled
 from query_executor.contract import Value
 
-_RANGE = re.compile(r"empty|[\[(][^\x00]*,[^\x00]*[\])]")
-_MULTIRANGE = re.compile(r"\{[^\x00]*\}")
+_RANGE = r"empty|[\[(][^\x00]*,[^\x00]*[\])]"
+_MULTIRANGE = r"\{[^\x00]*\}"
 # A time's offset, whose + nobody encoded in a URL.
-_SPACE_FOR_PLUS = re.compile(r"(:[0-9]{2}(?:\.[0-9]+)?) ([0-9]{2}(?:[^0-9-]|$))")
+_SPACE_FOR_PLUS = r"(:[0-9]{2}(?:\.[0-9]+)?) ([0-9]{2}(?:[^0-9-]|$))"
 
 
 class _Range(Spelled):
@@ -22,7 +22,7 @@ class _Range(Spelled):
         cls.carriers = frozenset({cls.sql_type})
 
     def from_text(self, text: str) -> Value:
-        return super().from_text(_SPACE_FOR_PLUS.sub(r"\1+\2", text))
+        return super().from_text(re.sub(_SPACE_FOR_PLUS, r"\1+\2", text))
 
 
 class Int4RangeColumn(_Range):

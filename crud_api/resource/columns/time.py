@@ -18,20 +18,18 @@ from query_executor.contract import Value
 
 _UNLIMITED = frozenset({"infinity", "-infinity"})
 _CLOCK = r"[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_DATE_LENGTH = 10  # 2026-01-31
 _DAY = r"[0-9]{4,7}-[0-9]{2}-[0-9]{2}"
-# As long as years are of four digits and after Christ, Python judges them.
-_FAR = r"([0-9]{5}|.* BC$)"
-_FAR_DATE = re.compile(rf"(?={_FAR}){_DAY}( BC)?")
-_FAR_TIME = re.compile(rf"(?={_FAR}){_DAY}[T ]{_CLOCK}( BC)?")
-_FAR_TIME_IN_UTC = re.compile(rf"(?={_FAR}){_DAY}[T ]{_CLOCK}(Z|[+-]00:?00|\+00)( BC)?")
-_SPACE_FOR_PLUS = re.compile(r"(:[0-9]{2}(?:\.[0-9]+)?) ([0-9]{2}:?[0-9]{2})")
+_FAR_DATE = rf"{_DAY}( BC)?"
+_FAR_TIME = rf"{_DAY}[T ]{_CLOCK}( BC)?"
+_FAR_TIME_IN_UTC = rf"{_DAY}[T ]{_CLOCK}(Z|[+-]00:?00|\+00)( BC)?"
+_SPACE_FOR_PLUS = r"(:[0-9]{2}(?:\.[0-9]+)?) ([0-9]{2}:?[0-9]{2})"
 _OFFSET = r"[+-][0-9]{2}(:[0-9]{2}){0,2}"
 
 
 class _Moment(Column):
     python: type
-    far: re.Pattern[str]
+    far: str
 
     def from_json(self, value: Any) -> Value:
         if isinstance(value, str) and self.is_far(value):
@@ -49,7 +47,9 @@ class _Moment(Column):
 
     def is_far(self, text: str) -> bool:
         """Whether PostgreSQL has the value and Python has not."""
-        return text in _UNLIMITED or self.far.fullmatch(text) is not None
+        if text[4:5] == "-" and not text.endswith(" BC"):  # Python judges years of four digits after Christ
+            return False
+        return text in _UNLIMITED or re.fullmatch(self.far, text) is not None
 
     def stored(self, value: Any) -> Value:
         """The param of a value of Python's."""
@@ -109,7 +109,10 @@ class TimestampColumn(_Moment):
 
     def from_text(self, text: str) -> Value:
         """The time, in which nobody may have encoded the +; or a date alone, which is its midnight in UTC."""
-        text = f"{text}T00:00:00Z" if _DATE.fullmatch(text) else _SPACE_FOR_PLUS.sub(r"\1+\2", text)
+        if len(text) == _DATE_LENGTH:
+            text = f"{text}T00:00:00Z"
+        elif " " in text:
+            text = re.sub(_SPACE_FOR_PLUS, r"\1+\2", text)
         return super().from_text(text)
 
     def stored(self, value: Any) -> Value:
@@ -147,7 +150,7 @@ class LocalTimestampColumn(_Moment):
 
     def from_text(self, text: str) -> Value:
         """The time, or a date alone, which is its midnight."""
-        return super().from_text(f"{text}T00:00:00" if _DATE.fullmatch(text) else text)
+        return super().from_text(f"{text}T00:00:00" if len(text) == _DATE_LENGTH else text)
 
     def key_text(self, column: str) -> str:
         """The time as JSON has it."""
@@ -162,7 +165,7 @@ class TimeColumn(Spelled):
     carriers = frozenset({"time"})
     says = "a time of day like 09:30:00"
     shown_example = "09:30:00"
-    form = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?|24:00:00")
+    form = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?|24:00:00"
 
     def checked_as(self) -> Any:
         """A string: Python's own type has no 24:00:00."""
@@ -177,7 +180,7 @@ class TimeTzColumn(TimeColumn):
     carriers = frozenset({"timetz"})
     says = "a time of day with its offset, like 09:30:00+02"
     shown_example = "09:30:00+00"
-    form = re.compile(rf"({TimeColumn.form.pattern})(Z|{_OFFSET})")
+    form = rf"({TimeColumn.form})(Z|{_OFFSET})"
 
     def from_text(self, text: str) -> Value:
         """The time, in which nobody may have encoded the +."""
@@ -192,7 +195,7 @@ class IntervalColumn(Spelled):
     carriers = frozenset({"interval"})
     says = "a length of time, ISO 8601, like P1DT2H30M"
     shown_example = "P1DT2H30M"
-    form = re.compile(
+    form = (
         r"-?infinity|P(?=.)(-?[0-9]{1,9}Y)?(-?[0-9]{1,9}M)?(-?[0-9]{1,9}W)?(-?[0-9]{1,9}D)?"
         r"(T(?=.)(-?[0-9]{1,10}H)?(-?[0-9]{1,10}M)?(-?[0-9]{1,12}(\.[0-9]{1,6})?S)?)?"
     )
