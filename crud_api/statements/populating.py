@@ -30,6 +30,13 @@ def populated(resource: Resource, names: Sequence[str], param: str) -> str:
     return f"json_populate_recordset(NULL::{table(resource)}, {rows})"
 
 
+def cell(resource: Resource, name: str) -> str:
+    """The column of a populated table: JSON's null is SQL's there, also where it is a document."""
+    if resource.fields[name].column.takes_null:
+        return f"coalesce({quoted(name)}, 'null') AS {quoted(name)}"
+    return quoted(name)
+
+
 def _with_casts(casts: Mapping[str, str], param: str) -> str:
     """The JSON array, the values of these columns as PostgreSQL's own text."""
     if not casts:

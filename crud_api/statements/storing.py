@@ -18,7 +18,7 @@ from crud_api.new_rows import Creation, NewRow, NewRows
 from crud_api.relations import Relations
 from crud_api.resource import Resource
 from crud_api.statements.identifiers import columns, key_text, literal, quoted, table, unchanged
-from crud_api.statements.populating import populated
+from crud_api.statements.populating import cell, populated
 from query_executor.contract import Param, Statement
 
 # The locks that the keys of a table share. Two tables make 64 locks of a request at most: PostgreSQL has room for as
@@ -113,7 +113,7 @@ def _groups(n: int, rows: NewRows, *, merge: bool) -> list[_Group]:
 
 
 def _sent(group: _Group, *, merge: bool) -> str:
-    names, key = "".join(f", {quoted(name)}" for name in group.names), quoted(group.resource.key)
+    names, key = "".join(f", {cell(group.resource, name)}" for name in group.names), quoted(group.resource.key)
     new = "true"
     if merge and group.resource.key in group.names:
         # The stored row's xmax would tell it exactly, even of one that another inserts just now; but views have none.

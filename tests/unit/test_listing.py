@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import ast
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from crud_api import cursors
+from crud_api import cursors, filters, listing, sorting
 from crud_api.application import RESOURCES
 from crud_api.cursors import Cursor
 from crud_api.customers import customers
 from crud_api.errors import InvalidParameterError
 from crud_api.filters import Filter, filter_of
 from crud_api.listing import ListQuery, Parent, list_query
-from crud_api.operators import OPERATORS
+from crud_api.openapi import document
+from crud_api.operators import OPERATORS, Operator
 from crud_api.orders import orders
 from crud_api.relations import Relation, relations_of
 from crud_api.resource import Reference, Resource
+from crud_api.resource.columns import column
 from crud_api.selection import Selection
 from crud_api.settings import MAX_QUERY_BYTES
 from crud_api.sorting import SortKey
@@ -294,3 +299,44 @@ def test_two_things_of_one_name_are_a_wrong_declaration(name: str) -> None:
     }
     with pytest.raises(ValueError, match=f"orders has {name} twice"):
         relations_of({"orders": replace(orders, references=references), "customers": customers})
+
+
+@pytest.mark.parametrize(
+    ("module", "limit", "parameters"),
+    [
+        (listing, "MAX_LIMIT", {"limit": ["x"]}),
+        (listing, "MAX_FILTERS", many_filters(21)),
+        (filters, "MAX_VALUES", {"city[in]": [",".join("x" * 101)]}),
+        (sorting, "MAX_KEYS", {"sort": ["city,state,email,customer_name,created_at,customer_id"]}),
+        (column, "MAX_VALUE_CHARACTERS", {"city": ["x" * 1001]}),
+    ],
+)
+def test_a_message_names_the_limit_that_is_enforced(
+    monkeypatch: pytest.MonkeyPatch, module: Any, limit: str, parameters: dict[str, list[str]]
+) -> None:
+    for number in (getattr(module, limit), 3, 10_007):
+        monkeypatch.setattr(module, limit, number)
+        if number <= 1001:
+            assert str(number) in next(iter(wrong(customers, parameters).values()))
+        else:
+            list_query(customers, RELATIONS["customers"], parameters if limit != "MAX_LIMIT" else {"limit": ["10007"]})
+
+
+def test_an_operator_is_one_entry_for_parsing_sql_and_the_description(monkeypatch: pytest.MonkeyPatch) -> None:
+    regex = Operator("match", "{text} ~ {value}", "a value", "Only rows whose {name} matches.", "text")
+    monkeypatch.setitem(OPERATORS, "match", regex)
+    statement = select_page(customers, list_query(customers, RELATIONS["customers"], {"city[match]": ["^P"]}))
+    assert '"city"::text ~ :filter_0' in statement.sql
+    assert statement.params["filter_0"] == "^P"
+    described = document(RESOURCES, "none")["components"]["parameters"]["customers.city.match"]
+    assert (described["name"], described["description"]) == ("city[match]", "Only rows whose city matches.")
+    assert wrong(orders, {"total_amount[match]": ["1"]}) == {
+        "total_amount[match]": "total_amount[match] is an operator of texts only"
+    }
+
+
+def test_a_start_imports_no_type_that_no_table_has() -> None:
+    script = "import sys, crud_api.application; print([n for n in sys.modules if n.startswith('crud_api.resource.columns.')])"
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    names = {name.rpartition(".")[2] for name in ast.literal_eval(said)}
+    assert names == {"column", "field", "text", "number", "time", "choice"}
