@@ -336,7 +336,7 @@ def test_an_operator_is_one_entry_for_parsing_sql_and_the_description(monkeypatc
 
 
 def test_a_start_imports_no_type_that_no_table_has() -> None:
-    script = "import sys, crud_api.application; print([n for n in sys.modules if n.startswith('crud_api.resource.columns.')])"
+    script = "import sys, crud_api.application; print([n for n in sys.modules if '.resource.columns.' in n])"
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     names = {name.rpartition(".")[2] for name in ast.literal_eval(said)}
     assert names == {"column", "field", "text", "number", "time", "choice"}
