@@ -186,7 +186,7 @@ def _type(column: Mapping[str, Any], there: Facts, name: str, of: str) -> Iterat
     if is_array != there["array"]:
         why = "is no array" if is_array else _NO_TEXTS["A"]
     elif carriers is None:
-        stops, why = there["category"] != "N", _as_text(there["category"], plain)
+        stops, why = is_array or there["category"] != "N", _as_text(there["category"], plain)
     elif kind == "Decimal" and plain == "float8" and (column.get("max_digits") or 99) <= _FLOAT_DIGITS:
         pass
     elif kind == "Decimal" and plain == "numeric":

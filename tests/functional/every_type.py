@@ -21,16 +21,16 @@ from crud_api.resource.columns.text import Citext
 from crud_api.resource.columns.time import Interval, LocalTimestamp, Timestamp, TimeTz
 
 TYPES = """
-CREATE TYPE demo.feeling AS ENUM ('sad', 'ok', 'very "happy"');
-CREATE TYPE demo.visit AS (n int, t text, content bytea, at timestamptz, tags text[]);
-CREATE DOMAIN demo.price AS numeric(10, 2) CHECK (VALUE > -1000000);
-CREATE DOMAIN demo.document AS jsonb;
-CREATE DOMAIN demo.code AS varchar(8) CHECK (VALUE <> 'x');
+CREATE TYPE demo.every_feeling AS ENUM ('sad', 'ok', 'very "happy"');
+CREATE TYPE demo.every_visit AS (n int, t text, content bytea, at timestamptz, tags text[]);
+CREATE DOMAIN demo.every_price AS numeric(10, 2) CHECK (VALUE > -1000000);
+CREATE DOMAIN demo.every_document AS jsonb;
+CREATE DOMAIN demo.every_code AS varchar(8) CHECK (VALUE <> 'x');
 """
 
 
 class Visit(Struct):
-    """The fields of demo.visit."""
+    """The fields of demo.every_visit."""
 
     n: int | None = None
     t: str | None = None
@@ -184,7 +184,7 @@ SAMPLES: dict[str, Sample] = {
     "an_interval": Sample(Interval, "interval", intervals),
     "minutes": Sample(Annotated[timedelta, Meta(examples=["PT2H30M"])], "interval minute", intervals),
     "months": Sample(Annotated[Interval, Meta(examples=["P1Y2M"])], "interval year to month", intervals),
-    "a_feeling": Sample(Literal["sad", "ok", 'very "happy"'], "demo.feeling", feelings),
+    "a_feeling": Sample(Literal["sad", "ok", 'very "happy"'], "demo.every_feeling", feelings),
     "a_json": Sample(Json, "json", no_nulls),
     "a_jsonb": Sample(Jsonb, "jsonb", no_nulls),
     "an_object": Sample(
@@ -217,10 +217,10 @@ SAMPLES: dict[str, Sample] = {
     "a_box": Sample(other.Box, "box", st.builds("{},{}".format, points, points)),
     "a_circle": Sample(other.Circle, "circle", points.map(lambda point: f"<{point},1.5>")),
     "a_polygon": Sample(other.Polygon, "polygon", st.builds("({},{})".format, points, points)),
-    "a_price": Sample(Decimal, "demo.price", st.decimals(-9, 9, places=2).map(str)),
-    "a_document": Sample(Jsonb, "demo.document", no_nulls),
-    "a_code": Sample(str, "demo.code", words.filter(lambda text: text != "x")),
-    "a_visit": Sample(Annotated[Visit, Composite("demo.visit")], "demo.visit", visits),
+    "a_price": Sample(Decimal, "demo.every_price", st.decimals(-9, 9, places=2).map(str)),
+    "a_document": Sample(Jsonb, "demo.every_document", no_nulls),
+    "a_code": Sample(str, "demo.every_code", words.filter(lambda text: text != "x")),
+    "a_visit": Sample(Annotated[Visit, Composite("demo.every_visit")], "demo.every_visit", visits),
     "texts": Sample(list[str | None], "text[]", _array(words)),
     "ints": Sample(list[int], "int[]", _array(st.integers(-99, 99).map(str))),
     "grid": Sample(list[list[int]], "int[]", _array(st.integers(-99, 99).map(str))),
@@ -229,7 +229,7 @@ SAMPLES: dict[str, Sample] = {
     "flags": Sample(list[bool | None], "boolean[]", _array(_one_of("t", "f"))),
     "instants": Sample(list[Timestamp | None], "timestamptz[]", _array(zoned)),
     "naives": Sample(list[datetime | None], "timestamp[]", _array(moments)),
-    "feelings": Sample(list[Literal["sad", "ok", 'very "happy"'] | None], "demo.feeling[]", _array(feelings)),
+    "feelings": Sample(list[Literal["sad", "ok", 'very "happy"'] | None], "demo.every_feeling[]", _array(feelings)),
     "many_bytes": Sample(list[bytes | None], "bytea[]", _array(binaries)),
     "jsons": Sample(list[Json | None], "json[]", _array(documents)),
     "jsonbs": Sample(list[Jsonb], "jsonb[]", _array(documents)),
@@ -241,8 +241,10 @@ SAMPLES: dict[str, Sample] = {
     "int4_list": Sample(list[ranges.Int4Range | None], "int4range[]", _array(_range(st.integers(-9, 9)))),
     "boxes": Sample(list[other.Box | None], "box[]", _array(st.builds("{},{}".format, points, points), ";")),
     "hstores": Sample(list[Hstore | None], "hstore[]", _array(hstores)),
-    "visits": Sample(list[Annotated[Visit, Composite("demo.visit")] | None], "demo.visit[]", _array(visits)),
-    "prices": Sample(list[Decimal | None], "demo.price[]", _array(st.decimals(-9, 9, places=2).map(str))),
+    "visits": Sample(
+        list[Annotated[Visit, Composite("demo.every_visit")] | None], "demo.every_visit[]", _array(visits)
+    ),
+    "prices": Sample(list[Decimal | None], "demo.every_price[]", _array(st.decimals(-9, 9, places=2).map(str))),
 }  # fmt: skip
 
 

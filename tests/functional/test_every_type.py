@@ -82,9 +82,9 @@ def every(api_database: str) -> Iterator[Every]:
             names = every_type.names_of(_available(database))
             for one in ("every", "keyed"):
                 database.execute(f"DROP TABLE IF EXISTS demo.{one}")
-            for kind, one in [("DOMAIN", "price"), ("DOMAIN", "document"), ("DOMAIN", "code"), ("TYPE", "visit"),
-                              ("TYPE", "feeling")]:  # fmt: skip
-                database.execute(f"DROP {kind} IF EXISTS demo.{one}")
+            for kind, one in (("DOMAIN", "price"), ("DOMAIN", "document"), ("DOMAIN", "code"), ("TYPE", "visit")):
+                database.execute(f"DROP {kind} IF EXISTS demo.every_{one} CASCADE")
+            database.execute("DROP TYPE IF EXISTS demo.every_feeling CASCADE")
             database.execute(TYPES)
             columns = ", ".join(f"{name} {SAMPLES[name].sql_type}" for name in names)
             database.execute(f"CREATE TABLE demo.every (id int PRIMARY KEY, {columns})")
