@@ -3,7 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-# What these files hold is installed once, and again when a requirements file changes.
+# pyproject.toml lists the packages in groups, and uv.lock has their versions. A group is installed once, and again when
+# its versions change. $(VENV)/groups has a file for each group, exported from uv.lock. With such a file uv asks the
+# package index of this machine. With uv.lock itself it would ask the index that uv.lock names.
+PACKAGES := $(BIN)/python -m infra.packages
+UV := $(VENV)/.installed-uv
 RUNS := $(VENV)/.installed-local
 DEVELOPS := $(VENV)/.installed-dev
 
@@ -11,7 +15,7 @@ DEVELOPS := $(VENV)/.installed-dev
 # so it is taken out of the SAM CLI's, whose own code and dependencies are not used. It runs on Linux only.
 LAMBDA_FRONT_END := $(if $(filter Linux,$(shell uname)),$(VENV)/lambda-rie/.installed)
 
-# Scans the templates for what is open or unencrypted. Its pins contradict ours, so it has an environment of its own.
+# Scans the templates for what is open or unencrypted. Its versions contradict ours, so it has its own environment.
 POLICY_SCANNER := $(VENV)/checkov/.installed
 
 # Checkers that npm publishes (package.json), run by the node that PyPI does: $(NPM_TOOL)/spectral lint FILE
@@ -22,7 +26,7 @@ NPM_TOOL := NODE_PATH=$(VENV)/npm/node_modules $(BIN)/node $(VENV)/npm/node_modu
 # The peers that the bench compares with stay apart from what the product and its tests are checked with.
 BENCHES := $(VENV)/bench/.installed
 
-# Generators of clients, which contradict our pins and each other's: an environment of its own. make test runs the
+# Generators of clients, which contradict our versions and each other's: an environment of its own. make test runs the
 # two quickest of them, and leaves out what npm calls optional.
 CLIENTS ?= $(VENV)/clients
 QUICK_CLIENTS := $(CLIENTS)/.installed-quick
@@ -38,32 +42,32 @@ endif
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help run deploy plan migrate status key logs smoke destroy test soak mutants bench check openapi browser \
-	clients deploys swagger-ui format clean
+	clients deploys swagger-ui format lock clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 # exec: make's SIGTERM has to reach Python, not a shell before it.
-run: $(RUNS) ## Serve the API here with a database of its own; [PORT=8001] [DATABASE_URL=postgresql://...]
+run: $(RUNS) ## Serve the API on this machine, with an embedded database or yours; [PORT=8001] [DATABASE_URL=postgresql://...]
 	@exec $(BIN)/python -m infra run $(if $(PORT),--port $(PORT))
 
 # Everything a stage is made of, and what it says: make deploy ARGS=--help, and so on. Every command takes the same four.
 STAGE ?= dev
 AT = --stage $(STAGE) $(if $(PROFILE),--profile '$(PROFILE)') $(if $(REGION),--region '$(REGION)') $(ARGS)
 
-deploy: $(RUNS) ## Make a stage in AWS what this clone says, or continue with that; [STAGE=dev] [PROFILE=..] [REGION=..] [ARGS=..]
+deploy: $(RUNS) ## Deploy this clone to a stage in AWS; safe to run again; [STAGE=dev] [PROFILE=..] [REGION=..] [ARGS=..]
 	@exec $(BIN)/python -m infra deploy $(AT) $(if $(IMAGE_TAG),--image-tag '$(IMAGE_TAG)')
 
-plan: $(RUNS) ## Say what deploy would change; [STAGE=dev] [PROFILE=..] [REGION=..] [ARGS=..]
+plan: $(RUNS) ## Show what deploy would change; [STAGE=dev] [PROFILE=..] [REGION=..] [ARGS=..]
 	@exec $(BIN)/python -m infra plan $(AT)
 
-migrate: $(RUNS) ## Bring the tables of a stage up to date, by its function; [STAGE=dev] [PROFILE=..] [REGION=..]
+migrate: $(RUNS) ## Run the migrations of a stage; [STAGE=dev] [PROFILE=..] [REGION=..]
 	@exec $(BIN)/python -m infra migrate $(AT)
 
 key: $(RUNS) ## Print the API key of a stage; [STAGE=dev] [CHANGE=--rotate or --retire] [PROFILE=..] [REGION=..]
 	@exec $(BIN)/python -m infra key $(AT) $(CHANGE)
 
-status: $(RUNS) ## Say what of a stage is there, and whether an alarm rings; [STAGE=dev] [PROFILE=..] [REGION=..]
+status: $(RUNS) ## Show what exists of a stage, and whether an alarm rings; [STAGE=dev] [PROFILE=..] [REGION=..]
 	@exec $(BIN)/python -m infra status $(AT)
 
 logs: $(RUNS) ## Follow the log of a stage's API; [STAGE=dev] [FUNCTION=executor] [PROFILE=..] [REGION=..]
@@ -72,30 +76,33 @@ logs: $(RUNS) ## Follow the log of a stage's API; [STAGE=dev] [FUNCTION=executor
 smoke: $(RUNS) ## Send a few requests to a stage and compare the answers; [STAGE=dev] [TOKEN=..] [PROFILE=..] [REGION=..]
 	@exec $(BIN)/python -m infra smoke $(AT) $(if $(TOKEN),--token '$(TOKEN)')
 
-destroy: $(RUNS) ## Delete a stage from AWS, but for its database; [STAGE=dev] [PROFILE=..] [REGION=..] [ARGS=--delete-database]
+destroy: $(RUNS) ## Delete a stage from AWS, except its database; [STAGE=dev] [PROFILE=..] [REGION=..] [ARGS=--delete-database]
 	@exec $(BIN)/python -m infra destroy $(AT)
 
+# Coverage is of what ships. To measure it slows the emulator of AWS by half, which runs none of that.
 test: $(DEVELOPS) $(LAMBDA_FRONT_END) $(QUICK_CLIENTS) ## Run all tests and measure their coverage
-	$(BIN)/python -m pytest --cov --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile tests/infrastructure tests/clients
+	$(BIN)/python -m pytest --cov --numprocesses auto --dist loadfile --ignore tests/infrastructure --ignore tests/clients
 
-soak: $(DEVELOPS) ## Run what takes longer: a hundred faults under load, 10,000 cases of Schemathesis
+soak: $(DEVELOPS) ## Run the long tests: a hundred faults under load, 10,000 cases of Schemathesis
 	$(BIN)/python -m pytest -m soak -s
 
-deploys: $(DEVELOPS) ## Run the deploys to the emulator that take long: killed at each step, gone back, given up
+deploys: $(DEVELOPS) ## Run the long deploys to the emulator: killed at each step, gone back, given up
 	$(BIN)/python -m pytest -m deploys --numprocesses auto
 
-mutants: $(DEVELOPS) $(LAMBDA_FRONT_END) ## See that the tests find each of the mutations in tests/mutants
+mutants: $(DEVELOPS) $(LAMBDA_FRONT_END) ## Check that the tests find each mutation in tests/mutants
 	$(BIN)/python -m tests.mutants
 
 bench: $(BENCHES) $(LAMBDA_FRONT_END) ## Measure the API against its peers and write docs/performance.md; 5 minutes, Linux only
 	$(VENV)/bench/bin/python -m bench all
 
-check: $(DEVELOPS) $(POLICY_SCANNER) $(NPM_TOOLS) ## Check style, types, the direction of imports, templates and workflows
+check: $(DEVELOPS) $(POLICY_SCANNER) $(NPM_TOOLS) ## Check style, types, the direction of imports, locks, templates and workflows
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/cfn-lint infra/*.yaml
+	$(PACKAGES) check
+	$(BIN)/cfn-lint --regions us-east-1 eu-central-1 -- infra/*.yaml
 	$(VENV)/checkov/bin/checkov --skip-download --quiet --compact \
 		--framework cloudformation github_actions dockerfile --directory .
 	$(BIN)/hadolint query_executor/Dockerfile
@@ -106,24 +113,27 @@ check: $(DEVELOPS) $(POLICY_SCANNER) $(NPM_TOOLS) ## Check style, types, the dir
 	$(NPM_TOOL)/redocly lint docs/openapi.json
 	$(BIN)/python -m infra.openapi_changes
 
-openapi: $(RUNS) ## Write the API's description, docs/openapi.json, anew
+openapi: $(RUNS) ## Write the API's description again: docs/openapi.json
 	$(BIN)/python -m crud_api.openapi > docs/openapi.json.new
 	@mv docs/openapi.json.new docs/openapi.json
 
-browser: $(DEVELOPS) ## Look at /docs in Chromium: everything is shown, nothing is refused, nothing leaves the origin
+browser: $(DEVELOPS) ## Test /docs in Chromium: it shows everything, and asks only its own origin
 	$(BIN)/python -m pytest -m browser
 
-clients: $(DEVELOPS) $(ALL_CLIENTS) ## Make clients of docs/openapi.json by others' generators, compile them and run a program with each
+clients: $(DEVELOPS) $(ALL_CLIENTS) ## Generate clients of docs/openapi.json with eight generators, compile them and run a program with each
 	$(BIN)/python -m pytest -m "clients or not clients" tests/clients
 
 swagger-ui: $(NPM_TOOLS) ## Fetch the page of /docs from npm; [VERSION=5.35.0]
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m infra.swagger_ui $(BIN)/npm $(VERSION)
 
-format: $(DEVELOPS) ## Put the code into its format
+format: $(DEVELOPS) ## Format the code
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-clean: ## Remove everything made in this clone; the embedded database's data is elsewhere and stays
+lock: $(UV) ## Write uv.lock and what ships by it, after a change of pyproject.toml; [ARGS=--upgrade]
+	$(PACKAGES) lock $(ARGS)
+
+clean: ## Remove everything made in this clone; the data of the embedded database stays
 	rm -rf $(VENV) build .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -137,37 +147,50 @@ $(BIN)/python:
 			"On Debian and Ubuntu install what is missing: sudo apt install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
 
-# pip is silent until it ends, so each installation first says what it fetches. The sizes are of the downloads.
-PIP_INSTALL := install --quiet --disable-pip-version-check
-PIP := $(BIN)/python -m pip $(PIP_INSTALL)
+# Each installation first says how much it downloads; pip, uv and npm then show what they do.
 SAY = @echo "Installing $(1) into $(@D): about $(2) MB to download, once."
+INSTALL := $(PACKAGES) uv pip install --no-deps --require-hashes
+VIRTUAL_ENVIRONMENT := $(PACKAGES) uv venv --quiet --clear
 
-$(RUNS): requirements-local.txt | $(BIN)/python
+# pip gets uv, so a fresh machine needs nothing but Python. These files change only when what they say does.
+$(VENV)/groups/uv.txt: uv.lock | $(BIN)/python
+	@$(PACKAGES) pin $@
+
+$(UV): $(VENV)/groups/uv.txt
+	$(call SAY,uv,18)
+	$(PACKAGES) pip install --disable-pip-version-check --only-binary :all: --require-hashes -r $<
+	@touch $@
+
+$(VENV)/groups/%.txt: uv.lock $(UV)
+	@$(PACKAGES) export $* $@
+
+$(RUNS): $(VENV)/groups/local.txt
 	$(call SAY,what the API needs,40)
-	$(PIP) -r $<
+	$(INSTALL) -r $<
 	@touch $@
 
-$(DEVELOPS): requirements-dev.txt | $(BIN)/python
-	$(call SAY,the tests and checkers,190)
-	$(PIP) -r $<
+$(DEVELOPS): $(VENV)/groups/dev.txt
+	$(call SAY,the tests and checkers,170)
+	$(INSTALL) -r $<
 	@touch $@
 
-$(BENCHES): requirements-bench.txt | $(BIN)/python
+# The cold starts that it measures write no caches of Python, so these are made here.
+$(BENCHES): $(VENV)/groups/bench.txt
 	$(call SAY,the bench and its peers,95)
-	$(BIN)/python -m venv --clear $(VENV)/bench
-	$(VENV)/bench/bin/pip $(PIP_INSTALL) -r $<
+	$(VIRTUAL_ENVIRONMENT) $(VENV)/bench
+	$(INSTALL) --compile-bytecode --python $(VENV)/bench -r $<
 	ln -sfn ../lambda-rie $(VENV)/bench/lambda-rie
 	@touch $@
 
-$(LAMBDA_FRONT_END): requirements-lambda.txt | $(BIN)/python
+$(LAMBDA_FRONT_END): $(VENV)/groups/lambda-front-end.txt
 	$(call SAY,the front end of AWS Lambda,8)
-	$(PIP) --no-deps --upgrade --target $(VENV)/lambda-rie -r $<
+	$(INSTALL) --target $(VENV)/lambda-rie -r $<
 	@touch $@
 
-$(POLICY_SCANNER): requirements-checkov.txt | $(BIN)/python
-	$(call SAY,the scanner of the templates,55)
-	$(BIN)/python -m venv --clear $(VENV)/checkov
-	$(VENV)/checkov/bin/pip $(PIP_INSTALL) -r $<
+$(POLICY_SCANNER): $(VENV)/groups/checkov.txt
+	$(call SAY,the scanner of the templates,50)
+	$(VIRTUAL_ENVIRONMENT) $(VENV)/checkov
+	$(INSTALL) --python $(VENV)/checkov -r $<
 	@touch $@
 
 # No package's own script runs at its installation. npm makes node_modules where the lock is, so it gets a copy.
@@ -178,10 +201,10 @@ $(NPM_TOOLS): package.json package-lock.json .npmrc | $(DEVELOPS)
 	cd $(@D) && ../bin/npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
-$(QUICK_CLIENTS): requirements-clients.txt tests/clients/package.json tests/clients/package-lock.json .npmrc | $(DEVELOPS)
-	$(call SAY,generators of clients,130)
-	$(BIN)/python -m venv --clear $(CLIENTS)
-	$(CLIENTS)/bin/pip $(PIP_INSTALL) -r $<
+$(QUICK_CLIENTS): $(VENV)/groups/clients.txt tests/clients/package.json tests/clients/package-lock.json .npmrc | $(DEVELOPS)
+	$(call SAY,generators of clients,100)
+	$(VIRTUAL_ENVIRONMENT) $(CLIENTS)
+	$(INSTALL) --python $(CLIENTS) -r $<
 	@cp tests/clients/package.json tests/clients/package-lock.json .npmrc $(CLIENTS)
 	cd $(CLIENTS) && "$(CURDIR)/$(BIN)/npm" ci --omit=optional --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@

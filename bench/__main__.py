@@ -24,7 +24,7 @@ MEASUREMENTS = {
 
 def main() -> None:
     """Run what the command line asks for."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser = argparse.ArgumentParser(prog=".venv/bench/bin/python -m bench", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (what, rounds, _) in MEASUREMENTS.items():
         command = commands.add_parser(name, help=what, description=what)

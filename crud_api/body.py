@@ -19,7 +19,7 @@ def parse_object(text: str) -> dict[str, Any]:
     """The JSON object that a body holds. Raises `MalformedBodyError`."""
     value = parse_json(text)
     if not isinstance(value, dict):
-        raise MalformedBodyError("The body is JSON, but not an object.")
+        raise MalformedBodyError("The body is JSON, but not an object. Send an object.")
     return value
 
 
@@ -30,7 +30,7 @@ def parse_json(text: str) -> Any:
     fields refuse by name.
     """
     if not text:
-        raise MalformedBodyError("The request has no body; it needs JSON.")
+        raise MalformedBodyError("The request has no body. Send JSON.")
     try:
         value = _DECODER.decode(text)
     except json.JSONDecodeError as error:

@@ -67,13 +67,13 @@ def create(
         status = 201 if inserted else merged
         if attempt is not None and record[0] is not None:
             if record[0] != attempt.fingerprint:
-                raise IdempotencyKeyReusedError("Nothing was stored. Another request needs another Idempotency-Key.")
+                raise IdempotencyKeyReusedError("Nothing was stored. Use a new Idempotency-Key for another request.")
             status, body, etag, key = int(str(record[1])), *record[2:]
             headers["Idempotency-Replayed"] = "true"
         elif wrong is not None:
             _refuse(rows, json.loads(str(wrong)))
         elif held and not held[0][0][0]:
-            raise IdempotencyInFlightError("Ask again soon; its answer will then be yours.", headers=RETRY_SOON)
+            raise IdempotencyInFlightError("Retry shortly to get its response.", headers=RETRY_SOON)
     if body is None and etag is None:  # a trigger may do so, without an error
         raise ConflictError(SUPPRESSED)
     if etag is not None:

@@ -63,9 +63,9 @@ class ApiError(ChaliceUnhandledError):
 
 
 class MalformedBodyError(ApiError):
-    """The body is not JSON (RFC 8259), or not of the kind that the path takes."""
+    """The body is not JSON (RFC 8259), or not an object or array as the path takes it."""
 
-    status, slug, title = 400, "malformed-body", "The body is not the JSON that is taken here"
+    status, slug, title = 400, "malformed-body", "The body is not valid JSON for this path"
 
 
 class InvalidParameterError(ApiError):
@@ -112,7 +112,7 @@ class MethodNotAllowedError(ApiError):
 
 
 class NotWritableError(ApiError):
-    """The database takes no changes of these rows: they are a view's, or the server is read-only. Reads are served."""
+    """The database cannot change these rows: they belong to a view, or the server is read-only. Reads still work."""
 
     status, slug, title = 405, "not-writable", "The rows cannot be changed"
 
@@ -124,27 +124,27 @@ class ConflictError(ApiError):
 
 
 class IdempotencyInFlightError(ApiError):
-    """The first request with this Idempotency-Key has not ended. `Retry-After` says when to ask again."""
+    """The first request with this Idempotency-Key is still running. `Retry-After` says when to retry."""
 
-    status, slug, title = 409, "idempotency-in-flight", "The first request with this key has not ended"
+    status, slug, title = 409, "idempotency-in-flight", "The first request with this key is still running"
 
 
 class PreconditionFailedError(ApiError):
-    """The row is not in a version that If-Match or If-None-Match allows (RFC 9110, section 13.1)."""
+    """If-Match or If-None-Match does not allow this version of the row (RFC 9110, section 13.1)."""
 
     status, slug, title = 412, "precondition-failed", "The row has changed"
 
 
 class BodyTooLargeError(ApiError):
-    """The body is larger than the API takes."""
+    """The body is larger than the limit of the API."""
 
     status, slug, title = 413, "body-too-large", "The body is too large"
 
 
 class UnsupportedMediaTypeError(ApiError):
-    """The body's Content-Type is not one that the path takes."""
+    """The path does not take the Content-Type of the body."""
 
-    status, slug, title = 415, "unsupported-media-type", "The body is not of a type that is taken here"
+    status, slug, title = 415, "unsupported-media-type", "The media type of the body is not supported"
 
 
 class InvalidFieldsError(ApiError):
@@ -166,7 +166,7 @@ class InternalError(ApiError):
 
 
 class ExecutorFailedError(ApiError):
-    """The query executor crashed, answered nonsense or is not there, or its answer was lost."""
+    """The query executor crashed, gave an invalid answer or does not exist, or its answer was lost."""
 
     status, slug, title = 502, "executor-failed", "The query executor failed"
 

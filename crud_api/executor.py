@@ -110,9 +110,9 @@ _PASSING = frozenset(
 
 def _refused(code: str) -> ApiError:
     if code in _PASSING:
-        return ExecutorBusyError("Nothing was stored. Try again soon.", headers=RETRY_SOON, cause=code)
-    return ExecutorFailedError("The query executor cannot be called. Nothing was stored.", cause=code)
+        return ExecutorBusyError("Nothing was stored. Retry shortly.", headers=RETRY_SOON, cause=code)
+    return ExecutorFailedError("Nothing was stored: the query executor cannot be called.", cause=code)
 
 
 def _unreachable(cause: str) -> ApiError:
-    return ExecutorBusyError("The query executor cannot be reached. Try again soon.", headers=RETRY_SOON, cause=cause)
+    return ExecutorBusyError("The query executor cannot be reached. Retry shortly.", headers=RETRY_SOON, cause=cause)

@@ -43,7 +43,7 @@ _NAME = re.compile(r"[\w$.-]{1,63}")
 _WRONG = {
     "22001": "is too long for its column",
     "22003": "is out of the range of its column",
-    "22007": "is no date or time that its column takes",
+    "22007": "is not a date or time that its column accepts",
     "22008": "is out of the range of its column",
     "22P02": "is not a value of its column's type",
     "23502": "must not be null in the database",
@@ -93,18 +93,16 @@ def _meaning(  # noqa: PLR0911 - one for each meaning
         )
     if failure.code == contract.EXPECTATION_FAILED:
         return ConflictError(SUPPRESSED)
-    if sqlstate == "25006" and not reads:
-        return _not_writable("The database is read-only now. Nothing was stored. Rows can still be read.")
-    if failure.retryable:
-        return ExecutorBusyError("Nothing was stored. The same request may succeed soon.", headers=RETRY_SOON)
+    if failure.retryable:  # also of a standby, which may be promoted
+        return ExecutorBusyError("Nothing was stored. Retry the same request shortly.", headers=RETRY_SOON)
     if is_raised(failure):
         return _raised(failure, resource)
+    if sqlstate == "25006" and not reads:
+        return _not_writable("Nothing was stored: the database is read-only now. You can still read rows.")
     if reads and (failure.code == contract.RESULT_TOO_LARGE or sqlstate == "54000"):
         return too_large(given)
     if method == "POST" and failure.code == contract.RESULT_TOO_LARGE:
-        return InvalidFieldsError(
-            "Nothing was stored: no answer can hold these rows. Prefer: return=minimal needs none."
-        )
+        return InvalidFieldsError("Nothing was stored: no answer can hold these rows. Send Prefer: return=minimal.")
     if reads:
         if sqlstate.startswith(("22", "23")):
             return InvalidParameterError("The database cannot compare a column with this value.")

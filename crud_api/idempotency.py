@@ -40,7 +40,7 @@ def parse_key(header: str) -> str:
     quoted = _QUOTED.fullmatch(header)
     key = re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else header
     if not 1 <= len(key) <= _MAX_LENGTH or not (quoted or _BARE.fullmatch(key)):
-        detail = f"must be 1 to {_MAX_LENGTH} printable ASCII characters, best in double quotes"
+        detail = f"must be 1 to {_MAX_LENGTH} printable ASCII characters, preferably in double quotes"
         raise InvalidHeaderError(
             "Nothing was stored. Each error names its header.",
             errors=[{"detail": f"{HEADER} {detail}", "header": HEADER}],

@@ -68,7 +68,7 @@ def list_query(resource: Resource, relations: Relations, query: Parameters, pare
             case _:
                 filters.append(filter_of(resource, name, text))
                 if len(filters) > MAX_FILTERS:
-                    raise ValueError(f"is one filter too many: at most {MAX_FILTERS} are taken")
+                    raise ValueError(f"is one filter too many: a list takes at most {MAX_FILTERS}")
 
     parameters.read(query, take)
     # The same filters in another order are the same list, and the same statement.

@@ -47,7 +47,7 @@ def monitor_routes(execute: Execute, resources: Sequence[Resource]) -> Blueprint
 
 
 _SILENT = "The database does not answer."
-_UNFIT = "The database is not as the API declares its tables: `make migrate` says what differs."
+_UNFIT = "The tables differ from what the API declares. `make migrate` says how."
 
 
 def _not_ready(cause: str, detail: str = _SILENT, said: str | None = None) -> NotReadyError:

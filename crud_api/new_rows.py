@@ -109,7 +109,7 @@ def _referring_row(those: NewRows, body: Mapping[str, Any], key: Value, at: str,
     values = converted(resource, {name: one for name, one in body.items() if name != column}, errors, at)
     values = with_defaults(resource, values | {column: key}, {**body, column: key}, errors, at)
     if key is not None and column in body and not resource.fields[column].column.same(body[column], key):
-        errors[pointer(column, at)] = f"{column} must be absent or the key of the row it is sent with"
+        errors[pointer(column, at)] = f"{column} must be absent or equal the key of the row that contains it"
     return NewRow(at, values, frozenset({*body, column}), place)
 
 

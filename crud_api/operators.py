@@ -29,16 +29,16 @@ class Operator(Struct, frozen=True):
     def flaw(self, column: Column) -> str | None:
         """Why it cannot filter such a column, if it cannot."""
         if self.needs == "text" and not column.is_text:
-            return "is an operator of texts only"
+            return "works only on text columns"
         if self.needs == "equality" and not column.has_equality:
-            return f"compares a value of type {column.made_as()}, which PostgreSQL cannot; use [is]"
+            return f"cannot compare values of type {column.made_as()}; use [is]"
         if self.needs == "order" and not column.has_order:
             others = "[is]" if not column.has_equality else "=, [ne], [in] or [is]"
-            return f"needs an order, which type {column.made_as()} has not in PostgreSQL; use {others}"
+            return f"needs an order, which type {column.made_as()} does not have; use {others}"
         return None
 
 
-_PATTERN = "`%` or `*` stands for any characters, `_` for one; a backslash before one of them makes it an ordinary one"
+_PATTERN = "`%` or `*` stands for any characters, `_` for one; a backslash takes the next character literally"
 EQUAL = Operator("eq", "{column} = {value}", "a value", "Only rows whose {name} is this value.", "equality")
 OPERATORS = {
     one.name: one
@@ -47,7 +47,7 @@ OPERATORS = {
             "ne",
             "{column} <> {value}",
             "a value",
-            "Only rows whose {name} differs from this value; null is left out.",
+            "Only rows whose {name} differs from this value. A null column does not pass.",
             "equality",
         ),
         Operator("gt", "{column} > {value}", "a value", "Only rows whose {name} is greater than this value.", "order"),
@@ -78,10 +78,12 @@ OPERATORS = {
             "ilike",
             "{text} ILIKE {value}",
             "a pattern",
-            f"Only rows whose {{name}} is like this pattern, in capital or small letters: {_PATTERN}.",
+            f"Only rows whose {{name}} is like this pattern, where capital and small letters are equal: {_PATTERN}.",
             "text",
         ),
-        Operator("is", "{column} IS {value}", "a presence", "Only rows that have no {name}, or one.", "nothing"),
+        Operator(
+            "is", "{column} IS {value}", "a presence", "Only rows whose {name} is null, or is not null.", "nothing"
+        ),
     )
 }
 

@@ -57,11 +57,11 @@ def too_many(selection: Selection, number: int, path: str) -> InvalidParameterEr
     """
     if number < 0:
         name, most, of = selection.embedded[-1 - number].name, MAX_EMBEDDED_IN_PAGE, "one page"
-        cure = f"ask for fewer rows by limit, or list them page by page at {path}/{name}"
+        cure = f"lower limit, or list them page by page at {path}/{name}"
     else:
         name, most, of = selection.embedded[number].name, MAX_EMBEDDED, "one row"
         cure = f"{path}/{name} lists them page by page"
-    return parameters.wrong({"expand": f"finds more than {most} {name} of {of}; {cure}"})
+    return parameters.wrong({"expand": f"finds more than {most} {name} for {of}; {cure}"})
 
 
 def _written(query: ListQuery, cursor: Cursor | None) -> str | None:

@@ -21,12 +21,12 @@ def read(parameters: Parameters, take: Callable[[str, str], None]) -> None:
     # A cursor is ours, and short: a query that is taken without one has a next page.
     size = max(sum(sizes.values()) - sizes.get("cursor", 0), sizes.get("cursor", 0))
     if size > MAX_QUERY_BYTES:
-        raise InvalidParameterError(f"The query has {size} bytes; at most {MAX_QUERY_BYTES} are taken.")
+        raise InvalidParameterError(f"The query has {size} bytes. The limit is {MAX_QUERY_BYTES}.")
     errors: dict[str, str] = {}
     for name, values in parameters.items():
         try:
             if len(values) != 1 and not _is_list(name):
-                raise ValueError("is given more than once")
+                raise ValueError("must not be repeated")
             take(name, ",".join(values))
         except ValueError as error:
             errors[name] = str(error)
@@ -49,7 +49,7 @@ def wrong(errors: Mapping[str, str]) -> InvalidParameterError:
 
 def too_large(names: Iterable[str]) -> InvalidParameterError:
     """The error for an answer that Lambda would not let through, which these parameters make as large."""
-    return wrong(dict.fromkeys(names, "asks for more than one answer can hold"))
+    return wrong(dict.fromkeys(names, "makes the answer too large: ask for less"))
 
 
 def names(text: str, known: Mapping[str, object], kind: str) -> list[str]:
@@ -58,5 +58,5 @@ def names(text: str, known: Mapping[str, object], kind: str) -> list[str]:
     if any(name not in known for name in listed):
         raise ValueError(f"must list {kind} of this resource, separated by commas: {', '.join(known) or 'it has none'}")
     if len(set(listed)) < len(listed):
-        raise ValueError("names one twice")
+        raise ValueError("lists a name more than once")
     return listed

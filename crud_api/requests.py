@@ -79,7 +79,7 @@ def json_rows(body: bytes) -> dict[str, Any] | list[Any]:
     """The JSON object or the array that a body is. Raises `MalformedBodyError`."""
     value = parse_json(_text(body))
     if not isinstance(value, dict | list):
-        raise MalformedBodyError("The body is JSON, but neither an object nor an array.")
+        raise MalformedBodyError("The body is JSON, but neither an object nor an array. Send an object or an array.")
     return value
 
 
@@ -87,7 +87,9 @@ def json_array(body: bytes) -> list[Any]:
     """The JSON array that a body is. Raises `MalformedBodyError`."""
     value = json_rows(body)
     if not isinstance(value, list):
-        raise MalformedBodyError("The body is an object. This path takes an array; the path without :batch takes both.")
+        raise MalformedBodyError(
+            "This path takes an array, and the body is an object. The path without :batch takes both."
+        )
     return value
 
 
@@ -106,7 +108,7 @@ def raw_body(request: Request) -> bytes:
     if isinstance(body, str):
         body = body.encode()
     if len(body) > MAX_BODY_BYTES:
-        raise BodyTooLargeError(f"It has {len(body)} bytes; at most {MAX_BODY_BYTES} are taken.")
+        raise BodyTooLargeError(f"The body has {len(body)} bytes. The limit is {MAX_BODY_BYTES}.")
     return body
 
 

@@ -26,17 +26,17 @@ def sort_of(resource: Resource, text: str) -> list[SortKey]:
     """The keys that `sort` names. Raises `ValueError`."""
     keys = [SortKey(name.removeprefix("-"), name.startswith("-")) for name in text.split(",")]
     if len(keys) > MAX_KEYS:
-        raise ValueError(f"must name at most {MAX_KEYS} fields")
+        raise ValueError(f"must list at most {MAX_KEYS} fields")
     if any(key.column not in resource.fields for key in keys):
         raise ValueError(
-            f"must list fields, separated by commas, - before one to descend: {', '.join(resource.fields)}"
+            f"must list fields, separated by commas, with - before a descending field: {', '.join(resource.fields)}"
         )
     if flawed := [key.column for key in keys if not resource.fields[key.column].column.has_order]:
         raise ValueError(
             f"names {flawed[0]}, whose type {resource.fields[flawed[0]].column.made_as()} has no order in PostgreSQL"
         )
     if len({key.column for key in keys}) < len(keys):
-        raise ValueError("names a field twice")
+        raise ValueError("lists a field more than once")
     return keys
 
 

@@ -112,9 +112,9 @@ def of_list(resource: Resource, query: ListQuery) -> list[Suspect]:
 
 def _parameter(name: str, statement: Statement) -> Suspect:
     reason = {
-        "sort": "names a column that the database cannot sort by",
+        "sort": "names a column that the database cannot sort",
         "cursor": "is not a cursor of this list",
-    }.get(name, "cannot be compared with the column in this way by the database")
+    }.get(name, "has a comparison that the database does not support for this column")
 
     def error(failure: Failure) -> InvalidParameterError | None:
         compares = _is_data(failure) or (failure.sqlstate or "").startswith(("42", "0A"))

@@ -32,7 +32,7 @@ def changes(resource: Resource, body: Mapping[str, Any], key: Value) -> Values:
     errors: Errors = {}
     values = converted(resource, {name: one for name, one in body.items() if name != resource.key}, errors)
     if resource.key in body and not resource.fields[resource.key].column.same(body[resource.key], key):
-        errors[pointer(resource.key)] = f"{resource.key} must be the key in the path: a key does not change"
+        errors[pointer(resource.key)] = f"{resource.key} must equal the key in the path: a key cannot change"
     refuse(errors)
     return values
 

@@ -30,10 +30,10 @@ def main(arguments: list[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     database = (
-        "The database is the one that DATABASE_URL names (postgresql://user:password@host:5432/database); "
-        "without it, an embedded PostgreSQL that keeps its data outside of the clone."
+        "DATABASE_URL names the database (postgresql://user:password@host:5432/database). "
+        "Without it, an embedded PostgreSQL is used, which keeps its data outside of the clone."
     )
-    parser = argparse.ArgumentParser(prog="python -m infra", description="Runs and ships the product.")
+    parser = argparse.ArgumentParser(prog=".venv/bin/python -m infra", description="Runs and ships the product.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     running = commands.add_parser(
@@ -46,8 +46,8 @@ def _parser() -> argparse.ArgumentParser:
     migrating = commands.add_parser(
         "migrate",
         help="bring the database's tables up to date",
-        description="Bring the database's tables up to date and say what was done. With --stage that is the stage's, "
-        f"by its function in AWS; without it, one from here. {database}",
+        description="Bring the database's tables up to date and say what was done. With --stage this is the stage's, "
+        f"through its function in AWS. Without --stage it is a database that this machine reaches. {database}",
     )
     add_stage_commands(commands, migrating, _migrate)
     return parser

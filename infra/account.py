@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from infra import hints
 from infra.errors import AccountError
 
 ATTEMPTS = 10  # in about 45 seconds
@@ -49,6 +50,10 @@ class Account:
             self._clients[service] = self.session.client(service, config=Config(**config))
         return self._clients[service]
 
+    def cli(self, *words: str, **options: str) -> str:
+        """The command of the AWS CLI that does this in this account and region, for a message."""
+        return hints.cli(*words, region=self.region, profile=self.profile, **options)
+
 
 def connect(profile: str | None = None, region: str | None = None) -> Account:
     """Ask AWS who this is, by the profile and region that are given or found. Raises `AccountError`."""
@@ -59,19 +64,19 @@ def connect(profile: str | None = None, region: str | None = None) -> Account:
         session = boto3.session.Session(profile_name=profile, region_name=region)
         if session.region_name is None:
             raise AccountError(
-                "No AWS region is set. Say which: REGION=eu-central-1 behind the make command, "
+                "No AWS region is set. Set it: REGION=eu-central-1 after the make command, "
                 "or export AWS_DEFAULT_REGION=eu-central-1"
             )
         who = session.client("sts").get_caller_identity()
     except EndpointConnectionError as error:
         raise AccountError(
-            f"AWS is not reached in the region {session.region_name}: {error}\nIs there such a region, and a network "
-            "here? Correct it (REGION=eu-central-1, or export AWS_DEFAULT_REGION=eu-central-1), then run this again."
+            f"AWS is not reached in the region {session.region_name}: {error}\nCheck the region's name and the "
+            "network. Correct it (REGION=eu-central-1, or export AWS_DEFAULT_REGION=eu-central-1), then run this again."
         ) from error
     except (BotoCoreError, ClientError) as error:
         raise AccountError(
-            f"AWS cannot be used: {error}\nSign in (aws sso login, or aws configure), or name a profile (PROFILE=... "
-            "behind the make command, or AWS_PROFILE), or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; then run "
-            "this again."
+            f"AWS cannot be used: {error}\nSign in ({hints.cli('sso', 'login', profile=profile)}, or "
+            f"{hints.cli('configure', profile=profile)}), or name a profile (PROFILE=name behind the make command, or "
+            "AWS_PROFILE), or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; then run this again."
         ) from error
     return Account(who["Account"], session.region_name, who["Arn"], session, profile)

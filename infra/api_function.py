@@ -12,6 +12,7 @@ from typing import Any
 from infra import eventually
 from infra.account import Account
 from infra.base_image import DOCKERFILE
+from infra.hints import without_environment
 from infra.stage import Stage
 
 THIS_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -39,11 +40,13 @@ _MEMBERS = (
 
 
 def fingerprint(function: Any) -> str:
-    """A hash of the function's code and configuration, as Lambda tells them."""
+    """A hash of the function's code and configuration, as Lambda tells them, and of what is reserved for it."""
     has = {name: function["Configuration"].get(name) for name in _MEMBERS}
     variables = (has["Environment"] or {}).get("Variables", {})
     has["Environment"] = {name: str(value) for name, value in variables.items()}
     has["VpcConfig"] = sorted(function["Configuration"].get("VpcConfig", {}).get("SubnetIds", []))
+    if reserved := function.get("Concurrency"):
+        has["Concurrency"] = reserved
     return hashlib.sha256(json.dumps(has, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -91,10 +94,11 @@ def other_python(function: Any, stage: Stage) -> str | None:
     has = function["Configuration"].get("Runtime", "").removeprefix("python") if function else executors_python(project)
     if has == THIS_PYTHON:
         return None
+    python = f"python{executors_python(project)}"
     subject = f"The API's function runs on Python {has}" if function else f"The executor runs on Python {has}"
     return (
         f"{subject}; from here the API would run on {THIS_PYTHON}, which Chalice takes from the .venv.\n"
-        f"      If that is not meant: rm -r .venv; {stage.make('deploy', PYTHON=f'python{executors_python(project)}')}"
+        f"      If that is not meant: {without_environment(stage.make('deploy', PYTHON=python))}"
     )
 
 

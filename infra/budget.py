@@ -31,7 +31,7 @@ def check(reserved_concurrency: int | None, max_connections: int | None, reserve
     """
     if reserved_concurrency is None:
         raise BudgetError(
-            "the executor has no reserved_concurrency: nothing bounds its connections to the database. "
+            "the executor has no reserved_concurrency, so nothing bounds its connections to the database. "
             f"Set it in .chalice/config.json, under lambda_functions.{EXECUTOR}."
         )
     if max_connections is None:

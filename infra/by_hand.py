@@ -12,10 +12,14 @@ from infra.rest_api import Change
 from infra.stage import Stage
 
 
-def changes(account: Account, stage: Stage, outputs: Mapping[str, str], live: str | None = None) -> Iterator[Change]:
-    """What puts both functions and the alias back; `outputs` are the stack's, `live` the version that has to serve.
+def changes(
+    account: Account, stage: Stage, told: Mapping[str, str], outputs: Mapping[str, str], live: str | None = None
+) -> Iterator[Change]:
+    """What puts both functions and the alias back.
 
-    A version is what its function was when the stack made it, and nobody can change one.
+    `told` are the stack's parameters, `outputs` what it put out, `live` the version that has to serve. A version is
+    what its function was when the stack made it, and nobody can change one; what is reserved for a function is no part
+    of it.
     """
     wanted = live or outputs.get("ExecutorVersion")
     is_live = executor_release.live_version(account, stage)
@@ -24,16 +28,36 @@ def changes(account: Account, stage: Stage, outputs: Mapping[str, str], live: st
             f"Move the alias {executor_release.ALIAS} to version {wanted}: by hand it was moved to {is_live}.",
             partial(executor_release.move, account, stage, wanted),
         )
-    for name, version in (
-        (executor_release.function_name(stage), outputs.get("ExecutorVersion")),
-        (migrations.function_name(stage.prefix), outputs.get("MigrationsVersion")),
+    reserves = told.get("Reserve", "true") == "true"
+    for name, version, reserved in (
+        (executor_release.function_name(stage), outputs.get("ExecutorVersion"), told.get("ReservedConcurrency")),
+        (migrations.function_name(stage.prefix), outputs.get("MigrationsVersion"), str(migrations.CONCURRENCY)),
     ):
         has = api_function.find(account, name)
         made = api_function.find(account, name, version) if version else None
-        if has and made and api_function.fingerprint(has) != api_function.fingerprint(made):
+        is_now = str((has or {}).get("Concurrency", {}).get("ReservedConcurrentExecutions", ""))
+        wanted = (reserved or "") if reserves else ""
+        if has and made and is_now != wanted:
+            yield Change(
+                f"Reserve {wanted or 'no'} concurrency for {name}: by hand it was set to {is_now or 'none'}.",
+                partial(_reserve, account, name, wanted),
+            )
+        if has and made and _without_reserve(has) != _without_reserve(made):
             yield Change(
                 f"Put {name} back to what its stack made: it was changed by hand.", partial(_put, account, made)
             )
+
+
+def _without_reserve(function: Any) -> str:
+    return api_function.fingerprint({**function, "Concurrency": None})
+
+
+def _reserve(account: Account, name: str, wanted: str) -> None:
+    client = account.client("lambda")
+    if wanted:
+        client.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=int(wanted))
+    else:
+        client.delete_function_concurrency(FunctionName=name)
 
 
 def _variables(configuration: Any) -> Any:

@@ -35,11 +35,14 @@ def rest_api_id(account: Account, stage: Stage) -> str | None:
     pages = account.client("apigateway").get_paginator("get_rest_apis").paginate()
     found = [one for page in pages for one in page.get("items", []) if one["name"] == stage.prefix]
     if len(found) > 1:
-        ids = ", ".join(f"{one['id']} (made {one['createdDate']})" for one in found)
+        deletions = "\n".join(
+            f"  {account.cli('apigateway', 'delete-rest-api', rest_api_id=one['id'])}  # made {one['createdDate']}"
+            for one in found
+        )
         raise ChaliceError(
-            f"There are {len(found)} APIs named {stage.prefix}: {ids}. A `chalice deploy` in a clone that had never "
-            "deployed makes another one. Keep the one whose URL is in use, and delete the other: "
-            f"aws apigateway delete-rest-api --region {account.region} --rest-api-id ..."
+            f"There are {len(found)} APIs named {stage.prefix}. Chalice by itself makes another one in a clone that "
+            "had never deployed. Keep the one whose URL is in use, delete every other one by its line, then run this "
+            f"again:\n{deletions}"
         )
     return found[0]["id"] if found else None
 
@@ -174,6 +177,6 @@ def _chalice(account: Account, stage: Stage, command: str, project: Path) -> Non
     )
     if done.returncode != 0:
         raise ChaliceError(
-            f"`chalice {command} --stage {stage.name}` failed (exit status {done.returncode}); it has said why above. "
+            f"Chalice could not {command} stage {stage.name} (exit status {done.returncode}); it has said why above. "
             "Correct it, then run this again: it continues."
         )

@@ -27,7 +27,7 @@ def refuse_public(stage: Stage, *, allow_public: bool) -> None:
         raise RefusedError(
             f"Stage {stage.name} has ACCESS none: anybody on the internet could read and change every row. "
             'Set "ACCESS": "api_key" (or iam, cognito) in its environment_variables in .chalice/config.json; '
-            "if that is meant, add --allow-public."
+            "If you want that, add --allow-public."
         )
 
 
@@ -78,7 +78,7 @@ def reserves(account: Account, stage: Stage) -> tuple[bool, str | None]:
         return False, (
             f"This account runs {most} functions at once in {account.region} and has {max(free, 0)} to reserve, so the "
             f"executor's {stage.executor.reserved_concurrency} are not reserved: the account's limit bounds its "
-            "connections. A later deploy reserves them once Service Quotas (Lambda, Concurrent executions) gave more."
+            "connections. A later deploy reserves them once Service Quotas (Lambda, Concurrent executions) give more."
         )
     raise AccountError(
         f"Stage {stage.name} reserves {wanted} concurrent executions, and this account has {max(free, 0)} to "
@@ -96,13 +96,13 @@ def image_tag(account: Account, stage: Stage, wanted: str | None) -> Image:
         if image.exists(ecr, repository, wanted):
             return Image(wanted)
         there = ", ".join(image.tags(ecr, repository)) or "none"
-        raise ImageError(f"ECR has no image {wanted} of stage {stage.name}. It has, the newest first: {there}")
+        raise ImageError(f"ECR has no image {wanted} of stage {stage.name}. It has these, the newest first: {there}")
     content = image.content_tag(stage.project, stage.executor.lambda_architecture)
     base = base_image.digest(stage.project)
     if base is None:
         has = image.newest(ecr, repository, content)
         goes_on = "the image that ECR has stays" if has else "it is built on what docker has"
-        said = f"Whether there is a newer {base_image.reference(stage.project)} is not known (no answer); {goes_on}."
+        said = f"No answer about a newer {base_image.reference(stage.project)}: {goes_on}."
         return Image(has or content, must_build=has is None, warning=said)
     tag = image.tag(content, base)
     return Image(tag, must_build=not image.exists(ecr, repository, tag), base=base)

@@ -35,42 +35,40 @@ def add_stage_commands(commands: Any, migrating: argparse.ArgumentParser, migrat
         command=lambda options: _guarded(_migrate, options) if options.stage is not None else migrate_here()
     )
     deploying = add(
-        "deploy", _deploy, "Make a stage in AWS what this clone says. Running it again continues, or changes nothing."
+        "deploy", _deploy, "Deploy this clone to a stage in AWS. It is safe to run again, and then continues."
     )
-    planning = add("plan", _plan, "Say what deploy would change. Nothing is changed.")
+    planning = add("plan", _plan, "Show what deploy would change. It changes nothing.")
     for parser in (deploying, planning):
         parser.add_argument(
-            "--allow-public", action="store_true", help="deploy a stage that anybody may call (ACCESS none)"
+            "--allow-public", action="store_true", help="deploy a stage that anybody can call (ACCESS none)"
         )
         parser.add_argument(
-            "--image-tag", metavar="TAG", help="use this image of the executor, which ECR has, to go back to it"
+            "--image-tag", metavar="TAG", help="go back to this image of the executor; ECR must have it"
         )
-        parser.add_argument(
-            "--force", action="store_true", help="deploy the API although nothing in this clone changed"
-        )
-    deploying.add_argument("--keep", action="store_true", help="keep a release whose smoke test fails, to look at it")
+        parser.add_argument("--force", action="store_true", help="deploy the API even if nothing in this clone changed")
+    deploying.add_argument("--keep", action="store_true", help="keep a release even if its smoke test fails")
     smoking = add(
         "smoke",
         _smoke,
-        "Send a small sequence of requests to a stage and compare the answers. It leaves no row behind.",
+        "Send a few requests to a stage and compare the answers. It leaves no row behind.",
     )
     for parser in (deploying, smoking):
-        parser.add_argument("--url", help="the API's address, where it has a name of its own")
-        parser.add_argument("--token", help="a user's token for the smoke test, where ACCESS is cognito")
+        parser.add_argument("--url", help="the API's address, if it has a domain name of its own")
+        parser.add_argument("--token", help="a user's token for the smoke test, if ACCESS is cognito")
     keying = add("key", _key, "Print the API key of a stage, and make or delete one.")
     change = keying.add_mutually_exclusive_group()
-    change.add_argument("--rotate", action="store_true", help="make a new key and print it; those before stay valid")
-    change.add_argument("--retire", action="store_true", help="delete all keys of the stage but the newest")
-    add("status", _status, "Say what of a stage is there and whether an alarm rings.")
-    logging = add("logs", _logs, "Print the log of a stage's API, executor, migrations, or of the requests (access).")
-    logging.add_argument("--function", choices=FUNCTIONS, default="api", help="whose (default: %(default)s)")
+    change.add_argument("--rotate", action="store_true", help="make a new key and print it; the older keys stay valid")
+    change.add_argument("--retire", action="store_true", help="delete all keys of the stage except the newest")
+    add("status", _status, "Show what exists of a stage, and whether an alarm rings.")
+    logging = add("logs", _logs, "Print a log of a stage: of its API, executor, migrations or requests (access).")
+    logging.add_argument("--function", choices=FUNCTIONS, default="api", help="which log (default: %(default)s)")
     logging.add_argument(
         "--since", type=_since, default="10m", metavar="10m", help="how far back (default: %(default)s)"
     )
-    logging.add_argument("--follow", action="store_true", help="go on with what comes, until Ctrl-C")
-    destroying = add("destroy", _destroy, "Delete a stage from AWS, but for its database.")
-    destroying.add_argument("--yes", action="store_true", help="do not ask")
-    destroying.add_argument("--delete-database", action="store_true", help="delete the database, too; a snapshot stays")
+    logging.add_argument("--follow", action="store_true", help="print new lines too, until Ctrl-C")
+    destroying = add("destroy", _destroy, "Delete a stage from AWS, except its database.")
+    destroying.add_argument("--yes", action="store_true", help="do not ask for confirmation")
+    destroying.add_argument("--delete-database", action="store_true", help="delete the database too; a snapshot stays")
 
 
 def _add_stage(parser: argparse.ArgumentParser, default: str | None) -> None:
@@ -97,18 +95,18 @@ def _guarded(function: Callable[[argparse.Namespace], None], options: argparse.N
         code = answer.get("Error", {}).get("Code", "")
         if "AccessDenied" in code or "UnauthorizedOperation" in code:
             raise AccountError(
-                f"{error}\nWhoever runs this lacks that right; infra/github-oidc.yaml lists what a deploy needs."
+                f"{error}\nYou lack that right. infra/github-oidc.yaml lists the rights that a deploy needs."
             ) from error
-        raise CommandError(f"{error}\nWhat was done before it stays, and running this again continues.") from error
+        raise CommandError(f"{error}\nWhat was done before stays. Run this again to continue.") from error
     except BotoCoreError as error:
-        raise CommandError(f"AWS was not reached: {error}\nRunning this again continues.") from error
+        raise CommandError(f"AWS was not reached: {error}\nRun this again to continue.") from error
     except BrokenPipeError:
         raise
     except OSError as error:  # a file of the clone that is gone or cannot be written
-        raise CommandError(f"{error}\nCorrect that, then run this again: it continues.") from error
+        raise CommandError(f"{error}\nCorrect that, then run this again to continue.") from error
     except KeyboardInterrupt:
         raise CommandError(
-            "Interrupted. What CloudFormation has begun goes on; running this again continues."
+            "Interrupted. CloudFormation finishes what it has begun. Run this again to continue."
         ) from None
 
 
@@ -118,6 +116,7 @@ def _say(line: str) -> None:
 
 def _load(options: argparse.Namespace) -> tuple[Account, Stage, Stacks]:
     from infra.account import connect  # noqa: PLC0415
+    from infra.hints import Hints  # noqa: PLC0415
     from infra.stacks import Stacks  # noqa: PLC0415
     from infra.stage import PROJECT, Stage  # noqa: PLC0415
 
@@ -125,7 +124,9 @@ def _load(options: argparse.Namespace) -> tuple[Account, Stage, Stacks]:
     loaded = Stage.load(options.stage, options.project or PROJECT)
     stage = replace(loaded, asked={name: value for name, value in asked.items() if value})
     account = connect(options.profile, options.region)
-    return account, stage, Stacks(account.client("cloudformation"), lambda line: _say(f"      {line}"), stage.tags)
+    hints = Hints(stage.make, account.cli)
+    stacks = Stacks(account.client("cloudformation"), lambda line: _say(f"      {line}"), hints, stage.tags)
+    return account, stage, stacks
 
 
 def _deploy(options: argparse.Namespace) -> None:
@@ -161,19 +162,20 @@ def _migrate(options: argparse.Namespace) -> None:
 
 
 def _smoke(options: argparse.Namespace) -> None:
-    from infra import chalice_deploy, deployed, smoke  # noqa: PLC0415
+    from infra import chalice_deploy, deployed  # noqa: PLC0415
 
     account, stage, stacks = _load(options)
     api = deployed.required(account, stage, stacks)
     credentials = deployed.credentials(account, stage, api, options.token)
     if credentials is None:
         raise RefusedError(
-            f"Only users of the Cognito pool get in. Give the token of one: {stage.make('smoke', ARGS='--token ...')}"
+            "Only users of the Cognito pool get in. Run this and paste the ID token of one: "
+            f"{deployed.smoke_hint(stage, options.url)}"
         )
     url = options.url or chalice_deploy.url(account, stage, api.rest_api_id)
-    testing = smoke.Smoke(url, credentials, _say, is_open=stage.access == "none", ca_bundle=account.ca_bundle)
+    _say(f"URL   {url}")
     try:
-        testing.run()
+        deployed.smoke_test(account, stage, url, credentials, _say).run()
     except SmokeError as error:
         raise SmokeError(f"{error}\nLook at {stage.make('logs')} and {stage.make('status')}.") from error
 
@@ -189,7 +191,7 @@ def _key(options: argparse.Namespace) -> None:
     if key is None:
         raise CommandError(f"Stage {stage.name} has no API key. {stage.make('deploy')} makes one.")
     if options.retire:
-        _say(f"deleted {gateway.retire_keys(account.client, api)}; the newest is valid:")
+        _say(f"deleted {gateway.retire_keys(account.client, api)}; the newest key is valid:")
     _say(gateway.rotate_key(account.client, api) if options.rotate else key)
 
 
@@ -218,12 +220,12 @@ def _destroy(options: argparse.Namespace) -> None:
     from infra.destroy import Destroy  # noqa: PLC0415
 
     account, stage, stacks = _load(options)
-    what = "and its database" if options.delete_database else "but for its database"
+    what = "and its database" if options.delete_database else "except its database"
     if not options.yes:
         _say(f"This deletes stage {stage.name} in {account.region} of account {account.account_id}, {what}.")
         if _typed("Type the stage's name: ") != stage.name:
             raise RefusedError(
-                "Nothing was deleted: the name was not typed. Where nobody can type: "
+                "Nothing was deleted, because the name was not typed. To delete without a question: "
                 f"{stage.make('destroy', ARGS='--yes')}"
             )
     with deploy_lock.held(account, stage):

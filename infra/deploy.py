@@ -20,6 +20,7 @@ from infra import (
     executor_release,
     gateway,
     going_back,
+    hints,
     image,
     migrations,
     our_database,
@@ -27,7 +28,6 @@ from infra import (
     parameters,
     rest_api,
     roles,
-    smoke,
 )
 from infra.account import Account
 from infra.errors import CommandError, ExecutorError, MigrationsError, SmokeError
@@ -108,7 +108,7 @@ class Deploy:
             self._say(f"your own, {stage.database_own['DatabaseHost']}")
         else:
             for name in our_database.unprotect_stillborn(account, stage.stack("database")):
-                self._say(f"turned off the protection of {name}, which never was complete")
+                self._say(f"turned off the protection of {name}, which was never complete")
             database = self._stack("database", parameters.database(stage, self._roles("database", checked), network))
             if our_database.waits_for_restart(account, database):
                 self._say(our_database.WAITS)
@@ -126,7 +126,8 @@ class Deploy:
 
         # Before the API: otherwise Lambda would make its log group, which is then in the way of this stack's.
         self._step("Observability")
-        self._stack("observability", parameters.observability(stage, executor, database))
+        names = self._roles("observability", checked)
+        self._stack("observability", parameters.observability(stage, names, executor, database))
 
         self._step("API")
         if self.options.force or not chalice_deploy.is_current(account, stage):
@@ -149,7 +150,7 @@ class Deploy:
         if had and (had.get("Release") != told["Release"] or had.get("LiveVersion")):
             self._held = executor_release.live_version(account, stage)
         outputs = self._stack("executor", {**told, "LiveVersion": self._held or ""})
-        for line in rest_api.make(by_hand.changes(account, stage, outputs, self._held)):
+        for line in rest_api.make(by_hand.changes(account, stage, told, outputs, self._held)):
             self._say(line)
         version = outputs["ExecutorVersion"]
         is_new = bool(self._held) or chalice_deploy.rest_api_id(account, stage) is None
@@ -171,9 +172,9 @@ class Deploy:
     def _serves(self) -> str:
         """What answers requests after a failure before the alias moved."""
         if chalice_deploy.rest_api_id(self.account, self.stage) is None:
-            return "There is no API yet, so nobody is served."
+            return "There is no API yet, so no requests are served."
         if self._held:
-            return f"Requests are served by version {self._held} of the executor, as before: the new one is not live."
+            return f"Version {self._held} of the executor serves requests, as before: the new version is not live."
         return "Requests are served as before."
 
     def _settings_and_smoke(self) -> None:
@@ -190,13 +191,11 @@ class Deploy:
         self._tell(url, key)
         credentials = deployed.credentials(account, stage, api, self.options.token)
         if credentials is None:
-            self._say(f"left out: it needs a user's token ({stage.make('smoke', ARGS='--token ...')})")
+            hint = deployed.smoke_hint(stage, self.options.url)
+            self._say(f"left out: it needs a user's token. Run this and paste one: {hint}")
         else:
-            testing = smoke.Smoke(
-                url, credentials, self._say, is_open=stage.access == "none", ca_bundle=account.ca_bundle
-            )
             try:
-                testing.run()
+                deployed.smoke_test(account, stage, url, credentials, self._say).run()
             except SmokeError as error:
                 raise SmokeError(f"{error}\n{self._go_back()}") from error
         self._tell_next(url, key)
@@ -206,7 +205,7 @@ class Deploy:
         stage = self.stage
         look = f"Look at {stage.make('logs')} and {stage.make('status')}."
         if self.options.keep or (self._held is None and self._before is None):
-            return f"Everything is deployed, and stays. {look}"
+            return f"Everything is deployed and stays. {look}"
         back = []
         try:
             if self._before is not None:
@@ -217,9 +216,9 @@ class Deploy:
                 self.stacks.deploy(stage.stack("executor"), "executor", {**had, "LiveVersion": self._held})
                 back.append(f"version {self._held} of the executor")
         except CommandError as error:
-            return f"Going back failed, too: {error}\n{look}"
+            return f"Going back failed too: {error}\n{look}"
         return (
-            f"So this went back: {' and '.join(back)} of before serve again. Migrations and settings stay. {look} "
+            f"So it went back: {' and '.join(back)} from before serve again. Migrations and settings stay. {look} "
             f"Correct it, then run this again; {stage.make('deploy', ARGS='--keep')} keeps a release that fails."
         )
 
@@ -231,21 +230,19 @@ class Deploy:
             self.say(line)
 
     def _tell_next(self, url: str, key: str | None) -> None:
-        header = ""
-        if key is not None:
-            header = f" -H 'x-api-key: {key}'" if self.options.show_key else ' -H "x-api-key: $KEY"'
-        for line in [
-            "",
-            "next",
-            f"  curl{header} '{url}/customers?limit=10'",
-            f"  {self.stage.make('logs')}",
-            f"  {self.stage.make('status')}",
-        ]:
+        stage = self.stage
+        if key is not None and not self.options.show_key:
+            key = f"$({stage.make('key').replace('make', 'make -s', 1)})"
+        if stage.access in ("iam", "cognito"):  # which no curl of one line signs
+            request = deployed.smoke_hint(stage, self.options.url)
+        else:
+            request = hints.curl(f"{url}/customers?limit=10", f"x-api-key: {key}" if key else "")
+        for line in ["", "next", f"  {request}", f"  {stage.make('logs')}", f"  {stage.make('status')}"]:
             self.say(line)
 
     def _roles(self, name: str, checked: Checked) -> Parameters:
         self.stacks.settle(self.stage.stack(name))  # what is left of a first creation that failed has no names to keep
-        return told_of_roles(self.account, self.stage, self.stacks, name, checked.boundary)
+        return roles.told(self.account, self.stacks, self.stage.stack(name), name, checked.boundary)
 
     def _stack(self, name: str, told: Parameters) -> Parameters:
         stack = self.stage.stack(name)
@@ -257,12 +254,6 @@ class Deploy:
 
     def _say(self, line: str) -> None:
         self.say(f"      {line}")
-
-
-def told_of_roles(account: Account, stage: Stage, stacks: Stacks, name: str, boundary: str) -> Parameters:
-    """What a stack is told of the names of its roles and of what bounds them."""
-    suffix = roles.suffix(account, stacks, stage.stack(name), name)
-    return {"RoleSuffix": suffix, "PermissionsBoundary": boundary}
 
 
 def check(account: Account, stage: Stage, stacks: Stacks, options: Options) -> Checked:

@@ -61,7 +61,7 @@ def _take(account: Account, name: str, mine: dict[str, str]) -> None:
                 raise LockedError(
                     f"This stage is being deployed or destroyed by {has.get('who', 'somebody')}, process "
                     f"{has.get('pid', '?')} on {has.get('machine', '?')}. Nothing was changed. Wait until that has "
-                    f"ended, then run this again; a run that was killed gives way within {LEASE_S // 60} "
+                    f"ended, then run this again. The lock of a killed run ends within {LEASE_S // 60} "
                     f"minutes. (The lock is the log group {name}.)"
                 ) from None
             _delete(logs, name)

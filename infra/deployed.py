@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from infra import chalice_deploy, gateway, smoke
+from collections.abc import Callable
+
+from infra import chalice_deploy, gateway, hints, smoke
 from infra.account import Account
 from infra.errors import CommandError, SmokeError
 from infra.stacks import Stacks
@@ -43,3 +45,18 @@ def credentials(
             return None if token is None else smoke.with_token(token)
         case _:
             return smoke.nobody
+
+
+def smoke_test(
+    account: Account, stage: Stage, url: str, let_in: smoke.Credentials, say: Callable[[str], None]
+) -> smoke.Smoke:
+    """The smoke test of a stage, which trusts the certificates that boto3 does."""
+    return smoke.Smoke(url, let_in, say, is_open=stage.access == "none", ca_bundle=account.ca_bundle)
+
+
+def smoke_hint(stage: Stage, url: str | None) -> str:
+    """The command that runs it; `url` is the API's address where it has a name of its own."""
+    told = {"ARGS": f"--url {url}"} if url else {}
+    if stage.access != "cognito":
+        return stage.make("smoke", **told)
+    return hints.with_token(stage.make("smoke", **told | {"TOKEN": "$TOKEN"}))

@@ -27,12 +27,12 @@ class Destroy:
         database = self.stacks.outputs(stage.stack("database"))
         if delete_database:
             for name in our_database.unprotect_stillborn(account, stage.stack("database")):
-                self.say(f"turned off the protection of {name}, which never was complete")
+                self.say(f"turned off the protection of {name}, which was never complete")
             self._refuse_protected(database)
         self._say_all("settings", self._remove_settings())
         self._said("API, its function and role", chalice_deploy.delete(account, stage))
         if self.stacks.status(stage.stack("executor")) is not None:
-            self.say("Lambda keeps the network interfaces of the executor for up to 40 minutes; this waits for that.")
+            self.say("Lambda keeps the network interfaces of the executor for up to 40 minutes. This waits.")
         # The functions first: one that still runs would make its log group again.
         for part in ("executor", "observability"):
             self._said(f"stack {stage.stack(part)}", self.stacks.delete(stage.stack(part)))
@@ -66,7 +66,8 @@ class Destroy:
         if protected:
             raise RefusedError(
                 f"The database of {self.stage.name} is protected, so nothing was deleted. Set "
-                'database.stack.DeletionProtection to "false" in .chalice/config.json and deploy; then run this again.'
+                'database.stack.DeletionProtection to "false" in .chalice/config.json, run '
+                f"{self.stage.make('deploy')}, then run this again."
             )
 
     def _remove_settings(self) -> list[str]:

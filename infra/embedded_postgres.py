@@ -49,7 +49,7 @@ def start(directory: Path | None = None) -> Server:
     if len(os.fsencode(socket_folder / ".s.PGSQL.5432")) > _LONGEST_SOCKET_PATH:
         raise EmbeddedPostgresError(
             f"The path of the embedded PostgreSQL, {directory}, is too long for a socket.\n"
-            "Set XDG_STATE_HOME to a shorter one, or DATABASE_URL to use a PostgreSQL of your own."
+            "Set XDG_STATE_HOME to a shorter path, or set DATABASE_URL to use your own PostgreSQL."
         )
     keeper = subprocess.Popen(
         # -B: a .pyc file below the project would make `chalice local` reload

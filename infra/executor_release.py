@@ -87,7 +87,7 @@ def _invoke(account: Account, stage: Stage, version: str, request: Request) -> c
         return contract.decode_answer(payload)
     except ValueError as error:
         raise ExecutorError(
-            f"Version {version} of the executor answered what no executor answers: {payload!r}"
+            f"Version {version} of the executor gave an answer that no executor gives: {payload!r}"
         ) from error
 
 

@@ -60,6 +60,8 @@ def retire_keys(aws: Aws, api: RestApi) -> int:
 
 def _changes(aws: Aws, api: RestApi, access: str, settings: GatewaySettings) -> Iterator[Change]:
     client = aws("apigateway")
+    found = client.get_rest_api(restApiId=api.rest_api_id)
+    yield from usage_plan.tagged(client, api, f"/restapis/{api.rest_api_id}", found)
     if access == API_KEY:
         yield from usage_plan.changes(client, api, settings, lambda: _tagged_keys(aws, api))
     if settings.access_logs:

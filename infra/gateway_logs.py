@@ -51,16 +51,19 @@ def changes(aws: Aws, api: RestApi) -> Iterator[Change]:
     role = aws("apigateway").get_account().get("cloudwatchRoleArn")
     if not role and (given := _find_role(aws, GIVEN_ROLE)) is not None:
         arn = given["Arn"]
-        yield Change(f"Let API Gateway write logs in this region, by the role {GIVEN_ROLE}.", lambda: _use(aws, arn))
+        yield Change(f"Let API Gateway write logs in this region, with the role {GIVEN_ROLE}.", lambda: _use(aws, arn))
     elif not role or (role.endswith(f"/{_role_name(aws)}") and not _may_write(aws)):
         yield Change(
-            f"Let API Gateway write logs in this account and region, by the role {_role_name(aws)}.",
+            f"Let API Gateway write logs in this account and region, with the role {_role_name(aws)}.",
             lambda: _make_role(aws),
         )
     group, days = _execution_group(api), _retention_days(aws, api)
     found = _log_group(aws, group)
     if found is None or found.get("retentionInDays") != days:
-        yield Change(f"Keep the log group {group} for {days} days.", lambda: _keep(aws, group, days))
+        yield Change(f"Keep the log group {group} for {days} days.", lambda: _keep(aws, group, days, api))
+    elif not _tags(aws, found).items() >= api.tags.items():
+        arn = _arn(found)
+        yield Change(f"Tag the log group {group}.", lambda: aws("logs").tag_resource(resourceArn=arn, tags=api.tags))
 
 
 def removal(aws: Aws, api: RestApi) -> Iterator[Change]:
@@ -102,7 +105,7 @@ def _make_role(aws: Aws) -> None:
     iam, name = aws("iam"), _role_name(aws)
     role = _role(aws) or iam.create_role(
         RoleName=name,
-        Description="API Gateway writes the logs of all its stages in the region by it",
+        Description="API Gateway writes the logs of all its stages in the region with this role",
         AssumeRolePolicyDocument=json.dumps(TRUST),
     )["Role"]  # fmt: skip
     iam.put_role_policy(RoleName=name, PolicyName=POLICY_NAME, PolicyDocument=json.dumps(POLICY))
@@ -155,10 +158,18 @@ def _log_group(aws: Aws, name: str) -> dict[str, Any] | None:
     return next((one for page in pages for one in page["logGroups"] if one["logGroupName"] == name), None)
 
 
-def _keep(aws: Aws, group: str, days: int) -> None:
+def _arn(group: dict[str, Any]) -> str:
+    return str(group["arn"]).removesuffix(":*")  # as tags are asked for
+
+
+def _tags(aws: Aws, group: dict[str, Any]) -> dict[str, str]:
+    return dict(aws("logs").list_tags_for_resource(resourceArn=_arn(group)).get("tags", {}))
+
+
+def _keep(aws: Aws, group: str, days: int, api: RestApi) -> None:
     logs = aws("logs")
     try:
-        logs.create_log_group(logGroupName=group)
+        logs.create_log_group(logGroupName=group, tags=api.tags)
     except ClientError as error:
         if error.response["Error"]["Code"] != "ResourceAlreadyExistsException":
             raise

@@ -48,16 +48,16 @@ NO_KEY = "Send a valid API key in the header x-api-key."
 NO_TOKEN = "Send an ID token of the user pool: Authorization: Bearer <token>. It may have expired."  # noqa: S105
 IN_THE_LOG = "The cause is in the log, under this instance."
 PROBLEMS = {
-    "ACCESS_DENIED": _denied("The caller is known, and may not do this."),
+    "ACCESS_DENIED": _denied("The caller has no right to do this."),
     "API_CONFIGURATION_ERROR": _failed(IN_THE_LOG),
     "AUTHORIZER_CONFIGURATION_ERROR": _failed(IN_THE_LOG),
     "AUTHORIZER_FAILURE": _failed(IN_THE_LOG),
-    "BAD_REQUEST_BODY": Problem.like(errors.MalformedBodyError, "It is not what this path takes."),
+    "BAD_REQUEST_BODY": Problem.like(errors.MalformedBodyError, "This path does not take such a body."),
     "BAD_REQUEST_PARAMETERS": Problem.like(errors.InvalidParameterError, "A parameter is missing or malformed."),
     # Any type there is no word for: AWS may add some. Each keeps its own status, which no template can name.
     "DEFAULT_4XX": Problem(None, "refused", "The request is refused", "The status says why."),
     "DEFAULT_5XX": Problem(None, "gateway-failed", "The gateway failed", IN_THE_LOG),
-    "EXPIRED_TOKEN": _denied("The security token has expired. Sign with a new one."),
+    "EXPIRED_TOKEN": _denied("The security token has expired. Sign with a new token."),
     # What API Gateway calls an integration is the API's function: it was not reached, or broke off.
     "INTEGRATION_FAILURE": Problem(
         504, "api-unreachable", "The API could not be reached", "It is not known whether a change was stored."
@@ -75,23 +75,23 @@ PROBLEMS = {
         "The API key has no requests left in this period.",
         {"Retry-After": "3600"},  # when the period ends is not known here
     ),
-    "REQUEST_TOO_LARGE": Problem.like(errors.BodyTooLargeError, "API Gateway takes 10 MB, the API less."),
+    "REQUEST_TOO_LARGE": Problem.like(errors.BodyTooLargeError, "API Gateway takes at most 10 MB, and the API less."),
     "RESOURCE_NOT_FOUND": Problem.like(errors.NotFoundError, "There is no such path."),
     "THROTTLED": Problem(
         429,
         "too-many-requests",
         "There are too many requests",
-        "Nothing was done. The same request may succeed soon.",
+        "Nothing was done. Retry the same request shortly.",
         {"Retry-After": "1"},
     ),
     # Of a Cognito user pool's authorizer. RFC 9110, section 15.5.2, wants the challenge; its scheme is RFC 6750's.
     "UNAUTHORIZED": Problem(
-        401, "unauthorized", "The caller is not known", NO_TOKEN, {"WWW-Authenticate": "Bearer"}
+        401, "unauthorized", "The caller is unknown", NO_TOKEN, {"WWW-Authenticate": "Bearer"}
     ),
     "UNSUPPORTED_MEDIA_TYPE": Problem.like(
         errors.UnsupportedMediaTypeError, "Send the body as Content-Type: application/json."
     ),
-    "WAF_FILTERED": _denied("The firewall refuses it: too many requests of one address, or what looks like an attack."),
+    "WAF_FILTERED": _denied("The firewall refuses the request: too many from one address, or it looks like an attack."),
 }  # fmt: skip
 # With IAM, an unsigned request and an unknown path are one type. A caller that forgot to sign must not be told that
 # nothing is there; and 401 would need a challenge, which Signature Version 4 has none of.

@@ -13,7 +13,7 @@ NO_CACHE = (
     "gateway.cache must be null: API Gateway would give one caller another's answer. Its cache knows a response by the "
     "parameters that the API's definition declares as keys, and Chalice's declares none: every query, page and "
     "If-None-Match of a path would be answered alike. Declared afterwards, they would be gone from each "
-    "`chalice deploy` until the settings are applied again. ETags and If-None-Match save the same bytes."
+    "deploy of Chalice's until the settings are applied again. ETags and If-None-Match save the same bytes."
 )
 
 

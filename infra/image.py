@@ -102,18 +102,16 @@ def require_docker() -> None:
     """Raise `ImageError` unless docker is there, its engine answers, and it has its builder."""
     if shutil.which("docker") is None:
         raise ImageError(
-            "The executor's image has to be built, and there is no docker. Install it "
+            "The executor's image must be built, but docker is not installed. Install it "
             "(https://docs.docker.com/get-docker), or let the workflow in .github/workflows deploy."
         )
     asked = _asked("version", "--format", "{{.Server.Version}}")
     if asked.returncode != 0:
-        raise ImageError(
-            f"docker is there, but its engine does not answer: {asked.stderr.strip()}\nStart it, then run this again."
-        )
+        raise ImageError(f"The engine of docker does not answer: {asked.stderr.strip()}\nStart it and run this again.")
     # The builder before it knows neither --provenance nor COPY --chmod.
     if _asked("buildx", "version").returncode != 0:
         raise ImageError(
-            "docker is there, but without buildx, which the executor's image is built with. Install it "
+            "docker is installed, but buildx is not, which builds the executor's image. Install it "
             "(https://docs.docker.com/build/install-buildx; Docker Desktop has it), then run this again."
         )
 
@@ -158,6 +156,6 @@ def _docker(project: Path, *arguments: str, stdin: str | None = None) -> None:
     )
     if done.returncode != 0:
         raise ImageError(
-            f"docker {arguments[0]} failed (exit status {done.returncode}); it has said why above. "
-            "Nothing but the network and the database was changed. Correct it, then run this again."
+            f"docker {arguments[0]} failed (exit status {done.returncode}); its own message is above. "
+            "Only the network and the database were changed. Correct it, then run this again."
         )

@@ -84,7 +84,7 @@ def _migrate(url: str) -> None:
         words = str(error) if isinstance(error, MigrationError) else " ".join(str(error).split())
         raise DatabaseError(
             f"The database cannot be used: {words}\n"
-            "Check that its server runs and lets this machine in, and that DATABASE_URL has the right host, port,\n"
+            "Check that its server runs and admits this machine, and that DATABASE_URL has the right host, port,\n"
             "database, user and password. Without DATABASE_URL an embedded PostgreSQL is used."
         ) from error
 

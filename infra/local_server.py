@@ -112,7 +112,7 @@ def read_body(stream: BinaryIO, headers: Message) -> bytes | None:
     codings, lengths = headers.get_all("transfer-encoding", []), set(headers.get_all("content-length", []))
     if codings:
         if lengths or ",".join(codings).strip().lower() != "chunked":
-            raise MalformedBodyError("The body must have a Content-Length, or be chunked and nothing else.")
+            raise MalformedBodyError("The body must have either a Content-Length or the transfer encoding chunked.")
         return _read_chunks(stream)
     if not lengths:
         return None
@@ -140,14 +140,14 @@ def _read_chunks(stream: BinaryIO) -> bytes:
 
 def _read(stream: BinaryIO, size: int, most: int) -> bytes:
     if size > most:
-        raise BodyTooLargeError(f"At most {_MAX_BODY_BYTES} bytes are read.")
+        raise BodyTooLargeError(f"The limit is {_MAX_BODY_BYTES} bytes.")
     body = stream.read(size)
     if len(body) < size:
-        raise MalformedBodyError("The body is shorter than it should be.")
+        raise MalformedBodyError("The body is shorter than its Content-Length.")
     return body
 
 
 def _misdirected() -> ApiError:
     error = ApiError("Send it to localhost or an IP address of this machine, or start the server with --host NAME.")
-    error.status, error.slug, error.title = 421, "misdirected", "The server has another name"
+    error.status, error.slug, error.title = 421, "misdirected", "The server has a different name"
     return error

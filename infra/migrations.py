@@ -41,12 +41,12 @@ def run(account: Account, stage: Stage) -> list[str]:
         ) from error
     except client.exceptions.TooManyRequestsException as error:
         raise MigrationsError(
-            "Migrations are running already, from another deploy or one that was interrupted. Wait until "
+            "Migrations are running already, from another deploy or from an interrupted deploy. Wait until "
             f"`{logs}` says that they ended, then run this again. ({error})"
         ) from error
     except (BotoCoreError, ClientError, ValueError) as error:
         raise MigrationsError(
-            f"{name} could not be invoked: {error}\nIf it had been started, it goes on; running it again is safe."
+            f"{name} could not be invoked: {error}\nIf it had started, it continues. It is safe to run this again."
         ) from error
     if "FunctionError" in answer:
         raise MigrationsError(_reason(payload, logs))
@@ -67,7 +67,7 @@ def _invoke(client: Any, name: str, event: bytes) -> Any:
 def _done(name: str, payload: Any) -> list[str]:
     done = payload.get("done") if isinstance(payload, dict) else None
     if not isinstance(done, list):
-        raise MigrationsError(f"{name} answered what no migrations answer: {payload!r}")
+        raise MigrationsError(f"{name} gave an answer that no migrations give: {payload!r}")
     return [str(line) for line in done]
 
 
@@ -76,13 +76,13 @@ def _reason(payload: Any, logs: str) -> str:
     message = str(error.get("errorMessage", payload))
     kind = error.get("errorType", "")
     if kind == "UnfitError":
-        return f"{message}\nThe API is as before. Correct the database or the declarations, then run this again."
+        return f"{message}\nCorrect the database or the declarations, then run this again."
     if "timed out" in message or "timeout" in message.lower():
         message += (
             "\nDoes the function reach the database (security groups), and Secrets Manager when the owner has a "
             'password (network.SecretsEndpoint "true")?'
         )
     return (
-        f"The migrations failed ({kind or 'no type'}): {message}\nNothing of the one that failed was kept. "
+        f"The migrations failed ({kind or 'no type'}): {message}\nNothing of the failed migration was kept. "
         f"More: {logs}. Correct it, then run this again."
     )

@@ -13,8 +13,8 @@ _NEVER_COMPLETE = {"CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"}
 _STACK_TAG = "aws:cloudformation:stack-id"
 
 WAITS = (
-    "The database has a new max_connections, or another parameter, which PostgreSQL reads at its next restart. That is "
-    "yours to do (RDS console, Reboot; a minute without a database). The executors may use the new number already."
+    "The database has a new max_connections, or another parameter, which PostgreSQL reads at its next restart. "
+    "Restart it yourself (RDS console, Reboot; a minute without a database). Executors can use it already."
 )
 
 

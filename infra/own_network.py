@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from infra.account import Account
 from infra.errors import ConfigError
@@ -44,7 +45,10 @@ def _subnets(account: Account, stage: Stage) -> tuple[Parameters, list[str]]:
     named = _named(stage.network)
     if not named:
         return {}, []  # the template says that they are missing
-    found = {one["SubnetId"]: one for one in account.client("ec2").describe_subnets(SubnetIds=named)["Subnets"]}
+    # By a filter: of an id that is not there, EC2 would tell neither the others.
+    asked = [{"Name": "subnet-id", "Values": named}]
+    found = {one["SubnetId"]: one for one in account.client("ec2").describe_subnets(Filters=asked)["Subnets"]}
+    _require(account, stage, named, found)
     chosen: dict[str, str] = {}
     for subnet in named:
         zone = found[subnet]["AvailabilityZoneId"]
@@ -54,12 +58,26 @@ def _subnets(account: Account, stage: Stage) -> tuple[Parameters, list[str]]:
         there = ", ".join(f"{one} in {found[one]['AvailabilityZone']}" for one in named)
         raise ConfigError(
             f"stage {stage.name}: network.SubnetIds needs two subnets in two zones that Lambda is in, and has {there}. "
-            "Lambda is not in the zone use1-az3. Name others of the VPC, then run this again."
+            "Lambda is not in the zone use1-az3. Name other subnets of the VPC, then run this again."
         )
     used = [one for one in named if one in chosen.values()]
     left = [f"{one} ({found[one]['AvailabilityZone']})" for one in named if one not in used]
     said = [f"uses {' and '.join(used)}; not {', '.join(left)}: two zones are enough, each is billed"] if left else []
     return {"SubnetIds": ",".join(used)}, said
+
+
+def _require(account: Account, stage: Stage, named: list[str], found: Mapping[str, Any]) -> None:
+    vpc, where = stage.network["VpcId"], f"stage {stage.name}: network.SubnetIds names"
+    if missing := [one for one in named if one not in found]:
+        raise ConfigError(
+            f"{where} {', '.join(missing)}, which {account.region} of this account does not have. Correct it in "
+            ".chalice/config.json, or name the region (REGION=...); then run this again."
+        )
+    if elsewhere := [f"{one} of {found[one]['VpcId']}" for one in named if found[one]["VpcId"] != vpc]:
+        raise ConfigError(
+            f"{where} {', '.join(elsewhere)}, and network.VpcId is {vpc}. Correct one of them in "
+            ".chalice/config.json, then run this again."
+        )
 
 
 def _named(network: Mapping[str, str]) -> list[str]:

@@ -62,19 +62,29 @@ def executor(
         **{key: value for key, value in known.items() if key not in _WATCHED},
     }
     # The owner connects where the executor does, but past a proxy, which only a stack of ours has.
+    _default(told, "OwnerHost", told.get("DatabaseHost"))
     # A certificate of one's own is of both, unless the owner connects elsewhere.
-    if stage.database_own.get("CaBundle") and "OwnerHost" not in told:
-        told.setdefault("OwnerCaBundle", stage.database_own["CaBundle"])
-    told.setdefault("OwnerHost", told.get("DatabaseHost", ""))
+    if told.get("OwnerHost") == told.get("DatabaseHost"):
+        _default(told, "OwnerCaBundle", stage.database_own.get("CaBundle"))
     if not told.get("OwnerSecretArn") and not told.get("DatabaseResourceId", "").startswith("prx-"):
-        told.setdefault("OwnerResourceId", told.get("DatabaseResourceId", ""))
+        _default(told, "OwnerResourceId", told.get("DatabaseResourceId"))
     return {**told, "Release": release(template.text("executor"), told)}
 
 
-def observability(stage: Stage, executor_outputs: Parameters, database_outputs: Parameters) -> Parameters:
+def _default(told: dict[str, str], name: str, value: str | None) -> None:
+    """What is given as an empty text is not given."""
+    if value and not told.get(name):
+        told[name] = value
+
+
+def observability(
+    stage: Stage, names: Parameters, executor_outputs: Parameters, database_outputs: Parameters
+) -> Parameters:
+    """`names` is what ends the dashboard's."""
     known = {**database_outputs, **stage.database_own}
     return {
         "Stage": stage.name,
+        **names,
         "ExecutorFunctionName": executor_outputs["ExecutorFunctionName"],
         "ApiName": stage.prefix,
         "ApiStage": stage.api_stage,

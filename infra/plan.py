@@ -14,6 +14,7 @@ from infra import (
     gateway,
     our_database,
     parameters,
+    roles,
     template,
 )
 from infra.account import Account
@@ -21,8 +22,8 @@ from infra.deploy import Options
 from infra.stacks import Stacks
 from infra.stage import Parameters, Stage
 
-_LATER = "would be made, or changed by what the stacks before it put out"
-_RESTART = "PostgreSQL would read the new max_connections at its next restart, which is yours to do"
+_LATER = "would be made, or changed by the outputs of earlier stacks"
+_RESTART = "PostgreSQL would read the new max_connections at its next restart; restart it yourself"
 
 
 def run(account: Account, stage: Stage, stacks: Stacks, say: Callable[[str], None], options: Options) -> None:
@@ -35,16 +36,16 @@ def run(account: Account, stage: Stage, stacks: Stacks, say: Callable[[str], Non
     executor = stacks.outputs(stage.stack("executor"))
     uri = f"{network.get('RepositoryUri', '')}:{checked.image.tag}"
 
-    def roles(name: str) -> Parameters:
-        return deploy.told_of_roles(account, stage, stacks, name, checked.boundary)
+    def names(name: str) -> Parameters:
+        return roles.told(account, stacks, stage.stack(name), name, checked.boundary)
 
     def stack(name: str, told: Callable[[], Parameters], *, known: bool) -> None:
         _tell(say, f"Stack {stage.stack(name)}", stacks.plan(stage.stack(name), name, told()) if known else [_LATER])
 
     has_database = bool(database) or stage.database_stack is None
-    stack("network", lambda: parameters.network(stage, roles("network"), checked.chosen), known=True)
+    stack("network", lambda: parameters.network(stage, names("network"), checked.chosen), known=True)
     if stage.database_stack is not None:
-        stack("database", lambda: parameters.database(stage, roles("database"), network), known=bool(network))
+        stack("database", lambda: parameters.database(stage, names("database"), network), known=bool(network))
         if database and stacks.parameters(stage.stack("database")).get("MaxConnections") != _max_connections(stage):
             say(f"      {_RESTART}")
         if our_database.waits_for_restart(account, database):
@@ -53,15 +54,15 @@ def run(account: Account, stage: Stage, stacks: Stacks, say: Callable[[str], Non
     is_known = bool(network) and has_database
 
     def of_executor() -> Parameters:
-        return parameters.executor(stage, roles("executor"), network, database, uri, reserve=checked.reserve)
+        return parameters.executor(stage, names("executor"), network, database, uri, reserve=checked.reserve)
 
     stack("executor", of_executor, known=is_known)
-    for change in by_hand.changes(account, stage, executor):
+    for change in by_hand.changes(account, stage, stacks.parameters(stage.stack("executor")), executor):
         say(f"      {change.sentence}")
-    _tell(say, "Migrations", ["would be run; only the database knows whether there are any to apply"])
+    _tell(say, "Migrations", ["would run; only the database knows which are still to apply"])
     stack(
         "observability",
-        lambda: parameters.observability(stage, executor, database),
+        lambda: parameters.observability(stage, names("observability"), executor, database),
         known=bool(executor) and has_database,
     )
     _tell(say, "API", _api(account, stage, checked.boundary, force=options.force))
@@ -76,13 +77,11 @@ def _api(account: Account, stage: Stage, boundary: str, *, force: bool) -> list[
     if not force and chalice_deploy.is_current(account, stage):
         return role + ([] if api_function.logs_json(function) else ["the function's log would be JSON"])
     if function is not None and chalice_deploy.by_hand(function):
-        return [*role, "the function was changed by hand; `chalice deploy` would put it back"]
+        return [*role, "the function was changed by hand; Chalice would put it back"]
     if chalice_deploy.rest_api_id(account, stage) is None:
-        return ["`chalice deploy` would make the API, its function and its role"]
+        return ["Chalice would make the API, its function and its role"]
     # Chalice uploads and imports everything each time, and has no way to say what of it differs.
-    return [
-        "`chalice deploy` would update the function, the role and the API's definition; Chalice cannot say what in them"
-    ]
+    return ["Chalice would update the function, the role and the API's definition; it cannot say what in them"]
 
 
 def _max_connections(stage: Stage) -> str:

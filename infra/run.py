@@ -13,6 +13,7 @@ import threading
 import time
 from pathlib import Path
 
+from infra import hints
 from infra.local import describe, open_database
 
 _PROJECT = Path(__file__).resolve().parents[1]
@@ -108,5 +109,5 @@ def _refuse_taken(host: str, port: int) -> None:
         except OSError as error:
             raise PortError(
                 f"Cannot listen on {host}:{port}: {error.strerror}. Stop what uses it, or choose another port:\n"
-                f"make run PORT={port + 1}."
+                f"{hints.make('run', PORT=str(port + 1))}"
             ) from error

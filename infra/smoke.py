@@ -26,8 +26,8 @@ SETTLES_S, OWN_SETTLES_S, REQUEST_S = 120, 20, 35
 REFUSED = frozenset({401, 403, 429})
 # And a read while an address, a permission or a function is not known or ready yet.
 NOT_YET = REFUSED | {0, 500, 502, 503, 504}
-# Of the API's own problems these may pass: it may not invoke the executor yet, or that is busy.
-OWN_NOT_YET = REFUSED | {502, 503}
+# Of the API's own problems these may pass: it may not invoke the executor yet, or that is busy. Others are answers.
+OWN_NOT_YET = frozenset({502, 503})
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ class Smoke:
             if answer.for_good or answer.status not in waited_for or time.monotonic() >= until:
                 return answer
             if not waits:
-                self.say(f"{method} {path}: {answer.status or 'no answer'} yet; asking again for up to {seconds} s")
+                self.say(f"{method} {path}: {answer.status or 'no answer'} yet; trying again for up to {seconds} s")
             waits = True
             self.pause()
 
@@ -161,7 +161,9 @@ class Smoke:
         except (URLError, OSError) as error:
             reason = getattr(error, "reason", error)
             if isinstance(reason, ssl.SSLCertVerificationError):
-                said = f"{reason}. Name the certificates to trust: export AWS_CA_BUNDLE=/path/to/bundle.pem"
+                said = (
+                    f"{reason}. Name the file of the certificates to trust in AWS_CA_BUNDLE, as for every AWS program."
+                )
                 return Answer(0, said, for_good=True)
             return Answer(0, str(error))
 

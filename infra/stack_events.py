@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
+
+from infra.hints import Hints
 
 # By a part of the reason that CloudFormation gives: what to do. The first that fits is given.
 ADVICE = [
     (
         "UnreservedConcurrentExecution",
-        "The account may run too few functions at once to reserve some (a new one 10, of which none can be reserved). "
+        "The account can run too few functions at once to reserve some. A new account can run 10 and reserve none. "
         "Ask for more at Service Quotas, Lambda, Concurrent executions (1000 is usual), then run this again.",
     ),
     (
         "not authorized to perform",
-        "Whoever deploys lacks that right. infra/github-oidc.yaml lists what a deploy needs.",
+        "You lack that right. infra/github-oidc.yaml lists the rights that a deploy needs.",
     ),
     (
         "conflicting DNS domain",
@@ -24,19 +27,17 @@ ADVICE = [
     ),
     (
         "availability zone",
-        "Lambda is not in every zone. Name two others: network.ZoneA and network.ZoneB, or in your own VPC SubnetIds.",
+        "Lambda is not in every zone. Name two others: network.ZoneA and network.ZoneB, or SubnetIds of your own VPC.",
     ),
     (
         "already exists",
-        "Something of that name was made without this stack, most likely a log group by a function that ran before "
-        "`deploy`. Delete it (aws logs delete-log-group --log-group-name ...), then run this again.",
+        "Something of that name was made without this stack. See what uses it; when nothing does, delete it, then run "
+        "this again.",
     ),
     ("CIDR", "Choose other addresses in network.VpcCidr, SubnetCidrA and SubnetCidrB."),
-    ("Cannot find version", "This region has not that EngineVersion; choose another one in database.stack."),
+    ("Cannot find version", "This region does not have that EngineVersion. Choose another in database.stack."),
     ("does not have permission to access the specified image", "Was the image deleted from ECR? Run this again."),
-    ("Source image", "The image is not in ECR, or its manifest is none that Lambda takes. Run this again."),
-    ("DeletionProtection", 'Set database.stack.DeletionProtection to "false" and deploy, then destroy.'),
-    ("deletion protection", 'Set database.stack.DeletionProtection to "false" and deploy, then destroy.'),
+    ("Source image", "The image is not in ECR, or Lambda does not take its manifest. Run this again."),
     (
         "has a dependent object",
         "Something not of this stack uses that resource: it may be a network interface of the functions, which Lambda "
@@ -45,16 +46,30 @@ ADVICE = [
 ]
 # Events that say no more than the one before. Another reason says what is waited for, and that may take long.
 _COMMONPLACE = frozenset({"Resource creation Initiated", "User Initiated", "Eventual consistency check initiated"})
+_LOG_GROUP = re.compile(r"/(?:aws|crud-api)/[\w./-]*[\w/-]")
 _OTHERWISE = "Correct that in .chalice/config.json or in the account, then run this again."
 
 
-def advice(reason: str) -> str:
+def advice(reason: str, hints: Hints) -> str:
+    if any(part in reason.lower() for part in ("deletionprotection", "deletion protection")):
+        return (
+            f'Set database.stack.DeletionProtection to "false" in .chalice/config.json and run {hints.make("deploy")}, '
+            f"then {hints.make('destroy', ARGS='--delete-database')}."
+        )
+    if "already exists" in reason and (group := _LOG_GROUP.search(reason)) is not None:
+        return (
+            "A function that ran before its stack was made has made that log group. Delete it, then run this again:\n  "
+            + hints.cli("logs", "delete-log-group", log_group_name=group[0])
+        )
     return next((what for part, what in ADVICE if part.lower() in reason.lower()), _OTHERWISE)
 
 
 @dataclass
 class StackEvents:
-    """The events of one stack from now on, each once."""
+    """The events of one stack from now on, each once.
+
+    `stack` is its name until an event tells its id: a stack that is deleted is told of by its id only.
+    """
 
     cloudformation: Any
     stack: str
@@ -76,6 +91,7 @@ class StackEvents:
         if fresh:
             self.any_seen = True
             self._last = fresh[0]["EventId"]
+            self.stack = next((one["StackId"] for one in fresh if "StackId" in one), self.stack)
         for event in reversed(fresh):
             status, reason = event["ResourceStatus"], event.get("ResourceStatusReason", "")
             failed = status.endswith("_FAILED")

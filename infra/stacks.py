@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from infra import template
 from infra.errors import StackError
+from infra.hints import Hints
 from infra.stack_events import StackEvents, advice
 
 Say = Callable[[str], None]
@@ -27,11 +28,12 @@ def _pause() -> None:
 class Stacks:
     """`cloudformation` is a boto3 client; `tags` go on each stack, and by it on all that it makes.
 
-    `pause` is called between two looks at what is in progress.
+    `hints` name commands of the stage. `pause` is called between two looks at what is in progress.
     """
 
     cloudformation: Any
     say: Say
+    hints: Hints
     tags: Mapping[str, str] = field(default_factory=dict)
     pause: Callable[[], None] = field(default=_pause)
 
@@ -63,7 +65,7 @@ class Stacks:
         events = StackEvents(self.cloudformation, stack)
         events.skip()
         self.cloudformation.execute_change_set(ChangeSetName=change_set["ChangeSetId"], StackName=stack)
-        self._wait(stack, events, f"{kind}_COMPLETE")
+        self._wait(events, f"{kind}_COMPLETE")
         return True
 
     def plan(self, stack: str, name: str, told: Mapping[str, str]) -> list[str]:
@@ -72,7 +74,7 @@ class Stacks:
         if status is None or status in _STILLBORN:
             return [f"would be made ({name}.yaml)"]
         if status.endswith("_IN_PROGRESS"):
-            return [f"is being worked on ({status}); a deploy would wait for that, then look again"]
+            return [f"is changing now ({status}); a deploy would wait for that, then compare again"]
         if self._is_same(stack, name, told):
             return []
         change_set = self._change_set(stack, name, told, "UPDATE")
@@ -90,9 +92,9 @@ class Stacks:
         events.skip()
         if found["StackStatus"] != "DELETE_IN_PROGRESS":
             if found["StackStatus"].endswith("_IN_PROGRESS") and found["StackStatus"] not in _STILLBORN:
-                self._wait(stack, events, None)
+                self._wait(events, None)
             self.cloudformation.delete_stack(StackName=stack)
-        self._wait(found["StackId"], events, "DELETE_COMPLETE")
+        self._wait(events, "DELETE_COMPLETE")
         return True
 
     def settle(self, stack: str) -> None:
@@ -101,25 +103,27 @@ class Stacks:
         status = found and str(found["StackStatus"])
         if found and status and status.endswith("_IN_PROGRESS") and status not in _STILLBORN:
             self.say(f"waiting for an earlier run ({status})")
-            events = StackEvents(self.cloudformation, found["StackId"])  # by its id, also when it is being deleted
+            events = StackEvents(self.cloudformation, found["StackId"])
             events.skip()
-            self._wait(found["StackId"], events, None)
+            self._wait(events, None)
             status = self.status(stack)
         if status in _STILLBORN:
             self.say(f"deleting what an earlier run left ({status})")
             self.delete(stack)
         if status == "UPDATE_ROLLBACK_FAILED":
-            named = f"--stack-name {stack} --region {self.cloudformation.meta.region_name}"
+            cli = self.hints.cli
             raise StackError(
                 f"{stack} could not be put back to what it was (UPDATE_ROLLBACK_FAILED), so CloudFormation changes "
-                f"nothing more.\nSee why: aws cloudformation describe-stack-events {named}\nCorrect that, "
-                f"then: aws cloudformation continue-update-rollback {named}\nthen run this again."
+                "nothing more.\n"
+                f"See why: {cli('cloudformation', 'describe-stack-events', stack_name=stack)}\n"
+                f"Correct that, then: {cli('cloudformation', 'continue-update-rollback', stack_name=stack)}\n"
+                "then run this again."
             )
 
-    def _wait(self, stack: str, events: StackEvents, wanted: str | None) -> None:
+    def _wait(self, events: StackEvents, wanted: str | None) -> None:
         """Say what happens until nothing does. Raises `StackError` unless the end is the wanted one, or None."""
         while True:
-            status = self.status(stack)
+            status = self.status(events.stack)
             # A stack that is gone is still told of under its id, and with it what its deletion did last.
             for line in [] if status is None and not events.stack.startswith("arn:") else events.new():
                 self.say(line)
@@ -131,9 +135,10 @@ class Stacks:
         if wanted is None or status == wanted or (status is None and wanted == "DELETE_COMPLETE"):
             return
         reason = (
-            "; ".join(events.failures) or "CloudFormation gave no reason; look at the stack's events in the console"
+            "; ".join(events.failures) or "CloudFormation gave no reason. Look at the stack's events in the console"
         )
-        raise StackError(f"{events.stack} ended as {status}.\n{reason}\n{advice(reason)}")
+        name = events.stack.partition(":stack/")[2].partition("/")[0] or events.stack
+        raise StackError(f"{name} ended as {status or 'DELETE_COMPLETE'}.\n{reason}\n{advice(reason, self.hints)}")
 
     def _describe(self, stack: str) -> dict[str, Any] | None:
         from botocore.exceptions import ClientError  # noqa: PLC0415
@@ -183,7 +188,7 @@ class Stacks:
         self.cloudformation.delete_change_set(ChangeSetName=change_set, StackName=stack)
         if any(part in reason for part in _NO_CHANGES):
             return None
-        raise StackError(f"{stack} cannot become what infra/{name}.yaml says: {reason}\n{advice(reason)}")
+        raise StackError(f"{stack} cannot become what infra/{name}.yaml says: {reason}\n{advice(reason, self.hints)}")
 
 
 def _sentence(change: Mapping[str, Any]) -> str:

@@ -6,7 +6,6 @@ or in one, where a stage's members go before the others; and the executor, as Ch
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +16,7 @@ from chalice.cli.factory import CLIFactory
 from chalice.config import Config
 
 from crud_api.settings import Settings
-from infra import budget, template
+from infra import budget, hints, template
 from infra.errors import ConfigError
 from infra.gateway_settings import GatewaySettings, GatewaySettingsError
 from infra.stage_settings import Alarms, ConfigFile, Database, Executor, Values
@@ -130,8 +129,9 @@ class Stage:
 
     def make(self, target: str, **variables: str) -> str:
         """The command of the Makefile that does this with this stage: `make logs STAGE=dev FUNCTION=executor`."""
-        told = {"STAGE": self.name, **self.asked, **variables}
-        return f"make {target} {' '.join(f'{name}={shlex.quote(value)}' for name, value in told.items())}"
+        if self.access == "none" and target in ("deploy", "plan"):  # which are refused without
+            variables["ARGS"] = " ".join(["--allow-public", *filter(None, [variables.get("ARGS")])])
+        return hints.make(target, **{"STAGE": self.name, **self.asked, **variables})
 
     @property
     def database_stack(self) -> Parameters | None:
@@ -188,16 +188,16 @@ def _converted(where: str, given: Any, kind: type[_T]) -> _T:
 
 def _check_database(stage: str, database: Database) -> None:
     _refuse_unknown(f"stage {stage}: database.own", set(database.own), _OWN)
-    if database.stack is None and "DatabaseHost" not in database.own:
+    if database.stack is None and not database.own.get("DatabaseHost"):
         raise ConfigError(
-            f'stage {stage}: no database. Say "database": {{"stack": {{}}}} to have one made (infra/database.yaml), '
+            f'stage {stage}: no database. Write "database": {{"stack": {{}}}} for a new one (infra/database.yaml), '
             'or name yours: {"own": {"DatabaseHost": ..., "DatabaseName": ..., "SecretArn" or "DatabaseResourceId": '
             '..., "OwnerSecretArn" or "OwnerResourceId": ...}}'
         )
     if database.stack is not None:
         _check_parameters(stage, "database", _texts(database.stack))
     elif missing := _missing(_texts(database.own)):
-        raise ConfigError(f"stage {stage}: database.own lacks {'; and '.join(missing)} (DEPLOYMENT.md)")
+        raise ConfigError(f"stage {stage}: database.own lacks {'; and '.join(missing)} (docs/first-deploy.md)")
 
 
 def _missing(own: Parameters) -> list[str]:

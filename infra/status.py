@@ -19,10 +19,8 @@ def lines(account: Account, stage: Stage, stacks: Stacks) -> Iterator[str]:
             yield _row(f"stack {part}", stacks.status(stage.stack(part)))
     if our_database.waits_for_restart(account, stacks.outputs(stage.stack("database"))):
         yield _row("", our_database.WAITS)
-    outputs, held = (
-        stacks.outputs(stage.stack("executor")),
-        stacks.parameters(stage.stack("executor")).get("LiveVersion"),
-    )
+    outputs, told = stacks.outputs(stage.stack("executor")), stacks.parameters(stage.stack("executor"))
+    held = told.get("LiveVersion")
     client = account.client("lambda")
     executor = _found(client, client.get_function, FunctionName=f"{stage.prefix}-query-executor")
     yield _row("image", executor and executor["Code"].get("ImageUri", "").rpartition(":")[2])
@@ -30,7 +28,7 @@ def lines(account: Account, stage: Stage, stacks: Stacks) -> Iterator[str]:
     yield _row("alias live", alias and f"version {alias['FunctionVersion']}")
     if held:
         yield _row(
-            "", f"held back: a deploy of version {outputs.get('ExecutorVersion')} did not end well, or still runs"
+            "", f"held back: the deploy of version {outputs.get('ExecutorVersion')} did not end well, or still runs"
         )
     runs = _found(client, client.get_function, FunctionName=migrations.function_name(stage.prefix))
     yield _row("migrations", runs and runs.get("Tags", {}).get(deploy.MIGRATED_TAG, "never ended well"))
@@ -40,7 +38,7 @@ def lines(account: Account, stage: Stage, stacks: Stacks) -> Iterator[str]:
         function = api_function.find(account, stage.prefix)
         is_touched = function is not None and chalice_deploy.by_hand(function)
         yield _row("", "changed by hand since its deploy" if is_touched else "not what this clone would deploy")
-    for change in by_hand.changes(account, stage, outputs, held or None):
+    for change in by_hand.changes(account, stage, told, outputs, held or None):
         yield _row("", f"a deploy would: {change.sentence}")
     alarms = account.client("cloudwatch").describe_alarms(AlarmNamePrefix=f"{stage.prefix}-", StateValue="ALARM")
     ringing = [*alarms.get("MetricAlarms", []), *alarms.get("CompositeAlarms", [])]

@@ -6,7 +6,7 @@ may read the values of all of them, so the role of infra/github-oidc.yaml may no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -18,7 +18,7 @@ from infra.rest_api import Change, RestApi
 Tagged = Callable[[], Iterable[str]]  # the ids of the keys that have the stage's tag
 
 
-def changes(client: Any, api: RestApi, settings: GatewaySettings, tagged: Tagged = list) -> Iterator[Change]:
+def changes(client: Any, api: RestApi, settings: GatewaySettings, known: Tagged = list) -> Iterator[Change]:
     """What has to be changed until the stage has its plan, bound to it, and a key that works."""
     plan = find(client, api)
     if plan is None:
@@ -32,7 +32,7 @@ def changes(client: Any, api: RestApi, settings: GatewaySettings, tagged: Tagged
             )
     yield from _tagged(client, api, plan)
     if not keys(client, api):
-        yield Change(f"Make an API key for the usage plan {api.name}.", lambda: _first_key(client, api, tagged))
+        yield Change(f"Make an API key for the usage plan {api.name}.", lambda: _first_key(client, api, known))
 
 
 def keys(client: Any, api: RestApi) -> list[dict[str, Any]]:
@@ -45,15 +45,15 @@ def add_key(client: Any, api: RestApi) -> str:
     """Make one more key and return its value; those before stay valid."""
     plan = find(client, api)
     if plan is None:
-        raise LookupError(f"there is no usage plan {api.name}: deploy the stage with access api_key first")
+        raise LookupError(f"there is no usage plan {api.name}. Deploy the stage with ACCESS api_key first")
     key = client.create_api_key(name=api.name, description=f"Of the stage {api.stage}", enabled=True, tags=api.tags)
     client.create_usage_plan_key(usagePlanId=plan["id"], keyId=key["id"], keyType="API_KEY")
     return str(key["value"])
 
 
-def _first_key(client: Any, api: RestApi, tagged: Tagged) -> None:
+def _first_key(client: Any, api: RestApi, known: Tagged) -> None:
     """Make it. One that a killed run made and bound to nothing is of no use to anybody."""
-    for key in _all_ids(client, api, tagged) - {one["id"] for one in _of_plan(client, find(client, api))}:
+    for key in _all_ids(client, api, known) - {one["id"] for one in _of_plan(client, find(client, api))}:
         client.delete_api_key(apiKey=key)
     add_key(client, api)
 
@@ -66,11 +66,18 @@ def retire_keys(client: Any, api: RestApi) -> int:
     return len(old)
 
 
-def removal(client: Any, api: RestApi, tagged: Tagged = list) -> Iterator[Change]:
+def tagged(client: Any, api: RestApi, path: str, found: Mapping[str, Any]) -> Iterator[Change]:
+    """The tags of what API Gateway has at a path, when it lacks some."""
+    if not (found.get("tags") or {}).items() >= api.tags.items():
+        arn = f"arn:{client.meta.partition}:apigateway:{client.meta.region_name}::{path}"
+        yield Change(f"Tag {path[1:]}.", partial(client.tag_resource, resourceArn=arn, tags=api.tags))
+
+
+def removal(client: Any, api: RestApi, known: Tagged = list) -> Iterator[Change]:
     """Our keys, also those that a killed run bound to nothing, and the plan."""
     plan = find(client, api)
     ours = {one["id"] for one in _ours(client, plan, api)}
-    for key in sorted(ours | _all_ids(client, api, tagged)):
+    for key in sorted(ours | _all_ids(client, api, known)):
         yield Change(f"Delete the API key {key}.", partial(client.delete_api_key, apiKey=key))
     if plan:
         yield Change(f"Delete the usage plan {api.name}.", lambda: _delete(client, plan))
@@ -100,21 +107,18 @@ def _key(client: Any, key: str) -> dict[str, Any] | None:
         return None
 
 
-def _all_ids(client: Any, api: RestApi, tagged: Tagged) -> set[str]:
+def _all_ids(client: Any, api: RestApi, known: Tagged) -> set[str]:
     """The ids of our keys, bound or not, by their tags: a customer's has another name, and none."""
-    found = (_key(client, key) for key in tagged())
+    found = (_key(client, key) for key in known())
     return {one["id"] for one in found if one is not None and one.get("name") == api.name}
 
 
 def _tagged(client: Any, api: RestApi, plan: dict[str, Any] | None) -> Iterator[Change]:
     """The tags of what lacks some: an older deploy gave none, or the config has others now."""
-    prefix = f"arn:{client.meta.partition}:apigateway:{client.meta.region_name}::"
-    found = [(f"/restapis/{api.rest_api_id}", client.get_rest_api(restApiId=api.rest_api_id))]
-    found += [(f"/usageplans/{plan['id']}", plan)] if plan else []
-    found += [(f"/apikeys/{one['id']}", one) for one in _ours(client, plan, api)]
-    for path, one in found:
-        if not (one.get("tags") or {}).items() >= api.tags.items():
-            yield Change(f"Tag {path[1:]}.", partial(client.tag_resource, resourceArn=prefix + path, tags=api.tags))
+    if plan:
+        yield from tagged(client, api, f"/usageplans/{plan['id']}", plan)
+    for one in _ours(client, plan, api):
+        yield from tagged(client, api, f"/apikeys/{one['id']}", one)
 
 
 def _items(client: Any, operation: str, **arguments: Any) -> list[dict[str, Any]]:

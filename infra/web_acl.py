@@ -26,13 +26,21 @@ def changes(client: Any, api: RestApi, requests_per_5_minutes: int | None) -> It
         yield Change(
             f"Make the web ACL {api.name}: {requests_per_5_minutes} requests from an address in 5 minutes, "
             f"and the rules of {COMMON_RULES}.",
-            lambda: client.create_web_acl(**wanted),
+            lambda: client.create_web_acl(**wanted, Tags=_tags(api)),
         )
-    elif not _holds(client.get_web_acl(**found)["WebACL"], wanted):
-        yield Change(
-            f"Set the web ACL {api.name} to {requests_per_5_minutes} requests from an address in 5 minutes.",
-            lambda: _update(client, api, wanted),
-        )
+    else:
+        has = client.get_web_acl(**found)["WebACL"]
+        if not _holds(has, wanted):
+            yield Change(
+                f"Set the web ACL {api.name} to {requests_per_5_minutes} requests from an address in 5 minutes.",
+                lambda: _update(client, api, wanted),
+            )
+        tagged = client.list_tags_for_resource(ResourceARN=has["ARN"])["TagInfoForResource"]["TagList"]
+        if any(one not in tagged for one in _tags(api)):
+            yield Change(
+                f"Tag the web ACL {api.name}.",
+                lambda: client.tag_resource(ResourceARN=has["ARN"], Tags=_tags(api)),
+            )
     if found is None or found["Id"] != _associated(client, api).get("Id"):
         yield Change(f"Put the web ACL {api.name} before the stage {api.api_stage}.", lambda: _associate(client, api))
 
@@ -80,6 +88,10 @@ def _definition(api: RestApi, limit: int) -> dict[str, Any]:
         ],
         "VisibilityConfig": _visibility(api.name),
     }
+
+
+def _tags(api: RestApi) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in sorted(api.tags.items())]
 
 
 def _visibility(metric: str) -> dict[str, Any]:

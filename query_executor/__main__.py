@@ -16,12 +16,12 @@ _EPILOG = """\
 The database is the one that DATABASE_URL names (postgresql://user:password@host:5432/database), or DB_HOST, DB_PORT,
 DB_NAME, DB_USER and DB_PASSWORD, DB_SECRET_ARN or DB_IAM_AUTH=true: the executor's own settings.
 
-A param is written :name in the SQL. --param gives PostgreSQL's text of its value, which takes its type from where it
-stands; --json-param gives what a request has: 3, null, [1, 2], {"type": "numeric", "value": "1.50"}.
+Write a param as :name in the SQL. --param takes its value as PostgreSQL's text, and its place in the SQL decides its
+type. --json-param takes its value as a request has it: 3, null, [1, 2], {"type": "numeric", "value": "1.50"}.
 
-The reply is one line of JSON on stdout. A failure is one on stderr, with exit status 1; a wrong usage has 2.
+The reply is one line of JSON on stdout. A failure is one line on stderr, with exit status 1. Wrong usage has status 2.
 
-example: python -m query_executor 'SELECT * FROM demo.orders WHERE status = :status' --param status=shipped
+example: .venv/bin/python -m query_executor 'SELECT * FROM demo.orders WHERE status = :status' --param status=shipped
 """
 
 
@@ -47,17 +47,17 @@ def main(arguments: list[str]) -> int:
 
 def _event(arguments: list[str]) -> dict[str, object]:
     parser = argparse.ArgumentParser(
-        prog="python -m query_executor",
+        prog=".venv/bin/python -m query_executor",
         description="Run one SQL statement as the query executor does, in one transaction.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("sql", metavar="SQL", help="the statement, with :name where a param goes")
+    parser.add_argument("sql", metavar="SQL", help="the statement, with :name for each param")
     params = parser.add_argument_group("params")
     for option, kind, metavar, text in (
-        ("--param", _text_param, "NAME=TEXT", "a param by PostgreSQL's text of its value"),
-        ("--json-param", _json_param, "NAME=JSON", "a param by its JSON"),
+        ("--param", _text_param, "NAME=TEXT", "a param, as PostgreSQL's text of its value"),
+        ("--json-param", _json_param, "NAME=JSON", "a param, as JSON"),
     ):
         params.add_argument(
             option, dest="params", action="append", default=[], type=kind, metavar=metavar, help=f"{text}; repeatable"

@@ -98,7 +98,6 @@ _RESERVED = frozenset(
     union unique user using variadic verbose when where window with
     """.split()
 )
-_FLOAT_DIGITS = 15  # decimal digits that a float8 keeps whatever they are (PostgreSQL documentation, 8.1.3)
 
 
 class Difference(NamedTuple):
@@ -166,7 +165,7 @@ def _columns(table: Table, facts: Facts) -> Iterator[Difference]:
         if there["computed"] and column["written"]:
             always = "GENERATED ALWAYS AS IDENTITY" if there["computed"] == "identity" else "a generated column"
             yield Difference(
-                f"{of} is {always}, which takes no value, and the declaration lets clients send one.",
+                f"{of} is {always} and takes no value, but the declaration lets clients send a value.",
                 "Name it in read_only of the declaration.",
             )
     for column_name, there in facts["columns"].items():
@@ -187,8 +186,6 @@ def _type(column: Mapping[str, Any], there: Facts, name: str, of: str) -> Iterat
         why = "is no array" if is_array else _NO_TEXTS["A"]
     elif carriers is None:
         stops, why = is_array or there["category"] != "N", _as_text(there["category"], plain)
-    elif kind == "Decimal" and plain == "float8" and (column.get("max_digits") or 99) <= _FLOAT_DIGITS:
-        pass
     elif kind == "Decimal" and plain == "numeric":
         places = _scale(there["modifier"])
         if places is not None and column["written"] and places < (column.get("decimal_places") or 0):
@@ -225,13 +222,13 @@ def _key(source: connection, table: Table, facts: Facts) -> Iterator[Difference]
     name, key = _named(table["table"]), _quoted(table["key"])
     if (there := facts["columns"].get(table["key"])) is None:
         return
-    lost = "A change of one row would change every row with its key, and a page would leave rows out."
+    lost = "A change of one row would change every row with the same key, and pages would leave out rows."
     unique = f"Once every row has a value of its own, run: ALTER TABLE {name} ADD UNIQUE ({key});"
     if facts["kind"] in "rp":
         if facts["has_children"]:
             yield Difference(
-                f"{name} has child tables, whose rows no key of it covers. {lost}",
-                "Make it a partitioned table, or declare another one.",
+                f"{name} has child tables, and its key does not cover their rows. {lost}",
+                "Make it a partitioned table, or declare another table.",
             )
         elif table["key"] not in (facts["unique"] or []):
             if facts["kind"] == "p":
@@ -243,7 +240,7 @@ def _key(source: connection, table: Table, facts: Facts) -> Iterator[Difference]
             )
         if not there["not_null"]:
             yield Difference(
-                f"{name}.{key} is the key and may be null: a page would leave rows without a key out.",
+                f"{name}.{key} is the key and can be null: pages would leave out rows without a key.",
                 f"Run: ALTER TABLE {name} ALTER COLUMN {key} SET NOT NULL;",
             )
     elif facts["kind"] == "v" and facts["updatable"]:
@@ -253,7 +250,7 @@ def _key(source: connection, table: Table, facts: Facts) -> Iterator[Difference]
     elif table["key"] not in (facts["unique"] or []):
         yield Difference(
             f"{name} is {_KINDS[facts['kind']]}, and PostgreSQL cannot tell whether {key} is unique in it.",
-            "See to it that it is: a page may leave out rows that have the same.",
+            "Make sure that it is. Otherwise a page can leave out rows with the same key.",
             stops=False,
         )
 

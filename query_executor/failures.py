@@ -79,10 +79,11 @@ def from_lost(message: str, statement: int | None, *, read_only: bool, sqlstate:
 def from_statement(error: psycopg2.Error, statement: int | None) -> Failure:
     """The failure for what PostgreSQL answered; the transaction was rolled back."""
     sqlstate = error.pgcode or ""
+    message = error.diag.message_primary  # empty is what RAISE may say, and then the rest of it is not for callers
     raised = error.diag.source_function == _RAISE  # PostgreSQL's own details quote whole rows: they stay here
     return Failure(
         contract.DEADLINE_EXCEEDED if sqlstate == QUERY_CANCELED else contract.STATEMENT_FAILED,
-        (error.diag.message_primary or str(error).strip())[:_MAX_MESSAGE],
+        (str(error).strip() if message is None else message)[:_MAX_MESSAGE],
         statement=statement,
         sqlstate=error.pgcode,
         constraint=error.diag.constraint_name,

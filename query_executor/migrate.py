@@ -347,7 +347,7 @@ def _dsn() -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m query_executor.migrate",
+        prog=".venv/bin/python -m query_executor.migrate",
         description="Create or complete the tables of the API in the database that the environment "
         "variable DATABASE_URL names (postgresql://user:password@host:port/database), or DB_HOST and the "
         "executor's other settings. Adds only; running it again is safe.",

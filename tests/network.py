@@ -30,7 +30,7 @@ class Proxy:
         self.port: int = self._listener.getsockname()[1]
         self.changed = threading.Condition()
         self._connections: list[_Connection] = []
-        self._faults: dict[Direction, tuple[Fault, int]] = {}
+        self._faults: dict[Direction, tuple[Fault, int | bytes]] = {}
         self.accepted = 0
         self.failed = threading.Event()  # a fault has come
         self.seen: dict[Direction, bytearray] = {"requests": bytearray(), "replies": bytearray()}
@@ -42,10 +42,10 @@ class Proxy:
         """The server's URL, by way of this proxy."""
         return str(make_dsn(self._url, host="127.0.0.1", hostaddr="", port=self.port))
 
-    def fail(self, fault: Fault, *directions: Direction, after: int = 0, new: bool = True) -> None:
+    def fail(self, fault: Fault, *directions: Direction, after: int | bytes = 0, new: bool = True) -> None:
         """Fail after so many more bytes: forward nothing, while TCP acknowledges all (stall), or close (cut, reset).
 
-        Of the connections that there are, and of `new` ones.
+        Or before these bytes. Of the connections that there are, and of `new` ones.
         """
         with self.changed:
             self.failed.clear()
@@ -97,7 +97,11 @@ class _Connection:
     """One connection through the proxy. `faults`: what comes in a direction, and after how many more bytes."""
 
     def __init__(
-        self, proxy: Proxy, client: socket.socket, server: socket.socket, faults: dict[Direction, tuple[Fault, int]]
+        self,
+        proxy: Proxy,
+        client: socket.socket,
+        server: socket.socket,
+        faults: dict[Direction, tuple[Fault, int | bytes]],
     ) -> None:
         self.faults = faults
         self._proxy, self._client, self._server = proxy, client, server
@@ -136,7 +140,7 @@ class _Connection:
             while data := source.recv(65536):
                 with self._proxy.changed:
                     self._proxy.seen[direction] += data
-                    passed = self._passed(direction, len(data))
+                    passed = self._passed(direction, data)
                 sink.sendall(data[:passed])
                 if passed < len(data):
                     if not self._survives(direction):
@@ -145,12 +149,15 @@ class _Connection:
             if not self._reset:
                 sink.shutdown(socket.SHUT_WR)
 
-    def _passed(self, direction: Direction, size: int) -> int:
+    def _passed(self, direction: Direction, data: bytes) -> int:
         if direction not in self.faults:
-            return size
+            return len(data)
         fault, after = self.faults[direction]
-        self.faults[direction] = (fault, max(0, after - size))
-        return min(size, after)
+        if isinstance(after, bytes):
+            found = data.find(after)
+            return len(data) if found < 0 else found
+        self.faults[direction] = (fault, max(0, after - len(data)))
+        return min(len(data), after)
 
     def _survives(self, direction: Direction) -> bool:
         """Let the fault come; returns whether it was a stall that is over."""

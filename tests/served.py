@@ -16,14 +16,14 @@ _PROJECT = Path(__file__).parents[1]
 
 
 @contextmanager
-def served(database_url: str, log: Path, **environment: str) -> Iterator[str]:
+def served(database_url: str, log: Path, project: Path = _PROJECT, **environment: str) -> Iterator[str]:
     """Yields the URL of the API over this database, which it migrates. What it says goes to the log."""
     port = free_port()
     with (
         log.open("w") as output,
         subprocess.Popen(
             [sys.executable, "-m", "infra", "run", "--port", str(port)],
-            cwd=_PROJECT,
+            cwd=project,
             env={**os.environ, "DATABASE_URL": database_url, **environment},
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -18,15 +18,16 @@ from crud_api.resource.columns.column import Schema
 
 API_VERSION = "0.2.0"
 _DESCRIPTION = """\
-- Whatever goes wrong is answered as `application/problem+json` (RFC 9457), all wrong fields or parameters at once.
-- Lists have filters (`city=Paris`, `total_amount[gte]=10`), several sort keys and pages that a cursor leads through.
-  A parameter that is unknown or malformed is refused, and one that is repeated, unless it is a list. Parameters have at
-  most 8 KB together.
-- `fields=customer_id,city` picks the columns that a list or a row is answered with. It is no parameter in this
-  description, because an answer with it lacks members that the schemas require.
-- HEAD is GET without the body.
-- Every row has an `ETag`: `If-None-Match` saves sending it again, `If-Match` keeps a change from overwriting another.
-- A body is JSON of at most 1 MB and 32 levels; a field it does not know is refused."""
+- Every error is `application/problem+json` (RFC 9457) and names all wrong fields or parameters at once.
+- Lists have filters (`city=Paris`, `total_amount[gte]=10`), several sort keys, and pages with a cursor. An unknown or
+  malformed parameter is refused. Only a parameter that is a list can be repeated. All parameters together have at most
+  8 KB.
+- `fields=customer_id,city` picks the columns of the answer. This description does not list it as a parameter, because
+  its answers lack members that the schemas require.
+- HEAD answers like GET, without the body.
+- Every row has an `ETag`. With `If-None-Match` an unchanged row is not sent again. With `If-Match` a change cannot
+  overwrite another change.
+- A body is JSON of at most 1 MB and 32 levels. Unknown fields are refused."""
 
 
 def document(resources: Sequence[Resource], access: str) -> dict[str, Any]:

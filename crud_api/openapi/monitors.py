@@ -35,7 +35,7 @@ def monitor_paths() -> dict[str, Schema]:
                     "ETag",
                 ),
                 parameters=[ref("parameters", "ifNoneMatch")],
-                unchanged=success("The client has this description.", None, None, "ETag"),
+                unchanged=success("The client already has this description.", None, None, "ETag"),
             )
         },
         "/health": {

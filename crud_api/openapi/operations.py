@@ -74,12 +74,12 @@ def _list(
     return {
         "operationId": f"list_{of.one}_{called}" if of else f"list_{resource.name}",
         "summary": f"List the {called} of one {_said(of)}" if of else f"List {resource.name}",
-        "description": f"Filters are and-ed, at most {MAX_FILTERS} of them. The key breaks ties of the sort.",
+        "description": f"A row must pass all filters (at most {MAX_FILTERS}). The key orders rows of equal `sort`.",
         "tags": [resource.name],
         "parameters": list_parameters(resource, relations[resource.name]),
         "responses": {
             "200": success(
-                "A page of rows, which may be empty.",
+                "A page of rows. It can be empty.",
                 page,
                 examples.page(resource),
                 "ETag",
@@ -87,7 +87,7 @@ def _list(
                 "Preference-Applied",
             )
             | {"links": _links_to_one(resource, f"$response.body#/items/0/{resource.key}")},
-            "304": success("The client has this page.", None, None, "ETag"),
+            "304": success("The client already has this page.", None, None, "ETag"),
         },
         "problems": _problems(errors.InvalidParameterError, *((errors.NotFoundError,) if of else ()), *_EXECUTING),
     }
@@ -98,7 +98,7 @@ def _create(resource: Resource, relations: Relations) -> Schema:
     return {
         "operationId": f"create_{resource.one}",
         "summary": f"Create one {_said(resource)}",
-        "description": f"The path also takes an array, as POST /{resource.name}:batch does.",
+        "description": f"This path also takes an array, like POST /{resource.name}:batch.",
         **_creation(resource, examples.new(resource, relations), found, "Location", links=links),
     }
 
@@ -107,7 +107,7 @@ def _create_many(resource: Resource) -> Schema:
     return {
         "operationId": f"create_many_{resource.name}",
         "summary": f"Create many {resource.name}",
-        "description": f"Up to {MAX_ROWS} rows are stored all or not at all. The answer has them in the order sent.",
+        "description": f"Stores up to {MAX_ROWS} rows, all or none. The answer has them in the order of the request.",
         **_creation(resource, examples.many(resource), examples.stored_many(resource), many=True),
     }
 
@@ -131,14 +131,14 @@ def _creation(
         "requestBody": {"required": True, "content": {JSON: {"schema": taken, "examples": sent}}},
         "responses": {
             "200": success(
-                "No row is new: the rows that had these keys were changed, as `resolution=merge-duplicates` asks.",
+                "No row is new. With `resolution=merge-duplicates` the rows with these keys were changed.",
                 answer,
                 found,
                 *own,
             ),
-            "201": success("What was stored; with `return=minimal` there is no body.", answer, found, *headers, *own)
+            "201": success("The stored rows. With `return=minimal` there is no body.", answer, found, *headers, *own)
             | ({"links": links} if links else {}),
-            "204": success("What 200 says, with `return=minimal`.", None, None, *own),
+            "204": success("Like 200, with `return=minimal`.", None, None, *own),
         },
         "problems": _problems(*_BODY, errors.ConflictError, *_IDEMPOTENCY, *_WRITING),
     }
@@ -149,12 +149,12 @@ def _get(resource: Resource, relations: Relations) -> Schema:
     return {
         "operationId": f"get_{resource.one}",
         "summary": f"Get one {_said(resource)}",
-        "description": "Its ETag is that of the answer. For If-Match take one without `expand`.",
+        "description": "For If-Match use the ETag of an answer without `expand`.",
         "tags": [resource.name],
         "parameters": [ref("parameters", name) for name in (*taken, "ifNoneMatch")],
         "responses": {
             "200": success("The row.", ref("schemas", f"{model_name(resource)}View"), examples.view(resource), "ETag"),
-            "304": success("The client has this version.", None, None, "ETag"),
+            "304": success("The client already has this version.", None, None, "ETag"),
         },
         "problems": _problems(errors.InvalidParameterError, errors.NotFoundError, *_EXECUTING),
     }
@@ -166,21 +166,21 @@ def _change(resource: Resource, name: str) -> Schema:
     return {
         "operationId": name,
         "summary": f"Update fields of one {_said(resource)}",
-        "description": "PUT behaves like PATCH: fields that are absent stay as they are, null clears (RFC 7396). "
+        "description": "PUT behaves like PATCH: it changes only the fields that you send, and null clears (RFC 7396). "
         "PATCH also takes application/merge-patch+json.",
         "tags": [resource.name],
         "parameters": [ref("parameters", one) for one in ("preferReturn", "ifMatch", "ifNoneMatchChange")],
         "requestBody": {"required": True, "content": {JSON: body}},
         "responses": {
             "200": success(
-                "The row as it is stored now.",
+                "The row after the change.",
                 ref("schemas", model_name(resource)),
                 examples.stored(resource),
                 "ETag",
                 "Preference-Applied",
             ),
             "204": success(
-                "Stored; no body, as `return=minimal` asks, or too large a one to be answered.",
+                "Stored. There is no body with `return=minimal`, or if the row is too large for an answer.",
                 None,
                 None,
                 "ETag",
@@ -197,7 +197,7 @@ def _delete(resource: Resource) -> Schema:
     return {
         "operationId": f"delete_{resource.one}",
         "summary": f"Delete one {_said(resource)}",
-        "description": "A row that others refer to stays.",
+        "description": "A row cannot be deleted while other rows refer to it.",
         "tags": [resource.name],
         "parameters": [ref("parameters", "ifMatch"), ref("parameters", "ifNoneMatchChange")],
         "responses": {
@@ -212,7 +212,7 @@ def _links_to_one(resource: Resource, key: str) -> dict[str, Any]:
         name: {
             "operationId": name,
             "parameters": {resource.key: key},
-            "description": f"The {resource.key} of the answer names the row.",
+            "description": f"The {resource.key} of the answer is the key of the row.",
         }
         for name in (
             *(f"{verb}_{resource.one}" for verb in ("get", "update", "delete")),

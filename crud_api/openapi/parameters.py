@@ -29,31 +29,31 @@ def shared_parameters() -> dict[str, Schema]:
     return {
         "limit": _query(
             "limit",
-            "At most so many rows are answered.",
+            "The largest number of rows on the page.",
             {"type": "integer", "format": "int32", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
             2,
         ),
         "cursor": _query(
             "cursor",
-            "The place of a page, as `next` and `prev` have it, with the filters and the sort it was made with.",
+            "The place of a page, from `next` or `prev`. It is valid only with the same filters and sort.",
             {"type": "string", "maxLength": 8000, "pattern": r"^[A-Za-z0-9_-]+$"},
         ),
-        "preferCount": _prefer("`count=exact` or `count=estimated` asks for the number of rows.", "count=exact"),
+        "preferCount": _prefer("`count=exact` or `count=estimated` adds the number of rows.", "count=exact"),
         "preferCreate": _prefer(
-            "`return=minimal` asks for no body; `resolution=merge-duplicates` changes the rows whose keys are taken.",
+            "`return=minimal` leaves out the body. `resolution=merge-duplicates` changes rows that exist.",
             "resolution=merge-duplicates",
         ),
-        "preferReturn": _prefer("`return=minimal` asks for no body.", "return=minimal"),
+        "preferReturn": _prefer("`return=minimal` leaves out the body.", "return=minimal"),
         "ifMatch": _header(
-            "If-Match", "Only a row with one of these ETags is changed, else 412; `*` is any (RFC 9110).", shown="*"
+            "If-Match", "Changes only a row with one of these ETags, else 412. `*` is any ETag (RFC 9110).", shown="*"
         ),
-        "ifNoneMatch": _header("If-None-Match", "What has one of these ETags is answered by 304 (RFC 9110)."),
+        "ifNoneMatch": _header("If-None-Match", "If the answer has one of these ETags, the status is 304 (RFC 9110)."),
         "ifNoneMatchChange": _header(
-            "If-None-Match", "A row with one of these ETags is not changed: 412; `*` is any (RFC 9110)."
+            "If-None-Match", "Does not change a row with one of these ETags: 412. `*` is any ETag (RFC 9110)."
         ),
         "idempotencyKey": _header(
             "Idempotency-Key",
-            "A request that is sent again within 24 hours with the same key and body gets the first answer again.",
+            "Send the same key and body again within 24 hours to get the first answer again.",
             {"type": "string", "minLength": 1, "maxLength": 512, "pattern": _IDEMPOTENCY_KEY},
             "8e03978e-40d5-43dd-bc93-6894a57f9324",
         ),
@@ -77,8 +77,8 @@ def resource_parameters(resource: Resource, relations: Relations) -> dict[str, S
     if names := list(relations):
         found[f"{resource.name}.expand"] = _array(
             "expand",
-            f"Rows of other resources that are answered with each row: at most {MAX_EMBEDDED} of a row, and "
-            f"{MAX_EMBEDDED_IN_PAGE} of a page.",
+            f"Adds rows of other resources to each row: at most {MAX_EMBEDDED} for a row, and "
+            f"{MAX_EMBEDDED_IN_PAGE} for a page.",
             names,
             names[:1],
         )
@@ -132,7 +132,7 @@ def _sort(resource: Resource) -> Schema:
     twice = r"(?!(.*,)?-?([^,-]+)(,.*)?,-?\2(,|$))"
     return _query(
         "sort",
-        f"At most {MAX_KEYS} columns, each once, separated by commas; one with a - before it is descending.",
+        f"At most {MAX_KEYS} columns, each once, separated by commas. A - before a column means descending.",
         {
             "type": "string",
             "maxLength": MAX_VALUE_CHARACTERS,
@@ -160,7 +160,7 @@ def _query(name: str, description: str, schema: Schema, shown: Any = None) -> Sc
 
 
 def _prefer(description: str, shown: str) -> Schema:
-    return _header("Prefer", f"{description} What is not known is ignored (RFC 7240).", shown=shown)
+    return _header("Prefer", f"{description} Unknown preferences are ignored (RFC 7240).", shown=shown)
 
 
 def _header(

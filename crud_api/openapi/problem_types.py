@@ -56,16 +56,16 @@ class ProblemType(Struct, frozen=True):
 
 
 ACCESS_DENIED = ProblemType(
-    "AccessDenied", 403, "access-denied", "Access is denied", "The credentials are missing or not valid here."
+    "AccessDenied", 403, "access-denied", "Access is denied", "The credentials are missing or not valid."
 )
 UNAUTHORIZED = ProblemType(
-    "Unauthorized", 401, "unauthorized", "The caller is not known", "The token is missing or has expired."
+    "Unauthorized", 401, "unauthorized", "The caller is unknown", "The token is missing or has expired."
 )
 TOO_MANY_REQUESTS = ProblemType(
     "TooManyRequests", 429, "too-many-requests", "There are too many requests", "Nothing was done.", ("Retry-After",)
 )
 QUOTA_EXCEEDED = ProblemType(
-    "QuotaExceeded", 429, "quota-exceeded", "The quota is used up", "The key has none left.", ("Retry-After",)
+    "QuotaExceeded", 429, "quota-exceeded", "The quota is used up", "The key has no requests left.", ("Retry-After",)
 )
 API_UNREACHABLE = ProblemType(
     "ApiUnreachable", 504, "api-unreachable", "The API could not be reached", "A change may have been stored."
@@ -97,9 +97,9 @@ def problem_schemas(kinds: Iterable[ProblemType]) -> dict[str, Schema]:
     text = {"type": "string", "maxLength": 2000, "pattern": NO_NUL}
     error: Schema = {
         "type": "object",
-        "description": "One wrong field of the body, parameter of the query, or header.",
+        "description": "One wrong field, query parameter or header.",
         "properties": {
-            "detail": text | {"description": "What is wrong; it never holds values of rows."},
+            "detail": text | {"description": "What is wrong. It never holds values of rows."},
             "pointer": text | {"description": "A JSON pointer into the body (RFC 6901)."},
             "parameter": text | {"description": "The name of a query parameter."},
             "header": text | {"description": "The name of a header."},
@@ -126,15 +126,15 @@ def _schema(kind: ProblemType, text: Schema) -> Schema:
         "type": "object",
         "description": f"{kind.detail} (RFC 9457)",
         "properties": {
-            "type": {"type": "string", "enum": [kind.uri], "description": "Which problem it is."},
+            "type": {"type": "string", "enum": [kind.uri], "description": "The type of the problem."},
             "title": text | {"description": "The same for all problems of a type.", "examples": [kind.title]},
             "status": {"type": "integer", "format": "int32", "minimum": kind.status, "maximum": kind.status},
-            "detail": text | {"description": "What it is this time; it never holds values of rows."},
+            "detail": text | {"description": "What happened this time. It never holds values of rows."},
             "instance": text | {"format": "uri", "description": "Names this request in the logs."},
             "errors": {
                 "type": "array",
                 "maxItems": 100_000,
-                "description": "One for each wrong field of the body, parameter of the query, or header.",
+                "description": "One error for each wrong field, query parameter or header.",
                 "items": ref("schemas", "ProblemError"),
             },
         },

@@ -14,8 +14,8 @@ PROBLEM = "application/problem+json"
 
 HEADERS: dict[str, Schema] = {
     "ETag": {
-        "description": "The version of the row, for If-Match and If-None-Match (RFC 9110). That of a list is "
-        "weak: it is for If-None-Match alone.",
+        "description": "The version of the row, for If-Match and If-None-Match (RFC 9110). The ETag of a list is "
+        "weak: use it only in If-None-Match.",
         "schema": {"type": "string", "maxLength": 36, "pattern": r'^(W/)?"[0-9a-f]{32}"$'},
         "example": '"900150983cd24fb0d6963f7d28e17f72"',
     },
@@ -25,37 +25,37 @@ HEADERS: dict[str, Schema] = {
         "example": "/customers/CUST001",
     },
     "Link": {
-        "description": "The pages after and before, where there are such (RFC 8288).",
+        "description": "The next and the previous page, if they exist (RFC 8288).",
         "schema": {"type": "string", "maxLength": 20000, "pattern": r"^[ -~]+$"},
         "example": '</customers?limit=2&cursor=WyJDVVNUMDAyIl0>; rel="next"',
     },
     "Preference-Applied": {
-        "description": "What was done of what `Prefer` asked for (RFC 7240).",
+        "description": "The preferences of `Prefer` that were applied (RFC 7240).",
         "schema": {"type": "string", "maxLength": 200, "pattern": r"^[a-z=, -]+$"},
         "example": "return=minimal",
     },
     "Idempotency-Replayed": {
-        "description": "The answer is that of an earlier request with this Idempotency-Key.",
+        "description": "This is the answer to an earlier request with the same Idempotency-Key.",
         "schema": {"type": "string", "enum": ["true"]},
         "example": "true",
     },
     "Retry-After": {
-        "description": "The request may succeed after so many seconds.",
+        "description": "Retry after this number of seconds.",
         "schema": {"type": "integer", "format": "int32", "minimum": 1, "maximum": 3600},
         "example": 1,
     },
     "Allow": {
-        "description": "The methods that the path has.",
+        "description": "The methods of the path.",
         "schema": {"type": "string", "maxLength": 200, "pattern": r"^[A-Z, ]+$"},
         "example": "GET, POST",
     },
     "Cache-Control": {
-        "description": "Rows are private and change: a client may keep an answer, and asks each time if it holds.",
+        "description": "A client can keep an answer, but must ask each time if it is still current.",
         "schema": {"type": "string", "enum": [PRIVATE["Cache-Control"]]},
         "example": PRIVATE["Cache-Control"],
     },
     "X-Content-Type-Options": {
-        "description": "The type is what is said, not what a browser guesses.",
+        "description": "A browser must use the Content-Type and not guess.",
         "schema": {"type": "string", "enum": ["nosniff"]},
         "example": "nosniff",
     },

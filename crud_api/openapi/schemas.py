@@ -75,7 +75,7 @@ def _view(resource: Resource, relations: Relations) -> Schema:
     return _object(
         properties,
         required=list(resource.fields),
-        description=f"A row of {resource.name}, with the rows that `expand` asks for, or that were stored with it.",
+        description=f"A row of {resource.name}, with rows from `expand` or rows that were stored with it.",
         example=stored_example(resource),
     )
 
@@ -109,13 +109,13 @@ def _page(name: str) -> Schema:
         {
             "items": {"type": "array", "maxItems": MAX_ROWS, "items": ref("schemas", f"{name}View")},
             "next": link | {"description": "The URL of the next page."},
-            "prev": link | {"description": "The URL of the page before."},
+            "prev": link | {"description": "The URL of the previous page."},
             "count": {
                 "type": "integer",
                 "format": "int64",
                 "minimum": 0,
                 "maximum": 2**63 - 1,
-                "description": "How many rows there are on all pages, where `Prefer` asks for it.",
+                "description": "The number of rows on all pages, if `Prefer` asks for it.",
             },
         },
         required=["items", "next", "prev"],
@@ -129,9 +129,9 @@ def _new(resource: Resource, nested: Sequence[Relation], without: str | None = N
         _written(resource, fields),
         required=[name for name, field in fields.items() if field.required],
         description=f"A new row of {resource.name}."
-        + (f" Its {without} is that of the row it is sent with." if without else "")
+        + (f" Its {without} is the key of the row that contains it." if without else "")
         + "".join(
-            f" {name} is {field.default} where it is absent."
+            f" If {name} is absent, it is {field.default}."
             for name, field in fields.items()
             if field.default is not None and field.default is not msgspec.NODEFAULT
         )
@@ -143,7 +143,7 @@ def _new(resource: Resource, nested: Sequence[Relation], without: str | None = N
             "type": "array",
             "maxItems": MAX_ROWS,
             "items": ref("schemas", f"New{model_name(resource)}{model_name(relation.resource)}"),
-            "description": f"Rows of {relation.resource.name} that are stored with it, in one transaction.",
+            "description": f"Rows of {relation.resource.name} that are stored in the same transaction.",
         }
     return schema
 
@@ -152,9 +152,9 @@ def _change(resource: Resource) -> Schema:
     key = resource.fields[resource.key]
     return _object(
         # A key that is older than today's rules may be sent, too.
-        {resource.key: answered(key) | {"description": "The key in the path, if it is sent: a key does not change."}}
+        {resource.key: answered(key) | {"description": "If you send it, it must equal the key in the path."}}
         | _written(resource, _changeable(resource)),
-        description=f"What changes in a row of {resource.name}: a field that is absent stays as it is, null clears it."
+        description=f"A change of a row of {resource.name}. Absent fields stay as they are, and null clears a field."
         + _ignored(resource),
         example=change_example(resource),
     )
@@ -162,7 +162,7 @@ def _change(resource: Resource) -> Schema:
 
 def _ignored(resource: Resource) -> str:
     names = [name for name in resource.fields if name in resource.read_only]
-    return f" {' and '.join(names)} of a row that is sent back are ignored: the server sets them." if names else ""
+    return f" {' and '.join(names)} are ignored, because the server sets them." if names else ""
 
 
 def _changeable(resource: Resource) -> dict[str, Field]:

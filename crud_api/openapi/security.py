@@ -30,7 +30,7 @@ _SCHEMES: dict[str, Schema] = {
         "type": "http",
         "scheme": "bearer",
         "bearerFormat": "JWT",
-        "description": "An ID token of the stage's Cognito user pool (RFC 7519, checked as RFC 8725 says).",
+        "description": "An ID token of the stage's Cognito user pool (RFC 7519, checked according to RFC 8725).",
     },
 }
 # API Gateway's own answers, before the function runs or instead of it.

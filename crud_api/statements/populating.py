@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from crud_api.resource import Resource
 from crud_api.statements.identifiers import quoted, table
+from query_executor.contract import Value
 
 
 def populated(resource: Resource, names: Sequence[str], param: str) -> str:
@@ -48,6 +49,23 @@ def _with_casts(casts: Mapping[str, str], param: str) -> str:
             SELECT json_object_agg(member.key, CASE member.key {cases} ELSE member.value END)
             FROM json_each(element.value) AS member
           )) FROM json_array_elements(:{param}) AS element)"""
+
+
+def is_null_text(value: Value) -> bool:
+    """Whether a value is the text of JSON's null, which json_populate_recordset takes for no value at all."""
+    return isinstance(value, str) and value.strip(" \t\n\r") == "null"
+
+
+def with_null_text(resource: Resource, name: str, is_here: str) -> str:
+    """A column of `populated`, with JSON's null where the SQL of `is_here` is true and the column holds JSON.
+
+    Only a row's own text makes a value of a type that is not known here: `(,null,)`.
+    """
+    row = f"""(SELECT '(' || string_agg(CASE attname WHEN {_literal(name)} THEN 'null' ELSE '' END, ',' ORDER BY attnum)
+                      || ')' FROM pg_catalog.pg_attribute
+               WHERE attrelid = {_literal(table(resource))}::regclass AND attnum > 0 AND NOT attisdropped)"""
+    made = f"(SELECT made.{quoted(name)} FROM (SELECT ({row}::{table(resource)}).*) AS made)"
+    return f"CASE WHEN {is_here} AND {_is_json(resource, name)} THEN {made} ELSE {quoted(name)} END AS {quoted(name)}"
 
 
 def _is_json(resource: Resource, name: str) -> str:

@@ -18,7 +18,7 @@ from crud_api.new_rows import Creation, NewRow, NewRows
 from crud_api.relations import Relations
 from crud_api.resource import Resource
 from crud_api.statements.identifiers import columns, key_text, literal, quoted, table, unchanged
-from crud_api.statements.populating import cell, populated
+from crud_api.statements.populating import cell, is_null_text, populated, with_null_text
 from query_executor.contract import Param, Statement
 
 # The locks that the keys of a table share. Two tables make 64 locks of a request at most: PostgreSQL has room for as
@@ -47,13 +47,17 @@ class Storing(Struct, frozen=True):
 
 
 class _Group(Struct, frozen=True):
-    """Rows of one table that have the same columns. `sent` are those that the client named."""
+    """Rows of one table that have the same columns. `sent` are the columns that the client named.
+
+    `nulls` are the places of the rows whose text is `null`, by the number of the column.
+    """
 
     label: str
     resource: Resource
     names: Sequence[str]
     sent: frozenset[str]
     rows: list[tuple[int, NewRow]]
+    nulls: Mapping[int, list[int]]
 
 
 # Of the answer. A trigger may suppress some of the rows: the statement then has no row, which undoes all of it.
@@ -81,6 +85,7 @@ def store(
         rows = [{name: row.values[name] for name in group.names} for _, row in group.rows]
         params[f"rows_{group.label}"] = json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
         params[f"places_{group.label}"] = [place for place, _ in group.rows]
+        params |= {f"nulls_{group.label}_{n}": list(places) for n, places in group.nulls.items()}
     for n, those in enumerate(creation.referring, 1):
         params[f"member_{n}"] = f",{json.dumps(those.member)}:["
         params[f"having_{n}"] = list(those.parents)
@@ -107,13 +112,37 @@ def _groups(n: int, rows: NewRows, *, merge: bool) -> list[_Group]:
         sent = tuple(name for name in names if name in row.sent) if merge else names
         alike.setdefault((names, sent), []).append((place, row))
     return [
-        _Group(f"{n}_{g}", rows.resource, names, frozenset(sent), alike[names, sent])
+        _Group(
+            f"{n}_{g}",
+            rows.resource,
+            names,
+            frozenset(sent),
+            alike[names, sent],
+            _nulls(rows.resource, names, alike[names, sent]),
+        )
         for g, (names, sent) in enumerate(sorted(alike))
     ]
 
 
+def _nulls(resource: Resource, names: Sequence[str], rows: list[tuple[int, NewRow]]) -> dict[int, list[int]]:
+    # A column that takes JSON's null makes it of null by itself: `cell`.
+    columns = [(n, name) for n, name in enumerate(names) if not resource.fields[name].column.takes_null]
+    found: dict[int, list[int]] = {}
+    for place, row in rows:
+        for n, name in columns:
+            if is_null_text(row.values[name]):
+                found.setdefault(n, []).append(place)
+    return found
+
+
 def _sent(group: _Group, *, merge: bool) -> str:
-    names, key = "".join(f", {cell(group.resource, name)}" for name in group.names), quoted(group.resource.key)
+    key, names = quoted(group.resource.key), ""
+    for n, name in enumerate(group.names):
+        if n in group.nulls:
+            is_null = f""""unnest" = ANY(:nulls_{group.label}_{n}::int[])"""
+            names += f", {with_null_text(group.resource, name, is_null)}"
+        else:
+            names += f", {cell(group.resource, name)}"
     new = "true"
     if merge and group.resource.key in group.names:
         # The stored row's xmax would tell it exactly, even of one that another inserts just now; but views have none.

@@ -61,7 +61,7 @@ BEGIN
     IF lacking IS NOT NULL THEN
         RAISE EXCEPTION 'the API needs columns that are not there: %', lacking
             USING ERRCODE = 'undefined_column',
-                  HINT = 'Add them (ALTER TABLE ... ADD COLUMN ...), or rename the ones that hold these values.';
+                  HINT = 'Add them (ALTER TABLE ... ADD COLUMN ...), or rename the columns that hold these values.';
     END IF;
 END
 $body$;

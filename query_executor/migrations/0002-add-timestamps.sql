@@ -21,7 +21,7 @@ BEGIN
         EXECUTE format(
             'ALTER TABLE demo.%I ALTER COLUMN %I SET DEFAULT now()', missing.relname, missing.column_name
         );
-        RAISE NOTICE 'Added the column % to demo.%: null in the rows that are there, now() in new ones.',
+        RAISE NOTICE 'Added the column % to demo.%: null in existing rows, now() in new rows.',
             missing.column_name, missing.relname;
     END LOOP;
 END

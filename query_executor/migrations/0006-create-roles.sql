@@ -46,23 +46,23 @@ BEGIN
     END LOOP;
 
     IF left_out <> '{}' THEN
-        RAISE WARNING '% may not make all of the role crud_api, whose rights end at reading and changing rows in the '
-            'schema demo. All works without it. To have it, let somebody who may run: %;',
+        RAISE WARNING '% lacks the right to make all of the role crud_api, which can read and change rows in the schema '
+            'demo and nothing else. Everything works without it. To get it, let an administrator run: %;',
             current_user, array_to_string(left_out, '; ');
     ELSE
-        RAISE NOTICE 'The role crud_api may read and change rows in the schema demo, and nothing else.';
+        RAISE NOTICE 'The role crud_api can read and change rows in the schema demo, and nothing else.';
         IF on_rds THEN
-            RAISE NOTICE 'The executor can connect as query_executor, with an IAM token. To let another user in, '
+            RAISE NOTICE 'The executor can connect as query_executor, with an IAM token. To admit another user, '
                 'run: GRANT crud_api TO ...;';
         ELSE
-            RAISE NOTICE 'To let the user in that the executor connects as, run: GRANT crud_api TO ...;';
+            RAISE NOTICE 'To admit the user of the executor, run: GRANT crud_api TO ...;';
         END IF;
     END IF;
 
     -- Up to PostgreSQL 14 every role may. Somebody may rely on it, so it is theirs to end.
     IF EXISTS (SELECT FROM pg_namespace
                WHERE nspname = 'public' AND has_schema_privilege('public', oid, 'CREATE')) THEN
-        RAISE WARNING 'Every role may create objects in the schema public, and so may crud_api. '
+        RAISE WARNING 'Every role can create objects in the schema public, so crud_api can too. '
             'If nobody needs that, run: REVOKE CREATE ON SCHEMA public FROM PUBLIC;';
     END IF;
 END

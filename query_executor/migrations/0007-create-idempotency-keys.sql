@@ -31,7 +31,7 @@ BEGIN
     );
     IF lacking IS NOT NULL THEN
         RAISE WARNING 'demo.idempotency_keys is a table of another kind and lacks %: it is left as it is, and a POST '
-            'with an Idempotency-Key fails. To have it, rename yours and make the one of this migration.', lacking;
+            'with an Idempotency-Key fails. Rename your table, then create the table of this migration.', lacking;
         RETURN;
     END IF;
 

@@ -10,7 +10,7 @@ import schemathesis
 # What each of a problem's errors says then.
 REASONS = (
     "names no row of", "one filter too many", "belongs to a list with", "is not a cursor", "the key in the path",
-    "at most 2 decimal places", "at most 8192 are taken",
+    "at most 2 decimal places", "The limit is 8192",
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""README.md, DEPLOYMENT.md, CONTRIBUTING.md and docs/*.md: what they name is there, and what they quote is said."""
+"""The pages (README.md, DEPLOYMENT.md, docs/*.md, ...): what they name is there, and what they quote is said."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import pytest
 from chalice.config import Config
 from moto import mock_aws
 
+from crud_api.application import RESOURCES
 from infra import budget, checks
 from infra.__main__ import main
 from infra.deploy import STEPS
@@ -23,13 +24,17 @@ from infra.stage import Stage
 
 DOCUMENTS = {
     path.relative_to(ROOT).as_posix(): path.read_text()
-    for path in [*(ROOT / f"{name}.md" for name in ("README", "DEPLOYMENT", "CONTRIBUTING")), *ROOT.glob("docs/*.md")]
+    for path in [
+        *(ROOT / f"{name}.md" for name in ("README", "DEPLOYMENT", "CONTRIBUTING", "tests/README")),
+        *ROOT.glob("docs/*.md"),
+    ]
 }
-DEPLOYMENT = DOCUMENTS["DEPLOYMENT.md"]
+FIRST_DEPLOY = DOCUMENTS["docs/first-deploy.md"]
+# What somebody reads who deploys and operates a stage.
+PAGES = ("first-deploy", "operate", "troubleshoot", "security", "github")
+GUIDE = "\n".join(DOCUMENTS[name] for name in ("DEPLOYMENT.md", *(f"docs/{page}.md" for page in PAGES)))
 TIMES = "\N{MULTIPLICATION SIGN}"
 COMMANDS = ("run", "migrate", "deploy", "plan", "key", "status", "logs", "smoke", "destroy")
-# Written at the same time as these.
-COMING = {"docs/api.md"}
 # Made where the product runs, and in no clone.
 MADE = {".chalice/deployed/dev.json", ".chalice/deployed/"}
 # Said by AWS or PostgreSQL, and by nothing here.
@@ -87,7 +92,7 @@ def test_every_link_leads_to_a_file_and_a_heading(name: str) -> None:
     for link in re.findall(r"\]\((?!https?://)([^)\s]+)\)", outside_blocks(DOCUMENTS[name])):
         path, _, anchor = link.partition("#")
         target = (ROOT / name).parent / path if path else ROOT / name
-        assert target.exists() or link in COMING, link
+        assert target.exists(), link
         if anchor:
             assert anchor in anchors(target.read_text()), link
 
@@ -95,7 +100,8 @@ def test_every_link_leads_to_a_file_and_a_heading(name: str) -> None:
 @documents
 def test_every_file_that_is_named_is_there(name: str) -> None:
     folders = {one.partition("/")[0] for one in files() if "/" in one}
-    for span in set(spans(DOCUMENTS[name])) - MADE:
+    created = set(re.findall(r"[Cc]reate `([^`]+)`", DOCUMENTS[name]))  # by the page's reader
+    for span in set(spans(DOCUMENTS[name])) - MADE - created:
         path = span.rstrip("/")
         if re.fullmatch(r"[\w.-]+(/[\w.-]+)+", path) and path.partition("/")[0] in folders:
             assert (ROOT / path).exists(), span
@@ -106,8 +112,9 @@ def test_every_file_that_is_named_is_there(name: str) -> None:
 @pytest.mark.parametrize("package", ["crud_api", "query_executor", "infra"])
 def test_the_architecture_names_every_module(package: str) -> None:
     named = " ".join(spans(DOCUMENTS["docs/architecture.md"]))
+    declarations = {resource.model.__module__.replace(".", "/") + ".py" for resource in RESOURCES}
     for path in files():
-        if re.fullmatch(rf"{package}/.*(?<!__init__)\.(py|yaml)", path):
+        if path not in declarations and re.fullmatch(rf"{package}/.*(?<!__init__)\.(py|yaml)", path):
             assert re.search(rf"(^|[ /]){re.escape(path.rpartition('/')[2])}( |$)", named), path
 
 
@@ -141,9 +148,19 @@ def test_every_command_takes_the_flags_it_is_shown_with(name: str, capsys: pytes
         assert set(flags) <= known, words
 
 
+def test_readme_says_how_much_the_two_commands_download() -> None:
+    sizes = dict(re.findall(r"call SAY,([^,]+),(\d+)\)", (ROOT / "Makefile").read_text()))
+    first = {"what the API needs", "uv"}
+    second = {"the tests and checkers", "the front end of AWS Lambda", "generators of clients"}
+    said = re.findall(r"downloads about (\d+) MB", DOCUMENTS["README.md"])
+    assert [int(one) for one in said] == [
+        round(sum(int(sizes.get(name, 0)) for name in names), -1) for names in (first, second)
+    ]
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_guide_shows_or_names_every_command(command: str) -> None:
-    assert re.search(rf"-m infra {command}\b|make {command}\b|`{command}`", DEPLOYMENT)
+    assert re.search(rf"-m infra {command}\b|make {command}\b|`{command}`", GUIDE)
 
 
 def test_every_flag_that_is_named_is_one_of_a_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -152,7 +169,7 @@ def test_every_flag_that_is_named_is_one_of_a_command(capsys: pytest.CaptureFixt
         with pytest.raises(SystemExit):
             main([command, "--help"])
         helps += capsys.readouterr().out
-    for span in spans(DEPLOYMENT):
+    for span in spans(GUIDE):
         if span.startswith("--"):
             assert span.split()[0] in helps, span
 
@@ -166,7 +183,7 @@ def stage_with(members: dict[str, Any]) -> Stage:
 
 
 def test_the_stage_with_a_database_of_ones_own_is_one_that_can_be_deployed() -> None:
-    (block,) = re.findall(r"^```json\n(.*?)^```$", DEPLOYMENT, re.DOTALL | re.MULTILINE)
+    (block,) = re.findall(r"^```json\n(.*?)^```$", FIRST_DEPLOY, re.DOTALL | re.MULTILINE)
     stage = stage_with(json.loads(block))
     checks.require_way_to_secrets(stage)
     assert stage.database_stack is None
@@ -175,7 +192,7 @@ def test_the_stage_with_a_database_of_ones_own_is_one_that_can_be_deployed() -> 
 
 @pytest.mark.parametrize(
     "members",
-    [one for name in ("DEPLOYMENT.md", "docs/access.md", "docs/cost.md") for one in spans(DOCUMENTS[name])
+    [one for text in (GUIDE, DOCUMENTS["docs/access.md"], DOCUMENTS["docs/cost.md"]) for one in spans(text)
      if re.fullmatch(r'"(network|database|gateway|alarms)": \{.*\}', one)],
 )  # fmt: skip
 def test_every_member_that_is_shown_is_one_of_a_stage(members: str) -> None:
@@ -185,7 +202,7 @@ def test_every_member_that_is_shown_is_one_of_a_stage(members: str) -> None:
 def test_the_ids_of_ones_own_database_are_printed_by_the_names_of_the_config(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (lines,) = re.findall(r"^```python\n(.*?)^```$", DEPLOYMENT, re.DOTALL | re.MULTILINE)
+    (lines,) = re.findall(r"^```python\n(.*?)^```$", FIRST_DEPLOY, re.DOTALL | re.MULTILINE)
     for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(variable, "none")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
@@ -219,7 +236,7 @@ def test_the_ids_of_ones_own_database_are_printed_by_the_names_of_the_config(
 
 def test_what_the_guide_names_is_named_so_in_the_code() -> None:
     """Parameters, settings, alarms, problems, fields of logs: each a single word that is no plain English."""
-    for span in set(spans(DEPLOYMENT)) - OTHERS:
+    for span in set(spans(GUIDE)) - OTHERS:
         if re.fullmatch(r"crud-api-dev-[\w-]+", span):
             rest = span.removeprefix("crud-api-dev-")
             assert f"crud-api-${{Stage}}-{rest}" in sources() or f"}}-{rest}" in sources(), span
@@ -231,7 +248,7 @@ def test_what_the_guide_quotes_is_said() -> None:
     with pytest.raises(budget.BudgetError) as refused:
         budget.check(79, 100)
     said = f"{sources()} {refused.value}"
-    for span in set(spans(DEPLOYMENT)) - OTHERS:
+    for span in set(spans(GUIDE)) - OTHERS:
         if re.match(r"(?!GRANT|SELECT|SHOW)[A-Z0-9]\w+ \w+ ", span):
             for part in span.split("..."):
                 words = part.strip(" (:)")
@@ -254,5 +271,5 @@ def test_the_formulas_of_the_bill_have_the_results_beside_them() -> None:
 def test_the_steps_of_a_deploy_are_its_own() -> None:
     number = len(STEPS)
     for at, name in enumerate(STEPS, 1):
-        assert f"[{at}/{number}] {name}" in DEPLOYMENT
-        assert f"| {at} {name} |" in DEPLOYMENT
+        assert f"[{at}/{number}] {name}" in GUIDE
+        assert f"| {at} {name} |" in GUIDE

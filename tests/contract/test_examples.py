@@ -66,7 +66,8 @@ def name(request: pytest.FixtureRequest) -> str:
 
 def test_the_published_schema_is_that_of_the_code() -> None:
     published = (ROOT / "docs" / "executor.schema.json").read_text()
-    assert published == contract_schema.text(), "run: python -m infra.contract_schema > docs/executor.schema.json"
+    command = ".venv/bin/python -m infra.contract_schema > docs/executor.schema.json"
+    assert published == contract_schema.text(), f"run: {command}"
     Draft202012Validator.check_schema(json.loads(published))
 
 

@@ -39,5 +39,5 @@ def execute(request: pytest.FixtureRequest, api_database: str) -> Iterator[Execu
 
 @pytest.fixture
 def api(execute: Execute, api_database: str) -> Api:
-    run_sql(api_database, "TRUNCATE demo.customers, demo.orders, demo.idempotency_keys")
+    run_sql(api_database, "TRUNCATE demo.customers, demo.orders, demo.idempotency_keys CASCADE")
     return Api(execute)

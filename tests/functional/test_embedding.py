@@ -83,7 +83,7 @@ def test_more_than_a_thousand_rows_are_not_cut_but_refused(
         if status == 400:
             assert answer.json["errors"] == [
                 {
-                    "detail": "expand finds more than 1000 orders of one row; "
+                    "detail": "expand finds more than 1000 orders for one row; "
                     "/customers/{customer_id}/orders lists them page by page",
                     "parameter": "expand",
                 }
@@ -93,7 +93,7 @@ def test_more_than_a_thousand_rows_are_not_cut_but_refused(
 
 @pytest.mark.parametrize(("last", "status"), [(100, 200), (101, 400)])
 def test_a_page_embeds_at_most_ten_thousand_rows(stocked: Api, api_database: str, last: int, status: int) -> None:
-    run_sql(api_database, "TRUNCATE demo.customers, demo.orders")
+    run_sql(api_database, "TRUNCATE demo.customers, demo.orders CASCADE")
     run_sql(
         api_database,
         "INSERT INTO demo.customers (customer_id, customer_name) SELECT 'D' || n, 'N' FROM generate_series(1, 100) n;"
@@ -107,7 +107,7 @@ def test_a_page_embeds_at_most_ten_thousand_rows(stocked: Api, api_database: str
     if status == 400:
         assert answer.json["errors"] == [
             {
-                "detail": "expand finds more than 10000 orders of one page; ask for fewer rows by limit, or list them "
+                "detail": "expand finds more than 10000 orders for one page; lower limit, or list them "
                 "page by page at /customers/{customer_id}/orders",
                 "parameter": "expand",
             }

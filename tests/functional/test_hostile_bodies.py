@@ -40,6 +40,7 @@ def refusing() -> Api:
     return Api(no_connection)
 
 
+@pytest.mark.in_process
 def test_a_text_is_a_value_whatever_it_says(api: Api) -> None:
     bodies = [{"customer_id": f"C{n}", "customer_name": "N", "city": text} for n, text in enumerate(TEXTS)]
     assert [row["city"] for row in api("POST", "/customers", bodies).json] == TEXTS

@@ -35,6 +35,7 @@ def walked(api: Api, path: str, toward: str = "next") -> list[Any]:
         assert last is None or len(last) < 9000
 
 
+@pytest.mark.in_process
 @pytest.mark.parametrize("sort", ["a", "-a", "b,a", "a,-b", "-c,b,-a", "b,-id"])
 @pytest.mark.parametrize("letter", ["x", "é"])
 def test_pages_of_long_values_lead_to_every_row_once_both_ways(

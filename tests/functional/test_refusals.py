@@ -52,6 +52,7 @@ def refused(answer: Response, status: int, *pointers: str) -> str:
     return str(answer.json["detail"])
 
 
+@pytest.mark.in_process
 @pytest.mark.parametrize("field", REFUSED)
 def test_a_value_that_its_column_cannot_hold_is_named_in_every_request(strict: Api, field: str) -> None:
     strict("POST", "/strict", {"id": 1})
@@ -147,7 +148,8 @@ RAISED = [
     ("USING ERRCODE = 'PT200'", "PT200", 400), ("USING ERRCODE = 'AB123'", "AB123", 400),
     ("USING ERRCODE = 'check_violation'", "23514", 422), ("USING ERRCODE = 'unique_violation'", "23505", 409),
     ("USING ERRCODE = 'insufficient_privilege'", "42501", 403), ("USING ERRCODE = '22023'", "22023", 422),
-    ("USING ERRCODE = '42P01'", "42P01", 400), ("USING DETAIL = 'It has 3.', HINT = 'Ask for 2.'", "P0001", 400),
+    ("USING ERRCODE = '42P01'", "42P01", 400), ("USING ERRCODE = '25006'", "25006", 400),
+    ("USING DETAIL = 'It has 3.', HINT = 'Ask for 2.'", "P0001", 400),
 ]  # fmt: skip
 
 
@@ -179,6 +181,19 @@ def test_what_a_trigger_raises_is_shown_with_its_status(
         assert ("It has 3." in detail) == ("DETAIL" in using) == ("Ask for 2." in detail)
         assert answer.json["type"] == "urn:problem-type:crud-api:raised"
     assert api("GET", "/stock").json["items"] == [{"id": 1, "n": 1}]
+
+
+def test_a_raise_without_words_says_nothing_of_the_database(execute: Execute, api_database: str) -> None:
+    api = api_over(execute, api_database, "stock", "id int PRIMARY KEY, n int", {"id": int, "n": int})
+    run_sql(
+        api_database,
+        """CREATE OR REPLACE FUNCTION demo.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+           BEGIN RAISE EXCEPTION ''; END $$""",
+    )
+    run_sql(
+        api_database, "CREATE TRIGGER refuse BEFORE INSERT ON demo.stock FOR EACH ROW EXECUTE FUNCTION demo.refuse()"
+    )
+    assert refused(api("POST", "/stock", {"id": 2, "n": 3}), 400) == "The database gives no reason."
 
 
 def test_a_raise_that_names_a_column_has_its_pointer(execute: Execute, api_database: str) -> None:
@@ -303,6 +318,7 @@ def typed(execute: Execute, api_database: str) -> Api:
 OPERATORS = ["", "[ne]", "[gt]", "[gte]", "[lt]", "[lte]", "[in]", "[like]"]
 
 
+@pytest.mark.in_process
 @pytest.mark.parametrize("field", ["j", "jb", "u", "n", "p", "d", "b", "a", "ja", "bits", "r", "t"])
 def test_every_operator_over_every_type_answers_or_names_its_parameter(typed: Api, field: str) -> None:
     for operator in OPERATORS:
@@ -334,6 +350,7 @@ def test_a_failure_that_no_parameter_causes_is_a_500(execute: Execute, api_datab
     run_sql(api_database, "DROP VIEW demo.dividing")
 
 
+@pytest.mark.in_process
 def test_a_key_that_the_column_cannot_hold_is_that_of_no_row(execute: Execute, api_database: str) -> None:
     for name, columns in (("leaf", "id int PRIMARY KEY, top int"), ("top", "id int PRIMARY KEY, n int")):
         api_over(execute, api_database, name, columns, {"id": str})

@@ -139,13 +139,11 @@ def cloned(folder: Path, database_url: str) -> Iterator[Clone]:
         shutil.copytree(ROOT / name, project / name, symlinks=True, ignore=ignored)
     (folder / "packages").mkdir(exist_ok=True)
     (project / ".chalice" / "deployments").symlink_to(folder / "packages")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
-        with cloud.running(database_url) as account:
-            for name, value in account.environment.items():
-                patch.setenv(name, value)
-            patch.delenv("CI", raising=False)
-            patch.setenv("PATH", f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}")
-            clone = Clone(project, account)
-            clone.docker()
-            yield clone
+    with pytest.MonkeyPatch.context() as patch, cloud.running(database_url) as account:
+        for name, value in account.environment.items():
+            patch.setenv(name, value)
+        patch.delenv("CI", raising=False)
+        patch.setenv("PATH", f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}")
+        clone = Clone(project, account)
+        clone.docker()
+        yield clone

@@ -417,10 +417,16 @@ def _migrated(database_url: str) -> tuple[str, dict[str, str], Any]:
         return failed("MigrationError", str(error))
 
 
+@cache
+def _moto() -> DomainDispatcherApplication:
+    """One for all accounts, which are emptied one after the other: each service's application takes long to be made."""
+    return DomainDispatcherApplication(create_backend_app)
+
+
 @contextmanager
 def running(database_url: str) -> Iterator[Cloud]:
     """An empty account, whose migrations and API work on this database."""
-    front = _Front(DomainDispatcherApplication(create_backend_app))
+    front = _Front(_moto())
     server = make_server("127.0.0.1", 0, front, threaded=True, request_handler=_Quiet)
     front.cloud = Cloud(f"http://127.0.0.1:{server.server_port}", database_url)
     front.api = api_on(database_url)

@@ -4,15 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
+import yaml
+from botocore.loaders import JSONFileLoader
+from moto.cloudformation.utils import yaml_tag_constructor
+from yaml import CLoader
 
 from tests.conftest import execute
 from tests.infrastructure.account_state import State, state
 from tests.infrastructure.clone import Clone, Run, cloned
+
+_load_file = JSONFileLoader.load_file
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _read_once() -> Iterator[None]:
+    """Half of a deploy's time is botocore and moto reading the same files again; here each is read once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+        patch.setattr(JSONFileLoader, "load_file", lambda _loader, path: _described(path))
+        CLoader.add_multi_constructor("", yaml_tag_constructor)  # as moto does with the Loader that it names
+        patch.setattr(yaml, "Loader", CLoader)
+        yield
+
+
+@cache
+def _described(path: str) -> Any:
+    return _load_file(JSONFileLoader(), path)
 
 
 @pytest.fixture(scope="session")

@@ -36,6 +36,7 @@ _RESOURCES = {
         "Name": "wafv2:{region}:{account}:regional/webacl/%s/0a1b",
         "WebACLArn": "%s",
         "ResourceArn": "%s",
+        "ResourceARN": "%s",
     },
 }
 # By what a request is signed for, where IAM has another name.

@@ -138,7 +138,7 @@ def test_a_stage_without_an_api_or_without_keys_says_so(deployed: Clone) -> None
 
 
 def test_a_database_that_waits_for_a_restart_says_so_until_it_had_one(deployed: Clone) -> None:
-    waits = "reads at its next restart. That is yours to do (RDS console, Reboot"
+    waits = "reads at its next restart. Restart it yourself (RDS console, Reboot"
     deployed.cloud.waits_for_restart = True
     try:
         assert waits in deployed.run("status").out
@@ -151,7 +151,7 @@ def test_a_database_that_waits_for_a_restart_says_so_until_it_had_one(deployed: 
 def test_a_plan_of_more_connections_says_that_they_need_a_restart(deployed: Clone) -> None:
     clone = deployed.again("connections")
     clone.configure("database", max_connections=200)
-    says = "PostgreSQL would read the new max_connections at its next restart, which is yours to do"
+    says = "PostgreSQL would read the new max_connections at its next restart; restart it yourself"
     assert says in clone.run("plan").out
     assert says not in deployed.run("plan").out
 
@@ -268,7 +268,7 @@ def test_a_second_deploy_changes_nothing_and_says_so(deployed: Clone, monkeypatc
     assert state(deployed.cloud) == before
     (key,) = deployed.cloud.client("apigateway").get_api_keys(includeValues=True)["items"]
     assert key["value"] not in run.out  # a workflow's log is read by others
-    assert '-H "x-api-key: $KEY"' in run.out
+    assert '-H "x-api-key: $(make -s key STAGE=dev)"' in run.out
     assert json.loads(known.read_text()) == chalices  # what Chalice itself had written
 
 

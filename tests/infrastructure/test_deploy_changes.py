@@ -71,7 +71,7 @@ def test_changed_code_of_the_api_goes_into_the_same_api_also_from_a_fresh_clone(
     clone = deployed.again("fresh")
     clone.append("crud_api/routes.py", "\n# changed\n")
     run = clone.run("plan")
-    assert "`chalice deploy` would update the function" in run.out
+    assert "API: Chalice would update the function" in run.out
     assert state(clone.cloud) == before
     run = clone.run("deploy")
     assert run, run.error
@@ -139,8 +139,8 @@ MIGRATIONS_FAIL: list[tuple[tuple[str, dict[str, str], Any], str]] = [
         'Secrets Manager when the owner has a password (network.SecretsEndpoint "true")',
     ),
     (("429 Too Many Requests", {"x-amzn-ErrorType": "TooManyRequestsException"}, {}), "Migrations are running already"),
-    (("500 Internal Server Error", {"x-amzn-ErrorType": "ServiceException"}, {}), "running it again is safe"),
-    (("200 OK", {}, "something"), "answered what no migrations answer: 'something'"),
+    (("500 Internal Server Error", {"x-amzn-ErrorType": "ServiceException"}, {}), "It is safe to run this again."),
+    (("200 OK", {}, "something"), "gave an answer that no migrations give: 'something'"),
 ]
 
 
@@ -200,7 +200,7 @@ def test_what_was_taken_away_by_hand_is_given_back(deployed: Clone) -> None:
     policy = json.loads(client.get_policy(FunctionName=API)["Policy"])
     for statement in policy["Statement"]:
         client.remove_permission(FunctionName=API, StatementId=statement["Sid"])
-    assert "`chalice deploy` would update" in deployed.run("plan").out
+    assert "Chalice would update" in deployed.run("plan").out
     assert deployed.run("deploy")
     assert state(deployed.cloud) == before
 
@@ -223,7 +223,7 @@ def test_the_key_is_printed_rotated_and_retired(deployed: Clone) -> None:
     new = deployed.run("key", "--rotate").out.strip()
     assert valid() == {old, new}
     run = deployed.run("key", "--retire")
-    assert run.out.splitlines() == ["deleted 1; the newest is valid:", new]
+    assert run.out.splitlines() == ["deleted 1; the newest key is valid:", new]
     assert valid() == {new}
 
 
@@ -235,7 +235,7 @@ def test_a_first_creation_of_the_database_that_failed_is_cleared_away_although_i
     deployed.cloud.busy[name] = ["ROLLBACK_FAILED"] * 3  # as often as it is asked until it is gone
     run = deployed.run("deploy")
     assert run, run.error
-    assert f"turned off the protection of {API}, which never was complete" in run.out
+    assert f"turned off the protection of {API}, which was never complete" in run.out
     assert "deleting what an earlier run left (ROLLBACK_FAILED)" in run.out
     assert state(deployed.cloud) == before
 
@@ -260,8 +260,8 @@ def test_what_is_not_known_everywhere_yet_is_waited_for_and_said(deployed: Clone
     deployed.cloud.not_yet = ["500 Error", "403 Forbidden", "503 Busy", *[let_in] * 4, "403 Forbidden"]
     pauses: list[None] = []
     smoke.Smoke(deployed.cloud.api_url, smoke.with_key(key), said.append, pause=lambda: pauses.append(None)).run()
-    assert said[0] == "GET /customers?limit=1: 500 yet; asking again for up to 120 s"
-    assert "POST /orders: 403 yet; asking again for up to 120 s" in said
+    assert said[0] == "GET /customers?limit=1: 500 yet; trying again for up to 120 s"
+    assert "POST /orders: 403 yet; trying again for up to 120 s" in said
     assert len(pauses) == 4
     assert deployed.cloud.not_yet == []
     assert execute(deployed.cloud.database_url, "SELECT * FROM demo.customers") == []
@@ -286,8 +286,12 @@ def test_an_api_that_lets_everybody_in_fails_the_smoke_test(deployed: Clone) -> 
 
 
 def test_an_api_that_answers_something_else_fails_the_deploy(deployed: Clone) -> None:
-    run = deployed.run("deploy", "--url", f"{deployed.cloud.url}/nothing-here")
+    url = f"{deployed.cloud.url}/nothing-here"
+    run = deployed.run("deploy", "--url", url)
     assert run.status == 1
+    (key,) = deployed.cloud.client("apigateway").get_api_keys(includeValues=True)["items"]
+    step = run.out.splitlines().index("[10/10] Smoke test")
+    assert run.out.splitlines()[step + 1 :] == [f"URL   {url}", f"key   {key['value']}"]  # before it failed
     assert "The API does not answer as it should. Expected: GET /customers?limit=1" in run.error
 
 
@@ -300,7 +304,8 @@ def test_two_apis_of_the_name_are_not_chosen_from(deployed: Clone) -> None:
         client.delete_rest_api(restApiId=second)
     assert run.status == 1
     assert f"There are 2 APIs named {API}" in run.error
-    assert second in run.error
+    deletes = "aws apigateway delete-rest-api --rest-api-id {} --region eu-central-1  # made "
+    assert all(deletes.format(one) in run.error for one in (second, *api_ids(deployed)))
 
 
 def test_a_tag_that_ecr_has_not_got_is_refused_with_those_it_has(deployed: Clone) -> None:
@@ -319,8 +324,25 @@ def test_a_new_image_without_docker_is_refused_before_anything_is_made(
     monkeypatch.setenv("PATH", str(tmp_path))
     run = clone.run("deploy")
     assert run.status == 1
-    assert "there is no docker. Install it" in run.error
+    assert "docker is not installed. Install it" in run.error
     assert state(clone.cloud) == before
+
+
+def test_a_newer_base_is_a_new_image_and_one_that_is_not_known_is_said(deployed: Clone) -> None:
+    clone, tag = deployed.again("base"), image_of(deployed)
+    assert tag.endswith(f"-{'a' * 12}")
+    try:
+        clone.docker(base=f"sha256:{'b' * 64}")
+        newer = f"Image {tag.partition('-')[0]}-{'b' * 12}: would be built and pushed"
+        assert newer in clone.run("plan").out
+        clone.docker(fails="buildx")  # as without an answer of the registry
+        run = clone.run("deploy")
+        assert run, run.error
+        unknown = "No answer about a newer public.ecr.aws/lambda/python:3.13"
+        assert f"{unknown}: the image that ECR has stays." in run.out
+        assert image_of(clone) == tag
+    finally:
+        clone.docker()
 
 
 def test_a_docker_that_does_not_run_is_said(deployed: Clone) -> None:
@@ -331,7 +353,7 @@ def test_a_docker_that_does_not_run_is_said(deployed: Clone) -> None:
         run = clone.run("plan")
     finally:
         clone.docker()
-    assert "its engine does not answer: the engine says no\nStart it" in run.error
+    assert "The engine of docker does not answer: the engine says no\nStart it" in run.error
 
 
 def test_a_docker_without_its_builder_is_said_before_anything_is_made(deployed: Clone) -> None:
@@ -342,7 +364,7 @@ def test_a_docker_without_its_builder_is_said_before_anything_is_made(deployed: 
         run = clone.run("plan")
     finally:
         clone.docker()
-    assert "without buildx" in run.error
+    assert "buildx is not, which builds" in run.error
 
 
 def test_a_stage_for_everybody_needs_a_flag(deployed: Clone) -> None:
@@ -382,7 +404,7 @@ def test_a_right_that_is_missing_is_said_with_where_the_rights_are_listed(deploy
         deployed.cloud.denied = ""
     assert run.status == 1
     assert "User: me is not authorized to perform: cloudformation:DescribeStacks on resource: arn:aws:" in run.error
-    assert "lacks that right; infra/github-oidc.yaml lists what a deploy needs." in run.error
+    assert "You lack that right. infra/github-oidc.yaml lists the rights that a deploy needs." in run.error
 
 
 def test_a_file_that_is_gone_is_said(deployed: Clone) -> None:
@@ -419,7 +441,7 @@ def test_a_command_that_is_interrupted_says_what_goes_on(deployed: Clone) -> Non
         hold.go_on.set()
         deployed.cloud.hold = None
     assert process.returncode == 1
-    assert error == "error: Interrupted. What CloudFormation has begun goes on; running this again continues.\n"
+    assert error == "error: Interrupted. CloudFormation finishes what it has begun. Run this again to continue.\n"
 
 
 def test_without_a_region_it_says_which_variable(deployed: Clone, monkeypatch: pytest.MonkeyPatch) -> None:

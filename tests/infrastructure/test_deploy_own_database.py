@@ -1,4 +1,4 @@
-"""A stage for a VPC and an RDS that are there already, by the members that DEPLOYMENT.md shows."""
+"""A stage for a VPC and an RDS that are there already, by the members that docs/first-deploy.md shows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ EXECUTOR, MIGRATIONS = "crud-api-dev-query-executor", "crud-api-dev-migrations"
 
 
 def shown() -> dict[str, Any]:
-    (block,) = re.findall(r"^```json\n(.*?)^```$", (ROOT / "DEPLOYMENT.md").read_text(), re.DOTALL | re.MULTILINE)
+    page = (ROOT / "docs" / "first-deploy.md").read_text()
+    (block,) = re.findall(r"^```json\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
     return dict(json.loads(block))
 
 

@@ -19,7 +19,7 @@ def test_nothing_is_deleted_until_the_name_is_typed(deployed: Clone, monkeypatch
     for typed in ("prod\n", ""):
         monkeypatch.setattr("sys.stdin", io.StringIO(typed))
         run = deployed.run("destroy")
-        assert "This deletes stage dev in eu-central-1 of account 123456789012, but for its database." in run.out
+        assert "This deletes stage dev in eu-central-1 of account 123456789012, except its database." in run.out
         assert "Nothing was deleted" in run.error
     assert state(deployed.cloud) == before
 
@@ -67,7 +67,7 @@ def test_a_protected_database_that_never_was_complete_is_deleted_with_the_rest(d
     deployed.cloud.busy["crud-api-dev-database"] = ["ROLLBACK_FAILED"] * 2
     run = deployed.run("destroy", "--yes", "--delete-database")
     assert run, run.error
-    assert "turned off the protection of crud-api-dev, which never was complete" in run.out
+    assert "turned off the protection of crud-api-dev, which was never complete" in run.out
     assert (state(deployed.cloud)["databases"], state(deployed.cloud)["stacks"]) == ([], [])
 
 

@@ -15,10 +15,11 @@ from unittest.mock import ANY
 
 import pytest
 
-from infra import gateway
+from infra import gateway, gateway_logs, web_acl
 from infra.gateway import Aws, RestApi
 from infra.gateway_logs import POLICY
 from infra.gateway_settings import GatewaySettings, Quota, Throttle
+from infra.rest_api import make
 from tests.infrastructure import emulator
 from tests.infrastructure.emulator import Account
 from tests.infrastructure.rest_apis import (
@@ -121,6 +122,30 @@ def test_the_firewall_stands_before_the_stage(aws: Aws, api: RestApi) -> None:
     assert rate["Action"] == {"Block": {}}
     assert common["Statement"]["ManagedRuleGroupStatement"]["Name"] == "AWSManagedRulesCommonRuleSet"
     assert not any(one["VisibilityConfig"]["SampledRequestsEnabled"] for one in (web_acl, rate, common))
+
+
+@pytest.mark.parametrize("access", ["api_key", "iam"])
+def test_what_is_made_for_a_stage_has_its_tags_and_gets_others_later(aws: Aws, api: RestApi, access: str) -> None:
+    def tags() -> list[dict[str, str]]:
+        (group,) = aws("logs").describe_log_groups(logGroupNamePrefix="API-Gateway")["logGroups"]
+        (acl,) = aws("wafv2").list_web_acls(Scope="REGIONAL")["WebACLs"]
+        told = aws("wafv2").list_tags_for_resource(ResourceARN=acl["ARN"])["TagInfoForResource"]["TagList"]
+        arn = group["arn"].removesuffix(":*")
+        return [
+            {one["Key"]: one["Value"] for one in told},
+            aws("logs").list_tags_for_resource(resourceArn=arn)["tags"],
+        ]
+
+    gateway.apply(aws, api, access, SETTINGS)
+    assert tags() == [{"crud-api-stage": "dev"}] * 2
+    tagged = replace(api, extra_tags={"team": "shop"})
+    said = [one for one in gateway.plan(aws, tagged, access, SETTINGS) if one.startswith("Tag ")]
+    assert said[0] == f"Tag restapis/{api.rest_api_id}."
+    assert len(said) == (5 if access == "api_key" else 3)  # a plan and a key; the log group, the firewall
+    # Of API Gateway's own, which this emulator cannot change, test_two_regions.py has the tags.
+    make([*gateway_logs.changes(aws, tagged), *web_acl.changes(aws("wafv2"), tagged, SETTINGS.waf)])
+    assert tags() == [{"crud-api-stage": "dev", "team": "shop"}] * 2
+    assert not [*gateway_logs.changes(aws, tagged), *web_acl.changes(aws("wafv2"), tagged, SETTINGS.waf)]
 
 
 @pytest.mark.parametrize("access", ["none", "iam", "cognito"])

@@ -59,7 +59,7 @@ def test_a_wrong_host_is_never_live_and_nothing_is_migrated(deployed: Clone) -> 
         run = clone.run("deploy")
     assert run.status == 1
     assert "timeout expired: wrong.example" in run.error
-    assert f"Requests are served by version {before} of the executor, as before: the new one is not live." in run.error
+    assert f"Version {before} of the executor serves requests, as before: the new version is not live." in run.error
     assert live(clone) == before
     assert host_of(clone, before) == "db.example"
     assert not migrated(clone)
@@ -99,7 +99,7 @@ def test_failed_migrations_leave_the_version_before_live(deployed: Clone) -> Non
     with cloud_with(clone, migrations=lambda _url: failed("MigrationError", "0099-more: no")):
         run = clone.run("deploy")
     assert "0099-more: no" in run.error
-    assert f"served by version {before} of the executor, as before" in run.error
+    assert f"Version {before} of the executor serves requests, as before" in run.error
     assert live(clone) == before
     assert deployed.run("deploy")
 
@@ -172,7 +172,7 @@ def test_a_release_whose_smoke_test_fails_goes_back_by_itself(deployed: Clone) -
         run = clone.run("deploy")
     assert run.status == 1
     assert "Expected: PUT /orders/smoke-" in run.error
-    assert f"went back: the API's code and routes and version {before[0]} of the executor of before serve" in run.error
+    assert f"went back: the API's code and routes and version {before[0]} of the executor from before" in run.error
     assert (
         live(clone),
         client.get_function(FunctionName=API)["Configuration"]["CodeSha256"],
@@ -197,7 +197,7 @@ def test_a_release_that_is_to_be_kept_stays_although_its_smoke_test_fails(deploy
     before, clone = live(deployed), changed(deployed, "kept-release")
     with cloud_with(clone, broken_method="PUT"):
         run = clone.run("deploy", "--keep")
-    assert "Everything is deployed, and stays." in run.error
+    assert "Everything is deployed and stays." in run.error
     assert live(clone) != before
     assert deployed.run("deploy")
 
@@ -214,11 +214,15 @@ def test_what_was_changed_by_hand_is_seen_by_plan_and_status_and_put_back(deploy
         FunctionName=MIGRATIONS, Environment={"Variables": {"DB_HOST": "elsewhere.example"}}
     )
     client.update_alias(FunctionName=EXECUTOR, Name="live", FunctionVersion="1")
+    client.put_function_concurrency(FunctionName=EXECUTOR, ReservedConcurrentExecutions=2)
+    client.delete_function_concurrency(FunctionName=MIGRATIONS)
     plan, status = deployed.run("plan").out, deployed.run("status").out
     assert "API: the function was changed by hand" in plan
     assert "changed by hand since its deploy" in status
     for said in (plan, status):
         assert f"Put {EXECUTOR} back" in said
+        assert f"Reserve 10 concurrency for {EXECUTOR}: by hand it was set to 2." in said
+        assert f"Reserve 1 concurrency for {MIGRATIONS}: by hand it was set to none." in said
         assert f"Put {MIGRATIONS} back" in said
         assert version == "1" or f"Move the alias live to version {version}" in said
     run = deployed.run("deploy")
@@ -227,6 +231,7 @@ def test_what_was_changed_by_hand_is_seen_by_plan_and_status_and_put_back(deploy
         has = client.get_function(FunctionName=name)["Configuration"]
         for member in ("MemorySize", "Timeout", "Environment"):
             assert plain(has[member]) == plain(one["Configuration"][member])
+        assert client.get_function(FunctionName=name).get("Concurrency") == one.get("Concurrency")
     assert live(deployed) == version
     assert "by hand" not in deployed.run("plan").out + deployed.run("status").out
 
@@ -236,10 +241,21 @@ def plain(member: Any) -> Any:
     return json.dumps(member).replace('"', "")
 
 
+def test_an_api_that_was_stopped_by_hand_is_seen(deployed: Clone) -> None:
+    client = deployed.cloud.client("lambda")
+    assert "by hand" not in deployed.run("status").out
+    client.put_function_concurrency(FunctionName=API, ReservedConcurrentExecutions=1)
+    try:
+        assert "changed by hand since its deploy" in deployed.run("status").out
+    finally:
+        client.delete_function_concurrency(FunctionName=API)
+    assert "by hand" not in deployed.run("status").out
+
+
 @pytest.mark.deploys
 def test_force_deploys_the_api_although_nothing_changed(deployed: Clone) -> None:
     assert deployed.run("deploy")
-    assert "`chalice deploy` would update" in deployed.run("plan", "--force").out
+    assert "Chalice would update" in deployed.run("plan", "--force").out
     deployed.cloud.calls.clear()
     assert deployed.run("deploy", "--force")
     assert [call for call in deployed.cloud.calls if call.action.startswith("PUT /restapis")]

@@ -181,6 +181,30 @@ def test_the_role_may_give_each_role_to_the_service_that_trusts_it(name: str, pa
         )
 
 
+@variants
+def test_the_role_may_give_what_a_stack_makes_the_tags_of_the_stack(name: str, parameters: dict[str, str]) -> None:
+    """CloudFormation puts a stack's tags on each resource that can have some, and not on the others."""
+    for resource in Stack(name, **parameters).resources.values():
+        tagging = PROVIDER_SCHEMA_MANAGER.get_resource_schema(REGION, resource["Type"]).schema["tagging"]
+        for action in tagging.get("permissions", []) if tagging["taggable"] else []:
+            assert known(action) is None or is_given(action, resource), resource["Type"]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "AWS::Lambda::Function", "AWS::ECR::Repository", "AWS::Logs::LogGroup", "AWS::IAM::Role", "AWS::SNS::Topic",
+        "AWS::RDS::DBInstance", "AWS::RDS::DBCluster", "AWS::EC2::VPC", "AWS::EC2::SecurityGroup",
+        "AWS::CloudWatch::Alarm",
+    ],
+)  # fmt: skip
+def test_what_costs_or_serves_can_be_tagged_when_it_is_made_and_later(kind: str) -> None:
+    made = [Stack(name, **parameters).of_type(kind) for name, parameters in VARIANTS]
+    assert any(made)
+    tagging = PROVIDER_SCHEMA_MANAGER.get_resource_schema(REGION, kind).schema["tagging"]
+    assert (tagging["taggable"], tagging["tagOnCreate"], tagging["tagUpdatable"]) == (True, True, True)
+
+
 @pytest.mark.parametrize("member", ONLY_FOR)
 def test_nothing_is_left_out_for_a_member_that_a_template_has(member: str) -> None:
     """Its line would hide what the resource needs."""

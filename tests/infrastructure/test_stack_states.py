@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from infra import our_database
 from infra.account import Account, connect
 from infra.errors import StackError
+from infra.hints import Hints, cli, make
 from infra.stacks import Stacks
 from tests.infrastructure.clone import Clone, cloned
 from tests.infrastructure.cloud import protect
@@ -18,6 +20,7 @@ from tests.infrastructure.cloud import protect
 pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse:UserWarning")
 
 STACK = "crud-api-dev-network"
+HINTS = Hints(make, partial(cli, region="eu-central-1"))
 NEW, OLD = "crud-api-dev", "crud-api-dev-before"
 
 
@@ -37,7 +40,7 @@ class Watched:
 
     @property
     def stacks(self) -> Stacks:
-        return Stacks(self.clone.cloud.client("cloudformation"), self.said.append, pause=self._pause)
+        return Stacks(self.clone.cloud.client("cloudformation"), self.said.append, HINTS, pause=self._pause)
 
     def _pause(self) -> None:
         self.pauses += 1
@@ -86,6 +89,20 @@ def test_a_first_creation_that_failed_is_made_anew(watched: Watched, status: str
     assert watched.deploy()
     assert watched.vpc != vpc
     assert f"deleting what an earlier run left ({status})" in watched.said
+
+
+def test_a_stack_is_made_with_the_stages_tags_and_is_another_one_with_others(watched: Watched) -> None:
+    client = watched.clone.cloud.client("cloudformation")
+
+    def with_tags(**tags: str) -> Stacks:
+        return Stacks(client, watched.said.append, HINTS, tags, pause=watched._pause)
+
+    assert with_tags(team="shop", cost="7").deploy(STACK, "network", {"Stage": "dev"})
+    (made,) = client.describe_stacks(StackName=STACK)["Stacks"]
+    assert {one["Key"]: one["Value"] for one in made["Tags"]} == {"team": "shop", "cost": "7"}
+    told = {"Stage": "dev"}
+    assert with_tags(cost="7", team="shop")._is_same(STACK, "network", told)
+    assert not any(with_tags(**one)._is_same(STACK, "network", told) for one in ({"team": "shop"}, {"team": "a"}, {}))
 
 
 def test_a_stack_that_is_stuck_is_explained(watched: Watched) -> None:
@@ -202,3 +219,24 @@ def test_deleting_waits_until_it_is_gone_and_a_second_time_says_so(watched: Watc
     assert watched.pauses == 2
     assert watched.stacks.status(STACK) is None
     assert not watched.stacks.delete(STACK)
+
+
+def test_what_the_deletion_of_a_stack_did_last_is_told_though_its_name_is_gone(watched: Watched) -> None:
+    watched.deploy()
+    watched.said.clear()
+    assert watched.stacks.delete(STACK)
+    assert watched.said[-1] == f"DELETE_COMPLETE      {STACK}"
+
+
+def test_a_stack_that_is_deleted_while_it_is_made_is_told_to_its_end_and_by_its_name(watched: Watched) -> None:
+    watched.busy("CREATE_IN_PROGRESS")
+    watched.clone.cloud.events = [("Vpc", "AWS::EC2::VPC", "CREATE_FAILED", "the account has no more VPCs")]
+
+    def delete() -> None:
+        watched.clone.cloud.events = []
+        watched.clone.cloud.client("cloudformation").delete_stack(StackName=STACK)
+
+    stacks = Stacks(watched.clone.cloud.client("cloudformation"), watched.said.append, HINTS, pause=delete)
+    with pytest.raises(StackError, match=f"^{STACK} ended as DELETE_COMPLETE.\nVpc .*: the account has no more VPCs\n"):
+        stacks.deploy(STACK, "network", {"Stage": "dev"})
+    assert watched.said[-1] == f"DELETE_COMPLETE      {STACK}"

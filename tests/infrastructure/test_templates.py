@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cfnlint.api import ManualArgs, lint_file
 from chalice.cli.factory import CLIFactory
 
 from tests.infrastructure.templates import (
@@ -54,12 +53,6 @@ FROM_CONFIG = {
 }  # fmt: skip
 
 
-@names
-def test_cfn_lint_reports_nothing(name: str) -> None:
-    found = lint_file(path(name), ManualArgs(regions=["us-east-1", "eu-central-1"]))
-    assert [f"{one.linenumber}: {one.rule.id} {one.message}" for one in found] == []
-
-
 def test_the_folder_has_no_other_template() -> None:
     # github-oidc is an account's, not a deploy's; test_github_oidc.py has it.
     assert {one.stem for one in Path("infra").glob("*.y*ml")} == {*NAMES, "github-oidc"}
@@ -83,7 +76,16 @@ def test_every_parameter_is_described_and_constrained(name: str) -> None:
         assert constraints or free, key
 
 
-OF_ROLES = {"RoleSuffix", "PermissionsBoundary"}  # infra/roles.py
+OF_ROLES = {"RoleSuffix", "PermissionsBoundary", "DashboardSuffix"}  # infra/roles.py
+# AWS keeps these names once for all regions of an account: by the ARN, which names no region.
+GLOBAL = {
+    "AWS::IAM::Role": "RoleName",
+    "AWS::IAM::ManagedPolicy": "ManagedPolicyName",
+    "AWS::IAM::User": "UserName",
+    "AWS::IAM::InstanceProfile": "InstanceProfileName",
+    "AWS::S3::Bucket": "BucketName",
+    "AWS::CloudWatch::Dashboard": "DashboardName",
+}
 
 
 @names
@@ -120,6 +122,14 @@ def test_the_stage_is_in_every_name(name: str, parameters: dict[str, str]) -> No
         for field, value in own.items():
             if field not in {"MetricName", "ServiceName", "DatabaseName", "DBName"}:
                 assert "blue" in value, f"{key}.{field}"
+
+
+@variants
+def test_a_name_that_is_one_for_all_regions_ends_with_the_region(name: str, parameters: dict[str, str]) -> None:
+    ends = {key: "-eu-west-9" for key in ("RoleSuffix", "DashboardSuffix") if key in load(name)["Parameters"]}
+    for key, resource in Stack(name, **{**parameters, **ends}).resources.items():
+        if resource["Type"] in GLOBAL:
+            assert resource["Properties"][GLOBAL[resource["Type"]]].endswith("-eu-west-9"), key
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from infra.api_function import executors_python
+from infra.packages import SHIPPED
 
 WORKFLOWS = sorted(Path(".github", "workflows").glob("*.yml"))
 NAMES = [one.stem for one in WORKFLOWS]
@@ -59,7 +60,7 @@ def test_the_python_that_deploys_is_that_of_the_executors_image(stage: str) -> N
         if step.get("uses", "").startswith("actions/setup-python@")
     ]
     assert version == executors_python(Path())
-    assert f"make deploy PYTHON=python{version}" in Path("DEPLOYMENT.md").read_text()
+    assert f"make deploy PYTHON=python{version}" in Path("docs/operate.md").read_text()
 
 
 @workflows
@@ -121,7 +122,7 @@ def test_updates_are_proposed_for_every_file_that_pins_something() -> None:
     updates = yaml.safe_load(Path(".github", "dependabot.yml").read_text())["updates"]
     folders = {one["package-ecosystem"]: one.get("directories", one.get("directory")) for one in updates}
     assert folders == {
-        "uv": ["/", "/query_executor"], "npm": "/", "docker": "/query_executor", "github-actions": "/",
+        "uv": "/", "npm": "/", "docker": "/query_executor", "github-actions": "/",
     }  # fmt: skip
     for one in updates:
         assert one["schedule"] == {"interval": "weekly"}
@@ -129,13 +130,10 @@ def test_updates_are_proposed_for_every_file_that_pins_something() -> None:
         assert list(one["groups"].values()) == [{"patterns": ["*"]}]
 
 
-@pytest.mark.parametrize(
-    "lock", ["query_executor/requirements", "requirements-local", "requirements-dev", "requirements-checkov"]
-)
-def test_a_lock_says_how_it_is_made_again(lock: str) -> None:
-    command = Path(f"{lock}.txt").read_text().splitlines()[1].removeprefix("#").strip()
-    assert command in Path("CONTRIBUTING.md").read_text()
-    assert command.endswith(f"{lock}.in -o {lock}.txt")
+def test_updates_move_the_lock_and_leave_the_files_that_are_written_from_it() -> None:
+    updates = yaml.safe_load(Path(".github", "dependabot.yml").read_text())["updates"]
+    (python,) = [one for one in updates if one["package-ecosystem"] == "uv"]
+    assert python["exclude-paths"] == list(SHIPPED)
 
 
 def test_the_lock_of_the_npm_checkers_names_no_registry() -> None:

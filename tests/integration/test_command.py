@@ -126,7 +126,7 @@ def test_help_tells_every_option_and_where_the_database_comes_from(database_url:
     for word in ("--param", "--json-param", "--read-only", "--max-rows", "--deadline-ms", "DATABASE_URL", "DB_HOST"):
         assert word in process.stdout
     # Its example is one.
-    example = process.stdout.split("example: python -m query_executor ")[1]
+    example = process.stdout.split("example: .venv/bin/python -m query_executor ")[1]
     sql, option = example.strip().lstrip("'").split("' ")
     without_tables = failure(run(url_of(database_url), sql, *option.split()))
     assert without_tables["sqlstate"] == "42P01"

@@ -145,7 +145,7 @@ def test_a_key_that_any_unique_index_holds_is_taken(url: str, key: str) -> None:
 def test_a_key_that_may_be_null_is_refused(url: str) -> None:
     run_sql(url, TABLE.replace("PRIMARY KEY", "UNIQUE"))
     (refused,) = stops(url, PRODUCTS)
-    assert "demo.products.product_id is the key and may be null" in refused
+    assert "demo.products.product_id is the key and can be null" in refused
     run_sql(url, refused.partition("Run: ")[2])
     assert stops(url, PRODUCTS) == []
 
@@ -207,6 +207,7 @@ TIME = Annotated[datetime, Meta(tz=True)]
         (str, "bytea"), (str, "jsonb"), (str, "json"), (str, "boolean"), (str, "text[]"),
         (bool, "text"), (bool, "int"), (float, "text"), (float, "numeric"), (float, "int"),
         (Decimal, "text"), (Decimal, "int"), (Decimal, "float8"), (Decimal, "money"), (Amount, "numeric(10)"),
+        (Amount, "float8"), (Amount, "real"), (Decimal, "real"), (int, "real"), (float, "numeric(12, 2)"),
         (TIME, "date"), (TIME, "text"), (TIME, "timestamp"), (TIME, "time"), (datetime, "date"),
         (date, "timestamptz"), (date, "text"), (UUID, "text"), (bytes, "text"), (dict, "json"), (list[int], "int"),
         (list[int], "text[]"), (list[str], "int[]"), (Money, "numeric"), (LocalTimestamp, "timestamptz"),
@@ -225,7 +226,8 @@ def test_a_type_that_does_not_carry_what_is_declared_is_refused(url: str, kind: 
     [
         (str, "varchar(3)"), (str, "char(3)"), (str, "uuid"), (str, "date"), (str, "name"), (str, "demo.mood"),
         (str, "demo.word"), (str, "inet"), (str, "interval"), (int, "smallint"), (int, "int"), (int, "numeric(10)"),
-        (int, "demo.small"), (float, "real"), (Decimal, "numeric"), (Amount, "numeric(10, 2)"), (Amount, "float8"),
+        (int, "demo.small"), (float, "real"), (Decimal, "numeric"), (Amount, "numeric(10, 2)"),
+        (float, "float8"),
         (TIME, "timestamptz(3)"), (datetime, "timestamp"), (date, "date"), (UUID, "uuid"), (bool, "boolean"),
     ],
 )  # fmt: skip
@@ -335,7 +337,7 @@ def test_ready_says_when_requests_would_fail(url: str, change: str) -> None:
     run_sql(url, change)
     for _ in range(3):  # the later ones by a prepared statement
         unready = api("GET", "/ready")
-        assert (unready.status, "is not as the API declares" in unready.json["detail"]) == (503, True)
+        assert (unready.status, "differ from what the API declares" in unready.json["detail"]) == (503, True)
 
 
 def test_ready_looks_through_views(url: str) -> None:

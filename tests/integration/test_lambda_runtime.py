@@ -160,7 +160,7 @@ def test_no_process_is_left_behind(tmp_path: Path) -> None:
 
 
 def test_missing_emulator_says_how_to_install_it(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="pip install --no-deps --target"):
+    with pytest.raises(FileNotFoundError, match=r"make \.venv/lambda-rie/\.installed"):
         rie_binary(tmp_path)
 
 

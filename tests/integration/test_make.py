@@ -25,6 +25,7 @@ def test_each_installation_says_beforehand_what_it_fetches(target: str) -> None:
         announced |= bool(re.fullmatch(r'echo "Installing .* into .*: about \d+ MB to download, once\."', line))
         if re.search(r"pip install|npm ci", line):
             assert announced, line
+            assert "npm ci" in line or "--require-hashes" in line, line
             announced, installations = False, installations + 1
     assert installations
 

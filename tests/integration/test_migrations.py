@@ -213,8 +213,7 @@ def test_tables_made_by_hand_keep_every_row_column_and_default(database_url: str
     }
     assert columns(database_url) == {**columns_before, **added}
     assert (
-        "0002-add-timestamps: Added the column created_at to demo.orders: "
-        "null in the rows that are there, now() in new ones."
+        "0002-add-timestamps: Added the column created_at to demo.orders: null in existing rows, now() in new rows."
     ) in done
     assert constraints(database_url) == {
         "demo.customers: PRIMARY KEY (customer_id)",

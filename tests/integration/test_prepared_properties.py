@@ -15,7 +15,6 @@ import pytest
 from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 
-from query_executor.prepared import is_unfit
 from query_executor.sql import scan
 from tests.conftest import execute as run_sql
 from tests.executor import Answer, Executor
@@ -54,6 +53,7 @@ def database(postgres_url: str) -> Iterator[str]:
     run_sql(postgres_url, f"CREATE DATABASE {name}")
     url = postgres_url.replace("/postgres?", f"/{name}?", 1)
     run_sql(url, _TABLES)
+    run_sql(url, f"ALTER DATABASE {name} SET search_path = early, public")
     yield url
     run_sql(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -202,17 +202,13 @@ def test_a_statement_that_comes_again_is_answered_as_it_was(executor: Executor, 
     event("failure" if isinstance(text, tuple) else "rows")
     assert answers == [answers[0]] * 8
     # A literal may fail for its value where no row needs it. What may be prepared then succeeds, and does so each time.
-    if not (isinstance(text, tuple) and is_unfit(text[1]) and not isinstance(answers[0], tuple)):
+    is_unfit = isinstance(text, tuple) and text[1].startswith(("22", "23502", "23514"))
+    if not is_unfit or isinstance(answers[0], tuple):
         assert answers[0] == text
 
 
 # --- DDL -------------------------------------------------------------------------------------------------------------
 
-_ALTERS = [
-    "ALTER TABLE d ALTER c TYPE {to} USING NULL",
-    "ALTER TABLE d DROP COLUMN c; ALTER TABLE d ADD COLUMN c {to}",
-    "DROP TABLE d CASCADE; CREATE TABLE d (id int, c {to}); INSERT INTO d VALUES (1); CREATE VIEW v AS SELECT * FROM d",
-]
 _ON_D = [
     "INSERT INTO {d} (id, c) VALUES (2, :x) RETURNING c",
     "INSERT INTO {d} (id, c) VALUES (2, :x)",
@@ -221,12 +217,55 @@ _ON_D = [
     "SELECT id FROM {d} WHERE c = ANY(ARRAY[:x])",
     "SELECT coalesce(c, :x), coalesce(:x, c) FROM {d} WHERE id = 1",
     "SELECT c FROM {d} WHERE id = 1 UNION ALL SELECT :x",
-    "SELECT one.id FROM {d} AS one JOIN (SELECT 1 AS k) AS other ON one.c > :x",
+    "SELECT one.id FROM {d} AS one JOIN (SELECT 1) AS other (k) ON one.c > :x",
 ]
-
-
-# One that is not plain, as `other (id)` with its parenthesis, would empty the session: nothing would stay prepared.
+# One that is not plain would empty the session: nothing would stay prepared.
 assert all(scan(one.format(d="d")).is_preparable for one in _ON_D)
+
+_MADE = """
+    DROP SCHEMA IF EXISTS early, late CASCADE; CREATE SCHEMA early;
+    DROP TABLE IF EXISTS d, was, kept CASCADE; DROP DOMAIN IF EXISTS made, old CASCADE;
+    DROP FUNCTION IF EXISTS f CASCADE;
+"""
+_TABLE = "CREATE TABLE {name} (id int, c {type}); INSERT INTO {name} VALUES (1, '{value}')"
+_OLD = _TABLE.format(name="public.d", type="{old}", value="{of_old}")
+_NEW = _TABLE.format(name="public.d", type="{new}", value="{of_new}")
+_VIEW = "CREATE VIEW v AS SELECT * FROM d"
+_FUNCTION = """CREATE FUNCTION f() RETURNS {type} STABLE LANGUAGE sql AS $$ SELECT '{value}'::{type} $$;
+               CREATE VIEW v AS SELECT id, f() AS c FROM d"""
+
+# What is made, the change, and what the statements name.
+_KINDS: dict[str, tuple[str, str, str]] = {
+    "column altered": (_OLD, "ALTER TABLE d ALTER c TYPE {new} USING NULL", "d"),
+    "column altered below a view": (
+        f"{_OLD}; {_VIEW}", f"DROP VIEW v; ALTER TABLE d ALTER c TYPE {{new}} USING NULL; {_VIEW}", "v",
+    ),
+    "column made anew": (_OLD, "ALTER TABLE d DROP c; ALTER TABLE d ADD c {new}", "d"),
+    "column renamed": (_OLD, "ALTER TABLE d RENAME c TO was; ALTER TABLE d ADD c {new}", "d"),
+    "table made anew": (_OLD, f"DROP TABLE d; {_NEW}", "d"),
+    "table made anew below a view": (f"{_OLD}; {_VIEW}", f"DROP TABLE d CASCADE; {_NEW}; {_VIEW}", "v"),
+    "table replaced": (_OLD, f"ALTER TABLE d RENAME TO was; {_NEW}", "d"),
+    "view replaced": (
+        f"{_OLD}; {_VIEW}", f"DROP VIEW v; ALTER TABLE d RENAME TO was; {_NEW}; {_VIEW}", "v",
+    ),
+    "table in place of a view": (f"{_OLD}; {_VIEW}", f"DROP VIEW v; {_NEW.replace('public.d', 'v')}", "v"),
+    "type made anew": (
+        "CREATE DOMAIN made AS {old}; CREATE TABLE d (id int, c made); INSERT INTO d VALUES (1, '{of_old}')",
+        "ALTER DOMAIN made RENAME TO old; CREATE DOMAIN made AS {new}; ALTER TABLE d ALTER c TYPE made USING NULL", "d",
+    ),
+    "table earlier in the search_path": (_OLD, _NEW.replace("public", "early"), "d"),
+    "table no longer earlier in the search_path": (
+        f"{_OLD.replace('public', 'early')}; {_NEW}", "DROP TABLE early.d", "d",
+    ),
+    "type earlier in the search_path": (
+        f"CREATE DOMAIN public.made AS {{old}}; {_OLD}", "CREATE DOMAIN early.made AS {new}", "d",
+    ),
+    "schema renamed": (f"{_OLD.replace('public', 'early')}; {_NEW}", "ALTER SCHEMA early RENAME TO late", "d"),
+    "function made anew": (
+        f"{_OLD}; {_FUNCTION.format(type='{old}', value='{of_old}')}",
+        f"DROP FUNCTION f CASCADE; {_FUNCTION.format(type='{new}', value='{of_new}')}", "v",
+    ),
+}  # fmt: skip
 
 # Where a value of one type becomes another's without a word.
 _FAMILIES = [
@@ -240,35 +279,31 @@ _PAIR = st.one_of(
 )
 
 
-@settings(property_test, max_examples=30)
-@given(
-    pair=_PAIR,
-    alter=st.sampled_from(_ALTERS),
-    of=st.sampled_from(["d", "v"]),
-    extra=st.sampled_from(_TEXTS),
-)
-@example(pair=("date", "timestamptz(0)"), alter=_ALTERS[0], of="d", extra="1")
-@example(pair=("timestamp", "date"), alter=_ALTERS[1], of="v", extra="1")
+@pytest.mark.parametrize("kind", _KINDS)
+@settings(property_test, max_examples=4)
+@given(pair=_PAIR, extra=st.sampled_from(_TEXTS))
+@example(pair=("date", "timestamptz(0)"), extra="1")
+@example(pair=("timestamp", "date"), extra="1")
 def test_after_ddl_a_prepared_statement_means_what_it_would_mean_then(
-    database: str, run: Run, pair: tuple[str, str], alter: str, of: str, extra: str
+    database: str, run: Run, kind: str, pair: tuple[str, str], extra: str
 ) -> None:
     old, new = pair
+    made, change, of = (sql.format(old=old, new=new, of_old=_TYPES[old], of_new=_TYPES[new]) for sql in _KINDS[kind])
     executor = Executor(database)  # a new one, that has prepared nothing for another type
-    view = "CREATE VIEW v AS SELECT * FROM d"
-    run(f"DROP TABLE IF EXISTS d, kept CASCADE; CREATE TABLE d (id int, c {old}); {view}; INSERT INTO d VALUES (1)")
-    statements = [one.format(d=of) for one in _ON_D]
+    run(f"{_MADE}; {made}")
+    statements = [one.format(d=of) for one in _ON_D] + ["SELECT :x::made"] * ("DOMAIN" in made)
     for sql in statements * 3:
         executor(sql, {"x": _TYPES[old]}, max_rows=5)
-    if alter.startswith("ALTER"):  # a view holds on to its columns
-        alter = f"DROP VIEW v; {alter}; {view}"
-    run(f"{alter.format(to=new)}; CREATE TABLE kept AS TABLE d")
+    run(f"{change}; CREATE TABLE kept AS SELECT id, c FROM {of}")
+    refill = f"DELETE FROM {of}; INSERT INTO {of} (id, c) SELECT * FROM kept"
     for value in (_TYPES[new], _TYPES[old], extra):
         for sql in statements:
             told = []
             for way in (executor, executor, None):
-                run("DELETE FROM d; INSERT INTO d SELECT * FROM kept")
+                if not kind.startswith("function"):  # whose view takes no change
+                    run(refill)
                 params = {"x": value}
                 outcome = _unprepared(executor, sql, params) if way is None else _outcome(way(sql, params, max_rows=5))
-                told.append((outcome, run("SELECT id, c::text FROM d ORDER BY id")))
+                told.append((outcome, run(f"SELECT id, c::text FROM {of} ORDER BY id")))
             assert told == [told[2]] * 3, (sql, value)
     executor.close()

@@ -205,7 +205,7 @@ def test_an_owner_who_may_make_no_roles_goes_on_and_is_told_what_to_have_run(dat
 
     warnings = [line for line in done if "WARNING" in line]
     assert [line.split(":")[0] for line in warnings] == ["0006-create-roles", "0007-create-idempotency-keys"]
-    assert warnings[0].startswith("0006-create-roles: WARNING: owner may not make all of the role crud_api")
+    assert warnings[0].startswith("0006-create-roles: WARNING: owner lacks the right to make all of the role crud_api")
     assert execute(database, "SELECT to_regrole('crud_api')") == [(None,)]
 
     # Doing what it says is enough, also for what the owner makes later.
@@ -247,7 +247,7 @@ def test_on_rds_a_query_executor_with_a_password_keeps_signing_in_with_it(databa
 def test_a_public_schema_that_is_open_to_all_is_pointed_out_and_left_open(database: str) -> None:
     execute(database, "GRANT CREATE ON SCHEMA public TO PUBLIC")
     (warning,) = [line for line in apply_migrations(database) if "WARNING" in line]
-    assert "Every role may create objects in the schema public" in warning
+    assert "Every role can create objects in the schema public" in warning
     application = app_of(database)
     execute(application, "CREATE TABLE public.other (n int)")
 

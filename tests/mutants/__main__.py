@@ -44,15 +44,15 @@ def mutated(mutation: Mutation, text: str) -> str:
     return pattern.sub(lambda match: match[1] + mutation.becomes, text)
 
 
-def _attempt(mutation: Mutation | None, arguments: Sequence[str]) -> Outcome:
+def _attempt(project: Path, mutation: Mutation | None, arguments: Sequence[str]) -> Outcome:
     """Runs tests in a copy of the tree that has the mutation."""
     with TemporaryDirectory(prefix="crud-api-") as folder:
         copy = Path(folder)
         copy.chmod(0o755)  # for the account that PostgreSQL runs under
-        for name in _files():
+        for name in _files(project):
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(PROJECT / name, copy / name)
-        (copy / ".venv").symlink_to(PROJECT / ".venv")
+            shutil.copy2(project / name, copy / name)
+        (copy / ".venv").symlink_to(project / ".venv")
         if mutation is not None:
             file = copy / mutation.file
             file.write_text(mutated(mutation, file.read_text()))
@@ -72,21 +72,23 @@ def _attempt(mutation: Mutation | None, arguments: Sequence[str]) -> Outcome:
     return Outcome(done.returncode, failed[1] if failed else "", done.stdout, seconds)
 
 
-def _files() -> list[str]:
+def _files(project: Path) -> list[str]:
     listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    names = subprocess.run(listed, cwd=PROJECT, capture_output=True, text=True, check=True).stdout.split("\0")
-    return [name for name in names if name and (PROJECT / name).is_file()]
+    names = subprocess.run(listed, cwd=project, capture_output=True, text=True, check=True).stdout.split("\0")
+    return [name for name in names if name and (project / name).is_file()]
 
 
 def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
+    parser = argparse.ArgumentParser(prog=".venv/bin/python -m tests.mutants", description=__doc__)
     parser.add_argument("words", nargs="*", help="only the mutations that have one of these in their harm or file")
     parser.add_argument("-j", "--jobs", type=int, default=2, help="how many at once; 2 by default")
     parser.add_argument("-l", "--list", action="store_true", help="list them and do nothing")
     return parser.parse_args(arguments)
 
 
-def main(arguments: Sequence[str] | None = None, mutations: Sequence[Mutation] = MUTATIONS) -> int:
+def main(
+    arguments: Sequence[str] | None = None, mutations: Sequence[Mutation] = MUTATIONS, project: Path = PROJECT
+) -> int:
     """Try the mutations; returns the exit status."""
     asked = _parsed(arguments)
     wanted = [
@@ -99,20 +101,20 @@ def main(arguments: Sequence[str] | None = None, mutations: Sequence[Mutation] =
         _say("There is no such mutation.")
         return 1
     for one in wanted:
-        mutated(one, (PROJECT / one.file).read_text())
+        mutated(one, (project / one.file).read_text())
     pool = ThreadPoolExecutor(asked.jobs)
     try:
-        return _try(wanted, pool)
+        return _try(project, wanted, pool)
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _try(mutations: Sequence[Mutation], pool: ThreadPoolExecutor) -> int:
+def _try(project: Path, mutations: Sequence[Mutation], pool: ThreadPoolExecutor) -> int:
     killed = 0
     # Tests that fail by themselves would find everything.
     tests = sorted({test for one in mutations for test in one.tests.split() if test.endswith(".py")})
-    alone = pool.submit(_attempt, None, tests)
-    attempts = {pool.submit(_attempt, one, one.tests.split()): one for one in mutations}
+    alone = pool.submit(_attempt, project, None, tests)
+    attempts = {pool.submit(_attempt, project, one, one.tests.split()): one for one in mutations}
     for n, attempt in enumerate(as_completed(attempts), 1):
         outcome = attempt.result()
         found = outcome.status == _FOUND and outcome.killer != ""  # not where a fixture has an error

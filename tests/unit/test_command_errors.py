@@ -13,6 +13,7 @@ from botocore.exceptions import WaiterError
 from infra import commands, errors, logs
 from infra.__main__ import main
 from infra.account import Account
+from infra.hints import Hints, cli, make
 from infra.stack_events import ADVICE, advice
 
 COMMANDS = ["run", "migrate", "deploy", "plan", "key", "status", "logs", "smoke", "destroy"]
@@ -23,7 +24,7 @@ def test_every_command_says_what_it_does(command: str, capsys: pytest.CaptureFix
     with pytest.raises(SystemExit) as raised:
         main([command, "--help"])
     assert raised.value.code == 0
-    assert f"usage: python -m infra {command}" in capsys.readouterr().out
+    assert f"usage: .venv/bin/python -m infra {command}" in capsys.readouterr().out
 
 
 def test_help_and_the_local_commands_do_not_wait_for_boto3_and_chalice() -> None:
@@ -39,7 +40,7 @@ def test_a_stage_that_is_none_is_an_error_and_no_traceback(capsys: pytest.Captur
 @pytest.mark.parametrize(
     ("reason", "says"),
     [
-        ("User: arn:aws:iam::1:user/x is not authorized to perform: iam:CreateRole", "lacks that right"),
+        ("User: arn:aws:iam::1:user/x is not authorized to perform: iam:CreateRole", "lack that right"),
         ("decreases account's UnreservedConcurrentExecution below its minimum value", "Service Quotas"),
         ("/aws/lambda/crud-api-dev already exists in stack", "aws logs delete-log-group"),
         ("private-dns-enabled cannot be set: a conflicting DNS domain", 'SecretsEndpoint to "false"'),
@@ -47,7 +48,7 @@ def test_a_stage_that_is_none_is_an_error_and_no_traceback(capsys: pytest.Captur
     ],
 )  # fmt: skip
 def test_a_reason_of_cloudformation_comes_with_what_to_do(reason: str, says: str) -> None:
-    assert says in advice(reason)
+    assert says in advice(reason, Hints(make, cli))
 
 
 def test_every_advice_is_a_sentence() -> None:
@@ -58,7 +59,7 @@ def test_a_right_that_is_missing_while_aws_is_waited_for_is_said_as_one() -> Non
     def refused(_options: Namespace) -> None:
         raise WaiterError("UpdateAccount", "it was refused", {"Error": {"Code": "AccessDeniedException"}})
 
-    with pytest.raises(errors.AccountError, match="lacks that right"):
+    with pytest.raises(errors.AccountError, match="lack that right"):
         commands._guarded(refused, Namespace())
 
 

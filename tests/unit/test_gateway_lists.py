@@ -56,4 +56,4 @@ def test_a_nested_list_names_its_neighbours_below_the_stage() -> None:
 def test_a_repeated_parameter_is_seen_though_the_single_valued_members_have_its_last_only() -> None:
     answer, requests = nested_list({"status": ["pending", "shipped"]})
     assert (answer["statusCode"], requests) == (400, [])
-    assert json.loads(answer["body"])["errors"] == [{"detail": "status is given more than once", "parameter": "status"}]
+    assert json.loads(answer["body"])["errors"] == [{"detail": "status must not be repeated", "parameter": "status"}]

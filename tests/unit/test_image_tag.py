@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from docker.utils.build import exclude_paths
 
+from infra import base_image
 from infra.image import content_tag, context_files, tag
 from infra.stage import PROJECT
 
@@ -26,7 +27,7 @@ def test_it_stays_when_only_times_and_what_is_ignored_change(project: Path) -> N
         os.utime(path, (0, 0))
     (project / "query_executor" / "__pycache__").mkdir(exist_ok=True)
     (project / "query_executor" / "__pycache__" / "x.pyc").write_bytes(b"x")
-    (project / "query_executor" / "requirements.in").write_text("something")
+    (project / "query_executor" / "uv.lock").write_text("something")
     (project / "README.md").write_text("something")
     assert content_tag(project, "x86_64") == before
 
@@ -54,6 +55,47 @@ def test_what_somebody_left_beside_the_code_is_neither_in_the_image_nor_in_its_t
 def test_a_newer_base_is_another_image_and_an_unknown_one_is_none() -> None:
     old, new = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
     assert len({tag("0123", old), tag("0123", new), tag("0123", None)}) == 3
+
+
+def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin" / "docker"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/bin:/usr/bin")
+
+
+DIGEST = f"sha256:{'c' * 64}"
+
+
+@pytest.mark.parametrize(
+    ("script", "found"),
+    [
+        (f"""echo '{{"digest": "{DIGEST}"}}'""", DIGEST),
+        ("echo no answer >&2; exit 1", None),
+        ("echo not JSON", None),
+        ("""echo '{"digest": "latest"}'""", None),
+        ("""echo '{"mediaType": "x"}'""", None),
+        ("echo '[]'", None),
+    ],
+)
+def test_the_base_is_known_by_the_digest_of_its_registry_or_not_at_all(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, found: str | None
+) -> None:
+    docker(tmp_path, monkeypatch, script)
+    assert base_image.digest(project) == found
+
+
+def test_without_docker_the_base_is_not_known_unless_the_dockerfile_pins_it(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert base_image.digest(project) is None
+    dockerfile = project / base_image.DOCKERFILE
+    named = base_image.reference(project)
+    dockerfile.write_text(dockerfile.read_text().replace(named, f"{named}@{DIGEST}"))
+    assert base_image.digest(project) == DIGEST
+    assert base_image.pinned(project, DIGEST) == f"{named.rpartition(':')[0]}@{DIGEST}"
 
 
 def test_it_does_not_depend_on_the_order_of_files(project: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

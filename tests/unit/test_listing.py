@@ -61,9 +61,9 @@ def test_every_wrong_parameter_is_named_with_its_own_reason() -> None:
     ) == {
         "limit": "limit must be a whole number from 1 to 1000",
         "cursor": "cursor is not a cursor of this API",
-        "sort": "sort must list fields, separated by commas, - before one to descend: "
+        "sort": "sort must list fields, separated by commas, with - before a descending field: "
                 "order_id, customer_id, total_amount, status, created_at, updated_at",
-        "fields": "fields names one twice",
+        "fields": "fields lists a name more than once",
         "expand": "expand must list relations of this resource, separated by commas: customer",
         "nothing": "nothing is neither a field nor a parameter of this list",
         "nothing[gt]": "nothing[gt] is neither a field nor a parameter of this list",
@@ -71,9 +71,9 @@ def test_every_wrong_parameter_is_named_with_its_own_reason() -> None:
         "total_amount": "total_amount must be a number from 0 to 9999999999.99 with at most 2 decimal places",
         "created_at[gte]": "created_at[gte] must be a time, RFC 3339 with offset",
         "created_at[in]": "created_at[in] must be a time, RFC 3339 with offset",
-        "status": "status is given more than once",
+        "status": "status must not be repeated",
         "customer_id[is]": "customer_id[is] must be null or not_null",
-        "total_amount[like]": "total_amount[like] is an operator of texts only",
+        "total_amount[like]": "total_amount[like] works only on text columns",
     }  # fmt: skip
 
 
@@ -331,7 +331,7 @@ def test_an_operator_is_one_entry_for_parsing_sql_and_the_description(monkeypatc
     described = document(RESOURCES, "none")["components"]["parameters"]["customers.city.match"]
     assert (described["name"], described["description"]) == ("city[match]", "Only rows whose city matches.")
     assert wrong(orders, {"total_amount[match]": ["1"]}) == {
-        "total_amount[match]": "total_amount[match] is an operator of texts only"
+        "total_amount[match]": "total_amount[match] works only on text columns"
     }
 
 

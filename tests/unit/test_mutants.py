@@ -28,25 +28,6 @@ def test_a_line_that_is_gone_or_there_twice_is_no_mutation(text: str) -> None:
         mutated(Mutation("", "", "if a:", "", ""), text)
 
 
-def of_a_number(becomes: str, tests: str = "tests/unit/test_time_outs.py") -> Mutation:
-    return Mutation(becomes, "query_executor/settings.py", "STATEMENT_MS = 20_000", becomes, tests)
-
-
-def test_only_a_test_that_fails_has_found_a_mutation(capsys: pytest.CaptureFixture[str]) -> None:
-    found = of_a_number("STATEMENT_MS = 200_000")
-    assert main(["--jobs=1"], [found]) == 0
-    same, untried = (
-        of_a_number("STATEMENT_MS = 20_001 - 1"),
-        of_a_number("STATEMENT_MS = 0", "tests/unit/test_sql.py -k no_such_test"),
-    )
-    assert main([], [found, same, untried]) == 1
-    said = capsys.readouterr().out
-    assert "1 of 1 killed" in said
-    assert "1 of 3 killed" in said
-    assert f"s  {same.harm}\n" in said.split("SURVIVED")[1]
-    assert f"s  {untried.harm}\n" in said.split("NOT TRIED")[1]
-
-
 def test_the_mutations_are_chosen_by_a_word(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--list", "NaN"]) == 0
     assert capsys.readouterr().out == "crud_api/resource/columns/number.py: NaN is stored as an amount\n"

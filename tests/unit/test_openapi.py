@@ -80,10 +80,16 @@ def resolved(described: dict[str, Any], value: dict[str, Any]) -> dict[str, Any]
     return value
 
 
+_components: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}
+
+
 def validator(described: dict[str, Any], schema: dict[str, Any]) -> Draft202012Validator:
     # In ECMAScript, which JSON Schema's patterns are, $ is the end. In Python it also matches before a last line feed.
-    ours = json.loads(json.dumps({**schema, "components": described["components"]}), object_hook=_with_python_ends)
-    return Draft202012Validator(ours)
+    ours: dict[str, Any] = json.loads(json.dumps(schema), object_hook=_with_python_ends)
+    if id(described) not in _components:  # making them takes longer than all examples
+        components = json.loads(json.dumps(described["components"]), object_hook=_with_python_ends)
+        _components[id(described)] = described, components  # an id is that of an object which lives
+    return Draft202012Validator(ours | {"components": _components[id(described)][1]})
 
 
 def _with_python_ends(value: dict[str, Any]) -> dict[str, Any]:

@@ -89,13 +89,23 @@ def test_what_ends_with_the_request_is_taken(sql: str) -> None:
 PLAIN = [
     "SELECT * FROM t", "VALUES (1)", "TABLE t", "INSERT INTO t (a) VALUES (1)", 'INSERT INTO "s" . "t" ("a") SELECT 1',
     "WITH x AS (SELECT count(*) FROM t) SELECT * FROM x", "UPDATE t SET a = upper(b) WHERE c IN (1, 2)",
-    "DELETE FROM t",
+    "DELETE FROM t", "SELECT * FROM unnest(:a) WITH ORDINALITY AS listed (one, n)", "TABLE t UNION VALUES (1)",
+    "SELECT * FROM (VALUES (1)) AS v(n)", 'SELECT * FROM (SELECT 1) AS "v" ("n")',
+    "SELECT * FROM (SELECT 1) as /* x */ v -- y\n (n)", "INSERT INTO t AS f (a) VALUES (1)",
+    "WITH x (n) AS (SELECT 1) SELECT * FROM x", "WITH RECURSIVE x (n) AS (SELECT 1 UNION SELECT n + 1 FROM x) TABLE x",
+    "SELECT * FROM a JOIN LATERAL (SELECT 1) AS b (n) ON true", "SELECT CAST(a AS varchar(3)) FROM t",
 ]  # fmt: skip
 NOT_PLAIN = [
     "SELECT set_config('a', 'b', false)", "SELECT pg_catalog.set_config('a', 'b', false)",
     "SELECT pg_advisory_lock (1)",
     'SELECT "set_config"(1)', "SELECT my_function()", "SELECT f /* x */ (1)", "CREATE TEMP TABLE t (a int)",
     "SELECT 1 INTO TEMP t", "DO $$ $$", "CALL p()", "SET LOCAL x = 1", "EXPLAIN ANALYZE SELECT f()",
+    "SELECT * FROM f(1) AS g (n)", "SELECT * FROM (VALUES (f(1))) AS v (n)", "SELECT 1 AS a, f(1)",
+    "SELECT * FROM t AS f, f(1)", "SELECT * FROM t AS a (n), f(n)", "SELECT * FROM t AS a JOIN f(1) AS b ON true",
+    'SELECT "as" f(1)', "SELECT :as f(1)", "SELECT CAST(f(1) AS text)", "WITH x AS (SELECT f(1)) SELECT * FROM x",
+    "WITH x (n) AS (SELECT f(1)) SELECT * FROM x", "SELECT DISTINCT ON (a) f(1) FROM t", "SELECT (a) AS b, f(1) FROM t",
+    "WITH RECURSIVE x (n) AS (SELECT 1 UNION SELECT f(n) FROM x) TABLE x", "SELECT * FROM t AS a (n) WHERE f(n)",
+    "SELECT with.f(1)", "SELECT * FROM s.f(1) AS a (n)", "SELECT recursive(1)", "SELECT \"with\"(1)",
     "INSERT INTO t SELECT f(1)", "INSERT INTO t (a) VALUES (f(1))", "INSERT INTO a.b.c SELECT x.f(1)",
 ]  # fmt: skip
 

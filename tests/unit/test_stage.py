@@ -79,7 +79,7 @@ def test_a_folder_that_is_no_project_is_said(tmp_path: Path) -> None:
         ({"database": {"max_connections": "100"}}, "max_connections must be a whole number"),
         ({"database": {"stack": {"Size": "1"}}}, r"unknown member in stage dev: database.stack: Size"),
         ({"database": {"own": {"Host": "x"}}}, r"unknown member in stage dev: database.own: Host"),
-        ({"database": {"stack": None}}, r'no database. Say "database": {"stack": {}}'),
+        ({"database": {"stack": None}}, r'no database. Write "database": {"stack": {}}'),
         (own(DatabaseName=None), "stage dev: database.own lacks DatabaseName "),
         (own(SecretArn=None), r"database.own lacks DatabaseResourceId \(IAM tokens\) or SecretArn"),
         (own(OwnerSecretArn=None), "database.own lacks OwnerSecretArn or OwnerResourceId, for the migrations"),
@@ -218,6 +218,6 @@ def test_a_function_of_the_apis_own_is_part_of_its_release_and_the_executor_is_n
 
 def test_the_metrics_of_the_stages_do_not_mix() -> None:
     outputs = {"ExecutorFunctionName": "f"}
-    told = [parameters.observability(stage(name), outputs, {}) for name in ("dev", "prod")]
+    told = [parameters.observability(stage(name), {}, outputs, {}) for name in ("dev", "prod")]
     assert [one["ApiName"] for one in told] == ["crud-api-dev", "crud-api-prod"]
     assert (told[0]["ManyConnections"], told[0]["NearTimeoutMs"]) == ("80", "22500")

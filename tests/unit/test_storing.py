@@ -21,7 +21,7 @@ from query_executor.contract import FromResult, Statement
 from query_executor.sql import scan
 
 RELATIONS = relations_of({resource.name: resource for resource in RESOURCES})
-CUSTOMERS, ORDERS = RESOURCES
+CUSTOMERS, ORDERS, *_ = RESOURCES
 ATTEMPT = Attempt("ff" * 32, "00" * 32)
 
 
