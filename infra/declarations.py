@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from crud_api.application import RESOURCES
 from crud_api.resource import Resource
 from crud_api.resource.columns.field import Field
+from crud_api.tables import RESOURCES
 
 
 def declared(resources: Sequence[Resource] = RESOURCES) -> list[dict[str, Any]]:

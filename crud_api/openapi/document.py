@@ -12,9 +12,9 @@ from crud_api.openapi.problem_types import ProblemType, problem_schemas
 from crud_api.openapi.replies import HEADERS, problem_choices, problem_references, problem_responses
 from crud_api.openapi.schemas import row_schemas
 from crud_api.openapi.security import gateway_problems, security_requirement, security_schemes
-from crud_api.relations import relations_of
 from crud_api.resource import Resource
 from crud_api.resource.columns.column import Schema
+from crud_api.resource.relations import relations_of
 
 API_VERSION = "0.2.0"
 _DESCRIPTION = """\

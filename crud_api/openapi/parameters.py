@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from crud_api.filters import MAX_VALUES
-from crud_api.listing import DEFAULT_LIMIT, MAX_LIMIT
 from crud_api.openapi.field_schemas import example, ref
-from crud_api.operators import EQUAL, OPERATORS, PRESENCES, Operator
-from crud_api.relations import Relations
+from crud_api.request.filters import MAX_VALUES
+from crud_api.request.listing import DEFAULT_LIMIT, MAX_LIMIT
+from crud_api.request.operators import EQUAL, OPERATORS, PRESENCES, Operator
+from crud_api.request.selection import MAX_EMBEDDED, MAX_EMBEDDED_IN_PAGE
+from crud_api.request.sorting import MAX_KEYS
 from crud_api.resource import Resource
 from crud_api.resource.columns.column import MAX_VALUE_CHARACTERS, NO_NUL, Schema
 from crud_api.resource.columns.field import Field
-from crud_api.selection import MAX_EMBEDDED, MAX_EMBEDDED_IN_PAGE
+from crud_api.resource.relations import Relations
 from crud_api.settings import MAX_QUERY_BYTES
-from crud_api.sorting import MAX_KEYS
 
 # A String of RFC 8941, or as most clients send it, its characters alone.
 _IDEMPOTENCY_KEY = r'^([!#-~]{1,255}|"([ !#-\[\]-~]|\\["\\]){1,255}")$'

@@ -17,15 +17,15 @@ from jsonschema import Draft202012Validator
 from msgspec import defstruct
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from crud_api.executor import InProcessExecutor
+from crud_api.executor.in_process import InProcessExecutor
 from crud_api.openapi import document
 from crud_api.resource import Resource
 from crud_api.resource.columns.field import column_of
 from crud_api.resource.columns.json import Hstore, Json, Jsonb, json_text
 from crud_api.resource.columns.number import Money
 from crud_api.resource.columns.text import Citext
-from crud_api.statements import writing
-from crud_api.statements.populating import populated
+from crud_api.sql import one_row
+from crud_api.sql.populating import populated
 from infra.declarations import declared
 from query_executor.declared import differences
 from query_executor.handler import create_local_handler
@@ -293,8 +293,8 @@ def test_money_is_the_same_in_the_letters_of_every_country(
         assert api("GET", "/keyed?v[gte]=1234.56&sort=v").body.count(b'"v":1234.5') == 2
     cast = every.resource.fields["money"].column.cast
     assert cast == "::numeric::money"
-    assert f":v{cast}" in writing.insert(_keyed(Money), {"id": 1, "v": "1.5"}).sql
-    assert f":set_v{cast}" in writing.update(_keyed(Money), 1, {"v": "1.5"}).sql
+    assert f":v{cast}" in one_row.insert(_keyed(Money), {"id": 1, "v": "1.5"}).sql
+    assert f":set_v{cast}" in one_row.update(_keyed(Money), 1, {"v": "1.5"}).sql
     assert f"{cast}::text" in populated(_keyed(Money), ["id", "v"], "rows")
 
 

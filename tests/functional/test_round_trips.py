@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from crud_api.application import RESOURCES
-from crud_api.executor import InProcessExecutor
+from crud_api.executor.in_process import InProcessExecutor
 from crud_api.resource import Resource
 from crud_api.resource.columns.number import Amount
 from crud_api.resource.columns.text import Text
 from crud_api.resource.columns.time import Timestamp
+from crud_api.tables import RESOURCES
 from query_executor.handler import create_local_handler
 from tests.conftest import execute as run_sql
 from tests.functional.client import Api

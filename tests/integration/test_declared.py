@@ -12,11 +12,11 @@ import psycopg2
 import pytest
 from msgspec import Meta, defstruct
 
-from crud_api.application import RESOURCES
 from crud_api.resource import Reference, Resource
 from crud_api.resource.columns.number import Amount, Money, Whole
 from crud_api.resource.columns.text import Name
 from crud_api.resource.columns.time import LocalTimestamp, Timestamp
+from crud_api.tables import RESOURCES
 from infra.declarations import declared
 from infra.local import DatabaseError, open_database
 from query_executor import migrate

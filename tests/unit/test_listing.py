@@ -10,26 +10,26 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from crud_api import cursors, filters, listing, sorting
-from crud_api.application import RESOURCES
-from crud_api.cursors import Cursor
-from crud_api.customers import customers
 from crud_api.errors import InvalidParameterError
-from crud_api.filters import Filter, filter_of
-from crud_api.listing import ListQuery, Parent, list_query
 from crud_api.openapi import document
-from crud_api.operators import OPERATORS, Operator
-from crud_api.orders import orders
-from crud_api.relations import Relation, relations_of
+from crud_api.request import cursors, filters, listing, sorting
+from crud_api.request.cursors import Cursor
+from crud_api.request.filters import Filter, filter_of
+from crud_api.request.listing import ListQuery, Parent, list_query
+from crud_api.request.operators import OPERATORS, Operator
+from crud_api.request.selection import Selection
+from crud_api.request.sorting import SortKey
+from crud_api.request.versions import Conditions
 from crud_api.resource import Reference, Resource
 from crud_api.resource.columns import column
-from crud_api.selection import Selection
+from crud_api.resource.relations import Relation, relations_of
 from crud_api.settings import MAX_QUERY_BYTES
-from crud_api.sorting import SortKey
-from crud_api.statements import reading, writing
-from crud_api.statements.params import whole
-from crud_api.statements.reading import explain_count, select_page
-from crud_api.versions import Conditions
+from crud_api.sql import one_row, select
+from crud_api.sql.params import typed_param
+from crud_api.sql.select import explain_count, select_page
+from crud_api.tables import RESOURCES
+from crud_api.tables.customers import customers
+from crud_api.tables.orders import orders
 from query_executor.contract import Typed
 from query_executor.sql import scan
 from tests.functional.things import things
@@ -155,7 +155,7 @@ def test_a_whole_number_that_no_column_holds_is_compared_as_a_number(beyond: int
     for operator in ("gt", "in"):
         one = filter_of(things, f"number[{operator}]", f"{beyond}")
         assert one.value == ([beyond] if operator == "in" else beyond)
-        param = whole(one.value)
+        param = typed_param(one.value)
         assert isinstance(param, Typed)
         assert param.type == ("numeric[]" if operator == "in" else "numeric")
 
@@ -238,11 +238,11 @@ def test_numbers_give_a_statement_no_other_text_than_texts_do() -> None:
     number_of_things = Parent(things, Relation(name="t", resource=things, own="number", column="number", many=True), 7)
     filters = {"number": ["7"], "number[gt]": ["-7"]}
     statements = [
-        reading.select_one(things, 7, Selection(things.columns)),
-        writing.insert(things, row),
-        writing.update(things, 7, row, Conditions(["etag"], ["other"])),
-        writing.delete(things, 7),
-        writing.delete(things, 7, Conditions(["etag"])),
+        select.select_one(things, 7, Selection(things.columns)),
+        one_row.insert(things, row),
+        one_row.update(things, 7, row, Conditions(["etag"], ["other"])),
+        one_row.delete(things, 7),
+        one_row.delete(things, 7, Conditions(["etag"])),
         select_page(things, replace(list_query(things, {}, filters, number_of_things), limit=1)),
     ]
     for statement in statements:
