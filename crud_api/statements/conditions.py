@@ -10,7 +10,7 @@ from crud_api.listing import ListQuery
 from crud_api.resource import Resource
 from crud_api.sorting import SortKey
 from crud_api.statements.identifiers import quoted, table
-from crud_api.statements.params import whole
+from crud_api.statements.params import typed_param
 from query_executor.contract import Param
 
 _COMPARISONS = {"eq": "=", "ne": "<>", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
@@ -21,11 +21,11 @@ def filtered(query: ListQuery) -> tuple[list[str], dict[str, Param]]:
     conditions, params = list[str](), dict[str, Param]()
     if query.parent is not None:
         conditions.append(f"{quoted(query.parent.relation.column)} = :parent")
-        params["parent"] = whole(query.parent.key)
+        params["parent"] = typed_param(query.parent.key)
     for n, one in enumerate(query.filters):
         conditions.append(_condition(one, f"filter_{n}"))
         if one.operator != "is":
-            params[f"filter_{n}"] = whole(one.value)
+            params[f"filter_{n}"] = typed_param(one.value)
     return conditions, params
 
 

@@ -9,7 +9,7 @@ from crud_api.listing import ListQuery
 from crud_api.resource import Resource
 from crud_api.statements.conditions import beyond, filtered
 from crud_api.statements.identifiers import quoted, table
-from crud_api.statements.params import whole
+from crud_api.statements.params import typed_param
 from crud_api.statements.populating import populated
 from query_executor.contract import Statement, Value
 
@@ -22,7 +22,7 @@ def any_row(resource: Resource) -> Statement:
 def by_key(resource: Resource, key: Value) -> Statement:
     """Fails where the column cannot hold the key."""
     sql = f"SELECT true FROM {table(resource)} WHERE {quoted(resource.key)} = :key LIMIT 1"
-    return Statement(sql, {"key": whole(key)})
+    return Statement(sql, {"key": typed_param(key)})
 
 
 def of_values(resource: Resource, name: str, values: Sequence[Value]) -> Statement:

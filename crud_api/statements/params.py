@@ -9,7 +9,7 @@ from query_executor.contract import Param, Typed, Value
 _INT8 = range(-(2**63), 2**63)
 
 
-def whole(value: Value) -> Param:
+def typed_param(value: Value) -> Param:
     """The value. Whole numbers say their type: the executor prepares the statement once, not for each number."""
     # A large type, not the column's: a number that no column holds is then a row that is not there.
     if type(value) is int:
@@ -20,6 +20,6 @@ def whole(value: Value) -> Param:
     return value
 
 
-def whole_in(values: Mapping[str, Value]) -> dict[str, Param]:
-    """The values of columns, each as `whole` has it."""
-    return {name: whole(value) for name, value in values.items()}
+def typed_params(values: Mapping[str, Value]) -> dict[str, Param]:
+    """The values of columns, each as `typed_param` has it."""
+    return {name: typed_param(value) for name, value in values.items()}

@@ -13,7 +13,7 @@ from crud_api.sorting import SortKey
 from crud_api.statements import SHAPES
 from crud_api.statements.conditions import beyond, filtered, held
 from crud_api.statements.identifiers import columns, quoted, shown, table
-from crud_api.statements.params import whole
+from crud_api.statements.params import typed_param
 from query_executor.contract import MAX_REPLY_BYTES, Statement, Value
 
 # Between the items of a page: in JSON it cannot be, while a column of type json may hold any space, line feeds too.
@@ -22,7 +22,7 @@ SEPARATOR = "\x1e"
 
 def select_one(resource: Resource, key: Value, selection: Selection) -> Statement:
     """Answers (body, etag), or no row; with relations also (number of one with too many rows or null)."""
-    return Statement(_select_one(resource, selection), {"key": whole(key)})
+    return Statement(_select_one(resource, selection), {"key": typed_param(key)})
 
 
 @lru_cache(SHAPES)

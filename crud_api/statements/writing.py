@@ -8,7 +8,7 @@ from functools import lru_cache
 from crud_api.resource import Resource
 from crud_api.statements import SHAPES
 from crud_api.statements.identifiers import columns, key_text, quoted, table, unchanged
-from crud_api.statements.params import whole, whole_in
+from crud_api.statements.params import typed_param, typed_params
 from crud_api.versions import NO_CONDITIONS, Conditions
 from query_executor.contract import MAX_REPLY_BYTES, Param, Statement, Value
 
@@ -23,7 +23,7 @@ _BODY = f"""CASE WHEN octet_length(body) < {_LIMIT // 6} THEN body
 
 def insert(resource: Resource, values: Mapping[str, Value]) -> Statement:
     """Answers (body, etag, key); the body is null where it is too large to be answered."""
-    return Statement(_insert(resource, tuple(values)), whole_in(values))
+    return Statement(_insert(resource, tuple(values)), typed_params(values))
 
 
 def update(
@@ -33,13 +33,15 @@ def update(
 
     The body alone is null where it is too large to be answered.
     """
-    params: dict[str, Param] = {"key": whole(key)} | {f"set_{name}": whole(value) for name, value in values.items()}
+    params: dict[str, Param] = {"key": typed_param(key)} | {
+        f"set_{name}": typed_param(value) for name, value in values.items()
+    }
     return Statement(_update(resource, tuple(values), _checks(conditions, params)), params)
 
 
 def delete(resource: Resource, key: Value, conditions: Conditions = NO_CONDITIONS) -> Statement:
     """Answers (true); no row when there is none of this key, null when it does not meet the conditions."""
-    params: dict[str, Param] = {"key": whole(key)}
+    params: dict[str, Param] = {"key": typed_param(key)}
     return Statement(_delete(resource, _checks(conditions, params)), params)
 
 

@@ -16,7 +16,7 @@ from crud_api.listing import ListQuery, Parent, list_query
 from crud_api.relations import relations_of
 from crud_api.statements.reading import select_page
 from query_executor.migrate import apply_migrations
-from query_executor.sql import scan
+from query_executor.scanner import scan
 from query_executor.values import bind
 
 LIMIT = 50

@@ -21,11 +21,11 @@ from crud_api.selection import Selection
 from crud_api.settings import MAX_QUERY_BYTES
 from crud_api.sorting import SortKey
 from crud_api.statements import reading, writing
-from crud_api.statements.params import whole
+from crud_api.statements.params import typed_param
 from crud_api.statements.reading import explain_count, select_page
 from crud_api.versions import Conditions
 from query_executor.contract import Typed
-from query_executor.sql import scan
+from query_executor.scanner import scan
 from tests.functional.things import things
 
 RELATIONS = relations_of({resource.name: resource for resource in RESOURCES})
@@ -149,7 +149,7 @@ def test_a_whole_number_that_no_column_holds_is_compared_as_a_number(beyond: int
     for operator in ("gt", "in"):
         one = filter_of(things, f"number[{operator}]", f"{beyond}")
         assert one.value == ([beyond] if operator == "in" else beyond)
-        param = whole(one.value)
+        param = typed_param(one.value)
         assert isinstance(param, Typed)
         assert param.type == ("numeric[]" if operator == "in" else "numeric")
 

@@ -18,7 +18,7 @@ from crud_api.statements import idempotency, reading, storing, writing
 from crud_api.statements.idempotency import Attempt
 from crud_api.versions import Conditions
 from query_executor.contract import FromResult, Statement
-from query_executor.sql import scan
+from query_executor.scanner import scan
 
 RELATIONS = relations_of({resource.name: resource for resource in RESOURCES})
 CUSTOMERS, ORDERS, *_ = RESOURCES
