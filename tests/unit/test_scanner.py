@@ -1,4 +1,4 @@
-"""sql.scan: one statement a text, read as PostgreSQL reads it."""
+"""scanner.scan: one statement a text, read as PostgreSQL reads it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 import pytest
 
 from query_executor.contract import InvalidRequestError
-from query_executor.sql import ScanTimeoutError, scan
+from query_executor.scanner import ScanTimeoutError, scan
 
 ONE = [
     "SELECT 1",
