@@ -16,7 +16,7 @@ with gc_pause():
 def _execute(settings: Settings) -> Execute:
     if settings.executor_function is not None:
         return LambdaExecutor(settings.executor_function)
-    from infra.local import local_handler  # noqa: PLC0415 - only a stage without a function has it
+    from infra.local.database import local_handler  # noqa: PLC0415 - only a stage without a function has it
 
     return InProcessExecutor(local_handler())
 

@@ -18,7 +18,8 @@ from crud_api.resource.columns.text import Name
 from crud_api.resource.columns.time import LocalTimestamp, Timestamp
 from crud_api.tables import RESOURCES
 from infra.declarations import declared
-from infra.local import DatabaseError, open_database
+from infra.errors import DatabaseError
+from infra.local.database import open_database
 from query_executor import migrate
 from query_executor.declared import Difference, create_table, differences
 from query_executor.migrate import MigrationError, apply_migrations
