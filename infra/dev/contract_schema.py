@@ -1,7 +1,7 @@
 """The executor's wire contract as JSON Schema: `python -m infra.dev.contract_schema > docs/executor.schema.json`.
 
-Made from the classes of query_executor/contract.py: members, types and defaults from their signatures, descriptions
-from their docstrings. What a signature cannot say stands in `_LIMITS` below.
+Made from the classes of query_executor/contract/messages.py: members, types and defaults from their signatures,
+descriptions from their docstrings. What a signature cannot say stands in `_LIMITS` below.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import types
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from query_executor import contract
-from query_executor.types import CASTS
+from query_executor.contract import messages as contract
+from query_executor.pg_types import CASTS
 
 Schema = dict[str, Any]
 

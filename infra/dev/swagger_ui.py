@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from infra import PROJECT
 
 PACKAGE = "swagger-ui-dist"
-FOLDER = PROJECT / "crud_api" / "swagger_ui"
+FOLDER = PROJECT / "crud_api" / "openapi" / "swagger_ui"
 SOURCE = FOLDER / "source.json"
 SERVED = ("swagger-ui-bundle.js", "swagger-ui.css")
 LICENCES = ("LICENSE", "NOTICE", "swagger-ui-bundle.js.LICENSE.txt")

@@ -14,7 +14,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from crud_api.application import RESOURCES
+from crud_api.tables import RESOURCES
 from infra import PROJECT as ROOT
 from infra.__main__ import main
 from infra.errors import BudgetError
