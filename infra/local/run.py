@@ -17,7 +17,7 @@ from infra.errors import PortError
 from infra.local.database import describe, open_database
 
 
-def run(host: str, port: int) -> None:
+def serve(host: str, port: int) -> None:
     """Serve until Ctrl-C, SIGTERM or the closed terminal ends it, which is its normal end: exit status 0.
 
     Raises `PortError` and `DatabaseError`.

@@ -13,9 +13,6 @@ from infra.steps.step import Row, Step
 class Api(Step):
     name = "API"
 
-    def subject(self) -> str:
-        return self.name
-
     def changes(self) -> list[str]:
         account, stage = self.account, self.stage
         function = functions.find(account, stage.prefix)

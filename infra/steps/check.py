@@ -10,6 +10,9 @@ from infra.steps.step import Step
 class Check(Step):
     name = "Check"
 
+    def subject(self) -> str:
+        return ""
+
     def detail(self) -> str:
         account = self.account
         return f"{self.stage.name} in {account.region} of account {account.account_id}, as {account.who}"

@@ -15,9 +15,6 @@ from infra.steps.step import Row, Step
 class Migrations(Step):
     name = "Migrations"
 
-    def subject(self) -> str:
-        return self.name
-
     def changes(self) -> list[str]:
         return ["would run; only the database knows which are still to apply"]
 

@@ -14,9 +14,6 @@ from infra.steps.step import Step
 class Settings(Step):
     name = "Settings"
 
-    def subject(self) -> str:
-        return self.name
-
     def changes(self) -> list[str]:
         api = deployed.rest_api(self.account, self.stage, self.stacks)
         if api is None:

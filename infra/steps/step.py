@@ -79,8 +79,8 @@ class Step:
         return ""
 
     def subject(self) -> str:
-        """What `plan` calls it; nothing where it changes nothing."""
-        return ""
+        """What `plan` calls the step; empty when a plan has no line for it."""
+        return self.name
 
     def changes(self) -> list[str]:
         """A sentence for each thing that `apply` would change. Nothing is changed."""
