@@ -48,7 +48,7 @@ def deploy(options: Namespace) -> None:
         show_key=not is_log, force=options.force, keep=options.keep,
     )  # fmt: skip
     account, stage, stacks = _load(options)
-    refuse_public(stage, allow_public=options.allow_public)  # before anything is made, the lock included
+    refuse_public(stage, allow_public=options.allow_public)  # before anything is made, even the lock
     run = Run(account, stage, stacks, _say, wanted)
     with deploy_lock.held(account, stage):
         loops.deploy(run, steps_of(run))
@@ -113,7 +113,7 @@ def logs(options: Namespace) -> None:
         for line in logs.lines(account.client("logs"), group, options.since, follow=options.follow):
             _say(line)
     except KeyboardInterrupt:
-        return  # its normal end
+        return  # the normal end
 
 
 def destroy(options: Namespace) -> None:
@@ -184,7 +184,7 @@ def _load(options: Namespace) -> tuple[Account, Stage, Stacks]:
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)  # also into the log of a workflow, as it happens
+    print(line, flush=True)  # at once, also into the log of a workflow
 
 
 def _typed(prompt: str) -> str:

@@ -1,4 +1,4 @@
-"""Step 6: the tables are brought up to date; then the executor's new version may serve, and does."""
+"""Step 6: brings the tables up to date. Then the executor's new version serves."""
 
 from __future__ import annotations
 

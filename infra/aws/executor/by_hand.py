@@ -1,4 +1,4 @@
-"""What was changed of the executor and the migrations beside their stack, which CloudFormation does not see."""
+"""Changes that a person made to the executor and the migrations by hand. CloudFormation does not see them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ from infra.stage import Stage
 def changes(
     account: Account, stage: Stage, told: Mapping[str, str], outputs: Mapping[str, str], live: str | None = None
 ) -> Iterator[Change]:
-    """What puts both functions and the alias back.
+    """The changes that put both functions and the alias back.
 
-    `told` are the stack's parameters, `outputs` what it put out, `live` the version that has to serve. A version is
-    what its function was when the stack made it, and nobody can change one; what is reserved for a function is no part
-    of it.
+    `told` are the stack's parameters, `outputs` its outputs, `live` is the version that has to serve. A version keeps
+    its function as the stack made it, and cannot be changed. The reserved concurrency is no part of a version.
     """
     wanted = live or outputs.get("ExecutorVersion")
     is_live = executor_release.live_version(account, stage)
