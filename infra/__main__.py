@@ -90,7 +90,9 @@ def _add_deploy_commands(subparsers: Any) -> None:
 
 
 def _add_stage_commands(subparsers: Any) -> None:
-    keying = _add(subparsers, "key", commands.key, "Print the API key of a stage, and make or delete one.")
+    keying = _add(
+        subparsers, "key", commands.key, "Print the API key of a stage. Make a new key, or delete the older keys."
+    )
     change = keying.add_mutually_exclusive_group()
     change.add_argument("--rotate", action="store_true", help="make a new key and print it; the older keys stay valid")
     change.add_argument("--retire", action="store_true", help="delete all keys of the stage except the newest")

@@ -91,7 +91,7 @@ def key(options: Namespace) -> None:
     api = deployed.required(account, stage, stacks)
     newest = gateway.api_key(account.client, api)
     if newest is None:
-        raise CommandError(f"Stage {stage.name} has no API key. {stage.make('deploy')} makes one.")
+        raise CommandError(f"Stage {stage.name} has no API key. {stage.make('deploy')} makes a key.")
     if options.retire:
         _say(f"deleted {gateway.retire_keys(account.client, api)}; the newest key is valid:")
     _say(gateway.rotate_key(account.client, api) if options.rotate else newest)

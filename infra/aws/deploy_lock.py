@@ -59,7 +59,7 @@ def _take(account: Account, name: str, mine: dict[str, str]) -> None:
             has = _tags(account, name)
             if not _is_dead(has, mine):
                 raise LockedError(
-                    f"This stage is being deployed or destroyed by {has.get('who', 'somebody')}, process "
+                    f"This stage is being deployed or destroyed by {has.get('who', 'another user')}, process "
                     f"{has.get('pid', '?')} on {has.get('machine', '?')}. Nothing was changed. Wait until that has "
                     f"ended, then run this again. The lock of a killed run ends within {LEASE_S // 60} "
                     f"minutes. (The lock is the log group {name}.)"

@@ -80,10 +80,10 @@ def changes(client: Any, api: RestApi, settings: GatewaySettings) -> Iterator[Ch
     # A method's own settings, made by hand, would win over the settings of all methods.
     for method in sorted(methods.keys() - {ALL_METHODS}):
         patch.append({"op": "remove", "path": f"/{method}"})
-        said.append(f"{method} to what all methods have")
+        said.append(f"{method} to the settings of all methods")
     if patch:
         yield Change(
-            f"Set of the stage {api.api_stage}: {', '.join(said)}.",
+            f"Set on the stage {api.api_stage}: {', '.join(said)}.",
             lambda: client.update_stage(**api.ids, patchOperations=patch),
         )
 

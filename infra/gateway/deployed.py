@@ -39,7 +39,7 @@ def credentials(
         case "api_key":
             key = gateway.api_key(account.client, api)
             if key is None:
-                raise SmokeError(f"The stage has no API key. {stage.make('deploy')} makes one.")
+                raise SmokeError(f"The stage has no API key. {stage.make('deploy')} makes a key.")
             return smoke.with_key(key)
         case "iam":
             return smoke.signed(account.session, account.region)

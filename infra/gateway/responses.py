@@ -116,7 +116,7 @@ def changes(client: Any, api: RestApi, access: str) -> Iterator[Change]:
     different = [kind for kind, response in wanted.items() if _differs(found.get(kind, {}), response)]
     if different:
         yield Change(
-            f"Set what API Gateway answers by itself: {', '.join(different)}.",
+            f"Set API Gateway's own responses: {', '.join(different)}.",
             lambda: [
                 client.put_gateway_response(restApiId=api.rest_api_id, responseType=kind, **wanted[kind])
                 for kind in different
@@ -126,7 +126,7 @@ def changes(client: Any, api: RestApi, access: str) -> Iterator[Change]:
     description = f"With gateway responses {version}"
     if different or _deployed(client, api) != description:
         yield Change(
-            f"Deploy the API to the stage {api.api_stage} with these answers.",
+            f"Deploy the API to the stage {api.api_stage} with these responses.",
             # An account may make one deployment in five seconds, and Chalice has just made one.
             lambda: eventually.call(
                 client, "CreateDeployment", "TooManyRequestsException", **api.ids, description=description

@@ -76,7 +76,7 @@ def require_way_to_secrets(stage: Stage) -> None:
     ]
     if who := " and ".join(name for name, reads in by_secret if reads):
         raise ConfigError(
-            f"stage {stage.name}: {who} would read a password from Secrets Manager, which nothing lets them reach. "
+            f"stage {stage.name}: {who} would read a password from Secrets Manager, but cannot reach it. "
             f'Set network.SecretsEndpoint to "true" ({own_network.cost(stage)}), or, where your VPC has '
             "an address of Secrets Manager already, network.SecretsEndpointGroupId to that endpoint's security group. "
             'Once the tables\' owner may sign in with a token (GRANT rds_iam), set database.own.OwnerSecretArn to "" '

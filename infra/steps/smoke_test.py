@@ -25,7 +25,7 @@ class SmokeTest(Step):
         credentials = deployed.credentials(account, stage, api, options.token)
         if credentials is None:
             hint = deployed.smoke_hint(stage, options.url)
-            self.say(f"left out: it needs a user's token. Run this and paste one: {hint}")
+            self.say(f"left out: it needs a user's token. Run this and paste a token: {hint}")
         else:
             try:
                 deployed.smoke_test(account, stage, url, credentials, self.say).run()

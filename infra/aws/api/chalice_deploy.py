@@ -42,8 +42,8 @@ def rest_api_id(account: Account, stage: Stage) -> str | None:
             for api in found
         )
         raise ChaliceError(
-            f"There are {len(found)} APIs named {stage.prefix}. Chalice by itself makes another one in a clone that "
-            "had never deployed. Keep the one whose URL is in use, delete every other one by its line, then run this "
+            f"There are {len(found)} APIs named {stage.prefix}. Chalice makes another API in a clone that "
+            "never deployed. Keep the API whose URL is in use. Delete each other API by its line, then run this "
             f"again:\n{deletions}"
         )
     return found[0]["id"] if found else None

@@ -25,7 +25,7 @@ def changes(
     is_live = executor_release.live_version(account, stage)
     if wanted and is_live and is_live != wanted:
         yield Change(
-            f"Move the alias {executor_release.ALIAS} to version {wanted}: by hand it was moved to {is_live}.",
+            f"Move the alias {executor_release.ALIAS} to version {wanted}: it was moved to {is_live} by hand.",
             partial(executor_release.move, account, stage, wanted),
         )
     reserves = told.get("Reserve", "true") == "true"
@@ -39,7 +39,7 @@ def changes(
         wanted = (reserved or "") if reserves else ""
         if has and made and is_now != wanted:
             yield Change(
-                f"Reserve {wanted or 'no'} concurrency for {name}: by hand it was set to {is_now or 'none'}.",
+                f"Reserve {wanted or 'no'} concurrency for {name}: it was set to {is_now or 'none'} by hand.",
                 partial(_reserve, account, name, wanted),
             )
         if has and made and _without_reserve(has) != _without_reserve(made):

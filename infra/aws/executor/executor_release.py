@@ -86,9 +86,7 @@ def _invoke(account: Account, stage: Stage, version: str, request: Request) -> c
     try:
         return contract.decode_answer(payload)
     except ValueError as error:
-        raise ExecutorError(
-            f"Version {version} of the executor gave an answer that no executor gives: {payload!r}"
-        ) from error
+        raise ExecutorError(f"Version {version} of the executor sent an unexpected answer: {payload!r}") from error
 
 
 def _error(payload: bytes) -> str:

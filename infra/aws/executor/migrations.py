@@ -82,7 +82,7 @@ def _invoke(client: Any, name: str, event: bytes) -> Any:
 def _done(name: str, payload: Any) -> list[str]:
     done = payload.get("done") if isinstance(payload, dict) else None
     if not isinstance(done, list):
-        raise MigrationsError(f"{name} gave an answer that no migrations give: {payload!r}")
+        raise MigrationsError(f"{name} sent an unexpected answer: {payload!r}")
     return [str(line) for line in done]
 
 
