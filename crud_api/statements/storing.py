@@ -21,7 +21,7 @@ from crud_api.statements.identifiers import columns, key_text, literal, quoted, 
 from crud_api.statements.populating import is_null_text, populated, type_of, with_null_text
 from query_executor.contract import Param, Statement
 
-# The locks that the keys of a table share. With one for all of the table, two tables make 66 locks of a request at most:
+# The locks that the keys of a table share. With one for the whole table, two tables make 66 locks of a request at most.
 # PostgreSQL has room for about as many a connection by default (max_locks_per_transaction).
 _LOCKS = 32
 
