@@ -2,20 +2,21 @@
 
 import os
 
-from crud_api.uncollected import uncollected
+from crud_api.runtime.gc_pause import gc_pause
 
-with uncollected():
+with gc_pause():
     from crud_api.access import protect
     from crud_api.application import APP_NAME, create_app
-    from crud_api.executor import InProcessExecutor, LambdaExecutor
-    from crud_api.routes import Execute
+    from crud_api.executor.in_process import InProcessExecutor
+    from crud_api.executor.lambda_ import LambdaExecutor
+    from crud_api.executor.seam import Execute
     from crud_api.settings import Settings
 
 
 def _execute(settings: Settings) -> Execute:
     if settings.executor_function is not None:
         return LambdaExecutor(settings.executor_function)
-    from infra.local import local_handler  # noqa: PLC0415 - only a stage without a function has it
+    from infra.local.database import local_handler  # noqa: PLC0415 - only a stage without a function has it
 
     return InProcessExecutor(local_handler())
 

@@ -13,8 +13,8 @@ from query_executor.connection import Connection, KeptConnection
 from query_executor.contract import Failure, Reply, Request
 from query_executor.credentials import SecretUnavailableError
 from query_executor.failures import StalledError
+from query_executor.scanner import ScannedStatement, ScanTimeoutError, scan
 from query_executor.settings import REPLY_MARGIN_MS, STALL_MS, STATEMENT_MS, Settings
-from query_executor.sql import ScannedStatement, ScanTimeoutError, scan
 from query_executor.transaction import Scanned, Transaction
 from query_executor.values import check
 

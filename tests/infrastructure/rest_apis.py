@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from infra.gateway import Aws, RestApi
-from infra.gateway_settings import GatewaySettings, Quota, Throttle
+from infra.stage.gateway_settings import GatewaySettings, Quota, Throttle
 
 ACCESS_LOGS = "/crud-api/dev/access"
 SETTINGS = GatewaySettings(throttle=Throttle(20, 40), quota=Quota(500, "WEEK"), waf=2000)

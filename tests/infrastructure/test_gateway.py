@@ -15,11 +15,11 @@ from unittest.mock import ANY
 
 import pytest
 
-from infra import gateway, gateway_logs, web_acl
-from infra.gateway import Aws, RestApi
-from infra.gateway_logs import POLICY
-from infra.gateway_settings import GatewaySettings, Quota, Throttle
-from infra.rest_api import make
+from infra import gateway
+from infra.aws.change import make
+from infra.gateway import Aws, RestApi, logs, web_acl
+from infra.gateway.logs import POLICY
+from infra.stage.gateway_settings import GatewaySettings, Quota, Throttle
 from tests.infrastructure import emulator
 from tests.infrastructure.emulator import Account
 from tests.infrastructure.rest_apis import (
@@ -143,9 +143,9 @@ def test_what_is_made_for_a_stage_has_its_tags_and_gets_others_later(aws: Aws, a
     assert said[0] == f"Tag restapis/{api.rest_api_id}."
     assert len(said) == (5 if access == "api_key" else 3)  # a plan and a key; the log group, the firewall
     # Of API Gateway's own, which this emulator cannot change, test_two_regions.py has the tags.
-    make([*gateway_logs.changes(aws, tagged), *web_acl.changes(aws("wafv2"), tagged, SETTINGS.waf)])
+    make([*logs.changes(aws, tagged), *web_acl.changes(aws("wafv2"), tagged, SETTINGS.waf)])
     assert tags() == [{"crud-api-stage": "dev", "team": "shop"}] * 2
-    assert not [*gateway_logs.changes(aws, tagged), *web_acl.changes(aws("wafv2"), tagged, SETTINGS.waf)]
+    assert not [*logs.changes(aws, tagged), *web_acl.changes(aws("wafv2"), tagged, SETTINGS.waf)]
 
 
 @pytest.mark.parametrize("access", ["none", "iam", "cognito"])

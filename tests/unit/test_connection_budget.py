@@ -6,7 +6,8 @@ import pytest
 from chalice.cli.factory import CLIFactory
 from chalice.config import Config
 
-from infra.budget import BudgetError, check, check_stage
+from infra.errors import BudgetError
+from infra.stage.budget import check, check_stage
 
 
 def config(executor: dict[str, object], **disk: object) -> Config:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from infra.gateway_settings import GatewaySettings, GatewaySettingsError, Quota, Throttle
+from infra.stage.gateway_settings import GatewaySettings, GatewaySettingsError, Quota, Throttle
 
 
 def test_what_is_left_out_has_its_default() -> None:

@@ -12,7 +12,7 @@ from crud_api.application import create_app
 from crud_api.errors import ApiError, DeadlineExceededError, ExecutorBusyError, ExecutorFailedError
 from query_executor import contract
 from query_executor.contract import Failure, Reply, Request, Result
-from query_executor.sql import scan
+from query_executor.scanner import scan
 from tests.gateway_events import event
 
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from crud_api.application import RESOURCES
 from crud_api.openapi import document
-from infra import openapi_changes
-from infra.openapi_changes import breaking_changes
+from crud_api.tables import RESOURCES
+from infra.dev import openapi_changes
+from infra.dev.openapi_changes import breaking_changes
 
 Json = dict[str, Any]
 BEFORE = document(RESOURCES, "api_key")

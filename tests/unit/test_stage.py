@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from chalice.config import Config
 
-from infra import chalice_deploy, checks, parameters
-from infra.budget import BudgetError
-from infra.errors import ConfigError, RefusedError
-from infra.stage import PROJECT, Stage
+from infra import PROJECT
+from infra.aws.api import chalice_deploy
+from infra.errors import BudgetError, ConfigError, RefusedError
+from infra.stage import Stage, parameters
+from infra.steps import checks
 
 CONFIG = json.loads((PROJECT / ".chalice" / "config.json").read_text())
 ROLES = {"RoleSuffix": "-eu-central-1", "PermissionsBoundary": ""}

@@ -1,0 +1,25 @@
+"""How values travel to the executor, so that a statement has the same text for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from query_executor.contract import Param, Typed, Value
+
+_INT8 = range(-(2**63), 2**63)
+
+
+def typed_param(value: Value) -> Param:
+    """The value. Whole numbers say their type: the executor prepares the statement once, not for each number."""
+    # A large type, not the column's: a number that no column holds is then a row that is not there.
+    if type(value) is int:
+        return Typed("int8", value) if value in _INT8 else Typed("numeric", str(value))
+    if isinstance(value, list) and value and type(value[0]) is int:  # all are, or none
+        large = all(one in _INT8 for one in value)
+        return Typed("int8[]", value) if large else Typed("numeric[]", [str(one) for one in value])
+    return value
+
+
+def typed_params(values: Mapping[str, Value]) -> dict[str, Param]:
+    """The values of columns, each as `typed_param` has it."""
+    return {name: typed_param(value) for name, value in values.items()}
