@@ -57,6 +57,9 @@ class Database:
         return self._tried(request, scanned, read_only, started + max(0, limit_ms) / 1000)
 
     def _scanned(self, sql: str, deadline: float) -> ScannedStatement:
+        """Raises `ScanTimeoutError`, too: a request may have hundreds of texts that are new."""
+        if time.monotonic() > deadline:
+            raise ScanTimeoutError
         # A long text is hardly one that comes again, and all that are kept take memory.
         return self._scan(sql) if len(sql) <= _LONGEST_KEPT else scan(sql, deadline)
 

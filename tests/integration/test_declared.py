@@ -330,6 +330,7 @@ def test_a_second_resource_may_refer_to_one_that_is_not_served(url: str) -> None
         "DROP TABLE demo.orders",
         "ALTER TABLE demo.orders DROP CONSTRAINT orders_pkey",
         "ALTER TABLE demo.orders DROP CONSTRAINT orders_pkey, ADD PRIMARY KEY (order_id, customer_id)",
+        "ALTER TABLE demo.orders DROP CONSTRAINT orders_customer_id_fkey, ALTER customer_id TYPE int USING 1",
     ],
 )
 def test_ready_says_when_requests_would_fail(url: str, change: str) -> None:
