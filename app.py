@@ -2,13 +2,14 @@
 
 import os
 
-from crud_api.uncollected import uncollected
+from crud_api.runtime.gc_pause import gc_pause
 
-with uncollected():
+with gc_pause():
     from crud_api.access import protect
     from crud_api.application import APP_NAME, create_app
-    from crud_api.executor import InProcessExecutor, LambdaExecutor
-    from crud_api.routes import Execute
+    from crud_api.executor.in_process import InProcessExecutor
+    from crud_api.executor.lambda_ import LambdaExecutor
+    from crud_api.executor.seam import Execute
     from crud_api.settings import Settings
 
 

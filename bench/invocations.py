@@ -16,7 +16,7 @@ from bench.cold import CLIENT
 from bench.events import OPERATIONS, request
 from bench.registry import BARE, OURS, PEERS
 from bench.warm import compared, rotated
-from crud_api.executor import LambdaExecutor
+from crud_api.executor.lambda_ import LambdaExecutor
 from query_executor.contract import Request, Statement
 from tests.lambda_runtime import SITE_PACKAGES, lambda_function
 

@@ -7,21 +7,21 @@ from collections.abc import Callable, Sequence
 
 from chalice.app import Chalice, Request, Response
 
-from crud_api import cors, problems
-from crud_api.customers import customers
-from crud_api.documentation import documentation_routes
+from crud_api import cors
 from crud_api.errors import ApiError
-from crud_api.monitors import monitor_routes
-from crud_api.orders import orders
-from crud_api.relations import relations_of
-from crud_api.requests import request_id
+from crud_api.executor.seam import Execute
+from crud_api.request.http import request_id
 from crud_api.resource import Resource
-from crud_api.responses import without_body
-from crud_api.routes import Execute, resource_routes
-from crud_api.text_app import TextApp
+from crud_api.resource.relations import relations_of
+from crud_api.response import problems
+from crud_api.response.responses import without_body
+from crud_api.routes import resource_routes
+from crud_api.runtime.text_only_chalice import TextOnlyChalice
+from crud_api.tables import RESOURCES
+from crud_api.views.docs import documentation_routes
+from crud_api.views.monitors import monitor_routes
 
 APP_NAME = "crud-api"
-RESOURCES = (customers, orders)
 
 
 def create_app(
@@ -37,7 +37,7 @@ def create_app(
     `tells_all`: its log is a laptop's terminal, where the database's messages may stand with the values in them.
     """
     # Lambda's own log format makes JSON of what the standard loggers are given; Chalice's handler would not.
-    app = TextApp(APP_NAME, configure_logs=False)
+    app = TextOnlyChalice(APP_NAME, configure_logs=False)
     log = logging.getLogger(APP_NAME)
     if cors_origins:
         cors.allow_origins(app, cors_origins)  # before the problems, so that they have its headers too

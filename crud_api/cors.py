@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from chalice.app import Chalice, Request, Response
 
-from crud_api.responses import no_content
+from crud_api.response.responses import no_content
 
 _PREFLIGHT = {
     "Access-Control-Allow-Headers": (

@@ -6,20 +6,20 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from chalice.app import Blueprint, Response
 
-from crud_api import responses, suspects
-from crud_api.create_view import create
 from crud_api.errors import PreconditionFailedError
-from crud_api.one_pass import plain_changes
-from crud_api.preferences import parse_preferences
-from crud_api.problems import READS
-from crud_api.read_routes import Rows, add_read_routes
-from crud_api.relations import Relations
-from crud_api.requests import json_object, key_of, not_found, raw_body, request_id
+from crud_api.request.fast_row import fast_changes
+from crud_api.request.http import json_object, key_of, not_found, raw_body, request_id
+from crud_api.request.preferences import parse_preferences
+from crud_api.request.validation import changes
+from crud_api.request.versions import conditions
 from crud_api.resource import Resource
-from crud_api.statements import writing
-from crud_api.suspects import LOOK_MS, Suspects
-from crud_api.validation import changes
-from crud_api.versions import conditions
+from crud_api.resource.relations import Relations
+from crud_api.response import responses, suspects
+from crud_api.response.problems import READS
+from crud_api.response.suspects import LOOK_MS, Suspects
+from crud_api.sql import one_row
+from crud_api.views.create import create
+from crud_api.views.read import Rows, add_read_routes
 from query_executor.contract import Failure, Reply, Request, Statement
 
 Execute = Callable[[Request], Reply | Failure]
@@ -70,12 +70,12 @@ def resource_routes(resource: Resource, relations: Mapping[str, Relations], exec
         request = routes.current_request
         key = key_of(resource, path, request)
         sent = raw_body(request)
-        values = plain_changes(resource, sent, key)
+        values = fast_changes(resource, sent, key)
         if values is None:
             values = changes(resource, json_object(sent), key)
         wanted = conditions(request.headers.get("if-match"), request.headers.get("if-none-match"))
         preferences = parse_preferences(request.headers.get("prefer"))
-        statement = writing.update(resource, key, values, wanted)
+        statement = one_row.update(resource, key, values, wanted)
         body, etag = stored(*rows_of(statement, given=values, about=lambda: suspects.of_values(resource, values, key)))
         headers = {"ETag": f'"{etag}"', **preferences.applied("return")}
         minimal = preferences.return_ == "minimal" or not body  # a body that no answer can hold
@@ -86,7 +86,7 @@ def resource_routes(resource: Resource, relations: Mapping[str, Relations], exec
         request = routes.current_request
         key = key_of(resource, path, request)
         wanted = conditions(request.headers.get("if-match"), request.headers.get("if-none-match"))
-        stored(*rows_of(writing.delete(resource, key, wanted), about=lambda: [suspects.of_key(resource, key)]))
+        stored(*rows_of(one_row.delete(resource, key, wanted), about=lambda: [suspects.of_key(resource, key)]))
         return responses.no_content()
 
     def stored(rows: Rows) -> tuple[str, str]:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, get_args
+from typing import Any
 
-from msgspec import Meta
-
-from crud_api.application import RESOURCES
-from crud_api.fields import Field
 from crud_api.resource import Resource
+from crud_api.resource.columns.field import Field
+from crud_api.tables import RESOURCES
 
 
 def declared(resources: Sequence[Resource] = RESOURCES) -> list[dict[str, Any]]:
@@ -36,13 +34,18 @@ def _table(resource: Resource) -> list[str | None]:
 
 
 def _column(resource: Resource, field: Field) -> dict[str, Any]:
-    zoned = any(one.tz for one in get_args(field.type) if isinstance(one, Meta))
+    column, extra = field.column, field.column.meta.extra or {}
+    fields = getattr(column, "fields", None)  # of a composite type
     return {
         "name": field.name,
-        "kind": field.base.__name__,
+        "kind": column.name,
+        "made_as": column.made_as(),
+        "carriers": None if column.carriers is None else sorted(one.removesuffix("[]") for one in column.carriers),
         "written": field.name not in resource.read_only,
         "required": field.required,
         "nullable": field.nullable,
-        **{name: field.extra[name] for name in ("max_digits", "decimal_places") if name in field.extra},
-        **({"zoned": True} if zoned else {}),
+        **{name: extra[name] for name in ("max_digits", "decimal_places") if name in extra},
+        **({"zoned": True} if column.meta.tz else {}),
+        **({"array": True} if column.is_array else {}),
+        **({"fields": list(fields)} if fields is not None else {}),
     }

@@ -1,4 +1,4 @@
-"""What API Gateway answers by itself, in the form of the API's own problems (crud_api/problems.py).
+"""What API Gateway answers by itself, in the form of the API's own problems (crud_api/response/problems.py).
 
 Its templates know $context's variables and nothing else, so that every text is constant and repeats nothing of a
 request. Slugs and titles that the API has too are taken from crud_api/errors.py.

@@ -1,4 +1,4 @@
-"""Cuts botocore's data down to Lambda's Invoke: `python -m infra.lambda_data` writes crud_api/lambda_data/.
+"""Cuts botocore's data down to Lambda's Invoke: `python -m infra.lambda_data` writes crud_api/executor/lambda_data/.
 
 To make a client botocore reads what all services have in all regions, and every operation of its own: 1.8 MB of JSON,
 a third of the API's cold start. What an Invoke needs of it is 25 KB. To be run again when the pinned botocore changes.
@@ -13,7 +13,7 @@ from typing import Any
 
 from botocore.loaders import Loader
 
-FOLDER = Path(__file__).parents[1] / "crud_api" / "lambda_data"
+FOLDER = Path(__file__).parents[1] / "crud_api" / "executor" / "lambda_data"
 
 
 def cut_down() -> dict[str, str]:

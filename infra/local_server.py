@@ -19,7 +19,7 @@ from chalice.config import Config
 from chalice.local import ChaliceRequestHandler, LocalDevServer, LocalGatewayException, create_local_server
 
 from crud_api.errors import ApiError, BodyTooLargeError, MalformedBodyError, NotFoundError
-from crud_api.problems import to_response
+from crud_api.response.problems import to_response
 
 _MAX_BODY_BYTES = 10_000_000  # what API Gateway takes; the API takes less
 _MAX_LINE = 65536

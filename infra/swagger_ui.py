@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 PACKAGE = "swagger-ui-dist"
-FOLDER = Path(__file__).parents[1] / "crud_api" / "swagger_ui"
+FOLDER = Path(__file__).parents[1] / "crud_api" / "openapi" / "swagger_ui"
 SOURCE = FOLDER / "source.json"
 SERVED = ("swagger-ui-bundle.js", "swagger-ui.css")
 LICENCES = ("LICENSE", "NOTICE", "swagger-ui-bundle.js.LICENSE.txt")

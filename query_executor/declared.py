@@ -3,11 +3,15 @@
 A declaration is plain JSON, so that it travels in the event of the migrations' function:
 
     {"table": ["demo", "orders"], "key": "order_id",
-     "columns": [{"name": "order_id", "kind": "str", "written": true, "required": true, "nullable": false}, ...],
+     "columns": [{"name": "order_id", "kind": "str", "carriers": null, "made_as": "text", "written": true,
+                  "required": true, "nullable": false}, ...],
      "references": [{"column": "customer_id", "table": ["demo", "customers"], "key": "customer_id"}]}
 
-`kind` is the Python type that a value has in the application. A Decimal may have `max_digits` and `decimal_places`, a
-datetime is `zoned` where its values have an offset. The table's schema may be null.
+`kind` is what the application calls the column's type. `carriers` are the types of PostgreSQL that carry its values
+unchanged, both ways (`pg_type.typname`, or with its schema); null stands for all that come out as a text. `made_as` is
+the type in a CREATE TABLE. A Decimal may have `max_digits` and `decimal_places`, a datetime is `zoned` where its values
+have an offset. Of an `array`, the carriers are those of its elements. A composite type has `fields`. The table's schema
+may be null.
 """
 
 from __future__ import annotations
@@ -48,9 +52,14 @@ SELECT CASE WHEN c.oid IS NOT NULL THEN json_build_object(
                AND i.indpred IS NULL),
   'columns', (SELECT json_object_agg(a.attname, json_build_object(
       'type', format_type(a.atttypid, a.atttypmod),
-      'plain', plain.typname,
-      'system', plain.typnamespace = 'pg_catalog'::regnamespace,
-      'category', plain.typcategory,
+      'array', plain.oid <> leaf.oid,
+      'plain', leaf.typname,
+      'names', ARRAY[leaf.typname, (
+        SELECT nspname || '.' || leaf.typname FROM pg_namespace WHERE pg_namespace.oid = leaf.typnamespace)],
+      'system', leaf.typnamespace = 'pg_catalog'::regnamespace,
+      'category', leaf.typcategory,
+      'fields', (SELECT json_agg(attname ORDER BY attnum) FROM pg_attribute
+                 WHERE attrelid = leaf.typrelid AND leaf.typrelid <> 0 AND attnum > 0 AND NOT attisdropped),
       'modifier', CASE WHEN a.atttypmod >= 0 THEN a.atttypmod ELSE own.typtypmod END,
       'not_null', a.attnotnull OR own.typnotnull,
       'filled', a.atthasdef OR a.attidentity <> '' OR own.typdefault IS NOT NULL,
@@ -60,6 +69,8 @@ SELECT CASE WHEN c.oid IS NOT NULL THEN json_build_object(
     JOIN pg_type own ON own.oid = a.atttypid
     JOIN base ON base.oid = own.oid
     JOIN pg_type plain ON plain.oid = base.plain
+    JOIN base AS element ON element.oid = CASE WHEN plain.typcategory = 'A' THEN plain.typelem ELSE plain.oid END
+    JOIN pg_type leaf ON leaf.oid = element.plain
     WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
 ) END
 FROM wanted LEFT JOIN (
@@ -70,25 +81,6 @@ FROM wanted LEFT JOIN (
 ORDER BY n
 """
 
-_INTEGERS = frozenset({"int2", "int4", "int8"})
-# The types of PostgreSQL that carry each kind whole, both ways. A kind that is not here is not judged. An exact number
-# needs an exact column: money in a float is rounded. What is declared as a float is an approximate number, and so is a
-# real.
-_CARRIERS = {
-    "int": _INTEGERS,
-    "float": frozenset({"float4", "float8"}),
-    "Decimal": frozenset({"numeric"}),
-    "bool": frozenset({"bool"}),
-    "datetime": frozenset({"timestamptz"}),
-    "date": frozenset({"date"}),
-    "time": frozenset({"time", "timetz"}),
-    "timedelta": frozenset({"interval"}),
-    "UUID": frozenset({"uuid"}),
-}
-_MADE_AS = {
-    "int": "bigint", "float": "double precision", "bool": "boolean", "date": "date", "time": "time",
-    "timedelta": "interval", "UUID": "uuid",
-}  # fmt: skip
 # By pg_type.typcategory.
 _NO_TEXTS = {
     "A": "comes out as an array", "B": "comes out as true or false", "C": "comes out as an object",
@@ -146,7 +138,7 @@ def create_table(table: Table) -> str:
     references = {one["column"]: one for one in table["references"]}
     lines = []
     for column in table["columns"]:
-        line = f"{_quoted(column['name'])} {_made_as(column)}"
+        line = f"{_quoted(column['name'])} {column['made_as']}"
         if column["name"] == table["key"]:
             line += " PRIMARY KEY"
         elif not column["nullable"]:
@@ -166,7 +158,7 @@ def _columns(table: Table, facts: Facts) -> Iterator[Difference]:
         there = facts["columns"].get(column["name"])
         of = f"{name}.{_quoted(column['name'])}"
         if there is None:
-            kind = f"ALTER TABLE {name} ADD COLUMN {_quoted(column['name'])} {_made_as(column)};"
+            kind = f"ALTER TABLE {name} ADD COLUMN {_quoted(column['name'])} {column['made_as']};"
             yield Difference(f"{name} has no column {_quoted(column['name'])}.", f"Add it, or name yours so: {kind}")
             continue
         yield from _type(column, there, name, of)
@@ -188,22 +180,27 @@ def _columns(table: Table, facts: Facts) -> Iterator[Difference]:
 
 def _type(column: Mapping[str, Any], there: Facts, name: str, of: str) -> Iterator[Difference]:
     kind, plain = column["kind"], there["plain"] if there["system"] else ""
-    stops, why = True, ""
-    if kind == "str":
-        stops, why = there["category"] != "N", _as_text(there["category"], plain)
+    stops, why, carriers = True, "", column["carriers"]
+    is_array = column.get("array", False)
+    if is_array != there["array"]:
+        why = "is no array" if is_array else _NO_TEXTS["A"]
+    elif carriers is None:
+        stops, why = is_array or there["category"] != "N", _as_text(there["category"], plain)
     elif kind == "Decimal" and plain == "numeric":
         places = _scale(there["modifier"])
         if places is not None and column["written"] and places < (column.get("decimal_places") or 0):
             why = f"keeps {places} decimal places, and the declaration takes {column['decimal_places']}"
-    elif kind == "int" and plain == "numeric" and _scale(there["modifier"]) == 0:
-        pass
+    elif kind in {"int", "Whole"} and plain == "numeric":
+        why = "" if _scale(there["modifier"]) == 0 else "may hold fractions, which a whole number has not"
     elif kind == "datetime" and plain == "timestamp":
         if column.get("zoned") and column["written"]:
             why = "keeps no offset: the time that a client sends with one would change"
-    elif kind in _CARRIERS and plain not in _CARRIERS[kind]:
+    elif not set(carriers) & set(there["names"]):
         why = "cannot carry every value of it whole"
+    elif column.get("fields") not in (None, there["fields"]):
+        why = f"has other fields, or in another order: {', '.join(there['fields'] or [])}"
     if why:
-        wanted = _made_as(column)
+        wanted = column["made_as"]
         yield Difference(
             f"{of} is of type {there['type']} and is declared as {kind}: it {why}.",
             f"Declare it as what it is, or: ALTER TABLE {name} ALTER COLUMN {_quoted(column['name'])} TYPE {wanted} "
@@ -316,15 +313,6 @@ def _rights(table: Table, facts: Facts, role: str) -> Iterator[Difference]:
 def _run(source: connection, sql: str) -> None:
     with source.cursor() as cursor:
         cursor.execute(sql)
-
-
-def _made_as(column: Mapping[str, Any]) -> str:
-    if column["kind"] == "Decimal":
-        digits, places = column.get("max_digits"), column.get("decimal_places")
-        return f"numeric({digits}, {places or 0})" if digits else "numeric"
-    if column["kind"] == "datetime":
-        return "timestamptz" if column.get("zoned") else "timestamp"
-    return _MADE_AS.get(column["kind"], "text")
 
 
 def _scale(modifier: int) -> int | None:

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
-from crud_api.application import RESOURCES, create_app
+from crud_api.application import create_app
+from crud_api.executor.seam import Execute
 from crud_api.resource import Resource
-from crud_api.routes import Execute
+from crud_api.tables import RESOURCES
 from tests.functional.client import Response
 
 

@@ -3,8 +3,8 @@
 import json
 import sys
 
-from crud_api.application import RESOURCES
 from crud_api.openapi import document
+from crud_api.tables import RESOURCES
 
 
 def description() -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from crud_api.openapi.field_schemas import Schema
 from crud_api.openapi.monitors import STATUS_SCHEMA, monitor_paths
 from crud_api.openapi.operations import resource_paths
 from crud_api.openapi.parameters import resource_parameters, shared_parameters
@@ -13,8 +12,9 @@ from crud_api.openapi.problem_types import ProblemType, problem_schemas
 from crud_api.openapi.replies import HEADERS, problem_choices, problem_references, problem_responses
 from crud_api.openapi.schemas import row_schemas
 from crud_api.openapi.security import gateway_problems, security_requirement, security_schemes
-from crud_api.relations import relations_of
 from crud_api.resource import Resource
+from crud_api.resource.columns.column import Schema
+from crud_api.resource.relations import relations_of
 
 API_VERSION = "0.2.0"
 _DESCRIPTION = """\

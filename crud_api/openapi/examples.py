@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from crud_api.openapi.schemas import change_example, new_example, stored_example
-from crud_api.relations import Relations
 from crud_api.resource import Resource
+from crud_api.resource.relations import Relations
 
 Examples = dict[str, dict[str, Any]]
 

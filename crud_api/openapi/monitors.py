@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from crud_api.errors import ApiError, InternalError, NotReadyError
-from crud_api.openapi.field_schemas import Schema, ref
+from crud_api.openapi.field_schemas import ref
 from crud_api.openapi.problem_types import of
 from crud_api.openapi.replies import success
+from crud_api.resource.columns.column import Schema
 
 STATUS_SCHEMA: Schema = {
     "type": "object",

@@ -7,17 +7,18 @@ from typing import Any
 
 from crud_api import errors
 from crud_api.errors import ApiError
-from crud_api.listing import MAX_FILTERS
-from crud_api.new_rows import MAX_ROWS
 from crud_api.openapi import examples
-from crud_api.openapi.field_schemas import Schema, ref
+from crud_api.openapi.field_schemas import ref
 from crud_api.openapi.parameters import list_parameters
 from crud_api.openapi.problem_types import ProblemType, of
 from crud_api.openapi.replies import success
 from crud_api.openapi.schemas import model_name
-from crud_api.relations import Relations
+from crud_api.request.inserts import MAX_ROWS
+from crud_api.request.listing import MAX_FILTERS
 from crud_api.resource import Resource
-from crud_api.responses import JSON
+from crud_api.resource.columns.column import Schema
+from crud_api.resource.relations import Relations
+from crud_api.response.responses import JSON
 
 Kinds = tuple[type[ApiError], ...]
 

@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
-from decimal import Decimal
+import json
 from typing import Any
-from uuid import UUID
 
-from crud_api.fields import NO_NUL, Field
-from crud_api.filters import MAX_VALUES
-from crud_api.listing import DEFAULT_LIMIT, MAX_LIMIT
-from crud_api.openapi.field_schemas import Schema, example, ref
-from crud_api.relations import Relations
+from crud_api.openapi.field_schemas import example, ref
+from crud_api.request.filters import MAX_VALUES
+from crud_api.request.listing import DEFAULT_LIMIT, MAX_LIMIT
+from crud_api.request.operators import EQUAL, OPERATORS, PRESENCES, Operator
+from crud_api.request.selection import MAX_EMBEDDED, MAX_EMBEDDED_IN_PAGE
+from crud_api.request.sorting import MAX_KEYS
 from crud_api.resource import Resource
-from crud_api.selection import MAX_EMBEDDED, MAX_EMBEDDED_IN_PAGE
+from crud_api.resource.columns.column import MAX_VALUE_CHARACTERS, NO_NUL, Schema
+from crud_api.resource.columns.field import Field
+from crud_api.resource.relations import Relations
 from crud_api.settings import MAX_QUERY_BYTES
-from crud_api.sorting import MAX_KEYS
-from crud_api.values import MAX_VALUE_CHARACTERS
 
 # A String of RFC 8941, or as most clients send it, its characters alone.
 _IDEMPOTENCY_KEY = r'^([!#-~]{1,255}|"([ !#-\[\]-~]|\\["\\]){1,255}")$'
-_COMPARISONS = {
-    "ne": "differs from this value; null is left out",
-    "gt": "is greater than this value",
-    "gte": "is this value or greater",
-    "lt": "is less than this value",
-    "lte": "is this value or less",
-}
 # Between commas: in quotes, where a backslash stands before any character; or without quotes.
 _ELEMENT = r'("([^"\\\x00]|\\[^\x00]){0,1000}"|([^",\x00][^,\x00]{0,999})?)'
-_FORMATS = {datetime: "date-time", date: "date", UUID: "uuid"}
 _TEXT = {"type": "string", "maxLength": MAX_VALUE_CHARACTERS, "pattern": NO_NUL}
 
 
@@ -78,8 +69,8 @@ def resource_parameters(resource: Resource, relations: Relations) -> dict[str, S
             "in": "path",
             "required": True,
             "description": f"The key of a row of {resource.name}.",
-            "schema": _value(key) if key.base is not str else _TEXT | {"minLength": 1},
-            "example": example(key),
+            "schema": key.column.filtered() | ({"minLength": 1} if key.column.is_text else {}),
+            "example": key.column.url_example(),
         },
         f"{resource.name}.sort": _sort(resource),
     }
@@ -103,54 +94,41 @@ def list_parameters(resource: Resource, relations: Relations) -> list[Schema]:
 
 
 def _filters(resource: Resource, field: Field) -> dict[str, Schema]:
-    prefix, name, shown = f"{resource.name}.{field.name}", field.name, example(field)
-    found = {prefix: _query(name, f"Only rows whose {name} is this value.", _value(field), shown)}
-    for operator, what in _COMPARISONS.items():
-        found[f"{prefix}.{operator}"] = _query(
-            f"{name}[{operator}]", f"Only rows whose {name} {what}.", _value(field), shown
-        )
-    found[f"{prefix}.in"] = _in(field, shown)
-    if field.base is str:
-        what = "is like this pattern: `%` or `*` stands for any characters, `_` for one"
-        found[f"{prefix}.like"] = _query(f"{name}[like]", f"Only rows whose {name} {what}.", dict(_TEXT), f"{shown}*")
-    found[f"{prefix}.is"] = _query(
-        f"{name}[is]",
-        f"Only rows that have no {name}, or one.",
-        {"type": "string", "enum": ["null", "not_null"]},
-        "null",
-    )
+    prefix, name = f"{resource.name}.{field.name}", field.name
+    found = {}
+    for operator in (EQUAL, *OPERATORS.values()):
+        if operator.flaw(field.column) is None:
+            key = prefix if operator is EQUAL else f"{prefix}.{operator.name}"
+            parameter = name if operator is EQUAL else f"{name}[{operator.name}]"
+            found[key] = _filter(parameter, field, operator)
     return found
 
 
-def _value(field: Field) -> Schema:
-    """Only the type of a filter counts: stored rows may be older than the limits of today."""
-    if field.base is str:
-        return dict(_TEXT)
-    if field.base is bool:
-        return {"type": "boolean"}
-    if field.base is int:
-        return {"type": "integer", "format": "int64", "minimum": -(2**63), "maximum": 2**63 - 1}
-    if field.base in (float, Decimal):
-        return {"type": "number"}
-    return {"type": "string", "format": _FORMATS[field.base], "maxLength": 64}
-
-
-def _in(field: Field, shown: Any) -> Schema:
-    name, description = f"{field.name}[in]", f"Only rows whose {field.name} is one of these, separated by commas."
-    if field.base is not str:
-        values = {"type": "array", "minItems": 1, "maxItems": MAX_VALUES, "items": _value(field)}
-        return _query(name, description, values, [shown]) | {"style": "form", "explode": False}
+def _filter(parameter: str, field: Field, operator: Operator) -> Schema:
+    column, description = field.column, operator.help.format(name=field.name)
+    shown = example(field) if column.is_text else column.url_example()
+    match operator.takes:
+        case "a value":
+            return _query(parameter, description, column.filtered(), shown)
+        case "a pattern":
+            return _query(parameter, description, dict(_TEXT), f"{shown}*")
+        case "a presence":
+            return _query(parameter, description, {"type": "string", "enum": [*PRESENCES]}, next(iter(PRESENCES)))
+    if not column.may_hold_commas:
+        values = {"type": "array", "minItems": 1, "maxItems": MAX_VALUES, "items": column.filtered()}
+        return _query(parameter, description, values, [shown]) | {"style": "form", "explode": False}
     pattern = rf"^{_ELEMENT}(,{_ELEMENT}){{0,{MAX_VALUES - 1}}}$"
     return _query(
-        name,
+        parameter,
         f'{description} One with a comma is put in "quotes".',
         {"type": "string", "maxLength": MAX_QUERY_BYTES, "pattern": pattern},
-        f'{shown},"a, b"',
+        f'{shown},"a, b"' if column.is_text else json.dumps(str(shown)),
     )
 
 
 def _sort(resource: Resource) -> Schema:
-    names = "|".join(resource.fields)
+    sortable = [field.name for field in resource.fields.values() if field.column.has_order]
+    names = "|".join(sortable)
     twice = r"(?!(.*,)?-?([^,-]+)(,.*)?,-?\2(,|$))"
     return _query(
         "sort",
@@ -160,7 +138,7 @@ def _sort(resource: Resource) -> Schema:
             "maxLength": MAX_VALUE_CHARACTERS,
             "pattern": rf"^{twice}-?({names})(,-?({names})){{0,{MAX_KEYS - 1}}}$",
         },
-        f"-{list(resource.fields)[-1]},{resource.key}",
+        f"-{sortable[-1]},{resource.key}",
     )
 
 

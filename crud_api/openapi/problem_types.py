@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from crud_api import errors
 from crud_api.errors import ApiError
-from crud_api.fields import NO_NUL
-from crud_api.openapi.field_schemas import Schema, ref
+from crud_api.openapi.field_schemas import ref
+from crud_api.resource.columns.column import NO_NUL, Schema
 
 _INSTANCE = "urn:uuid:6f4a5f6e-2c45-4b3c-9d8a-3f2b1f0e9d7c"
 _ERRORS = {

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import groupby
 
-from crud_api.openapi.field_schemas import Schema, ref
+from crud_api.openapi.field_schemas import ref
 from crud_api.openapi.problem_types import ProblemType, choice_of
-from crud_api.responses import JSON, PRIVATE
+from crud_api.resource.columns.column import Schema
+from crud_api.response.responses import JSON, PRIVATE
 
 PROBLEM = "application/problem+json"
 

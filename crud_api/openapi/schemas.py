@@ -7,12 +7,13 @@ from typing import Any
 
 import msgspec
 
-from crud_api.fields import Field
-from crud_api.new_rows import MAX_ROWS
-from crud_api.openapi.field_schemas import Schema, answered, example, is_choice, ref, written
-from crud_api.relations import Relation, Relations
+from crud_api.openapi.field_schemas import answered, example, is_choice, ref, written
+from crud_api.request.inserts import MAX_ROWS
+from crud_api.request.selection import MAX_EMBEDDED
 from crud_api.resource import Resource
-from crud_api.selection import MAX_EMBEDDED
+from crud_api.resource.columns.column import Schema
+from crud_api.resource.columns.field import Field
+from crud_api.resource.relations import Relation, Relations
 from query_executor.contract import MAX_REPLY_BYTES
 
 

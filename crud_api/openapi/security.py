@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from crud_api.openapi.field_schemas import Schema
 from crud_api.openapi.problem_types import (
     ACCESS_DENIED,
     API_UNREACHABLE,
@@ -11,6 +10,7 @@ from crud_api.openapi.problem_types import (
     UNAUTHORIZED,
     ProblemType,
 )
+from crud_api.resource.columns.column import Schema
 
 _SCHEMES: dict[str, Schema] = {
     "api_key": {

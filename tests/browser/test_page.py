@@ -21,9 +21,10 @@ import pytest
 from chalice.config import Config
 from chalice.local import LocalDevServer
 
-from crud_api.application import RESOURCES, create_app
-from crud_api.documentation import POLICY
+from crud_api.application import create_app
 from crud_api.openapi import document
+from crud_api.tables import RESOURCES
+from crud_api.views.docs import POLICY
 from query_executor.contract import Reply
 from tests.servers import free_port
 

@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from crud_api.customers import customers
-from crud_api.filters import OPERATORS
 from crud_api.openapi import document
-from crud_api.orders import orders
+from crud_api.request.operators import OPERATORS
+from crud_api.tables.customers import customers
+from crud_api.tables.orders import orders
 from tests.conftest import execute
 from tests.served import served
 

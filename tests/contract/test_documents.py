@@ -15,7 +15,7 @@ import pytest
 from chalice.config import Config
 from moto import mock_aws
 
-from crud_api.application import RESOURCES
+from crud_api.tables import RESOURCES
 from infra import budget, checks
 from infra.__main__ import main
 from infra.deploy import STEPS

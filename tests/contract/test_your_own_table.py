@@ -49,12 +49,12 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, text in CREATED.items():
         assert not (folder / name).exists()
         (folder / name).write_text(text)
-    (added,) = [one.strip() for one in blocks("python") if one.startswith("from crud_api.payments import")]
+    (added,) = [one.strip() for one in blocks("python") if one.startswith("from crud_api.tables.payments import")]
     (served_now,) = [one.strip() for one in blocks("python") if one.startswith("RESOURCES = ")]
-    application = folder / "crud_api" / "application.py"
-    text, lines = re.subn(r"^RESOURCES = .*$", served_now, application.read_text(), flags=re.MULTILINE)
+    tables = folder / "crud_api" / "tables" / "__init__.py"
+    text, lines = re.subn(r"^RESOURCES = .*$", served_now, tables.read_text(), flags=re.MULTILINE)
     assert lines == 1
-    application.write_text(text.replace("from crud_api.relations", f"{added}\nfrom crud_api.relations", 1))
+    tables.write_text(text.replace("\n\nRESOURCES", f"\n{added}\n\nRESOURCES", 1))
     return folder
 
 

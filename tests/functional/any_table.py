@@ -7,8 +7,8 @@ from typing import Any
 
 from msgspec import defstruct
 
+from crud_api.executor.seam import Execute
 from crud_api.resource import Resource
-from crud_api.routes import Execute
 from tests.conftest import execute as run_sql
 from tests.functional.client import Api
 

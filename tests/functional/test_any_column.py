@@ -10,9 +10,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from crud_api.fields import Timestamp
+from crud_api.executor.seam import Execute
 from crud_api.resource import Reference
-from crud_api.routes import Execute
+from crud_api.resource.columns.time import Timestamp
 from tests.conftest import execute as run_sql
 from tests.functional.any_table import api_over
 from tests.functional.any_table import declared as resource_of

@@ -10,16 +10,17 @@ from urllib.parse import quote
 
 import pytest
 
-from crud_api import cursors, errors
-from crud_api.application import RESOURCES
-from crud_api.cursors import Cursor
+from crud_api import errors
 from crud_api.errors import DeadlineExceededError, ExecutorBusyError, ExecutorFailedError, ForbiddenError
-from crud_api.executor import InProcessExecutor
-from crud_api.filters import OPERATORS
-from crud_api.listing import list_query
-from crud_api.relations import relations_of
+from crud_api.executor.in_process import InProcessExecutor
+from crud_api.executor.seam import Execute
+from crud_api.request import cursors
+from crud_api.request.cursors import Cursor
+from crud_api.request.listing import list_query
+from crud_api.request.operators import OPERATORS
 from crud_api.resource import Resource
-from crud_api.routes import Execute
+from crud_api.resource.relations import relations_of
+from crud_api.tables import RESOURCES
 from query_executor.contract import Failure, Reply, Request
 from query_executor.handler import create_local_handler
 from tests.conftest import execute as run_sql

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 
-from crud_api.routes import Execute
+from crud_api.executor.seam import Execute
 from query_executor.contract import MAX_REPLY_BYTES, Reply, Request, Result
 from tests.conftest import execute as run_sql
 from tests.functional.client import Api

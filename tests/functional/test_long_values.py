@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from crud_api.routes import Execute
+from crud_api.executor.seam import Execute
 from tests.conftest import execute as run_sql
 from tests.functional.any_table import api_over
 from tests.functional.client import Api

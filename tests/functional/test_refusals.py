@@ -8,9 +8,9 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from crud_api.executor import InProcessExecutor
+from crud_api.executor.in_process import InProcessExecutor
+from crud_api.executor.seam import Execute
 from crud_api.resource import Reference
-from crud_api.routes import Execute
 from query_executor.handler import create_local_handler
 from query_executor.migrate import apply_migrations
 from tests.conftest import execute as run_sql

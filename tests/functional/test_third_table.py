@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from msgspec import Struct, defstruct
 
-from crud_api.application import RESOURCES
-from crud_api.fields import Amount, Name
+from crud_api.executor.seam import Execute
 from crud_api.resource import Reference, Resource
-from crud_api.routes import Execute
+from crud_api.resource.columns.number import Amount
+from crud_api.resource.columns.text import Name
+from crud_api.tables import RESOURCES
 from tests.conftest import execute as run_sql
 from tests.functional.client import Api
 

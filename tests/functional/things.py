@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from msgspec import Struct
 from psycopg2.extensions import cursor
 
-from crud_api.executor import InProcessExecutor
-from crud_api.fields import Amount, Timestamp
+from crud_api.executor.in_process import InProcessExecutor
 from crud_api.resource import Resource
+from crud_api.resource.columns.number import Amount
+from crud_api.resource.columns.time import Timestamp
 from query_executor.handler import create_local_handler
 from tests.functional.client import Api
 

@@ -11,9 +11,10 @@ from typing import Any
 import boto3
 import pytest
 
-from crud_api import errors, problems
+from crud_api import errors
 from crud_api.access import KINDS
 from crud_api.errors import ApiError
+from crud_api.response import problems
 from infra.gateway_responses import PROBLEMS, responses
 
 WITHOUT_STATUS = {"DEFAULT_4XX", "DEFAULT_5XX"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from datetime import date, datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
@@ -12,9 +12,11 @@ import psycopg2
 import pytest
 from msgspec import Meta, defstruct
 
-from crud_api.application import RESOURCES
-from crud_api.fields import Amount, Name, Timestamp
 from crud_api.resource import Reference, Resource
+from crud_api.resource.columns.number import Amount, Money, Whole
+from crud_api.resource.columns.text import Name
+from crud_api.resource.columns.time import LocalTimestamp, Timestamp
+from crud_api.tables import RESOURCES
 from infra.declarations import declared
 from infra.local import DatabaseError, open_database
 from query_executor import migrate
@@ -207,7 +209,9 @@ TIME = Annotated[datetime, Meta(tz=True)]
         (Decimal, "text"), (Decimal, "int"), (Decimal, "float8"), (Decimal, "money"), (Amount, "numeric(10)"),
         (Amount, "float8"), (Amount, "real"), (Decimal, "real"), (int, "real"), (float, "numeric(12, 2)"),
         (TIME, "date"), (TIME, "text"), (TIME, "timestamp"), (TIME, "time"), (datetime, "date"),
-        (date, "timestamptz"), (date, "text"), (UUID, "text"),
+        (date, "timestamptz"), (date, "text"), (UUID, "text"), (bytes, "text"), (dict, "json"), (list[int], "int"),
+        (list[int], "text[]"), (list[str], "int[]"), (Money, "numeric"), (LocalTimestamp, "timestamptz"),
+        (Whole, "numeric"), (list[str], "jsonb[]"), (time, "timetz"),
     ],
 )  # fmt: skip
 def test_a_type_that_does_not_carry_what_is_declared_is_refused(url: str, kind: Any, type_: str) -> None:

@@ -15,7 +15,8 @@ from typing import Any
 import psycopg2
 import pytest
 
-from crud_api.executor import InProcessExecutor, LambdaExecutor
+from crud_api.executor.in_process import InProcessExecutor
+from crud_api.executor.lambda_ import LambdaExecutor
 from infra.local import open_database
 from query_executor import migrate
 from query_executor.database import Database

@@ -10,11 +10,11 @@ import psycopg2
 import pytest
 from psycopg2.extensions import cursor
 
-from crud_api.application import RESOURCES
-from crud_api.cursors import Cursor
-from crud_api.listing import ListQuery, Parent, list_query
-from crud_api.relations import relations_of
-from crud_api.statements.reading import select_page
+from crud_api.request.cursors import Cursor
+from crud_api.request.listing import ListQuery, Parent, list_query
+from crud_api.resource.relations import relations_of
+from crud_api.sql.select import select_page
+from crud_api.tables import RESOURCES
 from query_executor.migrate import apply_migrations
 from query_executor.scanner import scan
 from query_executor.values import bind

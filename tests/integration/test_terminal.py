@@ -11,7 +11,8 @@ from urllib.error import HTTPError
 import pytest
 from chalice.test import Client
 
-from crud_api.application import RESOURCES, create_app
+from crud_api.application import create_app
+from crud_api.tables import RESOURCES
 from query_executor import contract
 from query_executor.contract import Failure
 from tests.conftest import execute

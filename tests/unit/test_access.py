@@ -8,7 +8,7 @@ from chalice.cli.factory import CLIFactory
 
 from crud_api.access import KINDS, AccessError, protect
 from crud_api.application import create_app
-from crud_api.routes import Execute
+from crud_api.executor.seam import Execute
 from crud_api.settings import Settings
 
 POOL = "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_abc"

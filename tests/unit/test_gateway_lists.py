@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from crud_api.application import create_app
-from crud_api.statements.reading import SEPARATOR
+from crud_api.sql.select import SEPARATOR
 from query_executor.contract import Reply, Request, Result
 
 

@@ -13,7 +13,7 @@ from botocore.compat import HTTPHeaders
 from botocore.config import Config
 from botocore.session import Session
 
-from crud_api.lambda_client import create_client
+from crud_api.executor.lambda_client import create_client
 
 OPTIONS: dict[str, Any] = {
     "region_name": "eu-central-1", "endpoint_url": "http://127.0.0.1:1",
@@ -50,7 +50,7 @@ def test_an_invocation_meets_the_handlers_that_it_meets_in_boto3() -> None:
 
 
 def test_the_collector_is_on_after_an_import_that_paused_it() -> None:
-    check = "import gc, crud_api.lambda_client; print(gc.isenabled(), gc.get_freeze_count() > 1000)"
+    check = "import gc, crud_api.executor.lambda_client; print(gc.isenabled(), gc.get_freeze_count() > 1000)"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["True", "True"]
     off = subprocess.run(

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import ast
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from crud_api import cursors
-from crud_api.application import RESOURCES
-from crud_api.cursors import Cursor
-from crud_api.customers import customers
 from crud_api.errors import InvalidParameterError
-from crud_api.filters import OPERATORS, Filter, filter_of
-from crud_api.listing import ListQuery, Parent, list_query
-from crud_api.orders import orders
-from crud_api.relations import Relation, relations_of
+from crud_api.openapi import document
+from crud_api.request import cursors, filters, listing, sorting
+from crud_api.request.cursors import Cursor
+from crud_api.request.filters import Filter, filter_of
+from crud_api.request.listing import ListQuery, Parent, list_query
+from crud_api.request.operators import OPERATORS, Operator
+from crud_api.request.selection import Selection
+from crud_api.request.sorting import SortKey
+from crud_api.request.versions import Conditions
 from crud_api.resource import Reference, Resource
-from crud_api.selection import Selection
+from crud_api.resource.columns import column
+from crud_api.resource.relations import Relation, relations_of
 from crud_api.settings import MAX_QUERY_BYTES
-from crud_api.sorting import SortKey
-from crud_api.statements import reading, writing
-from crud_api.statements.params import typed_param
-from crud_api.statements.reading import explain_count, select_page
-from crud_api.versions import Conditions
+from crud_api.sql import one_row, select
+from crud_api.sql.params import typed_param
+from crud_api.sql.select import explain_count, select_page
+from crud_api.tables import RESOURCES
+from crud_api.tables.customers import customers
+from crud_api.tables.orders import orders
 from query_executor.contract import Typed
 from query_executor.scanner import scan
 from tests.functional.things import things
@@ -61,13 +67,13 @@ def test_every_wrong_parameter_is_named_with_its_own_reason() -> None:
         "expand": "expand must list relations of this resource, separated by commas: customer",
         "nothing": "nothing is neither a field nor a parameter of this list",
         "nothing[gt]": "nothing[gt] is neither a field nor a parameter of this list",
-        "status[eq]": "status[eq] has an operator that is none of ne, gt, gte, lt, lte, in, like, is",
+        "status[eq]": "status[eq] has an operator that is none of ne, gt, gte, lt, lte, in, like, ilike, is",
         "total_amount": "total_amount must be a number from 0 to 9999999999.99 with at most 2 decimal places",
         "created_at[gte]": "created_at[gte] must be a time, RFC 3339 with offset",
         "created_at[in]": "created_at[in] must be a time, RFC 3339 with offset",
         "status": "status must not be repeated",
         "customer_id[is]": "customer_id[is] must be null or not_null",
-        "total_amount[like]": "total_amount[like] is an operator of texts only",
+        "total_amount[like]": "total_amount[like] works only on text columns",
     }  # fmt: skip
 
 
@@ -90,7 +96,7 @@ def test_a_list_with_a_quote_astray_is_refused(text: str) -> None:
 
 
 def many_filters(number: int) -> dict[str, list[str]]:
-    names = [f"{field}[{operator}]" for field in customers.fields for operator in OPERATORS if operator != "like"]
+    names = [f"{field}[{operator}]" for field in customers.fields for operator in OPERATORS if "like" not in operator]
     return {name: ["null" if "[is]" in name else "2026-01-01T00:00:00Z"] for name in names[:number]}
 
 
@@ -232,11 +238,11 @@ def test_numbers_give_a_statement_no_other_text_than_texts_do() -> None:
     number_of_things = Parent(things, Relation(name="t", resource=things, own="number", column="number", many=True), 7)
     filters = {"number": ["7"], "number[gt]": ["-7"]}
     statements = [
-        reading.select_one(things, 7, Selection(things.columns)),
-        writing.insert(things, row),
-        writing.update(things, 7, row, Conditions(["etag"], ["other"])),
-        writing.delete(things, 7),
-        writing.delete(things, 7, Conditions(["etag"])),
+        select.select_one(things, 7, Selection(things.columns)),
+        one_row.insert(things, row),
+        one_row.update(things, 7, row, Conditions(["etag"], ["other"])),
+        one_row.delete(things, 7),
+        one_row.delete(things, 7, Conditions(["etag"])),
         select_page(things, replace(list_query(things, {}, filters, number_of_things), limit=1)),
     ]
     for statement in statements:
@@ -293,3 +299,44 @@ def test_two_things_of_one_name_are_a_wrong_declaration(name: str) -> None:
     }
     with pytest.raises(ValueError, match=f"orders has {name} twice"):
         relations_of({"orders": replace(orders, references=references), "customers": customers})
+
+
+@pytest.mark.parametrize(
+    ("module", "limit", "parameters"),
+    [
+        (listing, "MAX_LIMIT", {"limit": ["x"]}),
+        (listing, "MAX_FILTERS", many_filters(21)),
+        (filters, "MAX_VALUES", {"city[in]": [",".join("x" * 101)]}),
+        (sorting, "MAX_KEYS", {"sort": ["city,state,email,customer_name,created_at,customer_id"]}),
+        (column, "MAX_VALUE_CHARACTERS", {"city": ["x" * 1001]}),
+    ],
+)
+def test_a_message_names_the_limit_that_is_enforced(
+    monkeypatch: pytest.MonkeyPatch, module: Any, limit: str, parameters: dict[str, list[str]]
+) -> None:
+    for number in (getattr(module, limit), 3, 10_007):
+        monkeypatch.setattr(module, limit, number)
+        if number <= 1001:
+            assert str(number) in next(iter(wrong(customers, parameters).values()))
+        else:
+            list_query(customers, RELATIONS["customers"], parameters if limit != "MAX_LIMIT" else {"limit": ["10007"]})
+
+
+def test_an_operator_is_one_entry_for_parsing_sql_and_the_description(monkeypatch: pytest.MonkeyPatch) -> None:
+    regex = Operator("match", "{text} ~ {value}", "a value", "Only rows whose {name} matches.", "text")
+    monkeypatch.setitem(OPERATORS, "match", regex)
+    statement = select_page(customers, list_query(customers, RELATIONS["customers"], {"city[match]": ["^P"]}))
+    assert '"city"::text ~ :filter_0' in statement.sql
+    assert statement.params["filter_0"] == "^P"
+    described = document(RESOURCES, "none")["components"]["parameters"]["customers.city.match"]
+    assert (described["name"], described["description"]) == ("city[match]", "Only rows whose city matches.")
+    assert wrong(orders, {"total_amount[match]": ["1"]}) == {
+        "total_amount[match]": "total_amount[match] works only on text columns"
+    }
+
+
+def test_a_start_imports_no_type_that_no_table_has() -> None:
+    script = "import sys, crud_api.application; print([n for n in sys.modules if '.resource.columns.' in n])"
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    names = {name.rpartition(".")[2] for name in ast.literal_eval(said)}
+    assert names == {"column", "field", "text", "number", "time", "choice"}

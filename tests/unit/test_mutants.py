@@ -30,5 +30,5 @@ def test_a_line_that_is_gone_or_there_twice_is_no_mutation(text: str) -> None:
 
 def test_the_mutations_are_chosen_by_a_word(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--list", "NaN"]) == 0
-    assert capsys.readouterr().out == "crud_api/values.py: NaN is stored as an amount\n"
+    assert capsys.readouterr().out == "crud_api/resource/columns/number.py: NaN is stored as an amount\n"
     assert main(["no such word"]) == 1

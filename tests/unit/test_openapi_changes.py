@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from crud_api.application import RESOURCES
 from crud_api.openapi import document
+from crud_api.tables import RESOURCES
 from infra import openapi_changes
 from infra.openapi_changes import breaking_changes
 

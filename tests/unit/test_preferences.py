@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from crud_api.preferences import Preferences, parse_preferences
+from crud_api.request.preferences import Preferences, parse_preferences
 
 
 @pytest.mark.parametrize(

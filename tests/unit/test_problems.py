@@ -7,11 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from crud_api import errors, problems
-from crud_api.customers import customers
+from crud_api import errors
 from crud_api.errors import ApiError
-from crud_api.failures import from_failure
-from crud_api.orders import orders
+from crud_api.response import problems
+from crud_api.response.failures import from_failure
+from crud_api.tables.customers import customers
+from crud_api.tables.orders import orders
 from query_executor import contract
 from query_executor.contract import Failure
 

@@ -9,7 +9,7 @@ import pytest
 from chalice.app import Chalice, RestAPIEventHandler
 from chalice.test import Client
 
-from crud_api.text_app import TextApp
+from crud_api.runtime.text_only_chalice import TextOnlyChalice
 
 
 def example(app: Chalice) -> Chalice:
@@ -41,7 +41,7 @@ def example(app: Chalice) -> Chalice:
 )
 def test_it_answers_as_chalice_does(method: str, path: str, content_type: str, accept: str) -> None:
     answers = []
-    for app in (Chalice("x", configure_logs=False), TextApp("x", configure_logs=False)):
+    for app in (Chalice("x", configure_logs=False), TextOnlyChalice("x", configure_logs=False)):
         with Client(example(app)) as client:
             headers = {"Accept": accept, "Content-Type": content_type}
             answer = getattr(client.http, method.lower())(path, headers=headers, body=b"{}")
@@ -56,5 +56,5 @@ def test_chalice_still_asks_what_is_overridden() -> None:
 
 
 def test_what_was_copied_of_chalice_is_still_what_it_does() -> None:
-    theirs, ours = (set(answer.__code__.co_names) for answer in (Chalice.__call__, TextApp._answer))
+    theirs, ours = (set(answer.__code__.co_names) for answer in (Chalice.__call__, TextOnlyChalice._answer))
     assert theirs ^ ours == {"RestAPIEventHandler", "api", "_TextHandler", "_TEXT", "list"}

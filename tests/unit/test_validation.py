@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from crud_api.body import parse_object
-from crud_api.customers import customers
 from crud_api.errors import InvalidFieldsError, MalformedBodyError
-from crud_api.orders import orders
+from crud_api.request.body import parse_object
+from crud_api.request.validation import changes, new_row
 from crud_api.resource import Resource
-from crud_api.validation import changes, new_row
+from crud_api.tables.customers import customers
+from crud_api.tables.orders import orders
 
 CUSTOMER = '"customer_id": "C1", "customer_name": "Ada"'
 ORDER = '"order_id": "O1", "customer_id": "C1"'

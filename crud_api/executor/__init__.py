@@ -1,0 +1,1 @@
+"""One invocation of the query executor: by Lambda, or in this process."""

@@ -1,0 +1,110 @@
+"""Cursors: where in an order a page begins, and of which list that is."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import zlib
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from crud_api.resource.columns.column import text_flaw
+
+Toward = Literal["gt", "gte", "lt", "lte"]
+_MOST = 1500  # bytes of the values in a cursor, which has to fit into a URL beside filters; a key alone may have more
+_OPPOSITE: dict[Toward, Toward] = {"gt": "lte", "gte": "lt", "lt": "gte", "lte": "gt"}
+
+
+class Looked(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A value too long for a URL: it is looked up by the row's key. `md5` tells whether it is still the same."""
+
+    md5: str
+
+
+Place = str | Looked | None
+
+
+class Cursor(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """The rows after (`gt`) or before (`lt`) the place in the order that `values` are, or from it on (`gte`, `lte`).
+
+    The values are PostgreSQL's own text of the sort keys, or null. The last is that of the resource's key.
+    """
+
+    toward: Toward
+    values: tuple[Place, ...]
+
+    @property
+    def backwards(self) -> bool:
+        """Whether it reads against the order."""
+        return self.toward in {"lt", "lte"}
+
+    @property
+    def inclusive(self) -> bool:
+        """Whether a row in the very place is meant, too."""
+        return self.toward in {"gte", "lte"}
+
+    @property
+    def looks_up(self) -> bool:
+        """Whether the row of this place has to be there."""
+        return any(isinstance(value, Looked) for value in self.values)
+
+    def opposite(self) -> Cursor:
+        """All the rows that this one leaves out."""
+        return Cursor(_OPPOSITE[self.toward], self.values)
+
+
+class Sealed(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A cursor as a parameter carries it, with the seal of the list it is of."""
+
+    cursor: Cursor
+    seal: str
+
+    def opened(self, scope: bytes) -> Cursor:
+        """The cursor, if it is of a list with this scope. Raises `ValueError`."""
+        if self.seal != _seal(self.cursor, scope):
+            raise ValueError("belongs to a list with other filters, another order or another path")
+        return self.cursor
+
+
+def encode(cursor: Cursor, scope: bytes) -> str:
+    """The cursor as a parameter. `scope` is all that the next request has to have in common with this one, as JSON."""
+    wire = msgspec.json.encode(Sealed(cursor, _seal(cursor, scope)))
+    return base64.urlsafe_b64encode(wire).decode().rstrip("=")
+
+
+def decode(text: str) -> Sealed:
+    """The cursor that a parameter holds. Raises `ValueError`."""
+    try:
+        wire = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        sealed = msgspec.json.decode(wire, type=Sealed)
+    except (binascii.Error, ValueError, msgspec.DecodeError, RecursionError):
+        raise ValueError("is not a cursor of this API") from None
+    *_, key = sealed.cursor.values or (None,)
+    if any(text_flaw(value) for value in sealed.cursor.values if isinstance(value, str)) or (
+        sealed.cursor.looks_up and not isinstance(key, str)
+    ):
+        raise ValueError("is not a cursor of this API")
+    return sealed
+
+
+def place(values: Sequence[str | None]) -> tuple[Place, ...]:
+    """The values as a cursor carries them: the longest of them are looked up, until the rest fits."""
+    sizes = [len(value.encode()) if value else 0 for value in values]
+    if sum(sizes) <= _MOST:
+        return tuple(values)
+    # MD5 tells whether it is the value of before; nobody gains by forging it. Few pages need it, so it is loaded here.
+    from hashlib import md5  # noqa: PLC0415
+
+    found: list[Place] = list(values)
+    for n in sorted(range(len(values) - 1), key=lambda n: -sizes[n]):
+        if sum(sizes) > _MOST and (value := values[n]):
+            found[n], sizes[n] = Looked(md5(value.encode(), usedforsecurity=False).hexdigest()), 0
+    return tuple(found)
+
+
+def _seal(cursor: Cursor, scope: bytes) -> str:
+    # No secret: whoever forges one reads no more than filters would show. It finds what was mixed up or cut.
+    return f"{zlib.crc32(msgspec.json.encode(cursor), zlib.crc32(scope)):08x}"

@@ -1,0 +1,78 @@
+"""Most bodies are one object of valid fields: such a one is read, checked and made into values in one pass.
+
+Where anything is wrong, or could be (a field twice, a number in quotes, an escape), there are no values, and the body
+is read step by step (`body`, `validation`), which finds out what it is. A body that has values here has the same there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from crud_api.request.validation import Errors, Values, with_defaults
+from crud_api.resource import Resource
+from crud_api.resource.columns.column import param
+from crud_api.resource.columns.number import within
+from query_executor.contract import Value
+
+_BITS = 63  # of a whole number that a column may hold
+_BACKSLASH = ord("\\")
+
+
+def fast_row(resource: Resource, body: bytes) -> Values | None:
+    """The values of a row to be inserted, or None."""
+    values = _values(resource, body)
+    if values is None:
+        return None
+    missing: Errors = {}
+    values = with_defaults(resource, values, values, missing)
+    return None if missing else values
+
+
+def fast_changes(resource: Resource, body: bytes, key: Value) -> Values | None:
+    """The values that change in the row of this key, or None."""
+    values = _values(resource, body)
+    return None if values is None or values.pop(resource.key, key) != key else values
+
+
+def _values(resource: Resource, body: bytes) -> Values | None:
+    if _BACKSLASH in body:
+        return None
+    try:
+        row = _decoder(resource).decode(body)
+    except ValueError:  # msgspec's own errors, and what is not UTF-8
+        return None
+    values: Values = {}
+    texts = 0
+    for name, value in msgspec.structs.asdict(row).items():
+        if value is UNSET:
+            continue
+        if isinstance(value, str):
+            texts += 1
+        elif not _fits(value, resource.fields[name].column.meta.extra or {}):
+            return None
+        values[name] = param(value)
+    # Without escapes, a member's name and a text have two quotes each. Where there are more, a field came twice, or a
+    # number in quotes, which msgspec takes.
+    return values if body.count(b'"') == 2 * (len(values) + texts) else None
+
+
+def _fits(value: Any, limits: Mapping[str, int]) -> bool:
+    if isinstance(value, Decimal):
+        return within(value, limits) and (bool(value) or not value.is_signed())
+    return not isinstance(value, int) or value.bit_length() <= _BITS
+
+
+@cache
+def _decoder(resource: Resource) -> msgspec.json.Decoder[Any]:
+    fields = [
+        (name, (field.column.hint | None if field.nullable else field.column.hint) | UnsetType, UNSET)
+        for name, field in resource.fields.items()
+        if name not in resource.read_only and field.column.in_one_pass
+    ]
+    return msgspec.json.Decoder(msgspec.defstruct(resource.name, fields, forbid_unknown_fields=True))

@@ -1,0 +1,119 @@
+"""What a view asks of Chalice's request: each value decoded once, or the error that says why it cannot be."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, unquote
+
+from chalice.app import Request
+
+from crud_api.errors import BodyTooLargeError, MalformedBodyError, NotFoundError, UnsupportedMediaTypeError
+from crud_api.request.body import SEND_JSON, parse_json, parse_object
+from crud_api.resource import Resource
+from crud_api.settings import MAX_BODY_BYTES
+from query_executor.contract import Value
+
+_BITS = 63  # of a whole number that a key may hold
+
+
+def request_id(request: Request) -> str:
+    """API Gateway's id of the request, which it also answers as x-amzn-requestid; locally the context's."""
+    context = request.lambda_context
+    return str(request.context.get("requestId") or getattr(context, "aws_request_id", None) or uuid.uuid4())
+
+
+def collection_path(request: Request) -> str:
+    """The path as the client knows it: API Gateway's stage, or a custom domain's base path, included."""
+    return str(request.context["path"])
+
+
+def nested_path(request: Request, resource: Resource, name: str) -> str:
+    """The path of a row's `name`, as the client knows it; API Gateway says it with the key decoded."""
+    key = quote(_key_text(resource, request.uri_params or {}, request), safe="")
+    return f"{_before(request, resource, name)}/{resource.name}/{key}/{name}"
+
+
+def _before(request: Request, resource: Resource, name: str) -> str:
+    """What comes before the API's own path: a stage or a custom domain's base path, which may be any text."""
+    path = collection_path(request).rstrip("/")
+    own = f"/{resource.name}/{(request.uri_params or {})[resource.key]}/{name}"
+    # A path that is not decoded has no slash within the key.
+    return path.removesuffix(own) if path.endswith(own) else path.rsplit("/", 3)[0]
+
+
+def query_parameters(request: Request) -> dict[str, list[str]]:
+    """The query's parameters, repeated ones included."""
+    parameters = request.query_params
+    return {} if parameters is None else {name: parameters.getlist(name) for name in parameters}
+
+
+def key_of(resource: Resource, path: Mapping[str, str], request: Request) -> Value:
+    """The key in the path. One that the column's type cannot hold names no row: `NotFoundError`."""
+    try:
+        key = resource.fields[resource.key].column.parse_text(_key_text(resource, path, request))
+    except ValueError:
+        raise not_found(resource) from None
+    # As a number of a larger type than the column's it would be looked for without the index.
+    return str(key) if type(key) is int and key.bit_length() > _BITS else key
+
+
+def _key_text(resource: Resource, path: Mapping[str, str], request: Request) -> str:
+    text = path[resource.key]
+    # API Gateway decodes path parameters, Chalice's local server does not.
+    return text if "stage" in request.context else unquote(text)
+
+
+def not_found(resource: Resource) -> NotFoundError:
+    """The error for a key that no row has."""
+    return NotFoundError(f"No row of {resource.name} has this {resource.key}.")
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """The JSON object that a body is. Raises `MalformedBodyError`."""
+    return parse_object(_text(body))
+
+
+def json_rows(body: bytes) -> dict[str, Any] | list[Any]:
+    """The JSON object or the array that a body is. Raises `MalformedBodyError`."""
+    value = parse_json(_text(body))
+    if not isinstance(value, dict | list):
+        raise MalformedBodyError("The body is JSON, but neither an object nor an array. Send an object or an array.")
+    return value
+
+
+def json_array(body: bytes) -> list[Any]:
+    """The JSON array that a body is. Raises `MalformedBodyError`."""
+    value = json_rows(body)
+    if not isinstance(value, list):
+        raise MalformedBodyError(
+            "This path takes an array, and the body is an object. The path without :batch takes both."
+        )
+    return value
+
+
+def raw_body(request: Request) -> bytes:
+    """The body as it was sent. Raises `BodyTooLargeError`, `MalformedBodyError` and `UnsupportedMediaTypeError`.
+
+    A page of another origin may send a body without a Content-Type, and is not asked before (the Fetch standard, CORS
+    protocol): Chalice would take that for JSON.
+    """
+    if "content-type" not in request.headers:
+        raise UnsupportedMediaTypeError(SEND_JSON)
+    try:
+        body = request.raw_body
+    except ValueError:  # not base64, or it has a lone surrogate
+        raise MalformedBodyError("The body is not UTF-8.") from None
+    if isinstance(body, str):
+        body = body.encode()
+    if len(body) > MAX_BODY_BYTES:
+        raise BodyTooLargeError(f"The body has {len(body)} bytes. The limit is {MAX_BODY_BYTES}.")
+    return body
+
+
+def _text(body: bytes) -> str:
+    try:
+        return body.decode()
+    except ValueError:
+        raise MalformedBodyError("The body is not UTF-8.") from None

@@ -1,0 +1,63 @@
+"""The header Idempotency-Key (draft-ietf-httpapi-idempotency-key-header-07): which first request a POST repeats."""
+
+from __future__ import annotations
+
+import re
+
+from chalice.app import Request
+from msgspec import Struct
+
+from crud_api.errors import InvalidHeaderError
+from crud_api.request.http import collection_path, raw_body
+from crud_api.request.preferences import Preferences
+
+HEADER = "Idempotency-Key"
+_QUOTED = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*+)"')  # a String of RFC 8941, section 3.3.3
+_BARE = re.compile(r"[!#-~]++")
+_MAX_LENGTH = 255
+
+
+class Attempt(Struct, frozen=True):
+    """One request with an Idempotency-Key. `id` is of the caller, the path and the key, `fingerprint` of the rest."""
+
+    id: str  # hexadecimal digits, at least 16
+    fingerprint: str
+
+
+def attempt_of(request: Request, preferences: Preferences) -> Attempt | None:
+    """What identifies this POST among those with a key; None when it has none. Raises `InvalidHeaderError`.
+
+    A key counts for its caller and path. The body and what was preferred have to be the same.
+    """
+    header = request.headers.get(HEADER)
+    if header is None:
+        return None
+    key = parse_key(header)
+    # OpenSSL's part of hashlib takes milliseconds to load, which only requests with a key pay.
+    from hashlib import sha256  # noqa: PLC0415
+
+    where = "\n".join([_caller(request), collection_path(request).rstrip("/"), key])
+    preferred = f"{preferences.return_ == 'minimal'} {preferences.resolution}\n"
+    return Attempt(sha256(where.encode()).hexdigest(), sha256(preferred.encode() + raw_body(request)).hexdigest())
+
+
+def parse_key(header: str) -> str:
+    """The key, which may be quoted. Raises `InvalidHeaderError`."""
+    header = header.strip(" \t")
+    quoted = _QUOTED.fullmatch(header)
+    key = re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else header
+    if not 1 <= len(key) <= _MAX_LENGTH or not (quoted or _BARE.fullmatch(key)):
+        detail = f"must be 1 to {_MAX_LENGTH} printable ASCII characters, preferably in double quotes"
+        raise InvalidHeaderError(
+            "Nothing was stored. Each error names its header.",
+            errors=[{"detail": f"{HEADER} {detail}", "header": HEADER}],
+        )
+    return key
+
+
+def _caller(request: Request) -> str:
+    """Whose key it is, by whatever API Gateway knows its caller."""
+    identity = request.context.get("identity") or {}
+    claims = (request.context.get("authorizer") or {}).get("claims") or {}
+    known = {"sub": claims.get("sub"), "arn": identity.get("userArn"), "key": identity.get("apiKeyId")}
+    return next((f"{kind} {value}" for kind, value in known.items() if value), "")

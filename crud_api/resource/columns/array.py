@@ -1,0 +1,200 @@
+"""Arrays of any other type.
+
+JSON's arrays cannot say all that PostgreSQL's can: a first element that is not number 1, other dimensions than those
+declared, a null where the declaration has none. Such an array is answered as PostgreSQL's own text of it
+(`[0:1]={1,2}`), and a body may have that text.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Annotated, Any, get_args, get_origin
+
+from msgspec import Meta
+
+from crud_api.resource.columns.column import MAX_VALUE_CHARACTERS, NO_NUL, Column, Schema, text_flaw
+from crud_api.resource.columns.field import column_of
+from query_executor.contract import MAX_REPLY_BYTES, Value
+
+_MOST_DIMENSIONS = 6  # PostgreSQL's MAXDIM
+_LITERAL_PATTERN = r"(\[-?[0-9]{1,9}(:-?[0-9]{1,9})?\])*=?\{[^\x00]*\}"
+_LITERAL = re.compile(_LITERAL_PATTERN)
+_BOUNDS = re.compile(r"(\[-?[0-9]{1,9}(:-?[0-9]{1,9})?\])+=\{")
+
+
+class ArrayColumn(Column):
+    """An array of as many dimensions as the declaration has lists in each other, or an empty one."""
+
+    name = "list"
+    is_array = True
+    may_hold_commas = True
+
+    def __init__(self, hint: Any, meta: Meta, *, nullable: bool = False) -> None:
+        """Raises `ValueError` where there are no arrays of the type."""
+        (inner,) = get_args(get_args(hint)[0] if get_origin(hint) is Annotated else hint) or (None,)
+        if inner is None:
+            raise ValueError("is a list of nothing. Declare what its elements are, as list[str] does.")
+        element = column_of(inner)
+        self.leaf: Column = element.leaf if isinstance(element, ArrayColumn) else element
+        self.depth: int = element.depth + 1 if isinstance(element, ArrayColumn) else 1
+        if self.depth > _MOST_DIMENSIONS:
+            raise ValueError(f"has more dimensions than the {_MOST_DIMENSIONS} of PostgreSQL. Declare fewer lists.")
+        leaf = self.leaf
+        self.is_plain = leaf.shown("x") == f"x{leaf.shown_as}"
+        if self.depth > 1 and not self.is_plain:
+            raise ValueError(f"is a list of lists of {leaf.name}, which is not supported. Declare one list.")
+        self.carriers = None if leaf.carriers is None else frozenset(f"{one}[]" for one in leaf.carriers)
+        self.has_equality, self.has_order = leaf.has_equality, leaf.has_order
+        self.cast = leaf.cast_of_list()
+        self.says = f"an array{' of arrays' * (self.depth - 1)}, each element {_with_null(leaf)}"
+        super().__init__(hint, meta, nullable=nullable)
+
+    def made_as(self) -> str:
+        """The element's type, and its dimensions."""
+        return self.leaf.made_as() + "[]" * self.depth
+
+    def checked_as(self) -> Any:
+        """A list, whose elements are checked one by one."""
+        return Annotated[list[Any], self.meta]
+
+    def from_json(self, value: Any) -> Value:
+        """The array, as PostgreSQL writes it."""
+        if isinstance(value, str):
+            return self._literal(value)
+        text, _ = self._text(self.converted(value), self.depth)
+        return text
+
+    def from_text(self, text: str) -> Value:
+        """The array that the text is: JSON, or as PostgreSQL writes it."""
+        if text[:1] == "{" or _BOUNDS.match(text):
+            return self._literal(text)
+        try:
+            return self.from_json(json.loads(text, parse_float=Decimal, parse_constant=Decimal))
+        except (json.JSONDecodeError, RecursionError):
+            raise self.wrong() from None
+
+    def same(self, sent: Any, key: Value) -> bool:
+        """Whether it is an array of the same elements."""
+        try:
+            text = str(self.parse_text(sent) if isinstance(sent, str) else self.parse_json(sent))
+            one, other = (
+                [self.leaf.comparable(each) for each in _elements(of, self.leaf.delimiter)] for of in (text, str(key))
+            )
+        except (ValueError, ArithmeticError):
+            return False
+        return text == key or (one == other and text.count("{") == str(key).count("{"))
+
+    def _literal(self, text: str) -> str:
+        if not _LITERAL.fullmatch(text):
+            raise ValueError(self.must)
+        try:
+            for element in _elements(text, self.leaf.delimiter):
+                self.leaf.from_element(element)
+        except ValueError as error:
+            raise ValueError(f"{self.must}: an element {error}") from None
+        return text
+
+    def _text(self, value: Any, depth: int) -> tuple[str, tuple[int, ...]]:
+        """The text of an array, and the numbers of its elements in each dimension."""
+        if not isinstance(value, list):
+            raise ValueError(self.must)  # noqa: TRY004 - for a client
+        if depth == 1:
+            parts = [self._element(n, one) for n, one in enumerate(value)]
+            return f"{{{self.leaf.delimiter.join(parts)}}}", (len(value),)
+        inner = [self._text(one, depth - 1) for one in value]
+        shapes = {shape for _, shape in inner}
+        if len(shapes) > 1 or any(0 in shape for shape in shapes):
+            raise ValueError(f"{self.must}; the arrays in it must be of one length, and not empty")
+        return f"{{{self.leaf.delimiter.join(text for text, _ in inner)}}}", (
+            len(value),
+            *(shapes.pop() if shapes else ()),
+        )
+
+    def _element(self, n: int, value: Any) -> str:
+        if value is None and self.leaf.nullable:
+            return "NULL"
+        if value is None and not self.leaf.takes_null:
+            raise ValueError(f"{self.must}: element {n} must not be null")
+        try:
+            param = self.leaf.parse_json(value)
+        except ValueError as error:
+            raise ValueError(f"{self.must}: element {n} {error}") from None
+        text = str(param).lower() if isinstance(param, bool) else str(param)
+        return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+    def shown(self, column: str) -> str:
+        """An array of JSON, or the text of one that JSON cannot say."""
+        array = f"{column}{self.leaf.shown_as and self.leaf.shown_as + '[]'}"
+        if self.is_plain:
+            shown = f"to_json({array})"
+        else:
+            element = self.leaf.shown(f"({column})[n]")
+            shown = f"(SELECT json_agg({element} ORDER BY n) FROM generate_subscripts({column}, 1) AS n)"
+        first = f"array_lower({column}, 1) = 1" if self.depth == 1 else f"ascii({column}::text) = ascii(chr(123))"
+        unsaid = "json_typeof(to_json(one)) = 'null'" if self.leaf.nullable else "one IS NULL"
+        if not self.leaf.nullable or (self.leaf.is_populated_as_json and self.leaf.name != "str"):
+            first += f" AND NOT EXISTS (SELECT FROM unnest({column}) AS one WHERE {unsaid})"
+        return (
+            f"CASE WHEN cardinality({column}) = 0 THEN json_build_array() "
+            f"WHEN array_ndims({column}) = {self.depth} AND {first} THEN {shown} ELSE to_json({array}::text) END"
+        )
+
+    def key_text(self, column: str) -> str:
+        """The array of JSON, or its text."""
+        return f"({column} #>> ARRAY[]::text[])"
+
+    def schema(self) -> Schema:
+        """An array, or the text of one."""
+        return self._schema(self.leaf.written())
+
+    def answered(self) -> Schema:
+        """An array, or the text of one."""
+        return self._schema(self.leaf.answered())
+
+    def filtered(self) -> Schema:
+        """An array as a text."""
+        return {"type": "string", "maxLength": MAX_VALUE_CHARACTERS, "pattern": NO_NUL}
+
+    def example(self, default: Any = None) -> Any:
+        """An array of one element."""
+        if self.meta.examples:
+            return self.meta.examples[0]
+        example = self.leaf.example(default)
+        for _ in range(self.depth):
+            example = [example]
+        return example
+
+    def url_example(self) -> Any:
+        """The array's JSON."""
+        return json.dumps(self.example())
+
+    def _schema(self, leaf: Schema) -> Schema:
+        items = {"anyOf": [leaf, {"type": "null"}]} if self.leaf.nullable and leaf else leaf
+        for _ in range(self.depth - 1):
+            items = {"type": "array", "items": items}
+        text = {"type": "string", "maxLength": MAX_REPLY_BYTES, "pattern": f"^{_LITERAL_PATTERN}$"}
+        return {"anyOf": [{"type": "array", "items": items}, text]}
+
+
+def _with_null(leaf: Column) -> str:
+    return f"{leaf.description}{' or null' if leaf.nullable else ''}"
+
+
+def _elements(text: str, delimiter: str) -> Iterator[str]:
+    """The elements of an array's text that are not null. Raises `ValueError`."""
+    token = re.compile(rf'"((?:[^"\\]|\\.)*)"|([^{{}}"{delimiter}]+)|[{{}}{delimiter}]', re.DOTALL)
+    position = text.index("{")
+    while position < len(text):
+        match = token.match(text, position)
+        if match is None:
+            raise ValueError("has a quote astray")
+        quoted, bare = match.groups()
+        element = re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL) if quoted is not None else bare
+        if element is not None and (quoted is not None or element.strip().upper() not in {"NULL", ""}):
+            if flaw := text_flaw(element):
+                raise ValueError(flaw)
+            yield element if quoted is not None else element.strip()
+        position = match.end()

@@ -1,0 +1,81 @@
+"""Addresses of networks: inet, cidr, macaddr, macaddr8."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from crud_api.resource.columns.column import Spelled
+from query_executor.contract import Value
+
+_ADDRESS = r"[0-9a-fA-F:.]{2,45}(/[0-9]{1,3})?"
+
+
+class InetColumn(Spelled):
+    """The address of a host, maybe with the length of its network's prefix."""
+
+    name = "Inet"
+    sql_type = "inet"
+    carriers = frozenset({"inet"})
+    says = "an IP address like 10.0.0.1, or with its network 10.0.0.1/24"
+    shown_example = "10.0.0.1"
+    form = _ADDRESS
+
+    def same(self, sent: Any, key: Value) -> bool:
+        """Whether it is the same text; PostgreSQL has two of one host, with and without /32 or /128."""
+        return isinstance(sent, str) and _bare(sent) == _bare(str(key))
+
+    def key_text(self, column: str) -> str:
+        """The address, to which ::text would add a prefix."""
+        return f"(to_json({column}) #>> ARRAY[]::text[])"
+
+
+class CidrColumn(Spelled):
+    """The address of a network."""
+
+    name = "Cidr"
+    sql_type = "cidr"
+    carriers = frozenset({"cidr"})
+    says = "a network like 10.0.0.0/8"
+    shown_example = "10.0.0.0/8"
+    form = _ADDRESS
+
+
+class MacaddrColumn(Spelled):
+    """The address of a network card, 6 bytes."""
+
+    name = "Macaddr"
+    sql_type = "macaddr"
+    carriers = frozenset({"macaddr"})
+    says = "a MAC address like 08:00:2b:01:02:03"
+    shown_example = "08:00:2b:01:02:03"
+    form = r"[0-9a-fA-F]{2}([:.-]?[0-9a-fA-F]{2}){5}"
+
+    def same(self, sent: Any, key: Value) -> bool:
+        """Whether it is the same address in any notation."""
+        return isinstance(sent, str) and _digits(sent) == _digits(str(key))
+
+
+class Macaddr8Column(MacaddrColumn):
+    """The address of a network card, 8 bytes."""
+
+    name = "Macaddr8"
+    sql_type = "macaddr8"
+    carriers = frozenset({"macaddr8"})
+    says = "a MAC address of 8 bytes like 08:00:2b:01:02:03:04:05"
+    shown_example = "08:00:2b:01:02:03:04:05"
+    form = r"[0-9a-fA-F]{2}([:.-]?[0-9a-fA-F]{2}){7}"
+
+
+def _bare(address: str) -> str:
+    return address.lower().removesuffix("/128" if ":" in address else "/32")
+
+
+def _digits(address: str) -> str:
+    return re.sub("[:.-]", "", address).lower()
+
+
+Inet = Annotated[str, InetColumn]
+Cidr = Annotated[str, CidrColumn]
+Macaddr = Annotated[str, MacaddrColumn]
+Macaddr8 = Annotated[str, Macaddr8Column]

@@ -1,0 +1,273 @@
+"""Numbers: smallint, integer, bigint, numeric, real, double precision, money."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from crud_api.resource.columns.column import Column, Schema, param
+from query_executor.contract import Value
+
+# Python takes more: 1_000, NaN, digits of other scripts.
+_WHOLE = r"-?[0-9]{1,100}"
+_NUMBER = rf"{_WHOLE}(\.[0-9]{{1,100}})?([eE][+-]?[0-9]{{1,3}})?"
+# PostgreSQL answers these as strings. Where a declaration has limits, they are none of its values.
+_NO_NUMBERS = frozenset({"NaN", "Infinity", "-Infinity"})
+_NO_NUMBER_PATTERN = "^(NaN|-?Infinity)$"
+_INT64: Schema = {"format": "int64", "minimum": -(2**63), "maximum": 2**63 - 1}
+
+
+class _Number(Column):
+    in_one_pass = True
+    form = _NUMBER
+
+    def from_json(self, value: Any) -> Value:
+        if isinstance(value, str):
+            if self.takes(value):
+                return value
+            raise ValueError(f"{self.must}, not a string")
+        return self.number(self.converted(value))
+
+    def from_text(self, text: str) -> Value:
+        if self.takes(text):
+            return text
+        if not re.fullmatch(self.form, text):
+            raise self.wrong()
+        try:
+            return param(msgspec.convert(text, self.python(), strict=False))
+        except (ValueError, OverflowError):
+            raise self.wrong() from None
+
+    def from_element(self, text: str) -> Value:
+        try:
+            return text if self.takes(text) else self.from_json(self.python()(text))
+        except ArithmeticError:
+            raise self.wrong() from None
+
+    def same(self, sent: Any, key: Value) -> bool:
+        if isinstance(sent, bool) or (isinstance(sent, str) and not self.takes(sent)):
+            return False
+        try:
+            value = self.parse_text(str(sent))
+        except ValueError:
+            return False
+        return bool(self.comparable(str(value)) == self.comparable(str(key)))
+
+    def comparable(self, text: str) -> Any:
+        return text if text in _NO_NUMBERS else Decimal(text)
+
+    def takes(self, text: str) -> bool:
+        """Whether the text is one of those that stand for a number."""
+        return text in _NO_NUMBERS and not self.meta.extra
+
+    def python(self) -> type:
+        raise NotImplementedError
+
+    def number(self, value: Any) -> Value:
+        raise NotImplementedError
+
+
+class IntegerColumn(_Number):
+    """A whole number of any size that its column holds."""
+
+    name = "int"
+    sql_type = "bigint"
+    carriers = frozenset({"int2", "int4", "int8"})
+    says = "a whole number"
+    shown_example = 1
+    form = _WHOLE
+
+    def from_json(self, value: Any) -> Value:
+        """The number: -0 is 0."""
+        return super().from_json(0 if isinstance(value, Decimal) and str(value) == "-0" else value)
+
+    def takes(self, text: str) -> bool:  # noqa: ARG002
+        """No text is a whole number."""
+        return False
+
+    def python(self) -> type:
+        """The type of the number."""
+        return int
+
+    def number(self, value: Any) -> Value:
+        """The number as it is."""
+        return int(value)
+
+    def schema(self) -> Schema:
+        """The limits of the declaration, or those of a bigint."""
+        return _INT64 | msgspec.json.schema(self.hint)
+
+    def answered(self) -> Schema:
+        """Those of a bigint."""
+        return {"type": "integer"} | _INT64
+
+    def filtered(self) -> Schema:
+        """Those of a bigint."""
+        return {"type": "integer"} | _INT64
+
+
+class WholeColumn(IntegerColumn):
+    """A whole number of more digits than a bigint has, in a column of numeric(n) or numeric(n, 0)."""
+
+    name = "Whole"
+    sql_type = "numeric(38, 0)"
+    carriers = frozenset({"numeric"})
+
+    def schema(self) -> Schema:
+        """The limits of the declaration."""
+        return msgspec.json.schema(self.hint)
+
+    def answered(self) -> Schema:
+        """Any whole number."""
+        return {"type": "integer"}
+
+    def filtered(self) -> Schema:
+        """Any whole number."""
+        return {"type": "integer"}
+
+
+class DecimalColumn(_Number):
+    """A number of which every digit is kept. msgspec has no limits for it; `extra` of its `Meta` has them.
+
+    They are `minimum`, `max_digits` and `decimal_places`, as numeric(max_digits, decimal_places) has them.
+    """
+
+    name = "Decimal"
+    sql_type = "numeric"
+    carriers = frozenset({"numeric"})
+    says = "a number"
+    shown_example: Any = 1.5
+
+    def made_as(self) -> str:
+        """As many digits as are declared."""
+        extra = self.meta.extra or {}
+        digits = extra.get("max_digits")
+        return f"numeric({digits}, {extra.get('decimal_places', 0)})" if digits else self.sql_type
+
+    def python(self) -> type:
+        """The type of the number."""
+        return Decimal
+
+    def number(self, value: Any) -> Value:
+        """The digits, if the limits allow them: -0 is 0."""
+        if not within(value, self.meta.extra or {}):
+            raise ValueError(self.must)
+        return str(value if value else value.copy_abs())
+
+    def schema(self) -> Schema:
+        """The limits of the declaration."""
+        # A JSON number; msgspec writes one as a string, with its format.
+        limits = {key: value for key, value in msgspec.json.schema(self.hint).items() if key not in {"type", "format"}}
+        return limits | _number_type(self.meta) | _decimal_limits(self.meta.extra or {})
+
+    def answered(self) -> Schema:
+        """Any number."""
+        return _number_type(self.meta)
+
+    def filtered(self) -> Schema:
+        """Any number."""
+        return {"type": "number"}
+
+
+class FloatColumn(_Number):
+    """A number of 8 bytes, or of 4."""
+
+    name = "float"
+    sql_type = "double precision"
+    carriers = frozenset({"float4", "float8"})
+    says = "a number"
+    shown_example = 1.5
+    in_one_pass = False  # msgspec rounds a number of many digits otherwise
+
+    def python(self) -> type:
+        """The type of the number."""
+        return float
+
+    def number(self, value: Any) -> Value:
+        """The shortest digits that are this number."""
+        if not within(Decimal(value), self.meta.extra or {}):
+            raise ValueError(self.must)
+        return str(value)
+
+    def schema(self) -> Schema:
+        """The limits of the declaration."""
+        return msgspec.json.schema(self.hint) | {"format": "double"} | _number_type(self.meta)
+
+    def answered(self) -> Schema:
+        """Any number."""
+        return {"format": "double"} | _number_type(self.meta)
+
+    def filtered(self) -> Schema:
+        """Any number."""
+        return {"type": "number"}
+
+
+class MoneyColumn(DecimalColumn):
+    """An amount of money. It travels as a number: its text depends on the server's lc_monetary."""
+
+    name = "Money"
+    sql_type = "money"
+    carriers = frozenset({"money"})
+    says = "an amount of money, a number like 1234.56"
+    shown_example = 1234.56
+    in_one_pass = False
+    cast = "::numeric::money"
+    shown_as = "::numeric"
+
+    def takes(self, text: str) -> bool:  # noqa: ARG002
+        """No text is an amount."""
+        return False
+
+    def schema(self) -> Schema:
+        """A number."""
+        return {**super().schema(), "type": "number"}
+
+    def answered(self) -> Schema:
+        """A number."""
+        return {"type": "number"}
+
+
+def within(number: Decimal, limits: Mapping[str, int]) -> bool:
+    """Whether a number keeps to what a declaration's `extra` says of it."""
+    if not number.is_finite() or number < limits.get("minimum", number):
+        return False
+    places = limits.get("decimal_places", 0)
+    if "max_digits" in limits and number and number.adjusted() >= limits["max_digits"] - places:
+        return False
+    return "decimal_places" not in limits or number == round(number, places)
+
+
+def _number_type(meta: Meta) -> Schema:
+    if meta.extra:
+        return {"type": "number"}
+    return {"type": ["number", "string"], "pattern": _NO_NUMBER_PATTERN, "maxLength": 9}
+
+
+def _decimal_limits(extra: Mapping[str, int]) -> Schema:
+    limits: Schema = {}
+    places = extra.get("decimal_places", 0)
+    if "max_digits" in extra:
+        # Digits that a float can hold; JSON's own numbers have more, and the API keeps them.
+        most = float(Decimal(10) ** (extra["max_digits"] - places) - Decimal(10) ** -places)
+        limits |= {"minimum": -most, "maximum": most}
+    if "minimum" in extra:
+        limits["minimum"] = extra["minimum"]
+    # No multipleOf: in floating point most amounts are no multiple of 0.01.
+    return limits
+
+
+Amount = Annotated[
+    Decimal,
+    Meta(
+        description="a number from 0 to 9999999999.99 with at most 2 decimal places",
+        examples=[150.75],
+        extra={"minimum": 0, "max_digits": 12, "decimal_places": 2},
+    ),
+]
+Whole = Annotated[int, WholeColumn]
+Money = Annotated[Decimal, MoneyColumn]

@@ -1,0 +1,1 @@
+"""What is answered: rows, pages and problems."""

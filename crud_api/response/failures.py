@@ -1,0 +1,182 @@
+"""What a failure of the executor means to the client: one function maps SQLSTATE to HTTP.
+
+The classes and conditions are those of PostgreSQL's documentation, appendix A. A message of PostgreSQL's own may quote
+values of other rows and is never shown; that of a RAISE is written for callers and is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from crud_api.errors import (
+    ApiError,
+    ConflictError,
+    DeadlineExceededError,
+    ExecutorBusyError,
+    ExecutorFailedError,
+    ForbiddenError,
+    InternalError,
+    InvalidFieldsError,
+    InvalidParameterError,
+    NotWritableError,
+    RaisedError,
+)
+from crud_api.request.parameters import too_large
+from crud_api.request.validation import pointer
+from crud_api.resource import Resource
+from crud_api.response.problems import READS, RETRY_SOON, SUPPRESSED
+from query_executor import contract
+from query_executor.contract import Failure
+
+# PostgreSQL's functions that report an error; one SQLSTATE may come from several of them.
+RAISE = "exec_stmt_raise"
+REWRITER = "rewriteTargetView"
+_POLICY = "ExecWithCheckOptions"
+_UNWRITABLE = frozenset({"error_view_not_updatable", REWRITER, "CheckValidResultRel", "CheckValidRowMarkRel"})
+
+CONFLICTS = frozenset({"23505", "23503", "23P01", "23001"})
+_RAISED_STATUS = re.compile("PT([45][0-9][0-9])")
+_MAX_TEXT = 2000  # characters, of a detail
+# Of a name that is shown: constraints have names like this, and values seldom.
+_NAME = re.compile(r"[\w$.-]{1,63}")
+_WRONG = {
+    "22001": "is too long for its column",
+    "22003": "is out of the range of its column",
+    "22007": "is not a date or time that its column accepts",
+    "22008": "is out of the range of its column",
+    "22P02": "is not a value of its column's type",
+    "23502": "must not be null in the database",
+    "428C9": "is made by the database and cannot be written",
+    "0A000": "is computed by the database and cannot be written",
+}
+
+
+def from_failure(
+    failure: Failure, resource: Resource, method: str, given: Collection[str] = (), about: Collection[str] = ()
+) -> ApiError:
+    """What a failure of the executor means to the client of `method`; `given` are the fields it sent.
+
+    Of a GET these are the parameters that make its answer large. `about` are fields that the failure is known to be
+    about.
+    """
+    error = _meaning(failure, resource, method, given, about)
+    parts = [failure.code, failure.sqlstate, *_named(table=failure.table, column=failure.column)]
+    error.cause = " ".join([one for one in (*parts, *_named(constraint=failure.constraint)) if one])
+    error.said = failure.message
+    return error
+
+
+def wrong(name: str, failure: Failure) -> str:
+    """What is wrong with a field, in words that repeat no value."""
+    if failure.constraint and _NAME.fullmatch(failure.constraint):
+        return f"{name} is refused by the constraint {failure.constraint}"
+    return f"{name} {_WRONG.get(failure.sqlstate or '', 'is refused by the database')}"
+
+
+def is_raised(failure: Failure) -> bool:
+    """Whether the message is that of a RAISE: the schema's author wrote it for callers."""
+    sqlstate = failure.sqlstate or ""
+    return failure.routine == RAISE or sqlstate == "P0001" or _RAISED_STATUS.fullmatch(sqlstate) is not None
+
+
+def _meaning(  # noqa: PLR0911 - one for each meaning
+    failure: Failure, resource: Resource, method: str, given: Collection[str], about: Collection[str]
+) -> ApiError:
+    sqlstate = failure.sqlstate or ""
+    reads = method in READS
+    if failure.code == contract.DEADLINE_EXCEEDED:
+        return DeadlineExceededError("The database did not answer in time. Nothing was written.")
+    if failure.code == contract.OUTCOME_UNKNOWN:
+        return ExecutorFailedError(
+            "The connection to the database broke. It is not known whether the change was stored."
+        )
+    if failure.code == contract.EXPECTATION_FAILED:
+        return ConflictError(SUPPRESSED)
+    if failure.retryable:  # also of a standby, which may be promoted
+        return ExecutorBusyError("Nothing was stored. Retry the same request shortly.", headers=RETRY_SOON)
+    if is_raised(failure):
+        return _raised(failure, resource)
+    if sqlstate == "25006" and not reads:
+        return _not_writable("Nothing was stored: the database is read-only now. You can still read rows.")
+    if reads and (failure.code == contract.RESULT_TOO_LARGE or sqlstate == "54000"):
+        return too_large(given)
+    if method == "POST" and failure.code == contract.RESULT_TOO_LARGE:
+        return InvalidFieldsError("Nothing was stored: no answer can hold these rows. Send Prefer: return=minimal.")
+    if reads:
+        if sqlstate.startswith(("22", "23")):
+            return InvalidParameterError("The database cannot compare a column with this value.")
+        return _internal()
+    return _refusal(failure, resource, method, given, about)
+
+
+def _refusal(  # noqa: PLR0911 - one for each meaning
+    failure: Failure, resource: Resource, method: str, given: Collection[str], about: Collection[str]
+) -> ApiError:
+    """What it means that the database refuses a change."""
+    sqlstate, where = failure.sqlstate or "", _where(failure)
+    if sqlstate == "42501" and failure.routine == _POLICY:
+        return ForbiddenError(f"Nothing was stored: a row-level security policy refuses this row of {resource.name}.")
+    if sqlstate in {"55000", "42809"} and failure.routine in _UNWRITABLE:
+        return _not_writable(f"{resource.name} is a view that the database cannot write to. Nothing was stored.")
+    if sqlstate == "0A000" and not about:
+        return _not_writable(f"The database does not support this change of {resource.name}. Nothing was stored.")
+    if sqlstate == "23505" or (sqlstate == "21000" and method == "POST"):  # the latter: twice in an upsert
+        return ConflictError(
+            f"A row of {resource.name} with this {resource.key}, or another unique field, exists.{where}"
+        )
+    own = resource.table.split(".")[-1]
+    if sqlstate == "23001" or (sqlstate == "23503" and (method == "DELETE" or failure.table not in {None, own})):
+        return ConflictError(f"Other rows still refer to this row of {resource.name}.{where if about else ''}")
+    if sqlstate == "23P01":
+        return ConflictError(f"Nothing was stored: the row conflicts with another row of {resource.name}.{where}")
+    if sqlstate == "23503" and not about:
+        # PostgreSQL names the constraint and not its column; the fields that could be meant are known.
+        names = [name for name in resource.references if name in given]
+        return _refused({name: f"{name} names no row of {resource.references[name].resource}" for name in names}, where)
+    if sqlstate.startswith(("22", "23", "44")) or sqlstate in {"428C9", "54000", "0A000"}:
+        column = failure.column if failure.column in resource.fields else None
+        names = [column] if column else [*about]
+        return _refused({name: wrong(name, failure) for name in names}, where)
+    return _internal()
+
+
+def _raised(failure: Failure, resource: Resource) -> RaisedError:
+    sqlstate = failure.sqlstate or ""
+    if chosen := _RAISED_STATUS.fullmatch(sqlstate):
+        status = int(chosen[1])
+    elif sqlstate in CONFLICTS:
+        status = 409
+    elif sqlstate == "42501":
+        status = 403
+    else:
+        status = 422 if sqlstate.startswith(("22", "23")) else 400
+    text = "\n".join(one for one in (failure.message, failure.detail, failure.hint) if one)[:_MAX_TEXT]
+    name = failure.column if failure.column in resource.fields else None
+    errors = [{"detail": text, "pointer": pointer(name)}] if name else []
+    return RaisedError(text or "The database gives no reason.", status, errors=errors)
+
+
+def _refused(errors: dict[str, str], where: str) -> InvalidFieldsError:
+    return InvalidFieldsError(
+        f"Nothing was stored: the database refuses a value.{'' if errors else where}",
+        errors=[{"detail": detail, "pointer": pointer(name)} for name, detail in errors.items()],
+    )
+
+
+def _not_writable(detail: str) -> NotWritableError:
+    return NotWritableError(detail, headers={"Allow": "GET, HEAD"})
+
+
+def _internal() -> InternalError:
+    return InternalError("The cause is in the log, under this instance.")
+
+
+def _where(failure: Failure) -> str:
+    return "".join(
+        f" The {one.replace(' ', ' is ', 1)}." for one in _named(column=failure.column, constraint=failure.constraint)
+    )
+
+
+def _named(**names: str | None) -> list[str]:
+    return [f"{kind} {name}" for kind, name in names.items() if name and _NAME.fullmatch(name)]

@@ -1,0 +1,188 @@
+"""What a failed request was about, where PostgreSQL does not say: a second look, at each part of it alone.
+
+Only a failure that the client can mend costs this second invocation, which only reads. PostgreSQL names no column for a
+value that is too long, out of range or not of its type, and no version before 16 can be asked without an error.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from msgspec import Struct
+
+from crud_api.errors import ApiError, InternalError, InvalidFieldsError, InvalidParameterError
+from crud_api.request.http import not_found
+from crud_api.request.inserts import Creation
+from crud_api.request.listing import ListQuery
+from crud_api.request.parameters import wrong
+from crud_api.request.validation import pointer
+from crud_api.resource import Resource
+from crud_api.response import failures
+from crud_api.response.problems import READS
+from crud_api.sql import looking
+from query_executor import contract
+from query_executor.contract import Failure, Reply, Statement, Value
+
+_CALCULATED = frozenset({"22012", "22016", "2201E", "2201F", "2201G"})  # division by zero, logarithms, powers
+LOOK_MS = 5000  # what the second look may take; without it, the failure is answered as PostgreSQL has it
+_MOST = 200  # values that are looked at one by one
+
+Look = Callable[[Sequence[Statement]], Reply | Failure]
+
+
+class Suspect(Struct, frozen=True):
+    """A part of a request. `error` makes the client's error of the failure of its statement, or nothing."""
+
+    statement: Statement
+    error: Callable[[Failure], ApiError | None]
+
+
+Suspects = Callable[[], Sequence[Suspect]]
+
+
+def error_of(
+    failure: Failure,
+    resource: Resource,
+    method: str,
+    given: Collection[str],
+    look: Look,
+    suspects: Suspects | None = None,
+    *,
+    many: bool = False,
+) -> ApiError:
+    """The client's error. `many`: the request has several rows, of which the failure names none."""
+    found = None
+    if suspects is not None and _may_be_a_part(failure, method):
+        found = _suspected(suspects(), look)
+        if found is None and method in READS:  # a view that divides by zero, say
+            found = InternalError("The cause is in the log, under this instance.")
+    about = [] if found else _columns(failure, resource, given, look)
+    error = failures.from_failure(failure, resource, method, given, about)
+    if found is not None:
+        found.cause, found.said = error.cause, error.said
+        return found
+    if many and error.errors:
+        error.detail += "".join(f" {one['detail']}." for one in error.errors if one["detail"] not in error.detail)
+        error.errors = []
+    return error
+
+
+def of_key(resource: Resource, key: Value) -> Suspect:
+    """The key in a path: a key that the column cannot hold is that of no row."""
+    return Suspect(looking.by_key(resource, key), lambda failure: not_found(resource) if _is_data(failure) else None)
+
+
+def of_values(resource: Resource, values: Mapping[str, Value], key: Value = None) -> list[Suspect]:
+    """The key in the path, if there is one, and each value of a row."""
+    cells = [_cell(resource, name, [value], pointer(name)) for name, value in values.items() if value is not None]
+    return [of_key(resource, key), *cells] if key is not None else cells
+
+
+def of_creation(creation: Creation) -> list[Suspect]:
+    """Each value of every row or, where there are too many, all values of each column."""
+    every = [
+        (rows.resource, name, value, pointer(name, row.at))
+        for rows in (creation.rows, *creation.referring)
+        for row in rows.rows
+        for name, value in row.values.items()
+        if value is not None
+    ]
+    if len(every) <= _MOST:
+        return [_cell(resource, name, [value], at) for resource, name, value, at in every]
+    columns: dict[tuple[Resource, str], list[Value]] = {}
+    for resource, name, value, _ in every:
+        columns.setdefault((resource, name), []).append(value)
+    return [_cell(resource, name, values, None) for (resource, name), values in columns.items()]
+
+
+def of_list(resource: Resource, query: ListQuery) -> list[Suspect]:
+    """The parent's key and each parameter of a list."""
+    suspects = [Suspect(looking.any_row(resource), lambda _: None)]
+    if query.parent is not None:
+        suspects.append(of_key(query.parent.resource, query.parent.key))
+    for number, one in enumerate(query.filters):
+        name = one.field if one.operator == "eq" else f"{one.field}[{one.operator}]"
+        suspects.append(_parameter(name, looking.by_filter(resource, query, number)))
+    suspects += [_parameter("sort", looking.by_order(resource, key.column)) for key in query.order]
+    if (statement := looking.by_cursor(resource, query)) is not None:
+        suspects.append(_parameter("cursor", statement))
+    return suspects
+
+
+def _parameter(name: str, statement: Statement) -> Suspect:
+    reason = {
+        "sort": "names a column that the database cannot sort",
+        "cursor": "is not a cursor of this list",
+    }.get(name, "has a comparison that the database does not support for this column")
+
+    def error(failure: Failure) -> InvalidParameterError | None:
+        compares = _is_data(failure) or (failure.sqlstate or "").startswith(("42", "0A"))
+        return wrong({name: reason}) if compares else None
+
+    return Suspect(statement, error)
+
+
+def _cell(resource: Resource, name: str, values: Sequence[Value], at: str | None) -> Suspect:
+    def error(failure: Failure) -> InvalidFieldsError | None:
+        if not (_is_data(failure) or (failure.sqlstate or "").startswith("23")):
+            return None
+        detail = failures.wrong(name, failure)
+        if at is None:
+            return InvalidFieldsError(f"Nothing was stored: the database refuses a value. In one of the rows {detail}.")
+        return InvalidFieldsError(
+            "Nothing was stored: the database refuses a value.", errors=[{"detail": detail, "pointer": at}]
+        )
+
+    return Suspect(looking.of_values(resource, name, values), error)
+
+
+def _may_be_a_part(failure: Failure, method: str) -> bool:
+    sqlstate = failure.sqlstate or ""
+    if failure.code != contract.STATEMENT_FAILED or failure.retryable or failures.is_raised(failure):
+        return False
+    if method in READS:
+        return sqlstate.startswith(("22", "42", "0A"))
+    # Domains have checks and may refuse null; PostgreSQL names neither a table nor a column then.
+    return sqlstate.startswith("22") or (sqlstate in {"23514", "23502"} and failure.table is None)
+
+
+def _is_data(failure: Failure) -> bool:
+    # Not for what a view or a function calculates of the rows that are there.
+    sqlstate = failure.sqlstate or ""
+    return sqlstate.startswith("22") and sqlstate not in _CALCULATED
+
+
+def _suspected(suspects: Sequence[Suspect], look: Look) -> ApiError | None:
+    if not suspects:
+        return None
+    try:
+        answer = look([one.statement for one in suspects])
+    except ApiError:  # what failed first is what counts
+        return None
+    if not isinstance(answer, Failure) or answer.statement is None or answer.retryable:
+        return None
+    return suspects[answer.statement].error(answer)
+
+
+def _columns(failure: Failure, resource: Resource, given: Collection[str], look: Look) -> list[str]:
+    """The fields that a constraint is of, or that cannot be written."""
+    sqlstate = failure.sqlstate or ""
+    if failure.code != contract.STATEMENT_FAILED or failures.is_raised(failure):
+        return []
+    computed = sqlstate == "428C9" or (sqlstate == "0A000" and failure.routine == failures.REWRITER)
+    constrained = sqlstate in {"23514", "54000"} and failure.constraint is not None
+    unknown = sqlstate == "23503" and not any(name in given for name in resource.references)
+    if not (computed or constrained or unknown):
+        return []
+    if sqlstate == "23503" and failure.table not in {None, resource.table.split(".")[-1]}:
+        return []
+    try:
+        answer = look([looking.of_columns(resource, failure.table, failure.constraint)])
+    except ApiError:
+        return []
+    if isinstance(answer, Failure):
+        return []
+    ((unwritable, of_constraint),) = answer.results[0].rows
+    names = json.loads(str((unwritable if computed else of_constraint) or "[]"))
+    return [name for name in resource.fields if name in names and name in given]

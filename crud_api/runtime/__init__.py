@@ -1,0 +1,1 @@
+"""What is done to Chalice and to the interpreter, each for a reason that was measured."""

@@ -1,0 +1,75 @@
+"""Statements that tell after a failure what it was about: each fails where its part of the request is to blame."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from crud_api.request.listing import ListQuery
+from crud_api.resource import Resource
+from crud_api.sql.names import has_key, quoted, table
+from crud_api.sql.params import typed_param
+from crud_api.sql.populating import populated
+from crud_api.sql.where import after_cursor, filtered
+from query_executor.contract import Statement, Value
+
+
+def any_row(resource: Resource) -> Statement:
+    """Fails where the table cannot be read at all."""
+    return Statement(f"SELECT true FROM {table(resource)} LIMIT 0")
+
+
+def by_key(resource: Resource, key: Value) -> Statement:
+    """Fails where the column cannot hold the key."""
+    sql = f"SELECT true FROM {table(resource)} WHERE {has_key(resource)} LIMIT 1"
+    return Statement(sql, {"key": typed_param(key)})
+
+
+def of_values(resource: Resource, name: str, values: Sequence[Value]) -> Statement:
+    """Fails where the column cannot hold one of the values."""
+    rows = json.dumps([{name: value} for value in values], ensure_ascii=False)
+    return Statement(f"SELECT count(*) FROM {populated(resource, [name], 'rows')} AS row", {"rows": rows})
+
+
+def by_filter(resource: Resource, query: ListQuery, number: int) -> Statement:
+    """Fails where the column cannot be compared with that filter's value."""
+    conditions, params = filtered(resource, query)
+    name = f"filter_{number}"
+    sql = f"SELECT true FROM {table(resource)} WHERE {conditions[number + (query.parent is not None)]} LIMIT 1"
+    return Statement(sql, {one: params[one] for one in params if f"{one}_".startswith(f"{name}_")})
+
+
+def by_order(resource: Resource, column: str) -> Statement:
+    """Fails where the column has no order."""
+    return Statement(f"SELECT true FROM {table(resource)} ORDER BY {quoted(column)} LIMIT 0")
+
+
+def by_cursor(resource: Resource, query: ListQuery) -> Statement | None:
+    """Fails where the columns cannot be compared with the cursor's values."""
+    if query.cursor is None:
+        return None
+    places, params = after_cursor(resource, query.order, query.cursor)
+    return Statement(
+        f"SELECT true FROM {table(resource)} WHERE {' OR '.join(f'({one})' for one in places)} LIMIT 1", params
+    )
+
+
+def of_columns(resource: Resource, of: str | None, constraint: str | None) -> Statement:
+    """Answers (columns that cannot be written, columns of the constraint or index), JSON arrays of names or null.
+
+    `of` is the table of the constraint, as PostgreSQL names it: a partition's, or that below a view.
+    """
+    return Statement(
+        """SELECT (SELECT json_agg(attname) FROM pg_catalog.pg_attribute
+                   WHERE attrelid = to_regclass(:table) AND attnum > 0 AND NOT attisdropped
+                     AND (attgenerated <> '' OR attidentity = 'a'
+                          OR NOT pg_catalog.pg_column_is_updatable(attrelid, attnum, false)))::text,
+                  (SELECT json_agg(DISTINCT attname) FROM (
+                     SELECT conrelid AS owner, conkey AS keys FROM pg_catalog.pg_constraint WHERE conname = :constraint
+                     UNION ALL
+                     SELECT indrelid, indkey::int2[] FROM pg_catalog.pg_index
+                     JOIN pg_catalog.pg_class ON pg_class.oid = indexrelid WHERE relname = :constraint
+                   ) AS found JOIN pg_catalog.pg_attribute ON attrelid = owner AND attnum = ANY(keys)
+                   WHERE owner IN (SELECT oid FROM pg_catalog.pg_class WHERE relname = :of))::text""",
+        {"table": table(resource), "of": of or "", "constraint": constraint or ""},
+    )

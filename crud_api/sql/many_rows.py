@@ -1,0 +1,287 @@
+"""The statement that stores any number of rows, with rows that refer to them: all of them, or none.
+
+Rows travel as JSON, which PostgreSQL reads by the table's own types: one param, however many there are. What a row
+leaves out has the column's default, so rows that leave out the same are stored by one INSERT: they are a group. A row's
+place in the request is counted from 1; a name that begins with # is no column's.
+
+Requests for several rows take turns where they have keys in common, before they touch a row: `_turn`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from crud_api.request.inserts import Creation, RowInsert, TableInsert
+from crud_api.resource import Resource
+from crud_api.resource.relations import Relations
+from crud_api.sql.names import columns, key_text, literal, quoted, table, unchanged
+from crud_api.sql.populating import cell, is_null_text, populated, with_null_text
+from query_executor.contract import Param, Statement
+
+# The locks that the keys of a table share. Two tables make 64 locks of a request at most: PostgreSQL has room for as
+# many a connection by default (max_locks_per_transaction).
+_LOCKS = 32
+
+
+class Check(Struct, frozen=True):
+    """What rows may be wrong in: their key is taken or, with `refers_to`, the column names no row of that resource."""
+
+    rows: TableInsert
+    column: str
+    refers_to: str | None = None
+
+
+class InsertPlan(Struct, frozen=True):
+    """Common table expressions that store rows; the last, `answer`, is one row: (body, etag, key, inserted, wrong).
+
+    They are null where nothing was stored, ETag and key also where it was an array. `wrong` is null or JSON,
+    [[check, place], ...], its checks counted from 0. `WHOLE` is whether all rows were stored, or none.
+    """
+
+    ctes: str
+    params: Mapping[str, Param]
+    checks: Sequence[Check]
+
+
+class _Group(Struct, frozen=True):
+    """Rows of one table that have the same columns. `sent` are the columns that the client named.
+
+    `nulls` are the places of the rows whose text is `null`, by the number of the column.
+    """
+
+    label: str
+    resource: Resource
+    names: Sequence[str]
+    sent: frozenset[str]
+    rows: list[tuple[int, RowInsert]]
+    nulls: Mapping[int, list[int]]
+
+
+# Of the answer. A trigger may suppress some of the rows: the statement then has no row, which undoes all of it.
+WHOLE = "answer.stored IN (0, :sent)"
+
+
+def create(storing: InsertPlan) -> Statement:
+    """Answers (body, etag, key, inserted, wrong), as `InsertPlan` has them."""
+    sql = f"WITH {storing.ctes} SELECT body, etag, key, inserted, wrong FROM answer WHERE {WHOLE}"
+    # What is expected keeps the transaction open until the answer is read: rows that no answer can hold are not stored.
+    return Statement(sql, storing.params, expect_rows=1)
+
+
+def store(
+    creation: Creation, relations: Mapping[str, Relations], *, merge: bool, minimal: bool, condition: str = "true"
+) -> InsertPlan:
+    """What stores the rows, if the SQL of `condition` is true.
+
+    `merge`: a row whose key is taken is changed. `minimal`: the body is empty.
+    """
+    every = [creation.rows, *creation.referring]
+    grouped = [_groups(n, rows, merge=merge) for n, rows in enumerate(every)]
+    params: dict[str, Param] = {"sent": sum(len(rows.rows) for rows in every)}
+    for group in [one for groups in grouped for one in groups]:
+        rows = [{name: row.values[name] for name in group.names} for _, row in group.rows]
+        params[f"rows_{group.label}"] = json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
+        params[f"places_{group.label}"] = [place for place, _ in group.rows]
+        params |= {f"nulls_{group.label}_{n}": list(places) for n, places in group.nulls.items()}
+    for n, those in enumerate(creation.referring, 1):
+        params[f"member_{n}"] = f",{json.dumps(those.member)}:["
+        params[f"having_{n}"] = list(those.parents)
+        params[f"parents_{n}"] = [row.parent for row in those.rows]
+    checks, wrong = _wrong(every, grouped, relations, merge=merge)
+    parts = [_sent(one, merge=merge) for groups in grouped for one in groups]
+    parts.append(f"wrong AS MATERIALIZED ({wrong})")
+    condition = f"NOT EXISTS (SELECT FROM wrong) AND {condition}"
+    if creation.many or creation.referring:
+        parts.append(_turn(grouped, condition))
+        condition += " AND (SELECT count(*) FROM turn) >= 0"
+    parts += [_stored(one, condition, merge=merge) for groups in grouped for one in groups]
+    parts += [_items(n, groups) for n, groups in enumerate(grouped)]
+    parts += [_members(n) for n in range(1, len(every))]
+    parts.append(_answer(creation, minimal=minimal))
+    return InsertPlan(",\n".join(parts), params, checks)
+
+
+def _groups(n: int, rows: TableInsert, *, merge: bool) -> list[_Group]:
+    # In an order of their own, not that of the request: so the same groups are the same text.
+    alike: dict[tuple[tuple[str, ...], tuple[str, ...]], list[tuple[int, RowInsert]]] = {}
+    for place, row in enumerate(rows.rows, 1):
+        names = tuple(name for name in rows.resource.fields if name in row.values)
+        sent = tuple(name for name in names if name in row.sent) if merge else names
+        alike.setdefault((names, sent), []).append((place, row))
+    return [
+        _Group(
+            f"{n}_{g}",
+            rows.resource,
+            names,
+            frozenset(sent),
+            alike[names, sent],
+            _nulls(rows.resource, names, alike[names, sent]),
+        )
+        for g, (names, sent) in enumerate(sorted(alike))
+    ]
+
+
+def _nulls(resource: Resource, names: Sequence[str], rows: list[tuple[int, RowInsert]]) -> dict[int, list[int]]:
+    # A column that takes JSON's null makes it of null by itself: `cell`.
+    columns = [(n, name) for n, name in enumerate(names) if not resource.fields[name].column.takes_null]
+    found: dict[int, list[int]] = {}
+    for place, row in rows:
+        for n, name in columns:
+            if is_null_text(row.values[name]):
+                found.setdefault(n, []).append(place)
+    return found
+
+
+def _sent(group: _Group, *, merge: bool) -> str:
+    key, names = quoted(group.resource.key), ""
+    for n, name in enumerate(group.names):
+        if n in group.nulls:
+            is_null = f""""unnest" = ANY(:nulls_{group.label}_{n}::int[])"""
+            names += f", {with_null_text(group.resource, name, is_null)}"
+        else:
+            names += f", {cell(group.resource, name)}"
+    new = "true"
+    if merge and group.resource.key in group.names:
+        # The stored row's xmax would tell it exactly, even of one that another inserts just now; but views have none.
+        new = f"NOT EXISTS (SELECT FROM {table(group.resource)} AS stored WHERE stored.{key} = sent.{key})"
+    return f"""sent_{group.label} AS MATERIALIZED (
+          SELECT "unnest" AS "#place", {new} AS "#inserted"{names}
+          FROM ROWS FROM ({populated(group.resource, group.names, f"rows_{group.label}")},
+                          unnest(:places_{group.label}::int[])) AS sent
+        )"""
+
+
+def _wrong(
+    every: Sequence[TableInsert],
+    grouped: Sequence[Sequence[_Group]],
+    relations: Mapping[str, Relations],
+    *,
+    merge: bool,
+) -> tuple[list[Check], str]:
+    checks: list[Check] = []
+    queries = ['SELECT 0 AS "#check", 0 AS "#place" WHERE false']
+    for rows, groups in zip(every, grouped, strict=True):
+        own = rows.resource
+        asked = [] if merge else [(Check(rows, own.key), own, "EXISTS")]
+        asked += [
+            (Check(rows, one.own, one.resource.name), one.resource, "NOT EXISTS")
+            for one in relations[own.name].values()
+            # What may refer to rows of this request does so rightly, or its foreign key says no.
+            if not one.many and one.resource.name != own.name and one.own != rows.column
+        ]
+        for check, other, is_wrong in asked:
+            column = quoted(check.column)
+            queries += [
+                f"""SELECT {len(checks)}, "#place" FROM sent_{group.label} AS sent
+                    WHERE sent.{column} IS NOT NULL AND {is_wrong} (
+                      SELECT FROM {table(other)} AS stored WHERE stored.{quoted(other.key)} = sent.{column})"""
+                for group in groups
+                if check.column in group.names
+            ]
+            checks.append(check)
+    return checks, " UNION ALL ".join(queries)
+
+
+def _turn(grouped: Sequence[Sequence[_Group]], condition: str) -> str:
+    # A table's rows are stored group by group, and each group in the order of its keys. Where a table has several
+    # groups, no such order keeps two requests from waiting for each other. These locks do: all requests take them in
+    # one order, before any lock of a row. Requests of one group a table share them, so they never wait here for each
+    # other. A request that stores one row needs none: it holds nothing while it waits.
+    keys = [
+        f"""SELECT hashtext({literal(group.resource.table)}) AS "#table",
+                   hashtext({quoted(group.resource.key)}::text) & {_LOCKS - 1} AS "#lock"
+            FROM sent_{group.label} WHERE :sent > 1"""
+        for groups in grouped
+        for group in groups
+        if group.resource.key in group.names
+    ]
+    nothing = 'SELECT 0 AS "#table", 0 AS "#lock" WHERE false'
+    lock = "pg_advisory_xact_lock" if any(len(groups) > 1 for groups in grouped) else "pg_advisory_xact_lock_shared"
+    return f"""turn AS MATERIALIZED (
+          SELECT {lock}("#table", "#lock")
+          FROM (SELECT DISTINCT "#table", "#lock" FROM ({" UNION ALL ".join([nothing, *keys])}) AS keys
+                WHERE {condition} ORDER BY "#table", "#lock" OFFSET 0) AS locks
+        )"""
+
+
+def _stored(group: _Group, condition: str, *, merge: bool) -> str:
+    names = ", ".join(quoted(name) for name in group.names)
+    return f"""stored_{group.label} AS (
+          INSERT INTO {table(group.resource)} {f"({names})" if names else ""} SELECT {names} FROM sent_{group.label}
+          WHERE {condition} ORDER BY {_order(group)}
+          {_merging(group) if merge else ""}
+          RETURNING {columns(group.resource)}
+        )"""
+
+
+def _order(group: _Group) -> str:
+    # Of a request and another program that both change the same rows in this order, neither waits for the other twice.
+    return f'{quoted(group.resource.key)}, "#place"' if group.resource.key in group.names else '"#place"'
+
+
+def _merging(group: _Group) -> str:
+    resource = group.resource
+    assignments = [
+        f"{quoted(name)} = excluded.{quoted(name)}"
+        for name in group.names
+        if name in group.sent and name != resource.key
+    ]
+    if assignments and resource.updated_at is not None:
+        assignments.append(f"{quoted(resource.updated_at)} = now()")
+    if not assignments:  # it answers the row as it is
+        assignments = [f"{quoted(unchanged(resource))} = {table(resource)}.{quoted(unchanged(resource))}"]
+    return f"ON CONFLICT ({quoted(resource.key)}) DO UPDATE SET {', '.join(assignments)}"
+
+
+def _items(n: int, groups: Sequence[_Group]) -> str:
+    queries = [_items_of(group) for group in groups]
+    nothing = """SELECT 0 AS "#place", '' AS "#item", '' AS "#key", true AS "#inserted" WHERE false"""
+    return f"items_{n} AS MATERIALIZED ({' UNION ALL '.join(queries or [nothing])})"
+
+
+def _items_of(group: _Group) -> str:
+    # RETURNING answers rows in the order in which they were stored. It answers fewer where some were suppressed; the
+    # numbers are wrong then, and nothing of it is kept.
+    label = group.label
+    return f"""SELECT "#place", "#item", "#key", "#inserted"
+            FROM (SELECT row_number() OVER () AS "#n", row_to_json(stored_{label}.*)::text AS "#item",
+                         {key_text(group.resource)} AS "#key"
+                  FROM stored_{label}) AS stored
+            JOIN (SELECT "#place", "#inserted", row_number() OVER (ORDER BY {_order(group)}) AS "#n"
+                  FROM sent_{label}) AS sent USING ("#n")"""
+
+
+def _members(n: int) -> str:
+    return f"""members_{n} AS (
+          SELECT "#parent", :member_{n} || coalesce(string_agg("#item", ',' ORDER BY "#place"), '') || ']' AS "#items"
+          FROM unnest(:having_{n}::int[]) AS "#parent"
+          LEFT JOIN (SELECT *, (:parents_{n}::int[])["#place"] AS "#parent" FROM items_{n}) AS item USING ("#parent")
+          GROUP BY "#parent"
+        )"""
+
+
+def _answer(creation: Creation, *, minimal: bool) -> str:
+    numbers = range(1, len(creation.referring) + 1)
+    item = '"#item"'
+    if numbers:
+        more = "".join(f""" || coalesce(members_{n}."#items", '')""" for n in numbers)
+        item = f"""left("#item", -1){more} || '}}'"""
+    joined = "".join(f' LEFT JOIN members_{n} ON members_{n}."#parent" = "#place"' for n in numbers)
+    every = " UNION ALL ".join(f'SELECT "#inserted" FROM items_{n}' for n in (0, *numbers))
+    body = f"""string_agg({item}, ',' ORDER BY "#place")"""
+    body = f"'[' || {body} || ']'" if creation.many else body
+    body = "CASE WHEN count(*) > 0 THEN '' END" if minimal else body
+    alone = (
+        "NULL::text AS etag, NULL::text AS key" if creation.many else 'md5(min("#item")) AS etag, min("#key") AS key'
+    )
+    return f"""answer AS MATERIALIZED (
+          SELECT {body} AS body, {alone},
+                 (SELECT bool_or("#inserted") FROM ({every}) AS every) AS inserted,
+                 (SELECT count(*) FROM ({every}) AS every) AS stored,
+                 (SELECT json_agg(json_build_array("#check", "#place") ORDER BY "#check", "#place") FROM wrong)::text
+                   AS wrong
+          FROM items_0{joined}
+        )"""

@@ -1,0 +1,115 @@
+"""Statements that change one row and answer it as it is then."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+from crud_api.request.versions import NO_CONDITIONS, Conditions
+from crud_api.resource import Resource
+from crud_api.sql import SHAPES
+from crud_api.sql.names import cast_of, columns, has_key, key_text, quoted, table, unchanged
+from crud_api.sql.params import typed_param, typed_params
+from query_executor.contract import MAX_REPLY_BYTES, Param, Statement, Value
+
+# A body that no answer can hold is left out, and its row is stored. Each answer is a string within JSON, in which a
+# character has at most 6 bytes, and has headers.
+_LIMIT = MAX_REPLY_BYTES - 16 * 1024
+_BODY = f"""CASE WHEN octet_length(body) < {_LIMIT // 6} THEN body
+                      WHEN octet_length(to_json(body)::text) + 4 * (octet_length(body) - char_length(body)) < {_LIMIT}
+                        THEN body
+                 END"""
+
+
+def insert(resource: Resource, values: Mapping[str, Value]) -> Statement:
+    """Answers (body, etag, key); the body is null where it is too large to be answered."""
+    return Statement(_insert(resource, tuple(values)), typed_params(values))
+
+
+def update(
+    resource: Resource, key: Value, values: Mapping[str, Value], conditions: Conditions = NO_CONDITIONS
+) -> Statement:
+    """Answers (body, etag); no row when there is none of this key, nulls when it does not meet the conditions.
+
+    The body alone is null where it is too large to be answered.
+    """
+    params: dict[str, Param] = {"key": typed_param(key)} | {
+        f"set_{name}": typed_param(value) for name, value in values.items()
+    }
+    return Statement(_update(resource, tuple(values), _checks(conditions, params)), params)
+
+
+def delete(resource: Resource, key: Value, conditions: Conditions = NO_CONDITIONS) -> Statement:
+    """Answers (true); no row when there is none of this key, null when it does not meet the conditions."""
+    params: dict[str, Param] = {"key": typed_param(key)}
+    return Statement(_delete(resource, _checks(conditions, params)), params)
+
+
+def _checks(conditions: Conditions, params: dict[str, Param]) -> str:
+    """The conditions as SQL, empty where there are none; adds their params."""
+    if conditions is NO_CONDITIONS:
+        return ""
+    checks = ""
+    if conditions.one_of is not None:
+        checks += " AND current.etag = ANY(:one_of)"
+        params["one_of"] = list(conditions.one_of)
+    if conditions.none_of is not None:
+        checks += " AND current.etag <> ALL(:none_of)"
+        params["none_of"] = list(conditions.none_of)
+    return checks
+
+
+@lru_cache(SHAPES)
+def _insert(resource: Resource, names: Sequence[str]) -> str:
+    listed, places = (
+        ", ".join(quoted(name) for name in names),
+        ", ".join(f":{name}{cast_of(resource, name)}" for name in names),
+    )
+    row = f"({listed}) VALUES ({places})" if names else "DEFAULT VALUES"
+    return f"""WITH stored AS (
+                 INSERT INTO {table(resource)} {row} RETURNING {columns(resource)}
+               )
+               SELECT {_BODY}, md5(body), key FROM (
+                 SELECT row_to_json(stored.*)::text AS body, {key_text(resource)} AS key FROM stored
+               ) AS answer"""
+
+
+@lru_cache(SHAPES)
+def _update(resource: Resource, names: Sequence[str], checks: str) -> str:
+    assignments = [f"{quoted(name)} = :set_{name}{cast_of(resource, name)}" for name in names]
+    if names and resource.updated_at is not None:
+        assignments.append(f"{quoted(resource.updated_at)} = now()")
+    if not assignments:  # an empty change answers the row as it is, after the same checks
+        assignments = [f"{quoted(unchanged(resource))} = stored.{quoted(unchanged(resource))}"]
+    change = f"UPDATE {table(resource)} AS stored SET {', '.join(assignments)}"
+    answer = f"RETURNING {columns(resource, 'stored.')}"
+    body = "(SELECT row_to_json(changed.*)::text AS body FROM changed) AS answer"
+    if not checks:
+        return f"""WITH changed AS ({change} WHERE {has_key(resource, "stored.")} {answer})
+                   SELECT {_BODY}, md5(body) FROM {body}"""
+    return f"""WITH current AS ({_locked(resource, "NO KEY UPDATE")}),
+               changed AS ({change} FROM current WHERE {_is_current(resource)}{checks} {answer})
+               SELECT {_BODY}, md5(body) FROM current LEFT JOIN {body} ON true"""
+
+
+@lru_cache(SHAPES)
+def _delete(resource: Resource, checks: str) -> str:
+    remove = f"DELETE FROM {table(resource)} AS stored"
+    if not checks:
+        # Not the count: where a rule makes another command of it, there is none.
+        return f"{remove} WHERE {has_key(resource)} RETURNING true"
+    return f"""WITH current AS ({_locked(resource, "UPDATE")}),
+               removed AS ({remove} USING current WHERE {_is_current(resource)}{checks} RETURNING true AS removed)
+               SELECT removed FROM current LEFT JOIN removed ON true"""
+
+
+def _locked(resource: Resource, strength: str) -> str:
+    # The lock makes the ETag that of the row as it will be changed: another change has been committed by then. It is no
+    # stronger than what the change itself takes: rows that refer to this one go on being stored.
+    return f"""SELECT {quoted(resource.key)} AS key,
+                      (SELECT md5(row_to_json(part.*)::text) FROM (SELECT {columns(resource)}) AS part) AS etag
+               FROM {table(resource)} WHERE {has_key(resource)} FOR {strength}"""
+
+
+def _is_current(resource: Resource) -> str:
+    return f"stored.{quoted(resource.key)} = current.key"

@@ -1,0 +1,181 @@
+"""Statements that read: one row, a page of rows, how many there are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from crud_api.request.listing import ListQuery
+from crud_api.request.selection import MAX_EMBEDDED, MAX_EMBEDDED_IN_PAGE, Selection
+from crud_api.request.sorting import SortKey
+from crud_api.resource import Resource
+from crud_api.resource.relations import Relation
+from crud_api.sql import SHAPES
+from crud_api.sql.names import cast_of, columns, has_key, quoted, shown, table
+from crud_api.sql.params import typed_param
+from crud_api.sql.where import after_cursor, filtered, held
+from query_executor.contract import MAX_REPLY_BYTES, Statement, Value
+
+# Between the items of a page: in JSON it cannot be, while a column of type json may hold any space, line feeds too.
+SEPARATOR = "\x1e"
+
+
+def select_one(resource: Resource, key: Value, selection: Selection) -> Statement:
+    """Answers (body, etag), or no row; with relations also (number of one with too many rows or null)."""
+    return Statement(_select_one(resource, selection), {"key": typed_param(key)})
+
+
+@lru_cache(SHAPES)
+def _select_one(resource: Resource, selection: Selection) -> str:
+    found = f"SELECT {_needed(resource, selection)} FROM {table(resource)} WHERE {has_key(resource)}"
+    too_many = f", {_too_many(selection, 'lacks_{}')}" if selection.embedded else ""
+    return f"""SELECT body, md5(body){too_many} FROM (
+                 SELECT row_to_json(shown.*)::text AS body{_lacks(selection)}
+                 FROM ({found}) AS page CROSS JOIN LATERAL ({_shown(resource, selection)}) AS shown
+               ) AS answer"""
+
+
+def select_page(resource: Resource, query: ListQuery, *, counted: bool = False) -> Statement:
+    """Answers one row: (items, found, first, last, number of a relation with too many rows, has parent, count).
+
+    The items are in the order in which they are read, which a cursor may turn round; one more than the limit says that
+    more follow. They are null where no answer could hold them, too. The number of a relation is -1 - n where it is the
+    page that has too many rows of relation n. `first` are the sort values of the first, `last` those of the last within
+    the limit. "Has parent" is false, too, where what the cursor looks up has gone. `count`, if wanted, is that of all
+    rows the filters find.
+    """
+    conditions, params = filtered(resource, query)
+    params["limit"] = query.limit
+    direction, places, there = query.order, list[str](), None
+    if query.cursor is not None:
+        if query.cursor.backwards:
+            direction = [key.reversed() for key in query.order]
+        places, values = after_cursor(resource, direction, query.cursor)
+        there = held(resource, direction, query.cursor)
+        params |= values
+    text = _select_page(
+        resource,
+        query.selection,
+        tuple(direction),
+        None if query.parent is None else query.parent.resource,
+        tuple(conditions),
+        tuple(places),
+        there,
+        counted=counted,
+        # Fewer rows than these have no more than a page may have, since each of them has a bound.
+        bounded=(query.limit + 1) * MAX_EMBEDDED > MAX_EMBEDDED_IN_PAGE,
+    )
+    return Statement(text, params)
+
+
+@lru_cache(SHAPES)
+def _select_page(
+    resource: Resource,
+    selection: Selection,
+    direction: Sequence[SortKey],
+    parent: Resource | None,
+    conditions: Sequence[str],
+    places: Sequence[str],
+    there: str | None,
+    *,
+    counted: bool,
+    bounded: bool,
+) -> str:
+    counts = f"(SELECT count(*) FROM {table(resource)}{_where(conditions)})" if counted else "null"
+    keys = {f"key_{n}": one.column for n, one in enumerate(direction)}
+    needed = _needed(resource, selection, *keys.values())
+    alternatives = [[*conditions, place] for place in places] or [list(conditions)]
+    page = _limited(f"SELECT {needed} FROM {table(resource)}", direction, alternatives)
+    has_parent = "true"
+    if parent is not None:
+        key = f"{quoted(parent.key)} = :parent{cast_of(parent, parent.key)}"
+        has_parent = f"EXISTS (SELECT FROM {table(parent)} WHERE {key})"
+    if there is not None:
+        has_parent += f" AND {there}"
+    values = ", ".join(f"page.{quoted(column)}::text AS {key}" for key, column in keys.items())
+    items = f"string_agg(item, chr({ord(SEPARATOR)}))"  # no quoted string, or the executor would not prepare it
+    first = ", ".join(f"(array_agg({key}))[1]" for key in keys)
+    last = ", ".join(f"(array_agg({key}))[:limit]" for key in keys)
+    many = [n for n, relation in enumerate(selection.embedded) if relation.many and bounded]
+    first_of_all, source, too_many = "", f"({page}) AS page", _too_many(selection, "bool_or(lacks_{})")
+    if many:
+        few = ", ".join(_few(n, selection.embedded[n]) for n in many)
+        first_of_all, source = f"WITH page AS MATERIALIZED ({page}), {few}", "page"
+        pages = " ".join(f"WHEN NOT (SELECT few FROM few_{n}) THEN {-1 - n}" for n in many)
+        too_many = f"CASE {pages} ELSE {too_many} END"
+    return f"""{first_of_all} SELECT CASE WHEN octet_length({items}) <= {MAX_REPLY_BYTES} THEN {items} END, count(*),
+                      ARRAY[{first}], ARRAY[{last}],
+                      {too_many}, {has_parent}, {counts}
+               FROM (
+                 SELECT row_to_json(shown.*)::text AS item, {values}{_lacks(selection)}
+                 FROM {source} CROSS JOIN LATERAL ({_shown(resource, selection, many)}) AS shown
+               ) AS answer"""
+
+
+def explain_count(resource: Resource, query: ListQuery) -> Statement:
+    """Answers (plan), JSON: how many rows of the list the planner expects is in it."""
+    conditions, params = filtered(resource, query)
+    return Statement(f"EXPLAIN (FORMAT JSON) SELECT FROM {table(resource)}{_where(conditions)}", params)
+
+
+def _limited(rows: str, direction: Sequence[SortKey], alternatives: Sequence[Sequence[str]]) -> str:
+    # Each alternative reads no further than the limit, whatever index it has; together they are cut once more.
+    order = ", ".join(f"{quoted(key.column)}{' DESC' if key.descending else ''}" for key in direction)
+    cut = f"ORDER BY {order} LIMIT :limit + 1"
+    pages = [f"{rows}{_where(conditions)} {cut}" for conditions in alternatives]
+    if len(pages) == 1:
+        return pages[0]
+    return f"SELECT * FROM ({' UNION ALL '.join(f'({page})' for page in pages)}) AS either {cut}"
+
+
+def _needed(resource: Resource, selection: Selection, *others: str) -> str:
+    wanted = {*selection.columns, *(relation.own for relation in selection.embedded), *others}
+    return ", ".join(quoted(name) for name in resource.fields if name in wanted)
+
+
+def _few(n: int, relation: Relation) -> str:
+    # Whether the page has no more than it may of a relation. It counts no further than that, and builds no row.
+    theirs = f"""SELECT FROM {table(relation.resource)} AS theirs
+                 WHERE theirs.{quoted(relation.column)} = page.{quoted(relation.own)} LIMIT {MAX_EMBEDDED + 1}"""
+    return f"""few_{n} AS MATERIALIZED (
+                 SELECT count(*) <= {MAX_EMBEDDED_IN_PAGE} AS few FROM (
+                   SELECT FROM page CROSS JOIN LATERAL ({theirs}) AS one
+                   LIMIT {MAX_EMBEDDED_IN_PAGE + 1}) AS counted)"""
+
+
+def _shown(resource: Resource, selection: Selection, bounded: Sequence[int] = ()) -> str:
+    parts = [shown(resource, name, "page.") for name in selection.columns]
+    for n, relation in enumerate(selection.embedded):
+        rows = f"({_embedded(relation)})"
+        if n in bounded:
+            rows = f"CASE WHEN (SELECT few_{n}.few FROM few_{n}) THEN {rows} END"
+        parts.append(f"{rows} AS {quoted(relation.name)}")
+    # OFFSET 0: the planner would put the query of a relation into every place that names it, and run it there.
+    return f"SELECT {', '.join(parts)}{' OFFSET 0' if selection.embedded else ''}"
+
+
+def _embedded(relation: Relation) -> str:
+    other = relation.resource
+    rows = f"""SELECT {columns(other, "theirs.")} FROM {table(other)} AS theirs
+               WHERE theirs.{quoted(relation.column)} = page.{quoted(relation.own)}"""
+    if not relation.many:
+        return f"SELECT row_to_json(one.*) FROM ({rows} LIMIT 1) AS one"
+    return f"""SELECT CASE WHEN count(*) <= {MAX_EMBEDDED} THEN coalesce(json_agg(one.*), json_build_array()) END
+               FROM ({rows} ORDER BY theirs.{quoted(other.key)} LIMIT {MAX_EMBEDDED + 1}) AS one"""
+
+
+def _lacks(selection: Selection) -> str:
+    return "".join(
+        f", shown.{quoted(relation.name)} IS NULL AS lacks_{n}"
+        for n, relation in enumerate(selection.embedded)
+        if relation.many
+    )
+
+
+def _too_many(selection: Selection, lacks: str) -> str:
+    cases = [f"WHEN {lacks.format(n)} THEN {n}" for n, relation in enumerate(selection.embedded) if relation.many]
+    return f"CASE {' '.join(cases)} END" if cases else "null"
+
+
+def _where(conditions: Sequence[str]) -> str:
+    return f" WHERE {' AND '.join(conditions)}" if conditions else ""

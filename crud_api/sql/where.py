@@ -1,0 +1,122 @@
+"""What narrows a list, as SQL's conditions: filters, and the place in the order that a cursor names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from crud_api.request.cursors import Cursor, Looked
+from crud_api.request.filters import Filter
+from crud_api.request.listing import ListQuery
+from crud_api.request.operators import EQUAL, PRESENCES, operator_of
+from crud_api.request.sorting import SortKey
+from crud_api.resource import Resource
+from crud_api.resource.columns.column import Column
+from crud_api.sql.names import cast_of, quoted, table
+from crud_api.sql.params import typed_param
+from query_executor.contract import Param
+
+
+def filtered(resource: Resource, query: ListQuery) -> tuple[list[str], dict[str, Param]]:
+    """The conditions of the filters and of the parent, with their params."""
+    conditions, params = list[str](), dict[str, Param]()
+    if query.parent is not None:
+        column = query.parent.relation.column
+        conditions.append(f"{quoted(column)} = :parent{cast_of(resource, column)}")
+        params["parent"] = typed_param(query.parent.key)
+    for n, one in enumerate(query.filters):
+        conditions.append(_condition(resource.fields[one.field].column, one, f"filter_{n}", params))
+    return conditions, params
+
+
+def after_cursor(resource: Resource, order: Sequence[SortKey], cursor: Cursor) -> tuple[list[str], dict[str, Param]]:
+    """The rows that a cursor leads to, as one condition or as two that share no row, with their params.
+
+    Two, where the first key's nulls come after its other values: each is then a range of an index that begins with
+    that key, and no index has a range for both. The order is the one it is read in.
+    """
+    params: dict[str, Param] = {
+        f"place_{n}": value.md5 if isinstance(value, Looked) else value
+        for n, value in enumerate(cursor.values)
+        if value is not None
+    }
+    values = [_place(resource, order, cursor, n) for n in range(len(order))]
+    key, value = order[0], cursor.values[0]
+    if len(order) == 1:
+        return [_rest(order, cursor, values, 0)], params
+    column, rest = quoted(key.column), _rest(order, cursor, values, 1)
+    if value is None:
+        nulls = f"{column} IS NULL AND {rest}"
+        return [nulls, f"{column} IS NOT NULL"] if key.descending else [nulls], params
+    last = order[1]
+    if len(order) == 2 and last.descending == key.descending and cursor.values[1] is not None:
+        place = f"({column}, {quoted(last.column)}) {_after(last, cursor.inclusive)} ({values[0]}, {values[1]})"
+    else:
+        place = f"{column} {_after(key, True)} {values[0]} AND ({column} {_after(key)} {values[0]} OR {rest})"
+    return [place] if key.descending else [place, f"{column} IS NULL"], params
+
+
+def held(resource: Resource, order: Sequence[SortKey], cursor: Cursor) -> str | None:
+    """The condition that the row of the cursor's place still has the values that are looked up in it, if there are any.
+
+    Its params are those of `after_cursor`.
+    """
+    looked = [_found(resource, order, n) for n, value in enumerate(cursor.values) if isinstance(value, Looked)]
+    return " AND ".join(f"EXISTS (SELECT {one})" for one in looked) or None
+
+
+def _place(resource: Resource, order: Sequence[SortKey], cursor: Cursor, n: int) -> str:
+    if isinstance(cursor.values[n], Looked):
+        return f"(SELECT looked.{quoted(order[n].column)} {_found(resource, order, n)})"
+    return f":place_{n}{resource.fields[order[n].column].column.text_cast}"
+
+
+def _found(resource: Resource, order: Sequence[SortKey], n: int) -> str:
+    key, column, last = quoted(resource.key), quoted(order[n].column), len(order) - 1
+    cast = resource.fields[resource.key].column.text_cast
+    return (
+        f"FROM {table(resource)} AS looked "
+        f"WHERE looked.{key} = :place_{last}{cast} AND md5(looked.{column}::text) = :place_{n}"
+    )
+
+
+def _rest(order: Sequence[SortKey], cursor: Cursor, values: Sequence[str], n: int) -> str:
+    # What is beyond the place by the keys from the nth on, the ones before it being equal.
+    key, value = order[n], cursor.values[n]
+    column = quoted(key.column)
+    if n == len(order) - 1:
+        if value is not None:
+            return f"{column} {_after(key, cursor.inclusive)} {values[n]}"
+        return "true" if key.descending and cursor.inclusive else f"{column} {_after_null(key, cursor.inclusive)}"
+    rest = _rest(order, cursor, values, n + 1)
+    if value is None:
+        equal = f"({column} IS NULL AND {rest})"
+        return f"({column} IS NOT NULL OR {equal})" if key.descending else equal
+    nulls = "" if key.descending else f" OR {column} IS NULL"
+    return f"({column} {_after(key)} {values[n]} OR ({column} = {values[n]} AND {rest}){nulls})"
+
+
+def _after(key: SortKey, inclusive: bool = False) -> str:
+    return ("<" if key.descending else ">") + ("=" if inclusive else "")
+
+
+def _after_null(key: SortKey, inclusive: bool) -> str:
+    if key.descending:
+        return "IS NOT NULL"
+    return "IS NULL" if inclusive else "IS NULL AND false"
+
+
+def _condition(column: Column, one: Filter, param: str, params: dict[str, Param]) -> str:
+    """The condition of a filter; adds its params."""
+    operator, name, value = operator_of(one.operator), quoted(one.field), f":{param}{column.cast}"
+    if operator.takes == "a presence":
+        value = PRESENCES[str(one.value)]
+    elif operator.takes == "values" and isinstance(one.value, list) and column.is_array:
+        # A list of arrays would be an array of one more dimension, of which ANY looks at the single elements.
+        params |= {f"{param}_{n}": each for n, each in enumerate(one.value)}
+        each = [EQUAL.sql.format(column=name, value=f":{param}_{n}{column.cast}") for n in range(len(one.value))]
+        return f"({' OR '.join(each)})"
+    else:
+        params[param] = typed_param(one.value)
+        if operator.takes == "values":
+            value = f":{param}{column.cast_of_list()}"
+    return operator.sql.format(column=name, text=column.searched(name), value=value)

@@ -1,0 +1,1 @@
+"""The views: HTTP in, one statement, HTTP out."""
