@@ -1,4 +1,4 @@
-"""What the application declares of its tables, as query_executor/declared.py compares it with a database."""
+"""What the application declares of its tables, as query_executor/migrate/declared.py compares it with a database."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from query_executor.contract import Statement
 def ready(resources: Sequence[Resource]) -> Statement:
     """Answers (1), or no row where a table does not hold its key unique. What is no table is not judged.
 
-    query_executor/declared.py says more, where the migrations run.
+    query_executor/migrate/declared.py says more, where the migrations run.
     """
     conditions = [
         f"""NOT EXISTS (SELECT {columns(one)} FROM {table(one)} LIMIT 0)

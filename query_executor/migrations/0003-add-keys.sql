@@ -1,6 +1,6 @@
 -- transactional: false
 -- A primary key on customer_id and order_id, or a unique constraint where the table has another primary key. This query
--- answers where one is missing; query_executor/online.py adds it, while others go on reading and writing.
+-- answers where one is missing; query_executor/migrate/online.py adds it, while others go on reading and writing.
 SELECT c.relname AS table_name, a.attname AS column_name, NOT a.attnotnull AS may_be_null,
        EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary) AS has_primary_key
 FROM (VALUES ('customers', 'customer_id'), ('orders', 'order_id')) AS wanted (table_name, column_name)

@@ -107,7 +107,7 @@ def test_a_text_means_the_same_in_one_row_many_upserts_and_changes(
 def test_what_is_not_answered_as_a_text_cannot_be_sent_back_as_one(
     execute: Execute, types: str, column: str, text: str
 ) -> None:
-    # Why query_executor/declared.py refuses these as str, when the API starts.
+    # Why query_executor/migrate/declared.py refuses these as str, when the API starts.
     api = api_over(execute, types, "untold", f"id int PRIMARY KEY, v {column}", {"id": int, "v": str})
     answered = api("POST", "/untold", {"id": 1, "v": text}).json
     assert not isinstance(answered["v"], str)

@@ -27,8 +27,8 @@ from crud_api.resource.columns.text import Citext
 from crud_api.sql import one_row
 from crud_api.sql.populating import populated
 from infra.declarations import declared
-from query_executor.declared import differences
 from query_executor.handler import create_local_handler
+from query_executor.migrate.declared import differences
 from tests.conftest import execute as run_sql
 from tests.functional import every_type
 from tests.functional.client import Api

@@ -17,7 +17,8 @@ import pytest
 from psycopg2.extensions import make_dsn, parse_dsn
 
 from query_executor.credentials import Credentials
-from query_executor.settings import Settings, SettingsError
+from query_executor.errors import SettingsError
+from query_executor.settings import Settings
 from tests.conftest import execute
 from tests.executor import Executor, failure, value, within
 from tests.network import proxy_to, silent_port

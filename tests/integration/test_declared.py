@@ -20,8 +20,8 @@ from crud_api.tables import RESOURCES
 from infra.declarations import declared
 from infra.local import DatabaseError, open_database
 from query_executor import migrate
-from query_executor.declared import Difference, create_table, differences
 from query_executor.migrate import MigrationError, apply_migrations
+from query_executor.migrate.declared import Difference, create_table, differences
 from tests.conftest import execute as run_sql
 from tests.functional.client import Api, api_on
 from tests.integration.test_migrations import url_of
