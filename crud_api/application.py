@@ -31,9 +31,11 @@ def create_app(
     access: str = "none",
     cors_origins: Sequence[str] = (),
     tells_all: bool = False,
+    stage: str | None = None,
 ) -> Chalice:
     """The app that serves the resources by `execute`. `access` is what its description says of who is let in.
 
+    `stage` is what the deploy calls it, for messages that name a command; a laptop has none.
     `tells_all`: its log is a laptop's terminal, where the database's messages may stand with the values in them.
     """
     # Lambda's own log format makes JSON of what the standard loggers are given; Chalice's handler would not.
@@ -67,7 +69,7 @@ def create_app(
     relations = relations_of({resource.name: resource for resource in resources})
     for resource in resources:
         app.register_blueprint(resource_routes(resource, relations, execute))
-    app.register_blueprint(monitor_routes(execute, resources))
+    app.register_blueprint(monitor_routes(execute, resources, stage))
     app.register_blueprint(documentation_routes(resources, access))
     _answer_head(app)
     if cors_origins:

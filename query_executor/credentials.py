@@ -93,10 +93,9 @@ class Credentials:
         except (exceptions.ConnectionError, exceptions.HTTPClientError) as error:
             raise SecretUnavailableError(f"DB_SECRET_ARN cannot be read: {error}") from error
         except exceptions.ClientError as error:
-            is_passing = error.response["ResponseMetadata"].get("HTTPStatusCode", 0) >= 500
-            kind = (
-                SecretUnavailableError if is_passing or error.response["Error"]["Code"] in _THROTTLED else SettingsError
-            )
+            is_broken = error.response["ResponseMetadata"].get("HTTPStatusCode", 0) >= 500
+            ends_by_itself = is_broken or error.response["Error"]["Code"] in _THROTTLED
+            kind = SecretUnavailableError if ends_by_itself else SettingsError
             raise kind(f"DB_SECRET_ARN cannot be read: {error}") from error
         except exceptions.BotoCoreError as error:
             raise SettingsError(f"DB_SECRET_ARN cannot be read: {error}") from error
@@ -105,7 +104,7 @@ class Credentials:
         raise SettingsError("DB_SECRET_ARN must hold JSON with username and password")
 
     def _token(self, parts: dict[str, Any]) -> str:
-        # It is signed here, with the function's own credentials. Only the database gets it, so the VPC needs no way out.
+        # It is signed here, with the function's own credentials. Only the database gets it: the VPC needs no way out.
         from botocore.exceptions import BotoCoreError  # noqa: PLC0415
 
         host, port, user = parts["host"], int(parts.get("port", 5432)), parts["user"]

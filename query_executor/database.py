@@ -58,6 +58,9 @@ class Database:
         return self._tried(request, scanned, read_only, started + max(0, limit_ms) / 1000)
 
     def _scanned(self, sql: str, deadline: float) -> ScannedStatement:
+        """The scanned text. Raises `ScanTimeoutError` after the deadline: a request may have hundreds of new texts."""
+        if time.monotonic() > deadline:
+            raise ScanTimeoutError
         # A long text hardly comes again, and each kept text takes memory.
         return self._scan(sql) if len(sql) <= _LONGEST_KEPT else scan(sql, deadline)
 

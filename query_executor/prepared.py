@@ -33,8 +33,8 @@ _LOST = "26000"  # this session does not know the name: a pooler's other session
 # Only a run fails with these: duplicates and references, a view's check, locks, resources (PostgreSQL documentation,
 # appendix A). With all others planning may fail: a table, a type or a right is gone, a value does not fit.
 _OF_THE_RUN = ("08", "21", "23001", "23503", "23505", "23P01", "25", "40", "44", "53", "55", "57")
-# The plan is no longer right, or PostgreSQL cannot make it: syntax or a type that cannot be found (42), too many columns
-# (54), a type that was dropped and created again (XX).
+# The plan is no longer right, or PostgreSQL cannot make it: syntax or a type that cannot be found (42), too many
+# columns (54), a type that was dropped and created again (XX).
 _OF_THE_PLAN = ("0A", "26", "42", "54", "XX")
 # A value does not fit its type. A literal fails even if no row needs it. A parameter, in one plan for all values, does
 # not fail then. With a domain it is the other way round. The answer comes from the way that succeeds.
@@ -186,7 +186,7 @@ class Prepared:
         return Retry(None)
 
     def did_run(self, sqlstate: str, explained: str | None) -> bool:
-        """Whether the last statement failed in its run. `explained` is the SQLSTATE of its explanation, if that failed."""
+        """Whether the last statement failed in its run. `explained` is the SQLSTATE of its explanation, or None."""
         could_not_be_prepared = self._way != _PREPARED and (explained == _LOST or sqlstate == _TAKEN)
         return explained != sqlstate and not could_not_be_prepared
 

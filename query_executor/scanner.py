@@ -94,8 +94,8 @@ _PLAIN_CALLS = frozenset(
 class ScannedStatement:
     """A statement in psycopg2's notation (`sql`), and what its text tells about it.
 
-    In `sql` a param is `%(name)s`. If it has params, a percent sign is `%%`. `places` are the names of the params in the
-    order of the text, each as often as the text has it.
+    In `sql` a param is `%(name)s`. If it has params, a percent sign is `%%`. `places` are the names of the params in
+    the order of the text, each as often as the text has it.
 
     is_query               it only reads rows, so a cursor can fetch them
     is_plain               it leaves nothing behind in the session (a setting, a lock, a temporary table), as far as its

@@ -228,7 +228,7 @@ class Transaction:
         raise _GivenUpError(contract.RESULT_TOO_LARGE, message)
 
     def _has(self, settings: Mapping[str, str]) -> bool:
-        # The server reports these settings when they change. Of a setting that a pooler does not report, nothing is known.
+        # The server reports these settings when they change. If a pooler does not report a setting, it counts as right.
         reported = self._connection.get_parameter_status
         for name, value in settings.items():  # noqa: SIM110 - any() of a generator costs more than the rest
             if reported(name) not in (value, None):
@@ -264,8 +264,8 @@ class Transaction:
         if first:
             begin = "BEGIN; " if self._open else ""
             mode = "SET TRANSACTION READ ONLY; " if self._read_only else ""
-        # Most requests are plain, and the time-out of the session is right for them. It is wrong if an earlier statement
-        # may have changed it. SET LOCAL makes the message a transaction, so CALL and DO cannot commit it.
+        # For most requests, which are plain, the session's time-out is right. An earlier statement of this request may
+        # have changed it. SET LOCAL makes the message a transaction, so CALL and DO cannot commit it.
         session_ms = self._connection.statement_ms
         if not (first and self.is_plain and left_ms >= session_ms - min(_SLACK_MS, session_ms // 10)):
             limits = f"SET LOCAL statement_timeout = {left_ms}; "

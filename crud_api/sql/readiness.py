@@ -1,11 +1,14 @@
-"""Whether the tables can answer: a statement that reads no row and fails where a declared column is missing."""
+"""Whether the tables can answer: a statement that reads no row.
+
+It fails where a declared column is missing, or cannot be compared with the key that it refers to.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from crud_api.resource import Resource
-from crud_api.sql.names import columns, literal, table
+from crud_api.sql.names import columns, literal, quoted, table
 from query_executor.contract import Statement
 
 
@@ -24,5 +27,13 @@ def ready(resources: Sequence[Resource]) -> Statement:
                   WHERE indrelid = pg_class.oid AND attname = {literal(one.key)} AND indnkeyatts = 1 AND indisunique
                     AND indisvalid AND indimmediate AND indpred IS NULL)))"""
         for one in resources
+    ]
+    named = {one.name: one for one in resources}
+    conditions += [
+        f"""NOT EXISTS (SELECT FROM {table(one)} AS one JOIN {table(named[reference.resource])} AS other
+                        ON one.{quoted(column)} = other.{quoted(named[reference.resource].key)} LIMIT 0)"""
+        for one in resources
+        for column, reference in one.references.items()
+        if reference.resource in named
     ]
     return Statement(f"SELECT 1 WHERE {' AND '.join(['true', *conditions])}")

@@ -18,8 +18,12 @@ from query_executor.contract import Failure, Request
 OK = '{"status":"ok"}'
 
 
-def monitor_routes(execute: Execute, resources: Sequence[Resource]) -> Blueprint:
-    """`/health` for what restarts processes, `/ready` for what sends them requests. It looks at all tables."""
+def monitor_routes(execute: Execute, resources: Sequence[Resource], stage: str | None = None) -> Blueprint:
+    """`/health` for what restarts processes, `/ready` for what sends them requests. It looks at all tables.
+
+    `stage` is the one in AWS; without it, this is a laptop.
+    """
+    unfit = _UNFIT.format(f"`make migrate STAGE={stage}`" if stage else "The start of `make run`")
     routes = Blueprint(__name__)
 
     @routes.route("/health", methods=["GET"], name="get_health", content_types=[])
@@ -36,18 +40,19 @@ def monitor_routes(execute: Execute, resources: Sequence[Resource]) -> Blueprint
         except ApiError as error:
             raise _not_ready(error.cause or error.slug) from error
         if isinstance(answer, Failure):
-            unfit = (answer.sqlstate or "").startswith("42")  # a table or a column is missing, or the right to read it
+            # A table or a column is missing, the right to read it, or a way to compare it with what it refers to.
+            differs = (answer.sqlstate or "").startswith("42")
             cause = f"{answer.code} {answer.sqlstate or ''}".strip()
-            raise _not_ready(cause, _UNFIT if unfit else _SILENT, answer.message)
+            raise _not_ready(cause, unfit if differs else _SILENT, answer.message)
         if not answer.results[0].rows:
-            raise _not_ready("a key is not unique", _UNFIT)
+            raise _not_ready("a key is not unique", unfit)
         return json_text(OK)
 
     return routes
 
 
 _SILENT = "The database does not answer."
-_UNFIT = "The tables differ from what the API declares. `make migrate` says how."
+_UNFIT = "The tables differ from what the API declares. {} says how."
 
 
 def _not_ready(cause: str, detail: str = _SILENT, said: str | None = None) -> NotReadyError:

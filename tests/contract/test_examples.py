@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from infra import contract_schema
+from infra.dev import contract_schema
 from query_executor import contract
 from query_executor.contract import Failure, InvalidRequestError
 from query_executor.pg_types import CASTS
@@ -67,7 +67,7 @@ def name(request: pytest.FixtureRequest) -> str:
 
 def test_the_published_schema_is_that_of_the_code() -> None:
     published = (ROOT / "docs" / "executor.schema.json").read_text()
-    command = ".venv/bin/python -m infra.contract_schema > docs/executor.schema.json"
+    command = ".venv/bin/python -m infra.dev.contract_schema > docs/executor.schema.json"
     assert published == contract_schema.text(), f"run: {command}"
     Draft202012Validator.check_schema(json.loads(published))
 

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import pytest
 
-from infra import contract_schema
+from infra.dev import contract_schema
 from query_executor import contract, pg_types, settings
 from query_executor.handler import create_local_handler
 from tests.conftest import execute

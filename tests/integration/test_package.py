@@ -16,7 +16,7 @@ import boto3
 import pytest
 
 from crud_api.openapi.swagger_ui import VERSION
-from infra.compiled import compiled
+from infra.aws.api.compiled import compiled
 from tests.functional.conftest import CLIENT_OPTIONS
 from tests.lambda_runtime import SITE_PACKAGES, lambda_function, link_distributions
 

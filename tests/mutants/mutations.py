@@ -414,7 +414,7 @@ MUTATIONS = [
     ),
     Mutation(
         "a change of one row changes others, which have the same key outside of a partial index",
-        "query_executor/migrate/declared.py",
+        "query_executor/migrate/catalogue.py",
         "AND i.indpred IS NULL),",
         "),",
         "tests/integration/test_declared.py -k hold_unique",

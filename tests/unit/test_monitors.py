@@ -49,6 +49,15 @@ def test_ready_is_answered_by_the_database() -> None:
 
 
 @pytest.mark.parametrize(
+    ("stage", "how"), [("prod", "`make migrate STAGE=prod` says how."), (None, "The start of `make run` says how.")]
+)
+def test_tables_that_differ_name_the_command_that_says_how(stage: str | None, how: str) -> None:
+    answer = Failure(contract.STATEMENT_FAILED, "m", sqlstate="42703")
+    reply: dict[str, Any] = create_app(lambda _: answer, stage=stage)(event("GET", "/ready"), None)
+    assert json.loads(reply["body"])["detail"].endswith(how)
+
+
+@pytest.mark.parametrize(
     ("answer", "cause"),
     [
         (Failure(contract.UNAVAILABLE, "secret.host refused", retryable=True), "unavailable"),

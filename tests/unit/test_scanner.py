@@ -6,9 +6,11 @@ import time
 
 import pytest
 
-from query_executor.contract import InvalidRequestError
+from query_executor.contract import DEADLINE_EXCEEDED, Failure, InvalidRequestError, Request, Statement
+from query_executor.database import Database
 from query_executor.errors import ScanTimeoutError
 from query_executor.scanner import scan
+from query_executor.settings import Settings
 
 ONE = [
     "SELECT 1",
@@ -193,6 +195,13 @@ def test_what_may_be_prepared_is_told_by_the_text(sql: str, is_preparable: bool)
 
 def test_a_name_may_begin_with_any_letter() -> None:
     assert scan("SELECT :été, :_a1, :名").names == {"été", "_a1", "名"}
+
+
+def test_no_text_is_read_after_the_deadline_however_short_it_is() -> None:
+    # Once read, this one would be refused for its quote.
+    failure = Database(lambda: Settings({})).run(Request([Statement("SELECT '")]), remaining_ms=-1)
+    assert isinstance(failure, Failure)
+    assert failure.code == DEADLINE_EXCEEDED
 
 
 def test_the_reading_of_a_text_ends_at_the_deadline() -> None:
