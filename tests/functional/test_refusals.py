@@ -338,7 +338,8 @@ def test_many_rows_may_refer_to_what_one_row_may_refer_to(execute: Execute, api_
     assert api("POST", "/child", [{"id": 2, "parent_id": 2}]).status == 201
     unknown = [api("POST", "/child", {"id": 3, "parent_id": 9}), api("POST", "/child", [{"id": 4, "parent_id": 9}])]
     assert [one.status for one in unknown] == ([201, 201] if prepared == "free" else [422, 422])
-    assert unknown[1].pointers == (["#/0/parent_id"] if prepared == "" else [])
+    if prepared != "free":
+        assert unknown[1].pointers == (["#/0/parent_id"] if prepared == "" else [])
 
 
 def test_a_value_too_large_for_an_index_is_named(execute: Execute, api_database: str) -> None:
