@@ -118,4 +118,4 @@ def _delete(logs: Any, name: str) -> None:
 
 def _text(value: str) -> str:
     """As a tag may have it."""
-    return "".join(one if one.isalnum() or one in " _.:/=+-@" else "_" for one in value)[:256]
+    return "".join(character if character.isalnum() or character in " _.:/=+-@" else "_" for character in value)[:256]

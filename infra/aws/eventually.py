@@ -22,7 +22,7 @@ def call(client: Any, operation: str, refusal: str, delay_s: int = DELAY_S, **ar
         "maxAttempts": ATTEMPTS,
         "acceptors": [
             *({"matcher": "status", "expected": status, "state": "success"} for status in (200, 201)),
-            *({"matcher": "error", "expected": one, "state": "retry"} for one in {refusal, _TOO_SOON}),
+            *({"matcher": "error", "expected": code, "state": "retry"} for code in {refusal, _TOO_SOON}),
         ],
     }
     model = WaiterModel({"version": 2, "waiters": {operation: waiting}})

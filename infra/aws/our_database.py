@@ -24,11 +24,11 @@ def waits_for_restart(account: Account, outputs: Mapping[str, str]) -> bool:
     if instance := outputs.get("DatabaseInstance"):
         (found,) = rds.describe_db_instances(DBInstanceIdentifier=instance)["DBInstances"]
         groups = found.get("DBParameterGroups", [])
-        return any(one.get("ParameterApplyStatus") == "pending-reboot" for one in groups)
+        return any(group.get("ParameterApplyStatus") == "pending-reboot" for group in groups)
     if cluster := outputs.get("DatabaseCluster"):
         (found,) = rds.describe_db_clusters(DBClusterIdentifier=cluster)["DBClusters"]
         members = found.get("DBClusterMembers", [])
-        return any(one.get("DBClusterParameterGroupStatus") == "pending-reboot" for one in members)
+        return any(member.get("DBClusterParameterGroupStatus") == "pending-reboot" for member in members)
     return False
 
 
@@ -39,7 +39,7 @@ def is_protected(account: Account, outputs: Mapping[str, str]) -> bool:
         found = rds.describe_db_instances(DBInstanceIdentifier=instance)["DBInstances"]
     elif cluster := outputs.get("DatabaseCluster"):
         found = rds.describe_db_clusters(DBClusterIdentifier=cluster)["DBClusters"]
-    return any(one.get("DeletionProtection") for one in found)
+    return any(database.get("DeletionProtection") for database in found)
 
 
 def unprotect_stillborn(account: Account, stack: str) -> list[str]:
@@ -53,14 +53,14 @@ def unprotect_stillborn(account: Account, stack: str) -> list[str]:
     if found is None or not _failed_at_first(cloudformation, found):
         return []
     done = []
-    for one in rds.describe_db_instances()["DBInstances"]:
-        if _is_of(found, one) and one.get("DeletionProtection"):
-            name = one["DBInstanceIdentifier"]
+    for instance in rds.describe_db_instances()["DBInstances"]:
+        if _is_of(found, instance) and instance.get("DeletionProtection"):
+            name = instance["DBInstanceIdentifier"]
             _unprotect(rds, "ModifyDBInstance", "InvalidDBInstanceState", DBInstanceIdentifier=name)
             done.append(name)
-    for one in rds.describe_db_clusters()["DBClusters"]:
-        if _is_of(found, one) and one.get("DeletionProtection"):
-            name = one["DBClusterIdentifier"]
+    for cluster in rds.describe_db_clusters()["DBClusters"]:
+        if _is_of(found, cluster) and cluster.get("DeletionProtection"):
+            name = cluster["DBClusterIdentifier"]
             _unprotect(rds, "ModifyDBCluster", "InvalidDBClusterStateFault", DBClusterIdentifier=name)
             done.append(name)
     return done
@@ -91,14 +91,14 @@ def _failed_at_first(cloudformation: Any, found: Any) -> bool:
     # What the deletion was refused of: a first creation that failed, or a stack that had served?
     pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=found["StackId"])
     own = {
-        one["ResourceStatus"]
+        event["ResourceStatus"]
         for page in pages
-        for one in page["StackEvents"]
-        if one["ResourceType"] == "AWS::CloudFormation::Stack"
+        for event in page["StackEvents"]
+        if event["ResourceType"] == "AWS::CloudFormation::Stack"
     }
     return "ROLLBACK_IN_PROGRESS" in own  # of an update it would be UPDATE_ROLLBACK_IN_PROGRESS
 
 
 def _is_of(stack: Any, database: Any) -> bool:
-    tags = {one["Key"]: one["Value"] for one in database.get("TagList", [])}
+    tags = {tag["Key"]: tag["Value"] for tag in database.get("TagList", [])}
     return bool(tags.get(_STACK_TAG) == stack["StackId"])

@@ -28,8 +28,8 @@ def told(account: Account, stage: Stage, stacks: Stacks) -> tuple[Parameters, li
     zones = account.client("ec2").describe_availability_zones(
         Filters=[{"Name": "zone-type", "Values": ["availability-zone"]}, {"Name": "state", "Values": ["available"]}]
     )["AvailabilityZones"]
-    usual = sorted(one["ZoneName"] for one in zones)[:WANTED]
-    fit = sorted(one["ZoneName"] for one in zones if one["ZoneId"] not in WITHOUT_LAMBDA)[:WANTED]
+    usual = sorted(zone["ZoneName"] for zone in zones)[:WANTED]
+    fit = sorted(zone["ZoneName"] for zone in zones if zone["ZoneId"] not in WITHOUT_LAMBDA)[:WANTED]
     if fit == usual or len(fit) < WANTED:
         return {}, []  # the template takes the first two itself
     return dict(zip(("ZoneA", "ZoneB"), fit, strict=True)), [f"in {' and '.join(fit)}: Lambda is not in every zone"]
@@ -47,7 +47,7 @@ def _subnets(account: Account, stage: Stage) -> tuple[Parameters, list[str]]:
         return {}, []  # the template says that they are missing
     # By a filter: of an id that is not there, EC2 would tell neither the others.
     asked = [{"Name": "subnet-id", "Values": named}]
-    found = {one["SubnetId"]: one for one in account.client("ec2").describe_subnets(Filters=asked)["Subnets"]}
+    found = {subnet["SubnetId"]: subnet for subnet in account.client("ec2").describe_subnets(Filters=asked)["Subnets"]}
     _require(account, stage, named, found)
     chosen: dict[str, str] = {}
     for subnet in named:
@@ -55,25 +55,25 @@ def _subnets(account: Account, stage: Stage) -> tuple[Parameters, list[str]]:
         if zone not in WITHOUT_LAMBDA and zone not in chosen and len(chosen) < WANTED:
             chosen[zone] = subnet
     if len(chosen) < WANTED:
-        there = ", ".join(f"{one} in {found[one]['AvailabilityZone']}" for one in named)
+        there = ", ".join(f"{subnet} in {found[subnet]['AvailabilityZone']}" for subnet in named)
         raise ConfigError(
             f"stage {stage.name}: network.SubnetIds needs two subnets in two zones that Lambda is in, and has {there}. "
             "Lambda is not in the zone use1-az3. Name other subnets of the VPC, then run this again."
         )
-    used = [one for one in named if one in chosen.values()]
-    left = [f"{one} ({found[one]['AvailabilityZone']})" for one in named if one not in used]
+    used = [subnet for subnet in named if subnet in chosen.values()]
+    left = [f"{subnet} ({found[subnet]['AvailabilityZone']})" for subnet in named if subnet not in used]
     said = [f"uses {' and '.join(used)}; not {', '.join(left)}: two zones are enough, each is billed"] if left else []
     return {"SubnetIds": ",".join(used)}, said
 
 
 def _require(account: Account, stage: Stage, named: list[str], found: Mapping[str, Any]) -> None:
     vpc, where = stage.network["VpcId"], f"stage {stage.name}: network.SubnetIds names"
-    if missing := [one for one in named if one not in found]:
+    if missing := [subnet for subnet in named if subnet not in found]:
         raise ConfigError(
             f"{where} {', '.join(missing)}, which {account.region} of this account does not have. Correct it in "
             ".chalice/config.json, or name the region (REGION=...); then run this again."
         )
-    if elsewhere := [f"{one} of {found[one]['VpcId']}" for one in named if found[one]["VpcId"] != vpc]:
+    if elsewhere := [f"{subnet} of {found[subnet]['VpcId']}" for subnet in named if found[subnet]["VpcId"] != vpc]:
         raise ConfigError(
             f"{where} {', '.join(elsewhere)}, and network.VpcId is {vpc}. Correct one of them in "
             ".chalice/config.json, then run this again."
@@ -81,4 +81,4 @@ def _require(account: Account, stage: Stage, named: list[str], found: Mapping[st
 
 
 def _named(network: Mapping[str, str]) -> list[str]:
-    return [one.strip() for one in network.get("SubnetIds", "").split(",") if one.strip()]
+    return [subnet.strip() for subnet in network.get("SubnetIds", "").split(",") if subnet.strip()]

@@ -79,7 +79,7 @@ class StackEvents:
 
     def skip(self) -> None:
         """Leave out what has been."""
-        self._last = next((one["EventId"] for one in self._newest_first()), None)
+        self._last = next((event["EventId"] for event in self._newest_first()), None)
 
     def new(self) -> Iterator[str]:
         """A line for each event since the last call, the oldest first; failures are kept with their reasons."""
@@ -91,7 +91,7 @@ class StackEvents:
         if fresh:
             self.any_seen = True
             self._last = fresh[0]["EventId"]
-            self.stack = next((one["StackId"] for one in fresh if "StackId" in one), self.stack)
+            self.stack = next((event["StackId"] for event in fresh if "StackId" in event), self.stack)
         for event in reversed(fresh):
             status, reason = event["ResourceStatus"], event.get("ResourceStatusReason", "")
             failed = status.endswith("_FAILED")

@@ -40,14 +40,14 @@ class Stacks:
     def outputs(self, stack: str) -> dict[str, str]:
         """The stack's outputs; none when there is no such stack."""
         found = self._describe(stack)
-        return {one["OutputKey"]: one["OutputValue"] for one in (found or {}).get("Outputs", [])}
+        return {output["OutputKey"]: output["OutputValue"] for output in (found or {}).get("Outputs", [])}
 
     def parameters(self, stack: str) -> dict[str, str]:
         """What the stack was told last; nothing when there is none, or one that has to be made anew."""
         found = self._describe(stack)
         if found is None or found["StackStatus"] in _STILLBORN:
             return {}
-        return {one["ParameterKey"]: str(one["ParameterValue"]) for one in found.get("Parameters", [])}
+        return _parameters(found)
 
     def status(self, stack: str) -> str | None:
         found = self._describe(stack)
@@ -81,7 +81,8 @@ class Stacks:
         if change_set is None:
             return []
         self.cloudformation.delete_change_set(ChangeSetName=change_set["ChangeSetId"], StackName=stack)
-        return [_sentence(one["ResourceChange"]) for one in change_set.get("Changes", [])] or ["outputs would change"]
+        changes = [change["ResourceChange"] for change in change_set.get("Changes", [])]
+        return [_sentence(change) for change in changes] or ["outputs would change"]
 
     def delete(self, stack: str) -> bool:
         """Delete the stack; returns whether it was there."""
@@ -158,9 +159,9 @@ class Stacks:
             "CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE",
         }:  # fmt: skip
             return False
-        has = {one["ParameterKey"]: one["ParameterValue"] for one in found.get("Parameters", [])}
+        has = _parameters(found)
         wanted = {key: value for key, value in templates.parameters(name).items() if value is not None} | dict(told)
-        tagged = {one["Key"]: one["Value"] for one in found.get("Tags", [])}
+        tagged = {tag["Key"]: tag["Value"] for tag in found.get("Tags", [])}
         if has != wanted or tagged != dict(self.tags):
             return False
         body = self.cloudformation.get_template(StackName=stack, TemplateStage="Original")["TemplateBody"]
@@ -191,6 +192,10 @@ class Stacks:
         raise StackError(
             f"{stack} cannot become what infra/templates/{name}.yaml says: {reason}\n{advice(reason, self.hints)}"
         )
+
+
+def _parameters(found: Mapping[str, Any]) -> dict[str, str]:
+    return {told["ParameterKey"]: str(told["ParameterValue"]) for told in found.get("Parameters", [])}
 
 
 def _sentence(change: Mapping[str, Any]) -> str:

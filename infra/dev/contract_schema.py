@@ -23,7 +23,7 @@ class _Value:
     """Stands for `contract.Value`, which names itself and is therefore a definition of its own."""
 
 
-_own = [one for one in get_args(contract.Param) if one not in get_args(contract.Value)]
+_own = [part for part in get_args(contract.Param) if part not in get_args(contract.Value)]
 _NAMES = vars(contract) | {"Value": _Value, "Param": Union[(_Value, *_own)]}
 
 _URL = "https://json-schema.org/draft/2020-12/schema"
@@ -57,7 +57,7 @@ _LIMITS: Mapping[tuple[type, str], Schema] = {
 def schema() -> Schema:
     """The whole schema. A document of it is a request, a reply or a failure."""
     classes = [value for value in vars(contract).values() if _is_wire_class(value)]
-    definitions = {one.__name__: _object(one) for one in classes} | {"Value": _value()}
+    definitions = {kind.__name__: _object(kind) for kind in classes} | {"Value": _value()}
     _refine(definitions)
     return {
         "$schema": _URL,
@@ -78,20 +78,20 @@ def _is_wire_class(value: object) -> bool:
     return isinstance(value, type) and "__slots__" in vars(value) and value.__module__ == contract.__name__
 
 
-def _object(one: type) -> Schema:
+def _object(kind: type) -> Schema:
     """What a class's constructor takes, as the members of an object."""
-    constructor: Callable[..., None] = vars(one)["__init__"]
+    constructor: Callable[..., None] = vars(kind)["__init__"]
     hints = get_type_hints(constructor, _NAMES)
     members, required = {}, []
-    is_answer = one in {contract.Column, contract.Result, contract.Reply, contract.Failure}
+    is_answer = kind in {contract.Column, contract.Result, contract.Reply, contract.Failure}
     for name, parameter in list(inspect.signature(constructor).parameters.items())[1:]:
-        members[name] = _limited(_of(hints[name]), _LIMITS.get((one, name), {}))
+        members[name] = _limited(_of(hints[name]), _LIMITS.get((kind, name), {}))
         if parameter.default is inspect.Parameter.empty or is_answer:  # an answer always has all of its members
             required.append(name)
         else:
             members[name]["default"] = parameter.default
     return {
-        "description": inspect.cleandoc(one.__doc__ or ""),
+        "description": inspect.cleandoc(kind.__doc__ or ""),
         "type": "object",
         "properties": members,
         "required": required,
@@ -126,21 +126,21 @@ def _of(hint: Any) -> Schema:
 
 
 def _union(members: tuple[Any, ...]) -> Schema:
-    schemas = [_of(one) for one in members]
-    if not all("type" in one for one in schemas):
+    schemas = [_of(member) for member in members]
+    if not all("type" in schema for schema in schemas):
         return {"anyOf": schemas}
-    merged: Schema = {"type": [one["type"] for one in schemas]}
-    for one in schemas:
-        merged |= {name: rule for name, rule in one.items() if name != "type"}
+    merged: Schema = {"type": [schema["type"] for schema in schemas]}
+    for schema in schemas:
+        merged |= {name: rule for name, rule in schema.items() if name != "type"}
     return merged
 
 
 def _value() -> Schema:
     # A NUL is all that JSON's strings can hold and PostgreSQL's text cannot.
-    members = [_of(one) for one in get_args(contract.Value)]
+    members = [_of(member) for member in get_args(contract.Value)]
     return {
         "description": "null, a boolean, a number, PostgreSQL's own text of any other value, or an array of values.",
-        "anyOf": [one | _NO_NUL if one == {"type": "string"} else one for one in members],
+        "anyOf": [schema | _NO_NUL if schema == {"type": "string"} else schema for schema in members],
     }
 
 

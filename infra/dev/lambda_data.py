@@ -23,7 +23,7 @@ def cut_down() -> dict[str, str]:
     model = loader.load_service_model("lambda", "service-2")
     endpoints = loader.load_data("endpoints")
     for partition in endpoints["partitions"]:
-        partition["services"] = {name: one for name, one in partition["services"].items() if name == "lambda"}
+        partition["services"] = {name: service for name, service in partition["services"].items() if name == "lambda"}
     version = model["metadata"]["apiVersion"]
     return {
         f"lambda/{version}/service-2.json": _text(_invoke_only(model)),

@@ -67,13 +67,13 @@ class _Comparison:
     def _parameters(self, where: str, old_item: Json, old: Json, new_item: Json, new: Json) -> Iterator[str]:
         olds = self._named(self._before, [*old_item.get("parameters", []), *old.get("parameters", [])])
         news = self._named(self._after, [*new_item.get("parameters", []), *new.get("parameters", [])])
-        for key, one in olds.items():
+        for key, parameter in olds.items():
             if key not in news:
                 yield f"{where}: the {key[1]} parameter {key[0]} is gone"
             else:
-                yield from self._request(f"{where}: {key[0]}", one["schema"], news[key]["schema"])
-        for key, one in news.items():
-            if one.get("required") and not olds.get(key, {}).get("required"):
+                yield from self._request(f"{where}: {key[0]}", parameter["schema"], news[key]["schema"])
+        for key, parameter in news.items():
+            if parameter.get("required") and not olds.get(key, {}).get("required"):
                 yield f"{where}: the {key[1]} parameter {key[0]} is required now"
 
     def _body(self, where: str, old: Json | None, new: Json | None) -> Iterator[str]:
@@ -140,12 +140,12 @@ class _Comparison:
             fewer, more = len(news) < len(olds), len(news) > len(olds)
             if fewer if request != (word == "allOf") else more:
                 yield f"{where}: {word} has {len(news)} alternatives now, not {len(olds)}"
-            for one, other in zip(olds, news, strict=False):
-                yield from compare(where, one, other)
+            for before, after in zip(olds, news, strict=False):
+                yield from compare(where, before, after)
 
     def _named(self, document: Json, parameters: list[Json]) -> dict[tuple[str, str], Json]:
-        resolved = [self._resolved(document, one) for one in parameters]
-        return {(one["name"], one["in"]): one for one in resolved}
+        resolved = [self._resolved(document, parameter) for parameter in parameters]
+        return {(parameter["name"], parameter["in"]): parameter for parameter in resolved}
 
     @staticmethod
     def _resolved(document: Json, value: Json) -> Json:
@@ -168,7 +168,7 @@ def _values(schema: Json) -> set[Any]:
 
 def _lost(where: str, what: str, before: set[Any], after: set[Any]) -> Iterator[str]:
     if after:  # no such keyword allows everything
-        yield from (f"{where} {what} {one}" for one in sorted(before - after, key=str))
+        yield from (f"{where} {what} {value}" for value in sorted(before - after, key=str))
 
 
 def check(root: Path) -> int:
@@ -178,8 +178,8 @@ def check(root: Path) -> int:
         print(f"{DESCRIPTION}: there is nothing before it to compare with")
         return 0
     found = breaking_changes(json.loads(before), json.loads((root / DESCRIPTION).read_text()))
-    for one in found:
-        print(one, file=sys.stderr)
+    for sentence in found:
+        print(sentence, file=sys.stderr)
     if found:
         print(f"{len(found)} changes break clients. Undo them, or raise API_VERSION.", file=sys.stderr)
     return 1 if found else 0
@@ -194,7 +194,7 @@ def _committed_before(root: Path) -> str | None:
 
     head = git("rev-parse", "HEAD")
     bases = (git("merge-base", "HEAD", main) for main in ("origin/main", "main"))
-    base = next((one for one in bases if one and one != head), None) or git("rev-parse", "HEAD~")
+    base = next((base for base in bases if base and base != head), None) or git("rev-parse", "HEAD~")
     return git("show", f"{base}:{DESCRIPTION}") if base else None
 
 

@@ -13,7 +13,7 @@ from infra.aws.change import Change, make
 from infra.aws.tags import STAGE_TAG
 from infra.gateway import api_stage, logs, responses, usage_plan, web_acl
 from infra.gateway.rest_api import Aws, RestApi
-from infra.stage.gateway_settings import GatewaySettings
+from infra.stage.members import GatewaySettings
 
 __all__ = ["Aws", "RestApi", "api_key", "apply", "plan", "removal", "remove", "retire_keys", "rotate_key"]
 
@@ -69,7 +69,7 @@ def _changes(aws: Aws, api: RestApi, access: str, settings: GatewaySettings) -> 
         yield from logs.changes(aws, api)  # before the stage, which may not log without
     yield from responses.changes(client, api, access)
     yield from api_stage.changes(client, api, settings)
-    yield from web_acl.changes(aws("wafv2"), api, settings.waf)
+    yield from web_acl.changes(aws("wafv2"), api, settings.waf_limit)
 
 
 def _tagged_keys(aws: Aws, api: RestApi) -> Iterator[str]:
@@ -80,4 +80,4 @@ def _tagged_keys(aws: Aws, api: RestApi) -> Iterator[str]:
         .paginate(TagFilters=[{"Key": STAGE_TAG, "Values": [api.stage]}], ResourceTypeFilters=["apigateway:apikeys"])
     )
     for page in pages:
-        yield from (one["ResourceARN"].rpartition("/")[2] for one in page["ResourceTagMappingList"])
+        yield from (key["ResourceARN"].rpartition("/")[2] for key in page["ResourceTagMappingList"])

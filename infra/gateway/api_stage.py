@@ -11,7 +11,7 @@ from typing import Any
 
 from infra.aws.change import Change
 from infra.gateway.rest_api import RestApi
-from infra.stage.gateway_settings import GatewaySettings
+from infra.stage.members import GatewaySettings
 
 # One line of JSON a request. Every value is a string: API Gateway writes - for what a request has none of. The path is
 # the route's ("/customers/{customer_id}"), not the caller's, so that no key of a customer gets into a log.

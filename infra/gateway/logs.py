@@ -133,13 +133,13 @@ def _others_log(aws: Aws, api: RestApi) -> bool:
     """Whether another REST API of the region logs, or there is a WebSocket API, which uses the same role."""
     client = aws("apigateway")
     for page in client.get_paginator("get_rest_apis").paginate():
-        for one in page["items"]:
-            for stage in client.get_stages(restApiId=one["id"])["item"] if one["id"] != api.rest_api_id else []:
+        for other in page["items"]:
+            for stage in client.get_stages(restApiId=other["id"])["item"] if other["id"] != api.rest_api_id else []:
                 levels = {method.get("loggingLevel", "OFF") for method in (stage.get("methodSettings") or {}).values()}
                 if stage.get("accessLogSettings") or levels - {"OFF"}:
                     return True
     pages = aws("apigatewayv2").get_paginator("get_apis").paginate()
-    return any(one["ProtocolType"] == "WEBSOCKET" for page in pages for one in page["Items"])
+    return any(other["ProtocolType"] == "WEBSOCKET" for page in pages for other in page["Items"])
 
 
 def _execution_group(api: RestApi) -> str:
@@ -156,7 +156,7 @@ def _retention_days(aws: Aws, api: RestApi) -> int:
 
 def _log_group(aws: Aws, name: str) -> dict[str, Any] | None:
     pages = aws("logs").get_paginator("describe_log_groups").paginate(logGroupNamePrefix=name)
-    return next((one for page in pages for one in page["logGroups"] if one["logGroupName"] == name), None)
+    return next((group for page in pages for group in page["logGroups"] if group["logGroupName"] == name), None)
 
 
 def _arn(group: dict[str, Any]) -> str:

@@ -112,8 +112,8 @@ def changes(client: Any, api: RestApi, access: str) -> Iterator[Change]:
     """
     wanted = responses(access, api.cors_origins)
     answer = client.get_gateway_responses(restApiId=api.rest_api_id, limit=500)
-    found = {one["responseType"]: one for one in answer.get("items", [])}
-    different = [kind for kind, one in wanted.items() if _differs(found.get(kind, {}), one)]
+    found = {response["responseType"]: response for response in answer.get("items", [])}
+    different = [kind for kind, response in wanted.items() if _differs(found.get(kind, {}), response)]
     if different:
         yield Change(
             f"Set what API Gateway answers by itself: {', '.join(different)}.",

@@ -107,7 +107,7 @@ class Smoke:
         self._expect("POST", "/orders", 201, order, order)
         listed = self._expect("GET", f"/orders?customer_id={mark}", 200)
         items = listed.body.get("items", [])
-        _compare("the list has the order", [one.get("order_id") for one in items] == [mark], listed)
+        _compare("the list has the order", [order.get("order_id") for order in items] == [mark], listed)
         self._expect("PUT", f"/orders/{mark}", 200, {"status": "shipped"}, {**order, "status": "shipped"})
         self._expect("POST", "/customers", 409, customer)
         self._expect("DELETE", f"/customers/{mark}", 409)  # the order refers to it
@@ -175,7 +175,7 @@ class Smoke:
 def _answer(status: int, body: Any) -> Answer:
     """The gateway's own problems are constant and name no request of the API's; infra/gateway/responses.py has them."""
     title = body.get("detail") if isinstance(body, dict) else None
-    gateways = {one.detail for one in PROBLEMS.values()}
+    gateways = {problem.detail for problem in PROBLEMS.values()}
     return Answer(status, body, own=isinstance(body, dict) and "type" in body and title not in gateways)
 
 

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from infra.aws.change import Change
 from infra.gateway.rest_api import RestApi
-from infra.stage.gateway_settings import GatewaySettings
+from infra.stage.members import GatewaySettings
 
 Tagged = Callable[[], Iterable[str]]  # the ids of the keys that have the stage's tag
 
@@ -38,8 +38,8 @@ def changes(client: Any, api: RestApi, settings: GatewaySettings, known: Tagged 
 
 def keys(client: Any, api: RestApi) -> list[dict[str, Any]]:
     """Our keys of the plan that are enabled, the oldest first; who else was given one by hand keeps it."""
-    found = [one for one in _ours(client, find(client, api), api) if one["enabled"]]
-    return sorted(found, key=lambda one: (one["createdDate"], one["id"]))
+    found = [key for key in _ours(client, find(client, api), api) if key["enabled"]]
+    return sorted(found, key=lambda key: (key["createdDate"], key["id"]))
 
 
 def add_key(client: Any, api: RestApi) -> str:
@@ -54,7 +54,7 @@ def add_key(client: Any, api: RestApi) -> str:
 
 def _first_key(client: Any, api: RestApi, known: Tagged) -> None:
     """Make it. One that a killed run made and bound to nothing is of no use to anybody."""
-    for key in _all_ids(client, api, known) - {one["id"] for one in _of_plan(client, find(client, api))}:
+    for key in _all_ids(client, api, known) - {bound["id"] for bound in _of_plan(client, find(client, api))}:
         client.delete_api_key(apiKey=key)
     add_key(client, api)
 
@@ -62,8 +62,8 @@ def _first_key(client: Any, api: RestApi, known: Tagged) -> None:
 def retire_keys(client: Any, api: RestApi) -> int:
     """Delete all of the stage's keys but the newest; returns how many."""
     old = keys(client, api)[:-1]
-    for one in old:
-        client.delete_api_key(apiKey=one["id"])
+    for key in old:
+        client.delete_api_key(apiKey=key["id"])
     return len(old)
 
 
@@ -77,7 +77,7 @@ def tagged(client: Any, api: RestApi, path: str, found: Mapping[str, Any]) -> It
 def removal(client: Any, api: RestApi, known: Tagged = list) -> Iterator[Change]:
     """Our keys, also those that a killed run bound to nothing, and the plan."""
     plan = find(client, api)
-    ours = {one["id"] for one in _ours(client, plan, api)}
+    ours = {key["id"] for key in _ours(client, plan, api)}
     for key in sorted(ours | _all_ids(client, api, known)):
         yield Change(f"Delete the API key {key}.", partial(client.delete_api_key, apiKey=key))
     if plan:
@@ -86,8 +86,8 @@ def removal(client: Any, api: RestApi, known: Tagged = list) -> Iterator[Change]
 
 def find(client: Any, api: RestApi) -> dict[str, Any] | None:
     """The stage's usage plan; its name is how it is known again."""
-    found = [one for one in _items(client, "get_usage_plans") if one.get("name") == api.name]
-    return min(found, key=lambda one: str(one["id"]), default=None)
+    found = [plan for plan in _items(client, "get_usage_plans") if plan.get("name") == api.name]
+    return min(found, key=lambda plan: str(plan["id"]), default=None)
 
 
 def _of_plan(client: Any, plan: dict[str, Any] | None) -> list[dict[str, Any]]:
@@ -96,8 +96,8 @@ def _of_plan(client: Any, plan: dict[str, Any] | None) -> list[dict[str, Any]]:
 
 def _ours(client: Any, plan: dict[str, Any] | None, api: RestApi) -> list[dict[str, Any]]:
     """Our keys of the plan, with their values and whether they are enabled."""
-    ids = [one["id"] for one in _of_plan(client, plan) if one.get("name") == api.name]
-    return [one for one in (_key(client, key) for key in ids) if one is not None]
+    ids = [key["id"] for key in _of_plan(client, plan) if key.get("name") == api.name]
+    return [key for key in (_key(client, key_id) for key_id in ids) if key is not None]
 
 
 def _key(client: Any, key: str) -> dict[str, Any] | None:
@@ -111,19 +111,19 @@ def _key(client: Any, key: str) -> dict[str, Any] | None:
 def _all_ids(client: Any, api: RestApi, known: Tagged) -> set[str]:
     """The ids of our keys, bound or not, by their tags: a customer's has another name, and none."""
     found = (_key(client, key) for key in known())
-    return {one["id"] for one in found if one is not None and one.get("name") == api.name}
+    return {key["id"] for key in found if key is not None and key.get("name") == api.name}
 
 
 def _tagged(client: Any, api: RestApi, plan: dict[str, Any] | None) -> Iterator[Change]:
     """The tags of what lacks some: an older deploy gave none, or the config has others now."""
     if plan:
         yield from tagged(client, api, f"/usageplans/{plan['id']}", plan)
-    for one in _ours(client, plan, api):
-        yield from tagged(client, api, f"/apikeys/{one['id']}", one)
+    for key in _ours(client, plan, api):
+        yield from tagged(client, api, f"/apikeys/{key['id']}", key)
 
 
 def _items(client: Any, operation: str, **arguments: Any) -> list[dict[str, Any]]:
-    return [one for page in client.get_paginator(operation).paginate(**arguments) for one in page.get("items", [])]
+    return [item for page in client.get_paginator(operation).paginate(**arguments) for item in page.get("items", [])]
 
 
 def _make(client: Any, api: RestApi, settings: GatewaySettings) -> None:
@@ -144,7 +144,7 @@ def _here(api: RestApi) -> str:
 
 
 def _bound(plan: dict[str, Any]) -> set[str]:
-    return {f"{one['apiId']}:{one['stage']}" for one in plan.get("apiStages", [])}
+    return {f"{bound['apiId']}:{bound['stage']}" for bound in plan.get("apiStages", [])}
 
 
 def _patch(plan: dict[str, Any], api: RestApi, settings: GatewaySettings) -> list[dict[str, str]]:

@@ -37,7 +37,7 @@ def changes(client: Any, api: RestApi, requests_per_5_minutes: int | None) -> It
                 lambda: _update(client, api, wanted),
             )
         tagged = client.list_tags_for_resource(ResourceARN=has["ARN"])["TagInfoForResource"]["TagList"]
-        if any(one not in tagged for one in _tags(api)):
+        if any(tag not in tagged for tag in _tags(api)):
             yield Change(
                 f"Tag the web ACL {api.name}.",
                 lambda: client.tag_resource(ResourceARN=has["ARN"], Tags=_tags(api)),
@@ -103,7 +103,9 @@ def _visibility(metric: str) -> dict[str, Any]:
 def _holds(found: Any, wanted: Any) -> bool:
     """Whether all that is wanted is there; AWS adds members of its own to what it answers."""
     if isinstance(wanted, dict):
-        return all(name == "Scope" or (name in found and _holds(found[name], one)) for name, one in wanted.items())
+        return all(
+            name == "Scope" or (name in found and _holds(found[name], member)) for name, member in wanted.items()
+        )
     if isinstance(wanted, list):
         return len(found) == len(wanted) and all(map(_holds, found, wanted))
     return bool(found == wanted)
@@ -114,9 +116,9 @@ def _find(client: Any, api: RestApi) -> dict[str, str] | None:
     more: dict[str, Any] = {}
     while True:  # list_web_acls has no paginator
         page = client.list_web_acls(Scope=SCOPE, Limit=100, **more)
-        for one in page["WebACLs"]:
-            if one["Name"] == api.name:
-                return {"Name": api.name, "Scope": SCOPE, "Id": one["Id"]}
+        for web_acl in page["WebACLs"]:
+            if web_acl["Name"] == api.name:
+                return {"Name": api.name, "Scope": SCOPE, "Id": web_acl["Id"]}
         if not page.get("NextMarker") or not page["WebACLs"]:
             return None
         more = {"NextMarker": page["NextMarker"]}

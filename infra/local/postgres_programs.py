@@ -79,7 +79,7 @@ def reachable(folder: Path) -> bool:
     """Whether the server's account may pass through the folder and all above it, as far as they exist."""
     if server_account() is None:
         return True
-    return all(one.stat().st_mode & 0o001 for one in (folder, *folder.parents) if one.exists())
+    return all(place.stat().st_mode & 0o001 for place in (folder, *folder.parents) if place.exists())
 
 
 def copy_programs(package: Path, target: Path) -> None:

@@ -48,13 +48,12 @@ def _serve(host: str, port: int) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # Chalice says when it serves, also into a pipe or a file
     # A third of a second that the other commands need not wait.
-    from chalice.cli.factory import CLIFactory  # noqa: PLC0415
-
     from crud_api.settings import Settings  # noqa: PLC0415
+    from infra.local.chalice_config import load  # noqa: PLC0415
     from infra.local.server import create_server  # noqa: PLC0415
 
     logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(message)s")
-    config = CLIFactory(str(PROJECT), environ=os.environ).create_config_obj(chalice_stage_name="local")
+    config = load(PROJECT)
     app = config.chalice_app  # it has read the stage's environment variables
     origins = Settings.from_environment(os.environ).cors_origins
     create_server(app, config, host, port, origins).serve_forever()

@@ -74,8 +74,8 @@ class Handler(ChaliceRequestHandler):
         if self.close_connection:
             self.send_header("Connection", "close")
         for name, value in headers.items():
-            for one in value if isinstance(value, list) else [value]:
-                self.send_header(name, one)
+            for line in value if isinstance(value, list) else [value]:
+                self.send_header(name, line)
         self.end_headers()
         if self.command != "HEAD" and status not in _WITHOUT_BODY:
             self.wfile.write(body)

@@ -1,39 +1,26 @@
-"""A stage: what .chalice/config.json says of it, read by Chalice's own Config and checked before anything is made.
-
-Our members stand beside Chalice's, which passes over them: "network", "database", "gateway" and "alarms" for all stages
-or in one, where a stage's members go before the others; and the executor, as Chalice would describe a function.
-"""
+"""A stage: what .chalice/config.json says of it, checked before anything is made."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-from chalice.cli.factory import CLIFactory
 from chalice.config import Config
+from chalice.constants import DEFAULT_APIGATEWAY_STAGE_NAME, DEFAULT_ENDPOINT_TYPE
 
 from crud_api.settings import Settings
 from infra import PROJECT, hints, templates
-from infra.errors import ConfigError
+from infra.errors import BudgetError, ConfigError
 from infra.stage import budget
-from infra.stage.gateway_settings import GatewaySettings, GatewaySettingsError
-from infra.stage.stage_settings import Alarms, ConfigFile, Database, Executor, Values
+from infra.stage.config import File, problems, read, refuse, unknown
+from infra.stage.members import Alarms, Database, Executor, GatewaySettings
 
 APP_NAME = "crud-api"  # stands in the templates and policies, so it cannot be another one
 
-_OURS = frozenset({"network", "database", "gateway", "alarms", "permissions_boundary"})
-# Chalice's own, by chalice/config.py (1.34); it would pass over a misspelt one in silence.
-_CHALICES = frozenset(
-    "api_gateway_custom_domain api_gateway_endpoint_type api_gateway_endpoint_vpce api_gateway_policy_file "
-    "api_gateway_stage app_name autogen_policy automatic_layer environment_variables iam_policy_file iam_role_arn "
-    "lambda_architecture lambda_functions lambda_memory_size lambda_timeout layers log_retention_in_days "
-    "manage_iam_role minimum_compression_size reserved_concurrency security_group_ids subnet_ids tags "
-    "websocket_api_custom_domain xray".split()
-)
-# What the deploy fills in by itself.
+# The parameters that the deploy fills in by itself.
 _FILLED_IN = {
     "network": {"Stage", "Repository", "DatabasePort", "RoleSuffix", "PermissionsBoundary"},
     "database": {
@@ -55,7 +42,7 @@ class Stage:
     """One stage, checked. `name` is Chalice's (dev), `api_stage` API Gateway's (api), `prefix` begins every name.
 
     `tags` go on everything that is made for it. `permissions_boundary` is a policy's name or ARN, "" for none, None for
-    the one that infra/templates/github-oidc.yaml makes, where it is. `asked` is what a command was told beside the
+    the policy of infra/templates/github-oidc.yaml, where it exists. `asked` is what a command was told beside the
     stage, so that the commands that it names can be told the same: {"PROFILE": "me", "REGION": "eu-central-1"}.
     """
 
@@ -77,50 +64,34 @@ class Stage:
 
     @classmethod
     def load(cls, name: str, project: Path = PROJECT) -> Stage:
-        """Read the stage. Raises `ConfigError`, which names the member that is wrong, and `BudgetError`."""
-        _check_kinds(project)
-        try:
-            config = CLIFactory(str(project)).create_config_obj(chalice_stage_name=name)
-        except (RuntimeError, ValueError) as error:
-            raise ConfigError(f".chalice/config.json: {error}") from error
-        return cls.from_config(name, config, project)
+        """Read the stage. Raises `ConfigError`, which names every wrong member, and `BudgetError`."""
+        return cls.from_file(name, read(project), project)
 
     @classmethod
-    def from_config(cls, name: str, config: Config, project: Path) -> Stage:
-        disk = config.config_from_disk
-        stages = disk.get("stages", {})
+    def from_file(cls, name: str, file: File, project: Path) -> Stage:
+        """The stage of a file that config.py has checked."""
+        stages = file.get("stages", {})
         if name not in stages or name == "local":
             deployed = ", ".join(sorted(set(stages) - {"local"}))
             raise ConfigError(f".chalice/config.json has no stage {name} to deploy; it has {deployed}")
-        prefix = f"{APP_NAME}-{name}"
-        _refuse_unknown("", set(disk), _CHALICES | _OURS | {"version", "stages"})
-        _refuse_unknown(f"stages.{name}", set(stages[name]), _CHALICES | _OURS)
-        environment = config.environment_variables
-        for member, value, right in [
-            ("app_name", config.app_name, APP_NAME),
-            ("environment_variables.API_NAME", environment.get("API_NAME"), prefix),
-            (
-                "environment_variables.QUERY_EXECUTOR_FUNCTION",
-                environment.get("QUERY_EXECUTOR_FUNCTION"),
-                f"{prefix}-query-executor:live",
-            ),
-        ]:
-            if value != right:
-                raise ConfigError(f"stage {name}: {member} must be {right!r}, not {value!r}")
-        budget.check_stage(config, name)
-        database = _section(disk, name, "database", Database)
-        _check_database(name, database)
-        network = _texts(_section(disk, name, "network", Values))
-        _check_parameters(name, "network", network)
+        defaults = {
+            "api_gateway_stage": DEFAULT_APIGATEWAY_STAGE_NAME,
+            "api_gateway_endpoint_type": DEFAULT_ENDPOINT_TYPE,
+        }
+        config = Config(name, config_from_disk=file, default_params=defaults)  # Chalice's own precedence
+        database = _section(file, name, "database", Database)
+        network = _texts(_merged(file, name, "network"))
+        refuse([*_wrong_names(file), *_wrong_values(name, config, database)])
+        executor = _executor(config, name, database)
         try:
-            gateway = GatewaySettings.from_config(_merged(disk, name, "gateway"))
-            settings = Settings.from_environment(environment)  # as the API itself will read it
-        except (GatewaySettingsError, ValueError) as error:
+            settings = Settings.from_environment(config.environment_variables)  # as the API itself will read it
+        except ValueError as error:
             raise ConfigError(f"stage {name}: {error}") from error
         return cls(
-            name, prefix, config.api_gateway_stage, settings.access, settings.cors_origins, network,
-            _executor(config, name), database, gateway, _section(disk, name, "alarms", Alarms), config, project,
-            _merged(disk, name, "tags"), stages[name].get("permissions_boundary", disk.get("permissions_boundary")),
+            name, f"{APP_NAME}-{name}", config.api_gateway_stage, settings.access, settings.cors_origins, network,
+            executor, database, _section(file, name, "gateway", GatewaySettings),
+            _section(file, name, "alarms", Alarms), config, project, _merged(file, name, "tags"),
+            stages[name].get("permissions_boundary", file.get("permissions_boundary")),
         )  # fmt: skip
 
     def stack(self, part: str) -> str:
@@ -146,85 +117,88 @@ class Stage:
 _T = TypeVar("_T")
 
 
-def _check_kinds(project: Path) -> None:
-    try:
-        text = (project / ".chalice" / "config.json").read_bytes()
-        msgspec.json.decode(text, type=ConfigFile)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f".chalice/config.json: {error}") from error
-    except (OSError, msgspec.DecodeError):
-        return  # Chalice says that
+def _section(file: File, stage: str, name: str, kind: type[_T]) -> _T:
+    return _converted(f"stage {stage}: {name}", _merged(file, stage, name), kind)
 
 
-def _section(disk: Mapping[str, Any], stage: str, name: str, kind: Any) -> Any:
-    return _converted(f"stage {stage}: {name}", _merged(disk, stage, name), kind)
+def _converted(path: str, value: Any, kind: type[_T]) -> _T:
+    refuse(problems(path, value, kind, whole=True))
+    return msgspec.convert(value, kind)
 
 
-def _merged(disk: Mapping[str, Any], stage: str, name: str) -> dict[str, Any]:
-    return {**disk.get(name, {}), **disk["stages"][stage].get(name, {})}
+def _merged(file: File, stage: str, name: str) -> dict[str, Any]:
+    """A section for all stages, under the members that the stage itself has of it."""
+    return {**file.get(name, {}), **file["stages"][stage].get(name, {})}
 
 
-def _executor(config: Config, stage: str) -> Executor:
+def _executor(config: Config, stage: str, database: Database) -> Executor:
     """By Chalice's own precedence: the function's in the stage, the stage's, the function's for all, everybody's."""
-    scope = config.scope(stage, budget.EXECUTOR)
-    disk = config.config_from_disk
+    scope, file = config.scope(stage, budget.EXECUTOR), config.config_from_disk
     written: dict[str, Any] = {}
-    for place in (disk, disk["stages"][stage]):
+    for place in (file, file["stages"][stage]):
         for member, value in place.get("lambda_functions", {}).get(budget.EXECUTOR, {}).items():
             known = written.get(member)
             written[member] = {**known, **value} if isinstance(known, dict) and isinstance(value, dict) else value
     for member in ("lambda_memory_size", "lambda_timeout", "log_retention_in_days", "reserved_concurrency"):
         if (value := getattr(scope, member)) is not None:
             written[member] = value
+    try:
+        budget.check(written.get("reserved_concurrency"), database.max_connections, database.connection_reserve)
+    except BudgetError as error:
+        raise BudgetError(f"stage {stage}: {error}") from None
     return _converted(f"stage {stage}: lambda_functions.{budget.EXECUTOR}", written, Executor)
 
 
-def _converted(where: str, given: Any, kind: type[_T]) -> _T:
-    try:
-        return msgspec.convert(given, kind)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{where}: {error}") from error
+def _wrong_names(file: File) -> Iterator[str]:
+    """What is no parameter of the template that it would be handed to."""
+    places = [("", file), *((f"stages.{name}.", members) for name, members in file.get("stages", {}).items())]
+    for path, members in places:
+        database = members.get("database", {})
+        yield from unknown(f"{path}network", members.get("network", {}), _known("network"))
+        yield from unknown(f"{path}database.stack", database.get("stack") or {}, _known("database"))
+        yield from unknown(f"{path}database.own", database.get("own", {}), _OWN)
 
 
-def _check_database(stage: str, database: Database) -> None:
-    _refuse_unknown(f"stage {stage}: database.own", set(database.own), _OWN)
+def _known(template: str) -> set[str]:
+    return set(templates.parameters(template)) - _FILLED_IN[template]
+
+
+def _wrong_values(stage: str, config: Config, database: Database) -> Iterator[str]:
+    """What this stage has otherwise than the templates need it, or lacks."""
+    prefix, environment = f"{APP_NAME}-{stage}", config.environment_variables
+    for member, value, right in [
+        ("app_name", config.app_name, APP_NAME),
+        ("environment_variables.API_NAME", environment.get("API_NAME"), prefix),
+        (
+            "environment_variables.QUERY_EXECUTOR_FUNCTION",
+            environment.get("QUERY_EXECUTOR_FUNCTION"),
+            f"{prefix}-query-executor:live",
+        ),
+    ]:
+        if value != right:
+            yield f"stage {stage}: {member} must be {right!r}, not {value!r}."
+    if not config.iam_policy_file:
+        yield f'stage {stage}: iam_policy_file must name the policy of the API\'s role: "policy-{stage}.json".'
     if database.stack is None and not database.own.get("DatabaseHost"):
-        raise ConfigError(
+        yield (
             f'stage {stage}: no database. Write "database": {{"stack": {{}}}} for a new one '
-            "(infra/templates/database.yaml), "
-            'or name yours: {"own": {"DatabaseHost": ..., "DatabaseName": ..., "SecretArn" or "DatabaseResourceId": '
-            '..., "OwnerSecretArn" or "OwnerResourceId": ...}}'
+            '(infra/templates/database.yaml), or name yours: {"own": {"DatabaseHost": ..., "DatabaseName": ..., '
+            '"SecretArn" or "DatabaseResourceId": ..., "OwnerSecretArn" or "OwnerResourceId": ...}}'
         )
-    if database.stack is not None:
-        _check_parameters(stage, "database", _texts(database.stack))
-    elif missing := _missing(_texts(database.own)):
-        raise ConfigError(f"stage {stage}: database.own lacks {'; and '.join(missing)} (docs/first-deploy.md)")
+    elif database.stack is None and (missing := _missing(_texts(database.own))):
+        yield f"stage {stage}: database.own lacks {'; and '.join(missing)} (docs/first-deploy.md)"
 
 
 def _missing(own: Parameters) -> list[str]:
-    """What the executor's stack would lack of a database of one's own: where it is, and who signs in to it how."""
+    """What the executor's stack would lack of a database of your own: where it is, and who signs in to it how."""
     resource = own.get("DatabaseResourceId", "")
-    # A proxy knows the owner neither, who connects past it.
+    # The owner connects past a proxy, which knows no owner.
     owner = own.get("OwnerSecretArn") or own.get("OwnerResourceId") or (resource and not resource.startswith("prx-"))
     return [
         *([] if own.get("DatabaseName") else ["DatabaseName"]),
         *([] if resource or own.get("SecretArn") else ["DatabaseResourceId (IAM tokens) or SecretArn (a password)"]),
         *([] if owner else ["OwnerSecretArn or OwnerResourceId, for the migrations"]),
     ]
-
-
-def _check_parameters(stage: str, name: str, given: Parameters) -> None:
-    where = "database.stack" if name == "database" else name
-    _refuse_unknown(f"stage {stage}: {where}", set(given), set(templates.parameters(name)) - _FILLED_IN[name])
-
-
-def _refuse_unknown(where: str, given: set[str], known: set[str] | frozenset[str]) -> None:
-    if unknown := sorted(given - known):
-        place = f" in {where}" if where else ""
-        raise ConfigError(
-            f".chalice/config.json has an unknown member{place}: {', '.join(unknown)}. "
-            f"Known: {', '.join(sorted(known))}"
-        )
 
 
 def _texts(values: Mapping[str, Any]) -> dict[str, str]:

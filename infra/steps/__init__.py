@@ -34,4 +34,4 @@ STEPS: tuple[type[Step], ...] = (
 
 
 def steps(run: Run) -> list[Step]:
-    return [one(run) for one in STEPS]
+    return [step(run) for step in STEPS]

@@ -50,7 +50,7 @@ def check(
         image.require_docker()
     python = api_function.other_python(functions.find(account, stage.prefix), stage)
     says = [python, unreserved, *of_network, found.warning]
-    return Checked(found, roles.boundary(account, stage), reserve, chosen, [one for one in says if one])
+    return Checked(found, roles.boundary(account, stage), reserve, chosen, [sentence for sentence in says if sentence])
 
 
 def refuse_public(stage: Stage, *, allow_public: bool) -> None:

@@ -55,7 +55,7 @@ def destroy(run: Run) -> None:
             change.make()
             run.say(change.sentence)
     logs = run.account.client("logs")
-    for name in [one for step in every for one in step.log_groups()]:
+    for name in [group for step in every for group in step.log_groups()]:
         try:
             logs.delete_log_group(logGroupName=name)
         except logs.exceptions.ResourceNotFoundException:

@@ -28,5 +28,5 @@ class Observability(StackStep):
         alarms = client.describe_alarms(AlarmNamePrefix=f"{self.stage.prefix}-", StateValue="ALARM")
         ringing = [*alarms.get("MetricAlarms", []), *alarms.get("CompositeAlarms", [])]
         yield "alarms", f"{len(ringing)} ringing" if ringing else "none rings"
-        for one in ringing:
-            yield "", f"{one['AlarmName']}: {one.get('AlarmDescription', '')}"
+        for alarm in ringing:
+            yield "", f"{alarm['AlarmName']}: {alarm.get('AlarmDescription', '')}"

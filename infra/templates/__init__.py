@@ -23,4 +23,4 @@ def parameters(name: str) -> dict[str, str | None]:
 
     Loader.add_multi_constructor("!", lambda _loader, _suffix, _node: None)
     declared: dict[str, Any] = yaml.load(text(name), Loader)["Parameters"]  # noqa: S506 - a SafeLoader
-    return {key: None if "Default" not in one else str(one["Default"]) for key, one in declared.items()}
+    return {name: str(parameter["Default"]) if "Default" in parameter else None for name, parameter in declared.items()}

@@ -12,14 +12,13 @@ from typing import Any
 
 import boto3
 import pytest
-from chalice.config import Config
 from moto import mock_aws
 
 from crud_api.tables import RESOURCES
 from infra import PROJECT as ROOT
 from infra.__main__ import main
 from infra.errors import BudgetError
-from infra.stage import Stage, budget
+from infra.stage import Stage, budget, config
 from infra.steps import STEPS, checks
 
 DOCUMENTS = {
@@ -179,7 +178,7 @@ def stage_with(members: dict[str, Any]) -> Stage:
     changed = copy.deepcopy(disk)
     for section, values in members.items():
         changed["stages"]["dev"][section] = {**changed["stages"]["dev"].get(section, {}), **values}
-    return Stage.from_config("dev", Config("dev", config_from_disk=changed), ROOT)
+    return Stage.from_file("dev", config.check(changed), ROOT)
 
 
 def test_the_stage_with_a_database_of_ones_own_is_one_that_can_be_deployed() -> None:

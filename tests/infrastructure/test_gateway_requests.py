@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError, WaiterError
 from infra.aws import eventually
 from infra.gateway import api_stage, usage_plan
 from infra.gateway.rest_api import RestApi
-from infra.stage.gateway_settings import GatewaySettings, Quota, Throttle
+from infra.stage.members import GatewaySettings, Quota, Throttle
 from tests.infrastructure.templates import REGION
 
 API = RestApi("abc123", "api", "dev", f"arn:aws:logs:{REGION}:123456789012:log-group:/crud-api/dev/access:*")

@@ -48,11 +48,11 @@ def is_invoked_by(account: Account, name: str, api_id: str) -> bool:
     except client.exceptions.ResourceNotFoundException:
         return False
     return any(
-        one["Effect"] == "Allow"
-        and one["Principal"] == {"Service": "apigateway.amazonaws.com"}
-        and one["Action"] == "lambda:InvokeFunction"
-        and f":{api_id}/" in json.dumps(one.get("Condition", {}))
-        for one in statements
+        statement["Effect"] == "Allow"
+        and statement["Principal"] == {"Service": "apigateway.amazonaws.com"}
+        and statement["Action"] == "lambda:InvokeFunction"
+        and f":{api_id}/" in json.dumps(statement.get("Condition", {}))
+        for statement in statements
     )
 
 

@@ -52,7 +52,7 @@ def changes(account: Account, stage: Stage, boundary: str) -> Iterator[Change]:
             ),
         )
     else:
-        has = {one["Key"]: one["Value"] for one in found.get("Tags", [])}
+        has = {tag["Key"]: tag["Value"] for tag in found.get("Tags", [])}
         if boundary and found.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn") != boundary:
             yield Change(
                 f"Bound the role {role} by {boundary}.",

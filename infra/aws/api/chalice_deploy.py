@@ -35,11 +35,11 @@ FUNCTION_TAG = "crud-api-function"  # what Lambda said of it then, by `functions
 def rest_api_id(account: Account, stage: Stage) -> str | None:
     """The id of the stage's REST API, found by its name. Raises `ChaliceError` when there are two."""
     pages = account.client("apigateway").get_paginator("get_rest_apis").paginate()
-    found = [one for page in pages for one in page.get("items", []) if one["name"] == stage.prefix]
+    found = [api for page in pages for api in page.get("items", []) if api["name"] == stage.prefix]
     if len(found) > 1:
         deletions = "\n".join(
-            f"  {account.cli('apigateway', 'delete-rest-api', rest_api_id=one['id'])}  # made {one['createdDate']}"
-            for one in found
+            f"  {account.cli('apigateway', 'delete-rest-api', rest_api_id=api['id'])}  # made {api['createdDate']}"
+            for api in found
         )
         raise ChaliceError(
             f"There are {len(found)} APIs named {stage.prefix}. Chalice by itself makes another one in a clone that "
@@ -66,7 +66,7 @@ def is_current(account: Account, stage: Stage) -> bool:
     if not api_function.is_invoked_by(account, stage.prefix, api_id):
         return False
     stages = account.client("apigateway").get_stages(restApiId=api_id).get("item", [])
-    return any(one["stageName"] == stage.api_stage for one in stages)
+    return any(item["stageName"] == stage.api_stage for item in stages)
 
 
 def by_hand(function: Any) -> bool:
@@ -92,8 +92,7 @@ def deploy(account: Account, stage: Stage, boundary: str = "", *, force: bool = 
             endpointConfiguration={"types": [stage.config.api_gateway_endpoint_type]},
             tags=tags.of_stage(stage.name, stage.tags),
         )
-    arn = api_role.arn(account, stage)
-    with compiled(stage.project, stage.name, manage_iam_role=False, iam_role_arn=arn) as project:
+    with compiled(stage.project, _with_role(stage, api_role.arn(account, stage))) as project:
         write_state(account, stage, project, role=False)
         _chalice(account, stage, "deploy", project)
     api_function.log_json(account, stage.prefix)
@@ -102,6 +101,13 @@ def deploy(account: Account, stage: Stage, boundary: str = "", *, force: bool = 
     client.tag_resource(Resource=function["Configuration"]["FunctionArn"], Tags=marks)
     write_state(account, stage, stage.project)
     return [*role, "deployed"]
+
+
+def _with_role(stage: Stage, arn: str) -> dict[str, Any]:
+    """The config with a role for the stage, which Chalice then does not make."""
+    file = stage.config.config_from_disk
+    members = {**file["stages"][stage.name], "manage_iam_role": False, "iam_role_arn": arn}
+    return {**file, "stages": {**file["stages"], stage.name: members}}
 
 
 def removal(account: Account, stage: Stage) -> Iterator[Change]:
@@ -131,13 +137,13 @@ def write_state(account: Account, stage: Stage, project: Path, *, role: bool = T
     path = project / ".chalice" / "deployed" / f"{stage.name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"resources": resources, "schema_version": "2.0", "backend": "api"}, indent=2))
-    return [one["resource_type"] for one in resources]
+    return [resource["resource_type"] for resource in resources]
 
 
 def release(stage: Stage) -> str:
     """A hash of all that `chalice deploy` makes the API of."""
     disk = stage.config.config_from_disk
-    settings = [_chalices(one) for one in (disk, disk["stages"][stage.name])]
+    settings = [_chalices(members) for members in (disk, disk["stages"][stage.name])]
     digest = hashlib.sha256(json.dumps([settings, sys.version_info[:2], chalice.__version__], sort_keys=True).encode())
     for path in sorted(_packaged(stage)):
         content = path.read_bytes()
@@ -148,7 +154,7 @@ def release(stage: Stage) -> str:
 def _chalices(members: Mapping[str, Any]) -> dict[str, Any]:
     """Without what Chalice passes over: our members, and the function that is none of its own."""
     ours = {"network", "database", "gateway", "alarms", "permissions_boundary", "stages", "lambda_functions"}
-    functions = {key: one for key, one in members.get("lambda_functions", {}).items() if key != EXECUTOR}
+    functions = {name: function for name, function in members.get("lambda_functions", {}).items() if name != EXECUTOR}
     return {key: value for key, value in members.items() if key not in ours} | {"lambda_functions": functions}
 
 
@@ -157,8 +163,8 @@ def _packaged(stage: Stage) -> Iterator[Path]:
         yield stage.project / name
     # vendor/ holds symbolic links to the API's code, which Chalice follows.
     for folder, folders, files in os.walk(stage.project / "vendor", followlinks=True):
-        folders[:] = [one for one in folders if one != "__pycache__"]
-        yield from (Path(folder, one) for one in files)
+        folders[:] = [name for name in folders if name != "__pycache__"]
+        yield from (Path(folder, name) for name in files)
 
 
 def _chalice(account: Account, stage: Stage, command: str, project: Path) -> None:

@@ -20,10 +20,10 @@ _ADDED = {"chalice": ("__init__.py", "app.py"), "msgspec": ("*.py",)}
 
 
 @contextmanager
-def compiled(project: Path, stage: str | None = None, **members: Any) -> Iterator[Path]:
+def compiled(project: Path, config: Mapping[str, Any] | None = None) -> Iterator[Path]:
     """A folder for Chalice to package and deploy instead of the project; what it packaged, the project remembers.
 
-    The stage gets these members of the config beside its own.
+    A `config` stands in the place of the project's .chalice/config.json.
     """
     folder = project / "build" / "api"
     shutil.rmtree(folder, ignore_errors=True)  # what a run that was killed has left
@@ -31,7 +31,7 @@ def compiled(project: Path, stage: str | None = None, **members: Any) -> Iterato
     try:
         for shared in ("app.py", "requirements.txt"):
             (folder / shared).symlink_to((project / shared).absolute())
-        _config(project / ".chalice", folder / ".chalice", stage, members)
+        _config(project / ".chalice", folder / ".chalice", config)
         vendor = shutil.copytree(project / "vendor", folder / "vendor", ignore=shutil.ignore_patterns("__pycache__"))
         for source in list(vendor.rglob("*.py")):
             _compile(source, vendor, source.parent.relative_to(vendor))
@@ -44,7 +44,7 @@ def compiled(project: Path, stage: str | None = None, **members: Any) -> Iterato
         shutil.rmtree(folder)
 
 
-def _config(has: Path, folder: Path, stage: str | None, members: Mapping[str, Any]) -> None:
+def _config(has: Path, folder: Path, config: Mapping[str, Any] | None) -> None:
     (has / "deployments").mkdir(exist_ok=True)
     folder.mkdir()
     for path in has.iterdir():
@@ -52,12 +52,10 @@ def _config(has: Path, folder: Path, stage: str | None, members: Mapping[str, An
             (folder / path.name).mkdir()
             for state in path.glob("*.json"):
                 shutil.copy(state, folder / path.name)
-        elif path.name != "config.json":
+        elif path.name == "config.json" and config is not None:
+            (folder / path.name).write_text(json.dumps(config))
+        else:
             (folder / path.name).symlink_to(path.absolute())
-    config = json.loads((has / "config.json").read_text())
-    if stage is not None:
-        config["stages"][stage].update(members)
-    (folder / "config.json").write_text(json.dumps(config))
 
 
 def _compile(source: Path, vendor: Path, package: Path) -> None:

@@ -58,7 +58,7 @@ def look(account: Account, stage: Stage) -> Before | None:
     if function is None or api_id is None:
         return None
     stages = account.client("apigateway").get_stages(restApiId=api_id).get("item", [])
-    serving = [one["deploymentId"] for one in stages if one["stageName"] == stage.api_stage]
+    serving = [item["deploymentId"] for item in stages if item["stageName"] == stage.api_stage]
     if not serving:
         return None
     try:

@@ -35,7 +35,7 @@ def tag(content: str, base: str | None) -> str:
 
 def newest(ecr: Any, repository: str, content: str) -> str | None:
     """The tag of the newest image of this content in ECR, on whatever base."""
-    return next((one for one in tags(ecr, repository) if one.partition("-")[0] == content), None)
+    return next((tag for tag in tags(ecr, repository) if tag.partition("-")[0] == content), None)
 
 
 def context_files(project: Path) -> list[str]:
@@ -49,7 +49,7 @@ def is_ignored(path: Path, rules: list[tuple[re.Pattern[str], bool]]) -> bool:
     """As Docker reads .dockerignore: the last line that matches the path, or a folder above it, decides."""
     ignored = False
     for pattern, ignores in rules:
-        if any(pattern.fullmatch(one.as_posix()) for one in (path, *path.parents)):
+        if any(pattern.fullmatch(place.as_posix()) for place in (path, *path.parents)):
             ignored = ignores
     return ignored
 
@@ -72,7 +72,7 @@ def _files(project: Path, folder: Path, rules: list[tuple[re.Pattern[str], bool]
         within = path.relative_to(project)
         if path.is_dir():
             inside = f"{within.as_posix()}/"
-            if not is_ignored(within, rules) or any(one.startswith(inside) for one in lets_in):
+            if not is_ignored(within, rules) or any(path_in.startswith(inside) for path_in in lets_in):
                 yield from _files(project, path, rules, lets_in)
         elif not is_ignored(within, rules):
             yield within.as_posix()
@@ -93,9 +93,9 @@ def tags(ecr: Any, repository: str) -> list[str]:
         pages = list(ecr.get_paginator("describe_images").paginate(repositoryName=repository))
     except ecr.exceptions.RepositoryNotFoundException:
         return []
-    images = [one for page in pages for one in page["imageDetails"]]
-    images.sort(key=lambda one: one["imagePushedAt"], reverse=True)
-    return [tag for one in images for tag in one.get("imageTags", [])]
+    images = [image for page in pages for image in page["imageDetails"]]
+    images.sort(key=lambda image: image["imagePushedAt"], reverse=True)
+    return [tag for image in images for tag in image.get("imageTags", [])]
 
 
 def require_docker() -> None:
