@@ -1,4 +1,4 @@
-"""What the application declares of its tables, as query_executor/declared.py compares it with a database."""
+"""The tables that the application declares. query_executor/declared.py compares them with a database."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from crud_api.tables import RESOURCES
 
 
 def declared(resources: Sequence[Resource] = RESOURCES) -> list[dict[str, Any]]:
-    """The declarations as plain JSON, one a resource."""
+    """The declarations as plain JSON, an object for each resource."""
     by_name = {resource.name: resource for resource in resources}
     return [
         {
