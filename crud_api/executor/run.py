@@ -1,0 +1,89 @@
+"""From a query to its answer: one invocation of the executor, or the problem that the failure is."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Collection, Mapping
+from typing import TypeVar
+
+from chalice.app import Request
+from msgspec import Struct
+
+from crud_api.errors import ApiError, InternalError
+from crud_api.executor.seam import Execute
+from crud_api.resource import Resource
+from crud_api.resource.relations import Relations
+from crud_api.response import suspects
+from crud_api.response.problems import READS
+from crud_api.response.suspects import LOOK_MS, Suspects
+from crud_api.sql.query import Query
+from query_executor import contract
+from query_executor.contract import Failure
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+class Served(Struct, frozen=True):
+    """A resource, the relations of every resource by name, and what executes its queries."""
+
+    resource: Resource
+    relations: Mapping[str, Relations]
+    execute: Execute
+
+
+def run(
+    served: Served,
+    request: Request,
+    query: Query[T],
+    *,
+    absent: Callable[[Resource], ApiError] | None = None,
+    given: Collection[str] = (),
+    about: Suspects | None = None,
+    many: bool = False,
+) -> T:
+    """The query's answer. Raises `ApiError`: of the failure, or `absent` where a statement answers no row.
+
+    `given` are the names that a problem may be about, and `about` finds out which. `many`: the query is about several
+    rows.
+    """
+    answer = ask(served.execute, query, request, read_only=request.method in READS)
+    if isinstance(answer, Failure):
+
+        def look(second: Query[U]) -> U | Failure | None:
+            return ask(served.execute, second, request, read_only=True, deadline_ms=LOOK_MS)
+
+        raise suspects.error_of(answer, served.resource, request.method, given, look, about, many=many)
+    if answer is None:
+        raise absent(served.resource) if absent else InternalError("The cause is in the log.", cause="no row")
+    return answer
+
+
+def ask(
+    execute: Execute, query: Query[T], request: Request, *, read_only: bool, deadline_ms: int | None = None
+) -> T | Failure | None:
+    """The query's answer, None where a statement answers no row, or the failure."""
+    answer = execute(
+        contract.Request(
+            query.statements,
+            read_only=read_only,
+            deadline_ms=deadline_ms,
+            max_rows=1,
+            columns=False,
+            request_id=request_id(request),
+        )
+    )
+    if isinstance(answer, Failure):
+        return answer
+    columns: list[contract.Value] = []
+    for result in answer.results:
+        if not result.rows:
+            return None
+        columns += result.rows[0]
+    return query.read(*columns)
+
+
+def request_id(request: Request) -> str:
+    """API Gateway's id of the request, which it also answers as x-amzn-requestid; locally the context's."""
+    context = request.lambda_context
+    return str(request.context.get("requestId") or getattr(context, "aws_request_id", None) or uuid.uuid4())
