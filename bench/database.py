@@ -11,7 +11,7 @@ from typing import Any
 import psycopg2
 
 from bench.events import CUSTOMERS, EXISTING
-from infra import embedded_postgres
+from infra.local import embedded_postgres
 from query_executor.migrate import apply_migrations
 
 STATUSES = "ARRAY['pending', 'processing', 'shipped', 'delivered', 'cancelled']"

@@ -29,9 +29,11 @@ def create_app(
     access: str = "none",
     cors_origins: Sequence[str] = (),
     tells_all: bool = False,
+    stage: str | None = None,
 ) -> Chalice:
     """The app that serves the resources by `execute`. `access` is what its description says of who is let in.
 
+    `stage` is what the deploy calls it, for messages that name a command; a laptop has none.
     `tells_all`: its log is a laptop's terminal, where the database's messages may stand with the values in them.
     """
     # Lambda's own log format makes JSON of what the standard loggers are given; Chalice's handler would not.
@@ -63,5 +65,5 @@ def create_app(
         return problems.to_response(error, request_id(request))
 
     relations = relations_of({resource.name: resource for resource in resources})
-    add_routes(app, resources, relations, execute, access, bool(cors_origins))
+    add_routes(app, resources, relations, execute, access=access, stage=stage, preflights=bool(cors_origins))
     return app

@@ -26,14 +26,20 @@ def add_routes(
     resources: Sequence[Resource],
     relations: Mapping[str, Relations],
     execute: Execute,
+    *,
     access: str,
+    stage: str | None,
     preflights: bool,
 ) -> None:
-    """Add all routes. `access` is what the description says of who is let in; `preflights` are for other origins."""
+    """Add all routes.
+
+    `access` is what the description says of who is let in. `stage` is the stage in AWS, if there is one. `preflights`
+    are for pages of other origins.
+    """
     for resource in resources:
         _add_resource(app, Served(resource, relations, execute))
     _add(app, "GET", "/health", "get_health", monitors.get_health)
-    _add(app, "GET", "/ready", "get_ready", monitors.get_ready, resources, execute)
+    _add(app, "GET", "/ready", "get_ready", monitors.get_ready, resources, execute, stage)
     _add(app, "GET", "/", "get_root", docs.get_root)
     _add(app, "GET", "/openapi.json", "get_description", docs.get_description, resources, access)
     _add(app, "GET", "/docs", "get_page", docs.get_page)

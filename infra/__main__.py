@@ -1,15 +1,21 @@
-"""The commands: `python -m infra --help`."""
+"""The command line: `.venv/bin/python -m infra --help`. Each command is a function of commands.py."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
 
-from infra.commands import add_stage_commands
+from infra import commands
 from infra.errors import CommandError
-from infra.local import DatabaseError, describe, open_database
-from infra.run import PortError, run
+
+_DATABASE = (
+    "DATABASE_URL names the database (postgresql://user:password@host:5432/database). "
+    "Without it, an embedded PostgreSQL is used, which keeps its data outside of the clone."
+)
 
 
 def main(arguments: list[str]) -> int:
@@ -18,44 +24,114 @@ def main(arguments: list[str]) -> int:
     os.environ.setdefault("PGCONNECT_TIMEOUT", "10")  # seconds; without it libpq waits for minutes
     try:
         options.command(options)
-    except (CommandError, DatabaseError, PortError) as error:
+    except CommandError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130  # as a shell has it
-    except BrokenPipeError:  # whoever read along (head, less) has read enough
+    except BrokenPipeError:  # the reader of the output (head, less) has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains of it at its end
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    database = (
-        "DATABASE_URL names the database (postgresql://user:password@host:5432/database). "
-        "Without it, an embedded PostgreSQL is used, which keeps its data outside of the clone."
-    )
     parser = argparse.ArgumentParser(prog=".venv/bin/python -m infra", description="Runs and ships the product.")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-
-    running = commands.add_parser(
-        "run", help="serve the API on this machine", description=f"Serve the API on this machine. {database}"
-    )
-    running.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    running.add_argument("--port", default=8000, type=_port, help="port to listen on (default: %(default)s)")
-    running.set_defaults(command=lambda options: run(options.host, options.port))
-
-    migrating = commands.add_parser(
-        "migrate",
-        help="bring the database's tables up to date",
-        description="Bring the database's tables up to date and say what was done. With --stage this is the stage's, "
-        f"through its function in AWS. Without --stage it is a database that this machine reaches. {database}",
-    )
-    add_stage_commands(commands, migrating, _migrate)
+    subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_local_commands(subparsers)
+    _add_deploy_commands(subparsers)
+    _add_stage_commands(subparsers)
     return parser
 
 
-def _migrate() -> None:
-    url = open_database(os.environ)
-    print(f"{describe(url)} is up to date.")
+def _add_local_commands(subparsers: Any) -> None:
+    running = subparsers.add_parser(
+        "run", help="serve the API on this machine", description=f"Serve the API on this machine. {_DATABASE}"
+    )
+    running.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    running.add_argument("--port", default=8000, type=_port, help="port to listen on (default: %(default)s)")
+    running.set_defaults(command=commands.run)
+
+    migrating = subparsers.add_parser(
+        "migrate",
+        help="bring the database's tables up to date",
+        description="Bring the database's tables up to date and say what was done. With --stage this is the stage's, "
+        f"through its function in AWS. Without --stage it is a database that this machine reaches. {_DATABASE}",
+    )
+    _add_stage(migrating, default=None)
+    migrating.set_defaults(command=commands.migrate)
+
+
+def _add_deploy_commands(subparsers: Any) -> None:
+    deploying = _add(
+        subparsers,
+        "deploy",
+        commands.deploy,
+        "Deploy this clone to a stage in AWS. It is safe to run again, and then continues.",
+    )
+    planning = _add(subparsers, "plan", commands.plan, "Show what deploy would change. It changes nothing.")
+    smoking = _add(
+        subparsers,
+        "smoke",
+        commands.smoke,
+        "Send a few requests to a stage and compare the answers. It leaves no row behind.",
+    )
+    for parser in (deploying, planning):
+        parser.add_argument(
+            "--allow-public", action="store_true", help="deploy a stage that anybody can call (ACCESS none)"
+        )
+        parser.add_argument(
+            "--image-tag", metavar="TAG", help="go back to this image of the executor; ECR must have it"
+        )
+        parser.add_argument("--force", action="store_true", help="deploy the API even if nothing in this clone changed")
+    deploying.add_argument("--keep", action="store_true", help="keep a release even if its smoke test fails")
+    for parser in (deploying, smoking):
+        parser.add_argument("--url", help="the API's address, if it has a domain name of its own")
+        parser.add_argument("--token", help="a user's token for the smoke test, if ACCESS is cognito")
+
+
+def _add_stage_commands(subparsers: Any) -> None:
+    keying = _add(subparsers, "key", commands.key, "Print the API key of a stage, and make or delete one.")
+    change = keying.add_mutually_exclusive_group()
+    change.add_argument("--rotate", action="store_true", help="make a new key and print it; the older keys stay valid")
+    change.add_argument("--retire", action="store_true", help="delete all keys of the stage except the newest")
+    _add(subparsers, "status", commands.status, "Show what exists of a stage, and whether an alarm rings.")
+    logging = _add(
+        subparsers,
+        "logs",
+        commands.logs,
+        "Print a log of a stage: of its API, executor, migrations or requests (access).",
+    )
+    logging.add_argument(
+        "--function",
+        choices=("api", "executor", "migrations", "access"),
+        default="api",
+        help="which log (default: %(default)s)",
+    )
+    logging.add_argument(
+        "--since", type=_since, default="10m", metavar="10m", help="how far back (default: %(default)s)"
+    )
+    logging.add_argument("--follow", action="store_true", help="print new lines too, until Ctrl-C")
+    destroying = _add(subparsers, "destroy", commands.destroy, "Delete a stage from AWS, except its database.")
+    destroying.add_argument("--yes", action="store_true", help="do not ask for confirmation")
+    destroying.add_argument("--delete-database", action="store_true", help="delete the database too; a snapshot stays")
+
+
+def _add(subparsers: Any, name: str, command: commands.Command, text: str) -> argparse.ArgumentParser:
+    """Add a command that works on a stage in AWS."""
+    summary = text[0].lower() + text[1:].partition(".")[0]
+    parser: argparse.ArgumentParser = subparsers.add_parser(name, help=summary, description=text)
+    _add_stage(parser, default="dev")
+    parser.set_defaults(command=partial(commands.in_aws, command))
+    return parser
+
+
+def _add_stage(parser: argparse.ArgumentParser, default: str | None) -> None:
+    shown = "default: %(default)s" if default else "default: none, the database here"
+    parser.add_argument("--stage", default=default, help=f"a stage of .chalice/config.json ({shown})")
+    parser.add_argument("--profile", help="a profile of ~/.aws (default: AWS_PROFILE, or none)")
+    parser.add_argument("--region", help="the AWS region (default: AWS_DEFAULT_REGION, or the profile's)")
+    # A clone is used where it lies; the tests use a copy of it.
+    parser.add_argument("--project", type=Path, default=None, help=argparse.SUPPRESS)
 
 
 def _port(text: str) -> int:
@@ -63,6 +139,15 @@ def _port(text: str) -> int:
     if not 1 <= number <= 65535:
         raise argparse.ArgumentTypeError(f"{number} is not between 1 and 65535")
     return number
+
+
+def _since(text: str) -> int:
+    from infra.aws.logs import seconds  # noqa: PLC0415 - only one command needs it
+
+    try:
+        return seconds(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 if __name__ == "__main__":

@@ -40,7 +40,9 @@ def _column(resource: Resource, field: Field) -> dict[str, Any]:
         "name": field.name,
         "kind": column.name,
         "made_as": column.made_as(),
-        "carriers": None if column.carriers is None else sorted(one.removesuffix("[]") for one in column.carriers),
+        "carriers": None
+        if column.carriers is None
+        else sorted(carrier.removesuffix("[]") for carrier in column.carriers),
         "written": field.name not in resource.read_only,
         "required": field.required,
         "nullable": field.nullable,

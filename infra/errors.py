@@ -1,16 +1,20 @@
-"""What can stop a command that works in AWS. Each message says what is wrong and what to do next.
+"""What can stop a command. Each message says what is wrong and what to do next.
 
 CommandError
-├── ConfigError        .chalice/config.json
-├── AccountError       credentials, region, rights
-├── StackError         CloudFormation
-├── ImageError         docker, ECR
-├── ExecutorError      a new version of the executor does not run, connect, or lacks rights
-├── LockedError        somebody else deploys the stage
-├── MigrationsError    the migrations' function
-├── ChaliceError       `chalice deploy` and `chalice delete`
-├── SmokeError         an answer of the API is not what it should be
-└── RefusedError       what was asked for is not done without more being said
+├── ConfigError                .chalice/config.json
+│   └── BudgetError            more executors than the database has connections for
+├── AccountError               credentials, region, rights
+├── StackError                 CloudFormation
+├── ImageError                 docker, ECR
+├── ExecutorError              a new version of the executor does not run, connect, or lacks rights
+├── LockedError                another run deploys or destroys the stage
+├── MigrationsError            the function of the migrations
+├── ChaliceError               `chalice deploy` and `chalice delete`
+├── SmokeError                 an answer of the API is not the expected answer
+├── RefusedError               the command needs a flag or a typed name
+├── DatabaseError              the database of this machine
+│   └── EmbeddedPostgresError  the embedded PostgreSQL
+└── PortError                  the address of `run`
 """
 
 from __future__ import annotations
@@ -21,11 +25,15 @@ class CommandError(Exception):
 
 
 class ConfigError(CommandError):
-    """.chalice/config.json lacks something, or has what it cannot have."""
+    """.chalice/config.json lacks a member, or has a wrong member."""
+
+
+class BudgetError(ConfigError):
+    """The stage may run more executors than its database has connections for."""
 
 
 class AccountError(CommandError):
-    """AWS is not reached as anybody, or as somebody who may not."""
+    """No AWS credentials or region, or the caller lacks permission."""
 
 
 class StackError(CommandError):
@@ -33,7 +41,7 @@ class StackError(CommandError):
 
 
 class ImageError(CommandError):
-    """The executor's image could not be built or pushed, or is not there."""
+    """The executor's image could not be built or pushed, or does not exist."""
 
 
 class ExecutorError(CommandError):
@@ -41,7 +49,7 @@ class ExecutorError(CommandError):
 
 
 class LockedError(CommandError):
-    """Somebody else is deploying or destroying the stage."""
+    """Another run deploys or destroys the stage."""
 
 
 class MigrationsError(CommandError):
@@ -49,7 +57,7 @@ class MigrationsError(CommandError):
 
 
 class ChaliceError(CommandError):
-    """Chalice failed; it has said why itself."""
+    """Chalice failed. Its own message says why."""
 
 
 class SmokeError(CommandError):
@@ -57,4 +65,16 @@ class SmokeError(CommandError):
 
 
 class RefusedError(CommandError):
-    """Not done without a flag or a typed name."""
+    """The command needs a flag or a typed name."""
+
+
+class DatabaseError(CommandError):
+    """The database of this machine cannot be used. The message holds no password."""
+
+
+class EmbeddedPostgresError(DatabaseError):
+    """The embedded PostgreSQL cannot be used."""
+
+
+class PortError(CommandError):
+    """The server cannot listen on the address."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import psycopg2
 from psycopg2.extensions import BOOLEAN, INTEGER, UNICODE, UNICODEARRAY, new_array_type, new_type, string_types
 
-from query_executor import types
+from query_executor import pg_types
 from query_executor.contract import Value
 
 TYPE_CHECKING = False  # typing's own costs the cold start typing
@@ -68,17 +68,17 @@ def _float(text: Any, _cursor: Any) -> Any:
 
 
 def _built_in() -> dict[int, Caster]:
-    finite = new_type(tuple(oid for oid, _ in types.FLOATS.values()), "FLOAT", _float)
+    finite = new_type(tuple(oid for oid, _ in pg_types.FLOATS.values()), "FLOAT", _float)
     # psycopg2's own make Python's dates and decimals of some.
     casters: dict[int, Caster] = dict.fromkeys(string_types, UNICODE)
-    for scalar, group in ((INTEGER, types.NUMBERS), (finite, types.FLOATS), (BOOLEAN, types.BOOLEANS)):
+    for scalar, group in ((INTEGER, pg_types.NUMBERS), (finite, pg_types.FLOATS), (BOOLEAN, pg_types.BOOLEANS)):
         items = new_array_type((), "ITEMS", scalar)
         for oid, array in group.values():
             casters |= {oid: scalar, array: array_caster(array, ",", items)}
-    for name, (oid, array) in types.TEXTS.items():
+    for name, (oid, array) in pg_types.TEXTS.items():
         casters[oid] = UNICODE
         if array:
-            casters[array] = array_caster(array, types.DELIMITERS.get(f"{name}[]", ","))
+            casters[array] = array_caster(array, pg_types.DELIMITERS.get(f"{name}[]", ","))
     return casters
 
 

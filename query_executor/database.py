@@ -13,8 +13,8 @@ from query_executor.connection import Connection, KeptConnection
 from query_executor.contract import Failure, Reply, Request
 from query_executor.credentials import SecretUnavailableError
 from query_executor.failures import StalledError
+from query_executor.scanner import ScannedStatement, ScanTimeoutError, scan
 from query_executor.settings import REPLY_MARGIN_MS, STALL_MS, STATEMENT_MS, Settings
-from query_executor.sql import ScannedStatement, ScanTimeoutError, scan
 from query_executor.transaction import Scanned, Transaction
 from query_executor.values import check
 
@@ -57,6 +57,9 @@ class Database:
         return self._tried(request, scanned, read_only, started + max(0, limit_ms) / 1000)
 
     def _scanned(self, sql: str, deadline: float) -> ScannedStatement:
+        """Raises `ScanTimeoutError`, too: a request may have hundreds of texts that are new."""
+        if time.monotonic() > deadline:
+            raise ScanTimeoutError
         # A long text is hardly one that comes again, and all that are kept take memory.
         return self._scan(sql) if len(sql) <= _LONGEST_KEPT else scan(sql, deadline)
 

@@ -21,7 +21,7 @@ from collections.abc import Mapping
 
 from psycopg2.extensions import adapt
 
-from query_executor.sql import ScannedStatement
+from query_executor.scanner import ScannedStatement
 from query_executor.values import Literal
 
 _MOST = 50  # statements a connection keeps; each takes some 0.1 MB of the server's memory

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import psycopg2
 from psycopg2.extensions import cursor
 
-from query_executor import types
+from query_executor import pg_types
 from query_executor.casters import array_caster
 from query_executor.contract import MAX_REPLY_BYTES, Column, Result, Value
 from query_executor.failures import StalledError
@@ -35,7 +35,7 @@ class ResultReader:
     """Reads the results of one connection, and remembers the types of its database that are not PostgreSQL's own."""
 
     def __init__(self) -> None:
-        self._type_names = dict(types.NAMES)
+        self._type_names = dict(pg_types.NAMES)
 
     def read(self, source: cursor, *, named: bool, in_transaction: bool) -> Result:
         """The result of the cursor's last statement, its columns `named` or left out.

@@ -24,7 +24,7 @@ from query_executor.contract import (
 )
 from query_executor.failures import StalledError
 from query_executor.results import ReplySize, cut
-from query_executor.sql import ScannedStatement
+from query_executor.scanner import ScannedStatement
 from query_executor.values import MissingRowError, bind
 
 Scanned = Sequence[tuple[ScannedStatement, Statement]]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from psycopg2.extensions import AsIs
 
-from query_executor import types
+from query_executor import pg_types
 from query_executor.contract import FromResult, InvalidRequestError, Param, Result, Typed, Value
 
 
@@ -49,9 +49,9 @@ def check(params: Mapping[str, Param], names: frozenset[str], number: int) -> No
             raise InvalidRequestError(f"{at} lacks {', '.join(sorted(missing))}")
         raise InvalidRequestError(f"{at}.{min(params.keys() - names)} is not in its sql")
     for name, param in params.items():
-        if isinstance(param, Typed) and param.type not in types.CASTS:
+        if isinstance(param, Typed) and param.type not in pg_types.CASTS:
             at = f"statements[{number}].params.{name}"
-            raise InvalidRequestError(f"{at}.type must be one of {', '.join(sorted(types.CASTS))}")
+            raise InvalidRequestError(f"{at}.type must be one of {', '.join(sorted(pg_types.CASTS))}")
 
 
 def bind(params: Mapping[str, Param], results: Sequence[Result]) -> dict[str, object]:
@@ -68,7 +68,7 @@ def _bound(param: Param, results: Sequence[Result]) -> object:
     if isinstance(param, Typed):
         if param.value is None:
             return AsIs(f"(NULL::{param.type})")
-        return Literal(_text(param.value, types.DELIMITERS.get(param.type, ",")), f"::{param.type}")
+        return Literal(_text(param.value, pg_types.DELIMITERS.get(param.type, ",")), f"::{param.type}")
     delimiter = ","
     if isinstance(param, FromResult):
         result = results[param.result]
@@ -78,7 +78,7 @@ def _bound(param: Param, results: Sequence[Result]) -> object:
         if not result.rows:
             raise MissingRowError(f"result {param.result} has no row to take {param.column} from")
         at = names.index(param.column)
-        param, delimiter = result.rows[0][at], types.DELIMITERS.get(result.columns[at].type, ",")
+        param, delimiter = result.rows[0][at], pg_types.DELIMITERS.get(result.columns[at].type, ",")
     if isinstance(param, str | list):
         return Literal(_text(param, delimiter))
     if isinstance(param, int | float) and param < 0:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from infra.image import ignore_rules, is_ignored
+from infra.aws.executor.image import ignore_rules, is_ignored
 
 ROOT = Path(__file__).parents[1]
 DOCKERFILE = ROOT / "query_executor" / "Dockerfile"

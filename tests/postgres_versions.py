@@ -12,8 +12,8 @@ from tempfile import TemporaryDirectory
 
 import psycopg2
 
-from infra import embedded_postgres
-from infra.postgres_programs import programs_of
+from infra.local import embedded_postgres
+from infra.local.postgres_programs import programs_of
 from tests.servers import DEBIANS, own_server
 
 EMBEDDED = "embedded"  # the newest: what `make run` has

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from infra.postgres_programs import run_program, server_account
+from infra.local.postgres_programs import run_program, server_account
 
 DEBIANS = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
 

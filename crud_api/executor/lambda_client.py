@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
 _SERVICES = ("lambda", "signin", "sso", "sso-oidc", "sts")  # credentials from a profile may need the others
-_DATA = Path(__file__).with_name("lambda_data")  # infra/lambda_data.py makes it
+_DATA = Path(__file__).with_name("lambda_data")  # infra/dev/lambda_data.py makes it
 
 
 def create_client(config: Config, **options: Any) -> LambdaClient:

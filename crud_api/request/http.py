@@ -13,6 +13,7 @@ from crud_api.resource import Resource
 from crud_api.settings import MAX_BODY_BYTES
 from query_executor.contract import Value
 
+_JSON_TYPES = frozenset({"application/json", "application/merge-patch+json"})  # the route says which of them it takes
 _BITS = 63  # of a whole number that a key may hold
 
 
@@ -93,10 +94,11 @@ def json_array(body: bytes) -> list[Any]:
 def raw_body(request: Request) -> bytes:
     """The body as it was sent. Raises `BodyTooLargeError`, `MalformedBodyError` and `UnsupportedMediaTypeError`.
 
-    A page of another origin may send a body without a Content-Type, and is not asked before (the Fetch standard, CORS
-    protocol): Chalice would take that for JSON.
+    A page of another origin may send a body without a Content-Type, or one of text/plain;application/json, and is not
+    asked before (the Fetch standard, CORS-safelisted request-header): Chalice would take both for JSON.
     """
-    if "content-type" not in request.headers:
+    essence = request.headers.get("content-type", "").partition(";")[0]
+    if essence not in _JSON_TYPES and essence.strip().lower() not in _JSON_TYPES:
         raise UnsupportedMediaTypeError(SEND_JSON)
     try:
         body = request.raw_body

@@ -33,7 +33,10 @@ from query_executor.contract import Failure
 RAISE = "exec_stmt_raise"
 REWRITER = "rewriteTargetView"
 _POLICY = "ExecWithCheckOptions"
-_UNWRITABLE = frozenset({"error_view_not_updatable", REWRITER, "CheckValidResultRel", "CheckValidRowMarkRel"})
+_UNWRITABLE = frozenset(
+    {"error_view_not_updatable", REWRITER, "CheckValidResultRel", "CheckValidResultRelNew", "CheckValidRowMarkRel"}
+)  # the fourth in Debian's 15
+_ARBITER = frozenset({"infer_arbiter_indexes", "ExecCheckIndexConstraints"})  # they look for what an upsert goes by
 
 CONFLICTS = frozenset({"23505", "23503", "23P01", "23001"})
 _RAISED_STATUS = re.compile("PT([45][0-9][0-9])")
@@ -119,6 +122,12 @@ def _refusal(  # noqa: PLR0911 - one for each meaning
         return ForbiddenError(f"Nothing was stored: a row-level security policy refuses this row of {resource.name}.")
     if sqlstate in {"55000", "42809"} and failure.routine in _UNWRITABLE:
         return _not_writable(f"{resource.name} is a view that the database cannot write to. Nothing was stored.")
+    if sqlstate in {"42P10", "55000"} and failure.routine in _ARBITER:
+        return _not_writable(
+            f"Nothing was stored: the database has no unique index of {resource.key} that an upsert of {resource.name} "
+            "can go by. It must be of that column alone, and not deferrable. Send the request without "
+            "resolution=merge-duplicates."
+        )
     if sqlstate == "0A000" and not about:
         return _not_writable(f"The database does not support this change of {resource.name}. Nothing was stored.")
     if sqlstate == "23505" or (sqlstate == "21000" and method == "POST"):  # the latter: twice in an upsert

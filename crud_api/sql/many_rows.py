@@ -18,12 +18,12 @@ from crud_api.request.inserts import Creation, RowInsert, TableInsert
 from crud_api.resource import Resource
 from crud_api.resource.relations import Relations
 from crud_api.sql.names import columns, key_text, literal, quoted, table, unchanged
-from crud_api.sql.populating import cell, is_null_text, populated, with_null_text
+from crud_api.sql.populating import cell, is_null_text, populated, type_of, with_null_text
 from crud_api.sql.query import Query
 from query_executor.contract import Param, Statement
 
-# The locks that the keys of a table share. Two tables make 64 locks of a request at most: PostgreSQL has room for as
-# many a connection by default (max_locks_per_transaction).
+# The locks that the keys of a table share. With one for the whole table, two tables make 66 locks of a request at most.
+# PostgreSQL has room for about as many a connection by default (max_locks_per_transaction).
 _LOCKS = 32
 
 
@@ -217,19 +217,56 @@ def _turn(grouped: Sequence[Sequence[_Group]], condition: str) -> str:
     # other. A request that stores one row needs none: it holds nothing while it waits.
     keys = [
         f"""SELECT hashtext({literal(group.resource.table)}) AS "#table",
-                   hashtext({quoted(group.resource.key)}::text) & {_LOCKS - 1} AS "#lock"
+                   hashtext({_same_text(group.resource)}) & {_LOCKS - 1} AS "#lock", false AS "#alone"
             FROM sent_{group.label} WHERE :sent > 1"""
         for groups in grouped
         for group in groups
         if group.resource.key in group.names
     ]
-    nothing = 'SELECT 0 AS "#table", 0 AS "#lock" WHERE false'
-    lock = "pg_advisory_xact_lock" if any(len(groups) > 1 for groups in grouped) else "pg_advisory_xact_lock_shared"
+    tables: dict[Resource, list[_Group]] = {}
+    for groups in grouped:
+        for group in groups:
+            tables.setdefault(group.resource, []).append(group)
+    keys += [_table_lock(resource, groups) for resource, groups in tables.items()]
+    nothing = 'SELECT 0 AS "#table", 0 AS "#lock", false AS "#alone" WHERE false'
+    alone = "true" if any(len(groups) > 1 for groups in grouped) else '"#alone"'
     return f"""turn AS MATERIALIZED (
-          SELECT {lock}("#table", "#lock")
-          FROM (SELECT DISTINCT "#table", "#lock" FROM ({" UNION ALL ".join([nothing, *keys])}) AS keys
+          SELECT CASE WHEN {alone} THEN pg_advisory_xact_lock("#table", "#lock")
+                      ELSE pg_advisory_xact_lock_shared("#table", "#lock") END
+          FROM (SELECT DISTINCT "#table", "#lock", "#alone" FROM ({" UNION ALL ".join([nothing, *keys])}) AS keys
                 WHERE {condition} ORDER BY "#table", "#lock" OFFSET 0) AS locks
         )"""
+
+
+def _same_text(resource: Resource) -> str:
+    # One text for equal keys: citext takes A for a, and numeric 1.0 for 1. It may be that of other keys, too.
+    return (
+        rf"""regexp_replace(lower({quoted(resource.key)}::text COLLATE "default"), '\.0+$|(\.[0-9]*[1-9])0+$', '\1')"""
+    )
+
+
+def _table_lock(resource: Resource, groups: Sequence[_Group]) -> str:
+    """The lock that requests for several rows of a table do not share.
+
+    It is for the tables whose rows can be in each other's way by more than the text of the key: by another unique
+    index, or one of an exclusion constraint, that a column of the request belongs to; by a collation or a type where
+    keys of different texts are equal. Of what lies below a view nothing is known.
+    """
+    sent = " + ".join(f"(SELECT count(*) FROM sent_{group.label})" for group in groups)
+    names = sorted({name for group in groups for name in group.names})
+    listed = ", ".join(literal(name) for name in names) or "NULL"
+    return f"""SELECT hashtext({literal(resource.table)}), -1, true FROM pg_catalog.pg_class
+            JOIN pg_catalog.pg_attribute AS key ON key.attrelid = pg_class.oid AND attname = {literal(resource.key)}
+            WHERE pg_class.oid = {literal(table(resource))}::regclass AND {sent} > 1 AND (
+              relkind NOT IN ('r', 'p')
+              OR EXISTS (SELECT FROM pg_catalog.pg_collation WHERE oid = attcollation AND NOT collisdeterministic)
+              OR NOT EXISTS (SELECT FROM pg_catalog.pg_type WHERE oid = {type_of(resource, resource.key)} AND (
+                   typcategory IN ('B', 'D', 'E', 'I', 'S')
+                   OR typname IN ('int2', 'int4', 'int8', 'numeric', 'uuid', 'bytea', 'macaddr', 'macaddr8')))
+              OR EXISTS (SELECT FROM pg_catalog.pg_index
+                   WHERE indrelid = pg_class.oid AND (indisunique OR indisexclusion) AND key.attnum <> ALL(indkey)
+                     AND (0 = ANY(indkey) OR EXISTS (SELECT FROM pg_catalog.pg_attribute AS sent
+                          WHERE sent.attrelid = indrelid AND sent.attnum = ANY(indkey) AND attname IN ({listed})))))"""
 
 
 def _stored(group: _Group, condition: str, *, merge: bool) -> str:

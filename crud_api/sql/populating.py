@@ -68,11 +68,15 @@ def with_null_text(resource: Resource, name: str, is_here: str) -> str:
     return f"CASE WHEN {is_here} AND {_is_json(resource, name)} THEN {made} ELSE {quoted(name)} END AS {quoted(name)}"
 
 
-def _is_json(resource: Resource, name: str) -> str:
+def type_of(resource: Resource, name: str) -> str:
+    """The column's type in PostgreSQL; of a domain the one below it."""
     # COALESCE with a literal has a domain's base type. Only the type is asked for, of a row that is not there. Written
     # as (NULL::table).column it would be a call to the executor's scanner, which then has the session cleaned.
-    type_ = f"(SELECT pg_typeof(coalesce(none.{quoted(name)}, NULL)) FROM (SELECT (NULL::{table(resource)}).*) AS none)"
-    return f"{type_} IN ('json'::regtype, 'jsonb'::regtype)"
+    return f"(SELECT pg_typeof(coalesce(none.{quoted(name)}, NULL)) FROM (SELECT (NULL::{table(resource)}).*) AS none)"
+
+
+def _is_json(resource: Resource, name: str) -> str:
+    return f"{type_of(resource, name)} IN ('json'::regtype, 'jsonb'::regtype)"
 
 
 def _literal(text: str) -> str:

@@ -1,4 +1,7 @@
-"""Whether the tables can answer: a statement that reads no row and fails where a declared column is missing."""
+"""Whether the tables can answer: a statement that reads no row.
+
+It fails where a declared column is missing, or cannot be compared with the key that it refers to.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from crud_api.resource import Resource
-from crud_api.sql.names import columns, literal, table
+from crud_api.sql.names import columns, literal, quoted, table
 from crud_api.sql.query import Query
 from query_executor.contract import Statement
 
@@ -33,5 +36,13 @@ def ready(resources: Sequence[Resource]) -> Query[Ready]:
                   WHERE indrelid = pg_class.oid AND attname = {literal(resource.key)} AND indnkeyatts = 1
                     AND indisunique AND indisvalid AND indimmediate AND indpred IS NULL)))"""
         for resource in resources
+    ]
+    named = {resource.name: resource for resource in resources}
+    conditions += [
+        f"""NOT EXISTS (SELECT FROM {table(resource)} AS one JOIN {table(named[reference.resource])} AS other
+                        ON one.{quoted(column)} = other.{quoted(named[reference.resource].key)} LIMIT 0)"""
+        for resource in resources
+        for column, reference in resource.references.items()
+        if reference.resource in named
     ]
     return Query([Statement(f"SELECT {' AND '.join(['true', *conditions])}")], Ready)

@@ -17,7 +17,7 @@ from query_executor.contract import Failure
 
 OK = '{"status":"ok"}'
 _SILENT = "The database does not answer."
-_UNFIT = "The tables differ from what the API declares. `make migrate` says how."
+_UNFIT = "The tables differ from what the API declares. {} says how."
 
 
 def get_health(_request: Request) -> Response:
@@ -25,18 +25,23 @@ def get_health(_request: Request) -> Response:
     return json_text(OK)
 
 
-def get_ready(resources: Sequence[Resource], execute: Execute, request: Request) -> Response:
-    """The database can answer requests, for all tables. For what sends requests to processes."""
+def get_ready(resources: Sequence[Resource], execute: Execute, stage: str | None, request: Request) -> Response:
+    """The database can answer requests, for all tables. For what sends requests to processes.
+
+    `stage` is the stage in AWS; without it, this is a laptop.
+    """
+    unfit = _UNFIT.format(f"`make migrate STAGE={stage}`" if stage else "The start of `make run`")
     try:
         answer = ask(execute, readiness.ready(resources), request, read_only=True)
     except ApiError as error:
         raise _not_ready(error.cause or error.slug) from error
     if isinstance(answer, Failure):
-        unfit = (answer.sqlstate or "").startswith("42")  # a table or a column is missing, or the right to read it
+        # A table or a column is missing, the right to read it, or a way to compare it with what it refers to.
+        differs = (answer.sqlstate or "").startswith("42")
         cause = f"{answer.code} {answer.sqlstate or ''}".strip()
-        raise _not_ready(cause, _UNFIT if unfit else _SILENT, answer.message)
+        raise _not_ready(cause, unfit if differs else _SILENT, answer.message)
     if answer is None or not answer.unique:
-        raise _not_ready("a key is not unique", _UNFIT)
+        raise _not_ready("a key is not unique", unfit)
     return json_text(OK)
 
 

@@ -12,15 +12,14 @@ from typing import Any
 
 import boto3
 import pytest
-from chalice.config import Config
 from moto import mock_aws
 
 from crud_api.tables import RESOURCES
-from infra import budget, checks
+from infra import PROJECT as ROOT
 from infra.__main__ import main
-from infra.deploy import STEPS
-from infra.stage import PROJECT as ROOT
-from infra.stage import Stage
+from infra.errors import BudgetError
+from infra.stage import Stage, budget, config
+from infra.steps import STEPS, checks
 
 DOCUMENTS = {
     path.relative_to(ROOT).as_posix(): path.read_text()
@@ -179,7 +178,7 @@ def stage_with(members: dict[str, Any]) -> Stage:
     changed = copy.deepcopy(disk)
     for section, values in members.items():
         changed["stages"]["dev"][section] = {**changed["stages"]["dev"].get(section, {}), **values}
-    return Stage.from_config("dev", Config("dev", config_from_disk=changed), ROOT)
+    return Stage.from_file("dev", config.check(changed), ROOT)
 
 
 def test_the_stage_with_a_database_of_ones_own_is_one_that_can_be_deployed() -> None:
@@ -245,7 +244,7 @@ def test_what_the_guide_names_is_named_so_in_the_code() -> None:
 
 
 def test_what_the_guide_quotes_is_said() -> None:
-    with pytest.raises(budget.BudgetError) as refused:
+    with pytest.raises(BudgetError) as refused:
         budget.check(79, 100)
     said = f"{sources()} {refused.value}"
     for span in set(spans(GUIDE)) - OTHERS:
@@ -270,6 +269,6 @@ def test_the_formulas_of_the_bill_have_the_results_beside_them() -> None:
 
 def test_the_steps_of_a_deploy_are_its_own() -> None:
     number = len(STEPS)
-    for at, name in enumerate(STEPS, 1):
-        assert f"[{at}/{number}] {name}" in GUIDE
-        assert f"| {at} {name} |" in GUIDE
+    for at, step in enumerate(STEPS, 1):
+        assert f"[{at}/{number}] {step.name}" in GUIDE
+        assert f"| {at} {step.name} |" in GUIDE

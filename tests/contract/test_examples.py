@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,10 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from infra import contract_schema
+from infra.dev import contract_schema
 from query_executor import contract
 from query_executor.contract import Failure, InvalidRequestError
-from query_executor.types import CASTS
+from query_executor.pg_types import CASTS
 from tests import image
 from tests.conftest import execute
 from tests.contract.rows import ROWS
@@ -66,7 +67,7 @@ def name(request: pytest.FixtureRequest) -> str:
 
 def test_the_published_schema_is_that_of_the_code() -> None:
     published = (ROOT / "docs" / "executor.schema.json").read_text()
-    command = ".venv/bin/python -m infra.contract_schema > docs/executor.schema.json"
+    command = ".venv/bin/python -m infra.dev.contract_schema > docs/executor.schema.json"
     assert published == contract_schema.text(), f"run: {command}"
     Draft202012Validator.check_schema(json.loads(published))
 
@@ -119,7 +120,7 @@ def test_there_is_an_example_of_every_member_and_every_failure() -> None:
             assert f'"{member}": ' in text
 
 
-# The API's half, as vendor/ puts it into the package: two files, the standard library, and nothing else.
+# The API's half, as vendor/ puts it into the package: the contract, the standard library, and nothing else.
 _API_HALF = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
@@ -139,10 +140,8 @@ json.dump([answers, sorted({"psycopg2", "dataclasses", "typing"} & sys.modules.k
 
 def test_the_apis_half_of_the_contract_reads_and_writes_every_example(tmp_path: Path) -> None:
     half = tmp_path / "query_executor"
-    half.mkdir()
-    for vendored in (ROOT / "vendor" / "query_executor").iterdir():
-        (half / vendored.name).write_text(vendored.read_text())
-    assert {path.name for path in half.iterdir()} == {"__init__.py", "contract.py"}
+    shutil.copytree(ROOT / "vendor" / "query_executor", half, ignore=shutil.ignore_patterns("__pycache__"))
+    assert {path.name for path in half.iterdir()} == {"__init__.py", "contract"}
 
     process = subprocess.run(
         [sys.executable, "-S", "-I", "-c", _API_HALF, tmp_path, *FILES], capture_output=True, text=True, check=True

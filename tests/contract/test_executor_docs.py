@@ -14,8 +14,8 @@ from typing import Any, cast
 
 import pytest
 
-from infra import contract_schema
-from query_executor import contract, settings, types
+from infra.dev import contract_schema
+from query_executor import contract, pg_types, settings
 from query_executor.handler import create_local_handler
 from tests.conftest import execute
 from tests.contract.rows import ROWS
@@ -177,7 +177,7 @@ def test_what_it_says_works_instead_does(handle: Handler, database: str) -> None
     mood = {"statements": [{"sql": "CREATE TYPE pg_temp.mood AS ENUM ('happy')"},
                            {"sql": "SELECT :mood::pg_temp.mood", "params": {"mood": "happy"}}]}  # fmt: skip
     assert "results" in handle(mood, None)
-    assert "mood" not in types.CASTS
+    assert "mood" not in pg_types.CASTS
 
 
 def test_a_session_keeps_what_a_trigger_leaves_and_nothing_else(handle: Handler, database: str) -> None:

@@ -124,6 +124,9 @@ def test_a_view_that_cannot_be_written_to_says_so(execute: Execute, api_database
         api("PUT", "/copied/1", {"a": 2}, if_match='"x"'),
         api("DELETE", "/copied/1"),
         api("DELETE", "/grouped/1"),
+        api("POST", "/copied", {"id": 2, "a": 2}, **MERGE),
+        api("POST", "/copied", [{"id": 2, "a": 2}], **MERGE),
+        api("POST", "/grouped", {"id": 2, "a": 2}, **MERGE),
     ):
         assert answer.headers["allow"] == "GET, HEAD"
         assert answer.json["type"] == "urn:problem-type:crud-api:not-writable"
@@ -133,6 +136,24 @@ def test_a_view_that_cannot_be_written_to_says_so(execute: Execute, api_database
     refused(api("PATCH", "/computed/1", {"a": 2}), 422, "#/a")
     assert api("POST", "/computed", {"id": 2}).status == 201
     refused(api("POST", "/positive", {"id": 3, "a": 0}), 422)
+
+
+@pytest.mark.parametrize("key", ["id int PRIMARY KEY DEFERRABLE", "id int UNIQUE, UNIQUE (id) DEFERRABLE", "id int"])
+def test_an_upsert_of_what_the_database_cannot_merge_says_so(execute: Execute, api_database: str, key: str) -> None:
+    api = api_over(execute, api_database, "merged", f"{key}, a int", {"id": int, "a": int})
+    for body in ({"id": 1, "a": 2}, [{"id": 1, "a": 2}]):
+        assert "an upsert of merged" in refused(api("POST", "/merged", body, **MERGE), 405)
+    assert api("POST", "/merged", {"id": 1, "a": 2}).status == 201
+
+
+@pytest.mark.every_postgres
+def test_a_materialized_view_is_not_written_to(postgres_url: str, database_url: str) -> None:
+    """A version that was mended says it by a function of another name."""
+    apply_migrations(database_url)
+    run_sql(database_url, "CREATE MATERIALIZED VIEW demo.copied AS SELECT 1 AS id, 2 AS a")
+    api = Api(InProcessExecutor(create_local_handler(database_url)), [declared("copied", {"id": int, "a": int})])
+    for method, path in (("POST", "/copied"), ("PATCH", "/copied/1"), ("DELETE", "/copied/1")):
+        refused(api(method, path, {"id": 1, "a": 2} if method != "DELETE" else None), 405)
 
 
 def test_a_table_with_rules_that_the_database_does_not_support_here_says_so(

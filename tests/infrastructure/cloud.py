@@ -3,8 +3,8 @@
 In front of moto's server stands what moto 5.2 lacks: it imports OpenAPI 3 only, while Chalice sends Swagger 2.0; it
 runs no function, so the migrations are run here, on a real database; it forgets how a function logs, which is kept
 here; and it has no gateway, so the API is served here, to whoever has a key that the account knows. It lets everybody
-do everything, so here a command may do what the role of infra/github-oidc.yaml may and nothing else. A test can hold
-an answer back, or let CloudFormation say that it is busy.
+do everything, so here a command may do what the role of infra/templates/github-oidc.yaml may and nothing else.
+A test can hold an answer back, or let CloudFormation say that it is busy.
 """
 
 from __future__ import annotations
@@ -445,7 +445,7 @@ def running(database_url: str) -> Iterator[Cloud]:
 
 
 def _make_boundaries(cloud: Cloud) -> None:
-    """What an administrator has made by infra/github-oidc.yaml, beside the role that commands have here."""
+    """What an administrator has made by infra/templates/github-oidc.yaml, beside the role that commands have here."""
     iam = cloud.client("iam")
     for stage in STAGES:
         (document,) = (

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from infra.gateway import Aws, RestApi
-from infra.gateway_settings import GatewaySettings, Quota, Throttle
+from infra.stage.members import GatewaySettings, Quota, Throttle, Waf
 
 ACCESS_LOGS = "/crud-api/dev/access"
-SETTINGS = GatewaySettings(throttle=Throttle(20, 40), quota=Quota(500, "WEEK"), waf=2000)
+SETTINGS = GatewaySettings(throttle=Throttle(20, 40), quota=Quota(500, "WEEK"), waf=Waf(2000))
 ROLE = "crud-api-gateway-logs-eu-central-1"
 
 

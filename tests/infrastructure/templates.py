@@ -1,4 +1,4 @@
-"""What CloudFormation would make of the templates in infra/: parameters checked, rules and conditions evaluated."""
+"""What CloudFormation would make of infra/templates: parameters checked, rules and conditions evaluated."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class RefusedError(Exception):
 
 
 def path(name: str) -> Path:
-    return Path("infra", f"{name}.yaml")
+    return Path("infra/templates", f"{name}.yaml")
 
 
 def load(name: str) -> Json:

@@ -17,7 +17,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from infra import logs
+from infra.aws import logs
 from tests.conftest import execute
 from tests.infrastructure.account_state import state
 from tests.infrastructure.clone import Clone, Run

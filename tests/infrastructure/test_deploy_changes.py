@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from infra import smoke
 from infra.errors import SmokeError
+from infra.gateway import smoke
 from tests.conftest import execute
 from tests.infrastructure.account_state import State, state
 from tests.infrastructure.clone import ROOT, Clone, kill_after
@@ -404,7 +404,7 @@ def test_a_right_that_is_missing_is_said_with_where_the_rights_are_listed(deploy
         deployed.cloud.denied = ""
     assert run.status == 1
     assert "User: me is not authorized to perform: cloudformation:DescribeStacks on resource: arn:aws:" in run.error
-    assert "You lack that right. infra/github-oidc.yaml lists the rights that a deploy needs." in run.error
+    assert "You lack that right. infra/templates/github-oidc.yaml lists the rights that a deploy needs." in run.error
 
 
 def test_a_file_that_is_gone_is_said(deployed: Clone) -> None:

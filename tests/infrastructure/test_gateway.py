@@ -14,12 +14,13 @@ from typing import Any
 from unittest.mock import ANY
 
 import pytest
+from msgspec import structs
 
-from infra import gateway, gateway_logs, web_acl
-from infra.gateway import Aws, RestApi
-from infra.gateway_logs import POLICY
-from infra.gateway_settings import GatewaySettings, Quota, Throttle
-from infra.rest_api import make
+from infra import gateway
+from infra.aws.change import make
+from infra.gateway import Aws, RestApi, logs, web_acl
+from infra.gateway.logs import POLICY
+from infra.stage.members import GatewaySettings, Quota, Throttle, Waf
 from tests.infrastructure import emulator
 from tests.infrastructure.emulator import Account
 from tests.infrastructure.rest_apis import (
@@ -143,9 +144,9 @@ def test_what_is_made_for_a_stage_has_its_tags_and_gets_others_later(aws: Aws, a
     assert said[0] == f"Tag restapis/{api.rest_api_id}."
     assert len(said) == (5 if access == "api_key" else 3)  # a plan and a key; the log group, the firewall
     # Of API Gateway's own, which this emulator cannot change, test_two_regions.py has the tags.
-    make([*gateway_logs.changes(aws, tagged), *web_acl.changes(aws("wafv2"), tagged, SETTINGS.waf)])
+    make([*logs.changes(aws, tagged), *web_acl.changes(aws("wafv2"), tagged, SETTINGS.waf_limit)])
     assert tags() == [{"crud-api-stage": "dev", "team": "shop"}] * 2
-    assert not [*gateway_logs.changes(aws, tagged), *web_acl.changes(aws("wafv2"), tagged, SETTINGS.waf)]
+    assert not [*logs.changes(aws, tagged), *web_acl.changes(aws("wafv2"), tagged, SETTINGS.waf_limit)]
 
 
 @pytest.mark.parametrize("access", ["none", "iam", "cognito"])
@@ -188,15 +189,15 @@ def test_applying_again_changes_nothing(aws: Aws, api: RestApi) -> None:
 @pytest.mark.parametrize(
     "settings",
     [
-        replace(SETTINGS, throttle=Throttle(7, 9)),
-        replace(SETTINGS, quota=Quota(501, "WEEK")),
-        replace(SETTINGS, quota=Quota(500, "MONTH")),
-        replace(SETTINGS, quota=None),
-        replace(SETTINGS, access_logs=False),
-        replace(SETTINGS, metrics=False),
-        replace(SETTINGS, tracing=False),
-        replace(SETTINGS, waf=None),
-        replace(SETTINGS, waf=100),
+        structs.replace(SETTINGS, throttle=Throttle(7, 9)),
+        structs.replace(SETTINGS, quota=Quota(501, "WEEK")),
+        structs.replace(SETTINGS, quota=Quota(500, "MONTH")),
+        structs.replace(SETTINGS, quota=None),
+        structs.replace(SETTINGS, access_logs=False),
+        structs.replace(SETTINGS, metrics=False),
+        structs.replace(SETTINGS, tracing=False),
+        structs.replace(SETTINGS, waf=None),
+        structs.replace(SETTINGS, waf=Waf(100)),
     ],
     ids=lambda one: str(one).removeprefix("GatewaySettings"),
 )
@@ -323,7 +324,7 @@ def test_a_firewall_of_somebody_else_is_left(aws: Aws, api: RestApi) -> None:
     arn = f"arn:aws:apigateway:eu-central-1::/restapis/{api.rest_api_id}/stages/api"
     gateway.apply(aws, api, "api_key", SETTINGS)
     waf.associate_web_acl(WebACLArn=theirs["ARN"], ResourceArn=arn)
-    gateway.apply(aws, api, "api_key", replace(SETTINGS, waf=None))
+    gateway.apply(aws, api, "api_key", structs.replace(SETTINGS, waf=None))
     assert [one["Name"] for one in waf.list_web_acls(Scope="REGIONAL")["WebACLs"]] == ["theirs"]
     gateway.remove(aws, api)
     assert waf.get_web_acl_for_resource(ResourceArn=arn)["WebACL"]["Name"] == "theirs"

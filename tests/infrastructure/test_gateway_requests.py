@@ -14,9 +14,10 @@ from botocore.compat import HTTPHeaders
 from botocore.config import Config
 from botocore.exceptions import ClientError, WaiterError
 
-from infra import eventually, gateway_stage, usage_plan
-from infra.gateway_settings import GatewaySettings, Quota, Throttle
-from infra.rest_api import RestApi
+from infra.aws import eventually
+from infra.gateway import api_stage, usage_plan
+from infra.gateway.rest_api import RestApi
+from infra.stage.members import GatewaySettings, Quota, Throttle
 from tests.infrastructure.templates import REGION
 
 API = RestApi("abc123", "api", "dev", f"arn:aws:logs:{REGION}:123456789012:log-group:/crud-api/dev/access:*")
@@ -66,7 +67,7 @@ class Raw(BytesIO):
 
 def stage_patch(stage: bytes, settings: GatewaySettings) -> list[dict[str, str]]:
     answers = Answers("apigateway", lambda operation: (200, stage if operation == "GetStage" else b"{}"))
-    for change in gateway_stage.changes(answers.client, API, settings):
+    for change in api_stage.changes(answers.client, API, settings):
         change.make()
     patches = [params for name, params in answers.sent if name == "UpdateStage"]
     if not patches:

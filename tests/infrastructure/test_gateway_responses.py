@@ -15,7 +15,7 @@ from crud_api import errors
 from crud_api.access import KINDS
 from crud_api.errors import ApiError
 from crud_api.response import problems
-from infra.gateway_responses import PROBLEMS, responses
+from infra.gateway.responses import PROBLEMS, responses
 
 WITHOUT_STATUS = {"DEFAULT_4XX", "DEFAULT_5XX"}
 

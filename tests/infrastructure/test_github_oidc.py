@@ -273,7 +273,7 @@ def test_within_the_boundary_the_functions_do_what_they_do_in_every_region(stage
 
 @pytest.mark.parametrize("action", ["iam:GetRole", "iam:GetRolePolicy"])
 def test_it_may_do_with_the_role_of_api_gateways_logs_what_the_deploy_does(action: str) -> None:
-    """infra/gateway_logs.py: whether it is there and what it may. It could read every log, so it is made by hand."""
+    """infra/gateway/logs.py: whether it is there and what it may. It could read every log, so it is made by hand."""
     stack, role = github("dev"), arn("iam::{account}:role/crud-api-gateway-logs-{region}", "dev")
     assert may(stack, action, role)
     for change in ("iam:AttachRolePolicy", "iam:CreateRole", "iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy"):

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from infra import our_database
-from infra.account import Account, connect
+from infra.aws import our_database
+from infra.aws.account import Account, connect
+from infra.aws.stacks import Stacks
 from infra.errors import StackError
 from infra.hints import Hints, cli, make
-from infra.stacks import Stacks
 from tests.infrastructure.clone import Clone, cloned
 from tests.infrastructure.cloud import protect
 

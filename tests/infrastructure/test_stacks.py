@@ -16,7 +16,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from infra import default_group
+from infra.aws import default_group
 from tests.infrastructure.templates import OWNER_SECRET, REGION, path
 
 # How moto says that it skips a type: AWS::Lambda::Alias, AWS::Lambda::EventInvokeConfig and more.

@@ -55,7 +55,7 @@ FROM_CONFIG = {
 
 def test_the_folder_has_no_other_template() -> None:
     # github-oidc is an account's, not a deploy's; test_github_oidc.py has it.
-    assert {one.stem for one in Path("infra").glob("*.y*ml")} == {*NAMES, "github-oidc"}
+    assert {one.stem for one in Path("infra/templates").glob("*.y*ml")} == {*NAMES, "github-oidc"}
 
 
 @names
@@ -76,7 +76,7 @@ def test_every_parameter_is_described_and_constrained(name: str) -> None:
         assert constraints or free, key
 
 
-OF_ROLES = {"RoleSuffix", "PermissionsBoundary", "DashboardSuffix"}  # infra/roles.py
+OF_ROLES = {"RoleSuffix", "PermissionsBoundary", "DashboardSuffix"}  # infra/aws/roles.py
 # AWS keeps these names once for all regions of an account: by the ARN, which names no region.
 GLOBAL = {
     "AWS::IAM::Role": "RoleName",

@@ -12,10 +12,10 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from infra import deploy_lock, roles
-from infra.account import connect
+from infra.aws import deploy_lock, roles
+from infra.aws.account import connect
+from infra.aws.stacks import Stacks
 from infra.hints import Hints, make
-from infra.stacks import Stacks
 from tests.infrastructure.clone import Clone
 
 pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse:UserWarning")

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.api_function import executors_python
-from infra.packages import SHIPPED
+from infra.aws.api.api_function import executors_python
+from infra.dev.packages import SHIPPED
 
 WORKFLOWS = sorted(Path(".github", "workflows").glob("*.yml"))
 NAMES = [one.stem for one in WORKFLOWS]

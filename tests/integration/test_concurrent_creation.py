@@ -98,3 +98,73 @@ def test_upserts_of_the_same_rows_in_opposite_order_do_not_wait_for_each_other(u
     finally:
         run_sql(url, "ALTER SYSTEM RESET deadlock_timeout")
         run_sql(url, "SELECT pg_reload_conf()")
+
+
+UNIQUE = "ALTER TABLE demo.customers ADD UNIQUE (email)"
+NO_REFERENCES = "ALTER TABLE demo.orders DROP CONSTRAINT orders_customer_id_fkey;"
+KEY = "ALTER TABLE demo.customers ALTER customer_id TYPE"
+BASE = """
+    ALTER SCHEMA demo RENAME TO below; CREATE SCHEMA demo;
+    ALTER TABLE below.idempotency_keys SET SCHEMA demo; ALTER TABLE below.orders SET SCHEMA demo;
+    CREATE VIEW demo.customers AS SELECT * FROM below.customers; ALTER TABLE below.customers ADD UNIQUE (email)
+"""
+TAKEN = "INSERT INTO {} (customer_id, customer_name, email) VALUES ('T', 't', 'mid@example.com')"
+EMAILS = [
+    [customer("A1", email="a@example.com"), customer("A2", email="mid@example.com")],
+    [customer("B1", email="b@example.com"), customer("B2", email="a@example.com")],
+]
+
+
+@pytest.mark.parametrize(
+    ("schema", "held", "bodies"),
+    [
+        (UNIQUE, TAKEN.format("demo.customers"), EMAILS),
+        ("CREATE UNIQUE INDEX ON demo.customers (lower(email))", TAKEN.format("demo.customers"), EMAILS),
+        ("ALTER TABLE demo.customers ADD EXCLUDE USING btree (email WITH =)", TAKEN.format("demo.customers"), EMAILS),
+        (BASE, TAKEN.format("below.customers"), EMAILS),
+        (
+            f"CREATE EXTENSION citext; {NO_REFERENCES} {KEY} citext",
+            "INSERT INTO demo.customers (customer_id, customer_name) VALUES ('bb', 'x')",
+            [[customer("aa", city="x"), customer("BB")], [customer("CC", city="x"), customer("AA")]],
+        ),
+        (
+            f"{NO_REFERENCES} {KEY} numeric USING 7",
+            "INSERT INTO demo.customers (customer_id, customer_name) VALUES (20, 'x')",
+            [[customer("10", city="x"), customer("20.0")], [customer("30", city="x"), customer("10.0")]],
+        ),
+        (
+            # Not every build has ICU, so this collation only says that it takes other texts for the same.
+            "CREATE COLLATION demo.alike (locale = 'C');"
+            "UPDATE pg_collation SET collisdeterministic = false WHERE collname = 'alike';"
+            f"{NO_REFERENCES} {KEY} text COLLATE demo.alike",
+            "INSERT INTO demo.customers (customer_id, customer_name) VALUES ('b', 'x')",
+            [[customer("a", city="x"), customer("b")], [customer("c", city="x"), customer("d")]],
+        ),
+    ],
+    ids=["unique", "unique expression", "exclusion", "view", "citext", "numeric", "collation"],
+)
+def test_rows_that_are_in_each_others_way_by_more_than_the_text_of_the_key_take_turns(
+    url: str, schema: str, held: str, bodies: list[Any]
+) -> None:
+    """The second request waits for its turn before it touches a row, so the first can never wait for it."""
+    run_sql(url, schema)
+    wait = "SELECT wait_event FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    with closing(psycopg2.connect(url)) as other, other.cursor() as cursor, ThreadPoolExecutor(2) as pool:
+        cursor.execute(held)
+        first = pool.submit(api_of(url), "POST", "/customers", bodies[0], prefer=MERGE)
+        eventually(lambda: waits_for_a_lock(url))
+        second = pool.submit(api_of(url), "POST", "/customers", bodies[1], prefer=MERGE)
+        eventually(lambda: len(run_sql(url, wait)) == 2)
+        assert ("advisory",) in run_sql(url, wait)
+        other.rollback()
+        assert {first.result(100).status, second.result(100).status} <= {200, 201, 409}
+
+
+def test_arrays_take_turns_alone_only_where_the_table_makes_it_needful(url: str) -> None:
+    run_sql(url, f"{UNIQUE}; ALTER TABLE demo.customers ADD place serial UNIQUE")
+    bodies = [[customer("A1"), customer("A2")], [customer("B1"), customer("B2")]]
+    held = "INSERT INTO demo.customers (customer_id, customer_name) VALUES ('A2', 't')"
+    with meeting(url, held, "/customers", bodies[0]) as (other, answer):
+        assert api_of(url)("POST", "/customers", bodies[1]).status == 201  # it does not wait for the first
+        other.rollback()
+        assert answer.result(100).status == 201

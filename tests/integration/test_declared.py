@@ -18,7 +18,8 @@ from crud_api.resource.columns.text import Name
 from crud_api.resource.columns.time import LocalTimestamp, Timestamp
 from crud_api.tables import RESOURCES
 from infra.declarations import declared
-from infra.local import DatabaseError, open_database
+from infra.errors import DatabaseError
+from infra.local.database import open_database
 from query_executor import migrate
 from query_executor.declared import Difference, create_table, differences
 from query_executor.migrate import MigrationError, apply_migrations
@@ -329,6 +330,7 @@ def test_a_second_resource_may_refer_to_one_that_is_not_served(url: str) -> None
         "DROP TABLE demo.orders",
         "ALTER TABLE demo.orders DROP CONSTRAINT orders_pkey",
         "ALTER TABLE demo.orders DROP CONSTRAINT orders_pkey, ADD PRIMARY KEY (order_id, customer_id)",
+        "ALTER TABLE demo.orders DROP CONSTRAINT orders_customer_id_fkey, ALTER customer_id TYPE int USING 1",
     ],
 )
 def test_ready_says_when_requests_would_fail(url: str, change: str) -> None:

@@ -19,8 +19,9 @@ from typing import NamedTuple
 import psycopg2
 import pytest
 
-from infra import embedded_postgres
-from infra.postgres_programs import EmbeddedPostgresError, copy_programs
+from infra.errors import EmbeddedPostgresError
+from infra.local import embedded_postgres
+from infra.local.postgres_programs import copy_programs
 
 PROJECT = Path(__file__).parents[2]
 DEADLINE_S = 100
@@ -29,7 +30,7 @@ DEADLINE_S = 100
 USER = """
 import signal, subprocess, sys
 from pathlib import Path
-from infra import embedded_postgres
+from infra.local import embedded_postgres
 signal.signal(signal.SIGINT, lambda *_: None)
 server = embedded_postgres.start(Path(sys.argv[1]))
 child = subprocess.Popen(["sleep", "60"], close_fds=False)

@@ -17,7 +17,7 @@ import pytest
 
 from crud_api.executor.in_process import InProcessExecutor
 from crud_api.executor.lambda_ import LambdaExecutor
-from infra.local import open_database
+from infra.local.database import open_database
 from query_executor import migrate
 from query_executor.database import Database
 from query_executor.handler import create_handler, create_local_handler

@@ -16,7 +16,7 @@ import boto3
 import pytest
 from psycopg2.extensions import parse_dsn
 
-from infra.image import ignore_rules, is_ignored
+from infra.aws.executor.image import ignore_rules, is_ignored
 from query_executor.settings import RDS_CA_BUNDLE
 from tests import image
 from tests.conftest import execute

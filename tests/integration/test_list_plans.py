@@ -16,7 +16,7 @@ from crud_api.resource.relations import relations_of
 from crud_api.sql.select import select_page
 from crud_api.tables import RESOURCES
 from query_executor.migrate import apply_migrations
-from query_executor.sql import scan
+from query_executor.scanner import scan
 from query_executor.values import bind
 
 LIMIT = 50

@@ -16,7 +16,7 @@ from chalice.config import Config
 
 from crud_api.application import create_app
 from crud_api.errors import ApiError
-from infra.local_server import create_server, is_name_of_this_machine, read_body
+from infra.local.server import create_server, is_name_of_this_machine, read_body
 from query_executor.contract import Reply, Request, Result
 from tests.servers import free_port
 

@@ -16,7 +16,7 @@ import boto3
 import pytest
 
 from crud_api.openapi.swagger_ui import VERSION
-from infra.compiled import compiled
+from infra.aws.api.compiled import compiled
 from tests.functional.conftest import CLIENT_OPTIONS
 from tests.lambda_runtime import SITE_PACKAGES, lambda_function, link_distributions
 
@@ -56,7 +56,8 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_it_holds_the_app_its_two_packages_and_their_one_library(package: Path) -> None:
     assert {path.name for path in package.iterdir()} == SHIPPED
-    assert {path.name for path in (package / "query_executor").glob("*.*")} == {"__init__.py", "contract.py"}
+    assert sources(package / "query_executor" / "contract") == sources(ROOT / "query_executor" / "contract")
+    assert {path.name for path in (package / "query_executor").iterdir()} == {"__init__.py", "__pycache__", "contract"}
     assert sources(package / "crud_api") == sources(ROOT / "crud_api")
 
 

@@ -18,7 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.packages import PROJECT, SHIPPED, exported, for_uv, problems
+from infra import PROJECT
+from infra.dev.packages import SHIPPED, exported, for_uv, problems
 
 WHEEL = "ours-1.0-py3-none-any.whl"
 NOWHERE = "http://127.0.0.1:1/simple"
@@ -133,7 +134,7 @@ def install(wheel: Path, folder: Path, *program: str, **settings: str) -> subpro
         "-r",
     ]
     return subprocess.run(
-        [sys.executable, "-m", "infra.packages", *command, str(folder / "ours.txt")],
+        [sys.executable, "-m", "infra.dev.packages", *command, str(folder / "ours.txt")],
         cwd=PROJECT, env=bare(folder, **settings), capture_output=True, text=True, check=False,
     )  # fmt: skip
 

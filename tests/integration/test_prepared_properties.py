@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 
-from query_executor.sql import scan
+from query_executor.scanner import scan
 from tests.conftest import execute as run_sql
 from tests.executor import Answer, Executor
 

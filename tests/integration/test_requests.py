@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from query_executor import types
+from query_executor import pg_types
 from query_executor.handler import create_local_handler
 from tests.conftest import execute as run_sql
 from tests.executor import Executor, failure, value
@@ -61,10 +61,10 @@ SAMPLES: dict[str, Any] = {
 
 
 def test_every_type_that_a_param_can_say_is_tried() -> None:
-    assert {name.removesuffix("[]") for name in types.CASTS} == SAMPLES.keys()
+    assert {name.removesuffix("[]") for name in pg_types.CASTS} == SAMPLES.keys()
 
 
-@pytest.mark.parametrize("name", sorted(types.CASTS))
+@pytest.mark.parametrize("name", sorted(pg_types.CASTS))
 def test_a_param_has_the_type_it_says(reads: Executor, name: str) -> None:
     sample = SAMPLES[name.removesuffix("[]")]
     whole = [sample, None, sample] if name.endswith("[]") else sample

@@ -13,7 +13,7 @@ import psycopg2
 import pytest
 
 from crud_api.executor.in_process import InProcessExecutor
-from infra import embedded_postgres
+from infra.local import embedded_postgres
 from query_executor.handler import create_local_handler
 from query_executor.migrate import apply_migrations
 from tests.conftest import execute

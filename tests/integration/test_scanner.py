@@ -1,4 +1,4 @@
-"""sql.scan beside PostgreSQL's own scanner: a server prepares one statement, and refuses several in one text.
+"""scanner.scan beside PostgreSQL's own scanner: a server prepares one statement, and refuses several in one text.
 
 PREPARE of the extended protocol is the one place where a server says how many statements a text has (SQLSTATE 42601,
 "cannot insert multiple commands into a prepared statement"). psycopg2 does not speak it, but the libpq it has does.
@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from query_executor.contract import InvalidRequestError, Param, Typed
 from query_executor.handler import create_local_handler
-from query_executor.sql import scan
+from query_executor.scanner import scan
 from query_executor.values import bind
 from tests.conftest import execute as run_sql
 

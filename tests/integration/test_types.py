@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from query_executor import types
+from query_executor import pg_types
 from tests.conftest import execute as run_sql
 from tests.executor import Executor, eventually, failure, value
 from tests.integration.test_requests import SAMPLES
@@ -228,7 +228,7 @@ def test_a_random_array_of_any_type_comes_out_and_goes_back_in(
         # Back in: as a list where it can be one, and as text where the delimiter is another.
         cast = "text[]::" if name in _OTHER_DELIMITER else ""
         assert value(new(f"SELECT :v::{cast}{quoted}[]", {"v": whole})) == whole
-        if f"{name}[]" in types.CASTS:
+        if f"{name}[]" in pg_types.CASTS:
             assert value(new("SELECT :v", {"v": {"type": f"{name}[]", "value": whole}})) == whole
         first = {"sql": select}
         if name != "spot":

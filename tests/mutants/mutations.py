@@ -162,10 +162,10 @@ MUTATIONS = [
     ),
     Mutation(
         "SQL with a second statement is run",
-        "query_executor/sql.py",
+        "query_executor/scanner.py",
         "if ended and not empty:",
         "if ended and empty:",
-        "tests/unit/test_sql.py",
+        "tests/unit/test_scanner.py",
     ),
     Mutation(
         "a statement without end holds its locks when nobody waits for it any more",
@@ -449,7 +449,7 @@ MUTATIONS = [
     ),
     Mutation(
         "a list is answered in no order, where it was refused the first time",
-        "query_executor/sql.py",
+        "query_executor/scanner.py",
         "words.sorts_by_param |= words.in_list",
         "pass",
         "tests/integration/test_prepared.py -k says_wrongly",
@@ -484,9 +484,9 @@ MUTATIONS = [
     ),
     Mutation(
         "a call passes for a list of columns, and its lock outlives the request",
-        "query_executor/sql.py",
+        "query_executor/scanner.py",
         "if last.upper() in _BEFORE_LISTS:  # AS alias (columns), CAST(... AS type(3)): no call",
         'if last.upper() in _BEFORE_LISTS | {"SELECT", ","}:',
-        "tests/unit/test_sql.py -k plain",
+        "tests/unit/test_scanner.py -k plain",
     ),
 ]

@@ -10,11 +10,12 @@ import boto3
 import pytest
 from botocore.exceptions import WaiterError
 
-from infra import commands, errors, logs
+from infra import commands, errors
 from infra.__main__ import main
-from infra.account import Account
+from infra.aws import logs
+from infra.aws.account import Account
+from infra.aws.stack_events import ADVICE, advice
 from infra.hints import Hints, cli, make
-from infra.stack_events import ADVICE, advice
 
 COMMANDS = ["run", "migrate", "deploy", "plan", "key", "status", "logs", "smoke", "destroy"]
 
@@ -60,7 +61,7 @@ def test_a_right_that_is_missing_while_aws_is_waited_for_is_said_as_one() -> Non
         raise WaiterError("UpdateAccount", "it was refused", {"Error": {"Code": "AccessDeniedException"}})
 
     with pytest.raises(errors.AccountError, match="lack that right"):
-        commands._guarded(refused, Namespace())
+        commands.in_aws(refused, Namespace())
 
 
 def test_an_account_is_asked_again_for_longer_than_api_gateway_throttles() -> None:
@@ -71,7 +72,7 @@ def test_an_account_is_asked_again_for_longer_than_api_gateway_throttles() -> No
 
 def test_every_error_of_a_command_is_told_as_one() -> None:
     kinds = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, Exception)]
-    assert len(kinds) == 11
+    assert len(kinds) == 15
     assert all(issubclass(one, errors.CommandError) for one in kinds)
 
 

@@ -15,7 +15,7 @@ from chalice.test import Client
 from crud_api.application import create_app
 from crud_api.openapi import document, swagger_ui
 from crud_api.tables import RESOURCES
-from infra.swagger_ui import FOLDER, SERVED, SOURCE
+from infra.dev.swagger_ui import FOLDER, SERVED, SOURCE
 from query_executor.contract import MAX_REPLY_BYTES, Reply, Request
 from tests.gateway_events import event
 

@@ -21,12 +21,13 @@ import botocore.session
 import pytest
 from botocore import xform_name
 
-from infra import deployed, hints
+from infra import PROJECT, hints
 from infra.__main__ import _parser
-from infra.account import Account
+from infra.aws.account import Account
+from infra.aws.stack_events import ADVICE, advice
+from infra.gateway import deployed
 from infra.hints import Hints
-from infra.stack_events import ADVICE, advice
-from infra.stage import PROJECT, Stage
+from infra.stage import Stage
 from tests.unit.test_stage import stage
 
 INFRA = PROJECT / "infra"
@@ -153,7 +154,7 @@ def test_a_command_of_the_makefile_runs_as_it_is_printed(call: str) -> None:
     variables = {one.arg: value(one.value, one.arg) for one in node.keywords if one.arg}
     target = str(ast.literal_eval(node.args[0]))
     if target == "lock":  # of no stage
-        assert run_dry(hints.make("lock")) == [".venv/bin/python", "-m", "infra.packages", "lock"]
+        assert run_dry(hints.make("lock")) == [".venv/bin/python", "-m", "infra.dev.packages", "lock"]
         return
     assert_works(hints.make("run", **variables) if target == "run" else asked().make(target, **variables))
 

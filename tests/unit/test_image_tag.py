@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from docker.utils.build import exclude_paths
 
-from infra import base_image
-from infra.image import content_tag, context_files, tag
-from infra.stage import PROJECT
+from infra import PROJECT
+from infra.aws.executor import base_image
+from infra.aws.executor.image import content_tag, context_files, tag
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ import json
 
 import pytest
 
-from infra.lambda_data import FOLDER, cut_down
+from infra.dev.lambda_data import FOLDER, cut_down
 
 
 def test_data_is_what_the_pinned_botocore_has() -> None:
     committed = {path.relative_to(FOLDER).as_posix(): path.read_text() for path in FOLDER.rglob("*.json")}
-    assert committed == cut_down(), "run .venv/bin/python -m infra.lambda_data"
+    assert committed == cut_down(), "run .venv/bin/python -m infra.dev.lambda_data"
 
 
 @pytest.mark.parametrize("path", sorted(cut_down()))

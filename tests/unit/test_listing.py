@@ -32,7 +32,7 @@ from crud_api.tables import RESOURCES
 from crud_api.tables.customers import customers
 from crud_api.tables.orders import orders
 from query_executor.contract import Typed
-from query_executor.sql import scan
+from query_executor.scanner import scan
 from tests.functional.things import things
 
 RELATIONS = relations_of({resource.name: resource for resource in RESOURCES})

@@ -19,7 +19,7 @@ from crud_api.sql import many_rows, once, one_row, select
 from crud_api.sql.query import Query
 from crud_api.tables import RESOURCES
 from query_executor.contract import FromResult, Statement
-from query_executor.sql import scan
+from query_executor.scanner import scan
 
 RELATIONS = relations_of({resource.name: resource for resource in RESOURCES})
 CUSTOMERS, ORDERS, *_ = RESOURCES

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra.migrations import _reason
+from infra.aws.executor.migrations import _reason
 from tests.unit.test_stage import stage
 
 

@@ -12,7 +12,7 @@ from crud_api.application import create_app
 from crud_api.errors import ApiError, DeadlineExceededError, ExecutorBusyError, ExecutorFailedError
 from query_executor import contract
 from query_executor.contract import Failure, Reply, Request, Result
-from query_executor.sql import scan
+from query_executor.scanner import scan
 from tests.gateway_events import event
 
 
@@ -46,6 +46,15 @@ def test_ready_is_answered_by_the_database() -> None:
     assert '"demo"."orders"' in statement.sql
     assert asked.read_only
     assert asked.request_id == "6f4a5f6e-2c45-4b3c-9d8a-3f2b1f0e9d7c"
+
+
+@pytest.mark.parametrize(
+    ("stage", "how"), [("prod", "`make migrate STAGE=prod` says how."), (None, "The start of `make run` says how.")]
+)
+def test_tables_that_differ_name_the_command_that_says_how(stage: str | None, how: str) -> None:
+    answer = Failure(contract.STATEMENT_FAILED, "m", sqlstate="42703")
+    reply: dict[str, Any] = create_app(lambda _: answer, stage=stage)(event("GET", "/ready"), None)
+    assert json.loads(reply["body"])["detail"].endswith(how)
 
 
 @pytest.mark.parametrize(

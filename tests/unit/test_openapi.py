@@ -36,7 +36,7 @@ from crud_api.resource.columns.number import Money
 from crud_api.tables import RESOURCES
 from crud_api.tables.customers import customers
 from crud_api.tables.orders import orders
-from infra import gateway_responses
+from infra.gateway.responses import PROBLEMS
 from query_executor.contract import Reply
 from tests.functional.test_third_table import products
 
@@ -232,7 +232,7 @@ def test_every_type_of_problem_is_described_with_an_example() -> None:
 
 def test_what_api_gateway_answers_by_itself_is_described_as_it_is_set_there() -> None:
     described = {(kind.status, kind.slug, kind.title) for kind in every_problem_type()}
-    set_there = {(one.status, one.slug, one.title) for one in gateway_responses.PROBLEMS.values() if one.status}
+    set_there = {(one.status, one.slug, one.title) for one in PROBLEMS.values() if one.status}
     assert set_there <= described
     own = {(kind.status, kind.slug, kind.title) for kind in GATEWAY}
     assert own <= set_there

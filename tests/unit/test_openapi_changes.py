@@ -13,8 +13,8 @@ import pytest
 
 from crud_api.openapi import document
 from crud_api.tables import RESOURCES
-from infra import openapi_changes
-from infra.openapi_changes import breaking_changes
+from infra.dev import openapi_changes
+from infra.dev.openapi_changes import breaking_changes
 
 Json = dict[str, Any]
 BEFORE = document(RESOURCES, "api_key")

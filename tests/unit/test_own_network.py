@@ -8,11 +8,12 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from infra import own_network, parameters
-from infra.account import Account
+from infra.aws import own_network
+from infra.aws.account import Account
+from infra.aws.stacks import Stacks
 from infra.errors import ConfigError
 from infra.hints import Hints, make
-from infra.stacks import Stacks
+from infra.stage import parameters
 from tests.unit.test_stage import NETWORK, OWN, ROLES, own, stage
 
 WITHOUT_LAMBDA = "us-east-1e"  # the emulator's use1-az3

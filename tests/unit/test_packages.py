@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from infra.packages import exported, pin, problems
+from infra.dev.packages import exported, pin, problems
 
 
 def test_the_lock_is_that_of_pyproject_and_what_ships_is_that_of_the_lock() -> None:

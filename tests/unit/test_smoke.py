@@ -15,10 +15,10 @@ import boto3
 import pytest
 import trustme
 
-from infra import deployed, smoke
-from infra.account import Account
+from infra.aws.account import Account
 from infra.errors import SmokeError
-from infra.gateway_responses import PROBLEMS
+from infra.gateway import deployed, smoke
+from infra.gateway.responses import PROBLEMS
 from tests.unit.test_stage import stage
 
 Answer = tuple[int, Any]

@@ -1,0 +1,1 @@
+"""The API in AWS: its function and role, and its routes, which Chalice deploys."""

@@ -1,0 +1,103 @@
+"""The role of the API's function. Chalice would make one without a boundary, and of one name in all regions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from infra.aws import functions
+from infra.aws.account import Account
+from infra.aws.change import Change
+from infra.stage import Stage
+
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+}
+
+
+def name(account: Account, stage: Stage) -> str:
+    """The one that the function has, when Chalice has made it for this stage; else one of this region."""
+    function = functions.find(account, stage.prefix)
+    has = function["Configuration"]["Role"].rpartition("/")[2] if function else ""
+    return chalices(stage) if has == chalices(stage) else _regional(account, stage)
+
+
+def chalices(stage: Stage) -> str:
+    """What a plain `chalice deploy` makes, and what an older stage has."""
+    return f"{stage.prefix}-api_handler"
+
+
+def arn(account: Account, stage: Stage) -> str:
+    return f"arn:{account.partition}:iam::{account.account_id}:role/{name(account, stage)}"
+
+
+def changes(account: Account, stage: Stage, boundary: str) -> Iterator[Change]:
+    """What has to be changed until the role may what the stage's policy file says, within the boundary."""
+    iam, role, policy = account.client("iam"), name(account, stage), _policy(stage)
+    tags = [{"Key": key, "Value": value} for key, value in sorted(stage.tags.items())]
+    found = _find(iam, role)
+    if found is None:
+        bounded = {"PermissionsBoundary": boundary} if boundary else {}
+        yield Change(
+            f"Make the role {role}.",
+            lambda: iam.create_role(
+                RoleName=role,
+                Description=f"What the API of {stage.prefix} may do",
+                AssumeRolePolicyDocument=json.dumps(TRUST),
+                Tags=tags,
+                **bounded,
+            ),
+        )
+    else:
+        has = {tag["Key"]: tag["Value"] for tag in found.get("Tags", [])}
+        if boundary and found.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn") != boundary:
+            yield Change(
+                f"Bound the role {role} by {boundary}.",
+                lambda: iam.put_role_permissions_boundary(RoleName=role, PermissionsBoundary=boundary),
+            )
+        if not has.items() >= stage.tags.items():
+            yield Change(f"Tag the role {role}.", lambda: iam.tag_role(RoleName=role, Tags=tags))
+    if found is None or _has(iam, role) != policy:
+        yield Change(
+            f"Let the role {role} do what .chalice/{stage.config.iam_policy_file} says.",
+            lambda: iam.put_role_policy(RoleName=role, PolicyName=role, PolicyDocument=json.dumps(policy)),
+        )
+
+
+def removal(account: Account, stage: Stage, used: str) -> Iterator[Change]:
+    """The role that the function had, `used`, and this region's; never one that another region may have."""
+    iam = account.client("iam")
+    for role in sorted({used, _regional(account, stage)}):
+        if _find(iam, role) is not None:
+            yield Change(f"deleted the role {role}", partial(_delete, iam, role))
+
+
+def _delete(iam: Any, role: str) -> None:
+    for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+        iam.delete_role_policy(RoleName=role, PolicyName=policy)
+    iam.delete_role(RoleName=role)
+
+
+def _regional(account: Account, stage: Stage) -> str:
+    return f"{chalices(stage)}-{account.region}"
+
+
+def _policy(stage: Stage) -> Any:
+    return json.loads((stage.project / ".chalice" / str(stage.config.iam_policy_file)).read_text())
+
+
+def _find(iam: Any, role: str) -> Any:
+    try:
+        return iam.get_role(RoleName=role)["Role"]
+    except iam.exceptions.NoSuchEntityException:
+        return None
+
+
+def _has(iam: Any, role: str) -> Any:
+    try:
+        return iam.get_role_policy(RoleName=role, PolicyName=role)["PolicyDocument"]
+    except iam.exceptions.NoSuchEntityException:
+        return None

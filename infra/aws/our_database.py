@@ -1,0 +1,104 @@
+"""The database of a stage's own stack: whether it waits for a restart, and whether it was ever complete."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from infra.aws import eventually
+from infra.aws.account import Account
+
+# Only of a first creation: a stack that was complete once ends a failed update as UPDATE_ROLLBACK_...
+_NEVER_COMPLETE = {"CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"}
+_STACK_TAG = "aws:cloudformation:stack-id"
+
+WAITS = (
+    "The database has a new max_connections, or another parameter, which PostgreSQL reads at its next restart. "
+    "Restart it yourself (RDS console, Reboot; a minute without a database). Executors can use it already."
+)
+
+
+def waits_for_restart(account: Account, outputs: Mapping[str, str]) -> bool:
+    """Whether RDS has parameters for it that only a restart puts to use; `outputs` are the database stack's."""
+    rds = account.client("rds")
+    if instance := outputs.get("DatabaseInstance"):
+        (found,) = rds.describe_db_instances(DBInstanceIdentifier=instance)["DBInstances"]
+        groups = found.get("DBParameterGroups", [])
+        return any(group.get("ParameterApplyStatus") == "pending-reboot" for group in groups)
+    if cluster := outputs.get("DatabaseCluster"):
+        (found,) = rds.describe_db_clusters(DBClusterIdentifier=cluster)["DBClusters"]
+        members = found.get("DBClusterMembers", [])
+        return any(member.get("DBClusterParameterGroupStatus") == "pending-reboot" for member in members)
+    return False
+
+
+def is_protected(account: Account, outputs: Mapping[str, str]) -> bool:
+    rds = account.client("rds")
+    found = []
+    if instance := outputs.get("DatabaseInstance"):
+        found = rds.describe_db_instances(DBInstanceIdentifier=instance)["DBInstances"]
+    elif cluster := outputs.get("DatabaseCluster"):
+        found = rds.describe_db_clusters(DBClusterIdentifier=cluster)["DBClusters"]
+    return any(database.get("DeletionProtection") for database in found)
+
+
+def unprotect_stillborn(account: Account, stack: str) -> list[str]:
+    """Turn the protection off of a database whose first creation failed, so that it can be cleared away.
+
+    Never of one that was complete: CloudFormation has to say that the stack never was, and RDS that the database is
+    that very stack's, not an older one of the same name. Returns the names of those it did it for.
+    """
+    cloudformation, rds = account.client("cloudformation"), account.client("rds")
+    found = _stack(cloudformation, stack)
+    if found is None or not _failed_at_first(cloudformation, found):
+        return []
+    done = []
+    for instance in rds.describe_db_instances()["DBInstances"]:
+        if _is_of(found, instance) and instance.get("DeletionProtection"):
+            name = instance["DBInstanceIdentifier"]
+            _unprotect(rds, "ModifyDBInstance", "InvalidDBInstanceState", DBInstanceIdentifier=name)
+            done.append(name)
+    for cluster in rds.describe_db_clusters()["DBClusters"]:
+        if _is_of(found, cluster) and cluster.get("DeletionProtection"):
+            name = cluster["DBClusterIdentifier"]
+            _unprotect(rds, "ModifyDBCluster", "InvalidDBClusterStateFault", DBClusterIdentifier=name)
+            done.append(name)
+    return done
+
+
+def _unprotect(rds: Any, operation: str, refusal: str, **name: str) -> None:
+    """RDS refuses that while it still makes the database."""
+    off: dict[str, Any] = {**name, "DeletionProtection": False, "ApplyImmediately": True}
+    eventually.call(rds, operation, refusal, **off)
+
+
+def _stack(cloudformation: Any, stack: str) -> Any:
+    from botocore.exceptions import ClientError  # noqa: PLC0415
+
+    try:
+        return cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ValidationError":  # there is none
+            return None
+        raise
+
+
+def _failed_at_first(cloudformation: Any, found: Any) -> bool:
+    if found["StackStatus"] in _NEVER_COMPLETE:
+        return True
+    if found["StackStatus"] != "DELETE_FAILED":
+        return False
+    # What the deletion was refused of: a first creation that failed, or a stack that had served?
+    pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=found["StackId"])
+    own = {
+        event["ResourceStatus"]
+        for page in pages
+        for event in page["StackEvents"]
+        if event["ResourceType"] == "AWS::CloudFormation::Stack"
+    }
+    return "ROLLBACK_IN_PROGRESS" in own  # of an update it would be UPDATE_ROLLBACK_IN_PROGRESS
+
+
+def _is_of(stack: Any, database: Any) -> bool:
+    tags = {tag["Key"]: tag["Value"] for tag in database.get("TagList", [])}
+    return bool(tags.get(_STACK_TAG) == stack["StackId"])

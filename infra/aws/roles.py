@@ -1,0 +1,56 @@
+"""The names of a stage's roles and dashboard, and what bounds the roles.
+
+IAM knows no regions, nor do CloudWatch's dashboards: a name is one for a whole account. So these names end with the
+region, and the same stage lives in two regions of an account. A stage that was made before that keeps its names.
+"""
+
+from __future__ import annotations
+
+from infra.aws.account import Account
+from infra.aws.stacks import Stacks
+from infra.errors import ConfigError
+from infra.stage import Parameters, Stage
+
+# The parameter, and its value, with which a stack makes a role; the executor's always does.
+_MAKES_A_ROLE = {"network": ("FlowLogs", "true"), "database": ("Proxy", "true")}
+# CloudWatch keeps dashboards once for all regions, too.
+_PARAMETER = {"observability": "DashboardSuffix"}
+
+
+def told(account: Account, stacks: Stacks, stack: str, name: str, bounded_by: str) -> Parameters:
+    """What a stack is told of the names that are one for all regions, and of what bounds its roles."""
+    if name in _PARAMETER:
+        return {_PARAMETER[name]: suffix(account, stacks, stack, name)}
+    return {"RoleSuffix": suffix(account, stacks, stack, name), "PermissionsBoundary": bounded_by}
+
+
+def suffix(account: Account, stacks: Stacks, stack: str, name: str) -> str:
+    """What the stack was told, or nothing when it is older than this and has made such a name, or the region."""
+    told, known = stacks.parameters(stack), _PARAMETER.get(name, "RoleSuffix")
+    if known in told:
+        return told[known]
+    parameter, value = _MAKES_A_ROLE.get(name, ("Stage", told.get("Stage", "")))
+    return "" if told and told.get(parameter) == value else f"-{account.region}"
+
+
+def boundary(account: Account, stage: Stage) -> str:
+    """The ARN of the policy that bounds what the stage's roles may do; empty where there is none.
+
+    When the config names no policy, it is that of infra/templates/github-oidc.yaml, whose role can make no role without
+    it. So the workflow and a person make the same roles. Raises `ConfigError` when the named policy does not exist.
+    """
+    iam, wanted = account.client("iam"), stage.permissions_boundary
+    if wanted == "":
+        return ""
+    name = wanted or f"github-{stage.prefix}-boundary"
+    arn = name if name.startswith("arn:") else f"arn:{account.partition}:iam::{account.account_id}:policy/{name}"
+    try:
+        iam.get_policy(PolicyArn=arn)
+    except iam.exceptions.NoSuchEntityException:
+        if wanted is None:
+            return ""
+        raise ConfigError(
+            f"stage {stage.name}: permissions_boundary names {arn}, which does not exist. Make the policy, or correct "
+            "the name in .chalice/config.json; then run this again."
+        ) from None
+    return arn

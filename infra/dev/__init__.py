@@ -1,0 +1,1 @@
+"""Commands for developers of the project. Nothing that ships imports them."""

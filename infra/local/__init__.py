@@ -1,0 +1,1 @@
+"""The product on this machine: a local server, and an embedded PostgreSQL."""

@@ -1,0 +1,87 @@
+"""The local environment: an open database with the product's tables, and the executor on top of it."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import psycopg2
+from psycopg2.extensions import parse_dsn
+
+from infra.errors import DatabaseError
+from infra.local import embedded_postgres
+from query_executor.migrate import MigrationError, UnfitError, apply_migrations, check_declared, purge, read_only_reason
+
+Handler = Callable[[Any, Any], Any]
+
+
+def open_database(environ: Mapping[str, str]) -> str:
+    """The URL of a database that has the product's tables: the user's DATABASE_URL, else the embedded one.
+
+    What the migrations did goes to stderr. The embedded server is held until this process ends.
+    """
+    url = environ.get("DATABASE_URL")
+    if not url:
+        server = embedded_postgres.start(embedded_postgres.default_directory(environ))
+        atexit.register(server.close)
+        url = server.url
+    _migrate(url)
+    return url
+
+
+def local_handler() -> Handler:
+    """The executor's handler over the local database, which its first call opens.
+
+    Not sooner: Chalice also imports the app in order to package it.
+    """
+    lock = threading.Lock()
+    opened: list[Handler] = []
+
+    def handler(event: Any, context: Any) -> Any:
+        with lock:
+            if not opened:
+                opened.append(_open_handler())
+        return opened[0](event, context)
+
+    return handler
+
+
+def describe(database_url: str) -> str:
+    """Which database a URL means, as host:port/name, without user and password."""
+    parts = parse_dsn(database_url)
+    port = f":{parts['port']}" if "port" in parts else ""
+    return f"{parts.get('host', 'localhost')}{port}/{parts.get('dbname', '')}"
+
+
+def _open_handler() -> Handler:
+    from query_executor.handler import create_local_handler  # noqa: PLC0415 - the commands that only migrate need none
+
+    return create_local_handler(open_database(os.environ))
+
+
+def _migrate(url: str) -> None:
+    """Bring the database up to date, and refuse one that is not as the application declares its tables."""
+    from infra.declarations import declared  # noqa: PLC0415 - the application, which takes a while to import
+
+    try:
+        reason = read_only_reason(url)
+        _say([f"WARNING: {reason}"] if reason else [*apply_migrations(url), *purge(url)])
+        _say(check_declared(url, declared()))
+    except UnfitError as error:
+        raise DatabaseError(f"{error}\nCorrect the database or the declarations, then run this again.") from error
+    except (MigrationError, psycopg2.Error) as error:
+        words = str(error) if isinstance(error, MigrationError) else " ".join(str(error).split())
+        raise DatabaseError(
+            f"The database cannot be used: {words}\n"
+            "Check that its server runs and admits this machine, and that DATABASE_URL has the right host, port,\n"
+            "database, user and password. Without DATABASE_URL an embedded PostgreSQL is used."
+        ) from error
+
+
+def _say(lines: list[str]) -> None:
+    for line in lines:
+        print(line, file=sys.stderr)

@@ -1,0 +1,106 @@
+"""`python -m infra run`: the whole product on this machine, a local server before an open database."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+import time
+
+from infra import PROJECT, hints
+from infra.errors import PortError
+from infra.local.database import describe, open_database
+
+
+def run(host: str, port: int) -> None:
+    """Serve until Ctrl-C, SIGTERM or the closed terminal ends it, which is its normal end: exit status 0.
+
+    Raises `PortError` and `DatabaseError`.
+    """
+    _end_on_signals()
+    _end_with_make_and_terminal()
+    _refuse_taken(host, port)
+    own = bool(os.environ.get("DATABASE_URL"))
+    url = os.environ["DATABASE_URL"] = open_database(os.environ)
+    os.environ.pop("QUERY_EXECUTOR_FUNCTION", None)  # a deployed stage's, with which nothing here would be local
+    print(
+        f"API       http://{host}:{port}",
+        f"database  {describe(url)} ({'from DATABASE_URL' if own else 'embedded PostgreSQL'})",
+        f"try       curl http://{host}:{port}/customers",
+        "stop      Ctrl-C",
+        sep="\n",
+        flush=True,
+    )
+    _serve(host, port)
+
+
+def _serve(host: str, port: int) -> None:
+    """Serve as `chalice local` does, in this very process: whatever ends the one, even SIGKILL, has ended the other."""
+    # A library of Chalice's asks the terminal for its colours on import, and waits for 10 s where nothing answers.
+    os.environ.setdefault("NO_COLOR", "1")
+    # Another `chalice local` of this clone reloads when any file below it changes, a .pyc file too.
+    sys.dont_write_bytecode = True
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # Chalice says when it serves, also into a pipe or a file
+    # A third of a second that the other commands need not wait.
+    from crud_api.settings import Settings  # noqa: PLC0415
+    from infra.local.chalice_config import load  # noqa: PLC0415
+    from infra.local.server import create_server  # noqa: PLC0415
+
+    logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(message)s")
+    config = load(PROJECT)
+    app = config.chalice_app  # it has read the stage's environment variables
+    origins = Settings.from_environment(os.environ).cors_origins
+    create_server(app, config, host, port, origins).serve_forever()
+
+
+def _end_on_signals() -> None:
+    def end(_number: int, _frame: object) -> None:
+        # make and a terminal may signal twice; only a second Ctrl-C means: do not even wait for the database.
+        for number in heard:
+            signal.signal(number, signal.SIG_DFL if number == signal.SIGINT else signal.SIG_IGN)
+        sys.exit(0)
+
+    # A shell starts background jobs with SIGINT ignored, nohup ignores SIGHUP: they mean it.
+    wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    heard = [number for number in wanted if signal.getsignal(number) != signal.SIG_IGN]
+    for number in heard:
+        signal.signal(number, end)
+
+
+def _end_with_make_and_terminal() -> None:
+    """Look for the ends that no signal tells of.
+
+    Of the signals sent to make alone it passes on SIGTERM and no other: not the SIGHUP of a terminal that had make
+    for its first process (`ssh -t host make run`), and none at all when make itself was killed.
+    """
+    parent = os.getppid()
+    terminal = select.poll()
+    if os.isatty(0):
+        terminal.register(0, 0)
+
+    def look() -> None:
+        while not any(event & select.POLLHUP for _, event in terminal.poll(0)) and (
+            "MAKELEVEL" not in os.environ or os.getppid() == parent
+        ):
+            time.sleep(1)
+        os.kill(os.getpid(), signal.SIGHUP)
+
+    threading.Thread(target=look, daemon=True).start()
+
+
+def _refuse_taken(host: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as Chalice's server does
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise PortError(
+                f"Cannot listen on {host}:{port}: {error.strerror}. Stop what uses it, or choose another port:\n"
+                f"{hints.make('run', PORT=str(port + 1))}"
+            ) from error

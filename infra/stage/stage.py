@@ -1,0 +1,206 @@
+"""A stage: what .chalice/config.json says of it, checked before anything is made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from chalice.config import Config
+from chalice.constants import DEFAULT_APIGATEWAY_STAGE_NAME, DEFAULT_ENDPOINT_TYPE
+
+from crud_api.settings import Settings
+from infra import PROJECT, hints, templates
+from infra.errors import BudgetError, ConfigError
+from infra.stage import budget
+from infra.stage.config import File, problems, read, refuse, unknown
+from infra.stage.members import Alarms, Database, Executor, GatewaySettings
+
+APP_NAME = "crud-api"  # stands in the templates and policies, so it cannot be another one
+
+# The parameters that the deploy fills in by itself.
+_FILLED_IN = {
+    "network": {"Stage", "Repository", "DatabasePort", "RoleSuffix", "PermissionsBoundary"},
+    "database": {
+        "Stage", "VpcId", "SubnetIds", "DatabaseSecurityGroupId", "ExecutorSecurityGroupId", "DatabasePort",
+        "MaxConnections", "RoleSuffix", "PermissionsBoundary",
+    },
+}  # fmt: skip
+_OWN = frozenset(
+    "DatabaseHost DatabasePort DatabaseName DatabaseUser DatabaseResourceId SecretArn CaBundle OwnerHost OwnerUser "
+    "OwnerCaBundle OwnerResourceId OwnerSecretArn SecretKeyArn OwnerSecretKeyArn DatabaseInstance "
+    "DatabaseCluster".split()
+)
+
+Parameters = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage, checked. `name` is Chalice's (dev), `api_stage` API Gateway's (api), `prefix` begins every name.
+
+    `tags` go on everything that is made for it. `permissions_boundary` is a policy's name or ARN, "" for none, None for
+    the policy of infra/templates/github-oidc.yaml, where it exists. `asked` is what a command was told beside the
+    stage, so that the commands that it names can be told the same: {"PROFILE": "me", "REGION": "eu-central-1"}.
+    """
+
+    name: str
+    prefix: str
+    api_stage: str
+    access: str
+    cors_origins: tuple[str, ...]
+    network: Parameters
+    executor: Executor
+    database: Database
+    gateway: GatewaySettings
+    alarms: Alarms
+    config: Config
+    project: Path
+    tags: Mapping[str, str] = field(default_factory=dict)
+    permissions_boundary: str | None = None
+    asked: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, name: str, project: Path = PROJECT) -> Stage:
+        """Read the stage. Raises `ConfigError`, which names every wrong member, and `BudgetError`."""
+        return cls.from_file(name, read(project), project)
+
+    @classmethod
+    def from_file(cls, name: str, file: File, project: Path) -> Stage:
+        """The stage of a file that config.py has checked."""
+        stages = file.get("stages", {})
+        if name not in stages or name == "local":
+            deployed = ", ".join(sorted(set(stages) - {"local"}))
+            raise ConfigError(f".chalice/config.json has no stage {name} to deploy; it has {deployed}")
+        defaults = {
+            "api_gateway_stage": DEFAULT_APIGATEWAY_STAGE_NAME,
+            "api_gateway_endpoint_type": DEFAULT_ENDPOINT_TYPE,
+        }
+        config = Config(name, config_from_disk=file, default_params=defaults)  # Chalice's own precedence
+        database = _section(file, name, "database", Database)
+        network = _texts(_merged(file, name, "network"))
+        refuse([*_wrong_names(file), *_wrong_values(name, config, database)])
+        executor = _executor(config, name, database)
+        try:
+            settings = Settings.from_environment(config.environment_variables)  # as the API itself will read it
+        except ValueError as error:
+            raise ConfigError(f"stage {name}: {error}") from error
+        return cls(
+            name, f"{APP_NAME}-{name}", config.api_gateway_stage, settings.access, settings.cors_origins, network,
+            executor, database, _section(file, name, "gateway", GatewaySettings),
+            _section(file, name, "alarms", Alarms), config, project, _merged(file, name, "tags"),
+            stages[name].get("permissions_boundary", file.get("permissions_boundary")),
+        )  # fmt: skip
+
+    def stack(self, part: str) -> str:
+        """The name of one of the stage's stacks."""
+        return f"{self.prefix}-{part}"
+
+    def make(self, target: str, **variables: str) -> str:
+        """The command of the Makefile that does this with this stage: `make logs STAGE=dev FUNCTION=executor`."""
+        if self.access == "none" and target in ("deploy", "plan"):  # which are refused without
+            variables["ARGS"] = " ".join(["--allow-public", *filter(None, [variables.get("ARGS")])])
+        return hints.make(target, **{"STAGE": self.name, **self.asked, **variables})
+
+    @property
+    def database_stack(self) -> Parameters | None:
+        """What database.yaml is told beside the network's outputs."""
+        return None if self.database.stack is None else _texts(self.database.stack)
+
+    @property
+    def database_own(self) -> Parameters:
+        return _texts(self.database.own)
+
+
+_T = TypeVar("_T")
+
+
+def _section(file: File, stage: str, name: str, kind: type[_T]) -> _T:
+    return _converted(f"stage {stage}: {name}", _merged(file, stage, name), kind)
+
+
+def _converted(path: str, value: Any, kind: type[_T]) -> _T:
+    refuse(problems(path, value, kind, whole=True))
+    return msgspec.convert(value, kind)
+
+
+def _merged(file: File, stage: str, name: str) -> dict[str, Any]:
+    """A section for all stages, under the members that the stage itself has of it."""
+    return {**file.get(name, {}), **file["stages"][stage].get(name, {})}
+
+
+def _executor(config: Config, stage: str, database: Database) -> Executor:
+    """By Chalice's own precedence: the function's in the stage, the stage's, the function's for all, everybody's."""
+    scope, file = config.scope(stage, budget.EXECUTOR), config.config_from_disk
+    written: dict[str, Any] = {}
+    for place in (file, file["stages"][stage]):
+        for member, value in place.get("lambda_functions", {}).get(budget.EXECUTOR, {}).items():
+            known = written.get(member)
+            written[member] = {**known, **value} if isinstance(known, dict) and isinstance(value, dict) else value
+    for member in ("lambda_memory_size", "lambda_timeout", "log_retention_in_days", "reserved_concurrency"):
+        if (value := getattr(scope, member)) is not None:
+            written[member] = value
+    try:
+        budget.check(written.get("reserved_concurrency"), database.max_connections, database.connection_reserve)
+    except BudgetError as error:
+        raise BudgetError(f"stage {stage}: {error}") from None
+    return _converted(f"stage {stage}: lambda_functions.{budget.EXECUTOR}", written, Executor)
+
+
+def _wrong_names(file: File) -> Iterator[str]:
+    """What is no parameter of the template that it would be handed to."""
+    places = [("", file), *((f"stages.{name}.", members) for name, members in file.get("stages", {}).items())]
+    for path, members in places:
+        database = members.get("database", {})
+        yield from unknown(f"{path}network", members.get("network", {}), _known("network"))
+        yield from unknown(f"{path}database.stack", database.get("stack") or {}, _known("database"))
+        yield from unknown(f"{path}database.own", database.get("own", {}), _OWN)
+
+
+def _known(template: str) -> set[str]:
+    return set(templates.parameters(template)) - _FILLED_IN[template]
+
+
+def _wrong_values(stage: str, config: Config, database: Database) -> Iterator[str]:
+    """What this stage has otherwise than the templates need it, or lacks."""
+    prefix, environment = f"{APP_NAME}-{stage}", config.environment_variables
+    for member, value, right in [
+        ("app_name", config.app_name, APP_NAME),
+        ("environment_variables.API_NAME", environment.get("API_NAME"), prefix),
+        (
+            "environment_variables.QUERY_EXECUTOR_FUNCTION",
+            environment.get("QUERY_EXECUTOR_FUNCTION"),
+            f"{prefix}-query-executor:live",
+        ),
+    ]:
+        if value != right:
+            yield f"stage {stage}: {member} must be {right!r}, not {value!r}."
+    if not config.iam_policy_file:
+        yield f'stage {stage}: iam_policy_file must name the policy of the API\'s role: "policy-{stage}.json".'
+    if database.stack is None and not database.own.get("DatabaseHost"):
+        yield (
+            f'stage {stage}: no database. Write "database": {{"stack": {{}}}} for a new one '
+            '(infra/templates/database.yaml), or name yours: {"own": {"DatabaseHost": ..., "DatabaseName": ..., '
+            '"SecretArn" or "DatabaseResourceId": ..., "OwnerSecretArn" or "OwnerResourceId": ...}}'
+        )
+    elif database.stack is None and (missing := _missing(_texts(database.own))):
+        yield f"stage {stage}: database.own lacks {'; and '.join(missing)} (docs/first-deploy.md)"
+
+
+def _missing(own: Parameters) -> list[str]:
+    """What the executor's stack would lack of a database of your own: where it is, and who signs in to it how."""
+    resource = own.get("DatabaseResourceId", "")
+    # The owner connects past a proxy, which knows no owner.
+    owner = own.get("OwnerSecretArn") or own.get("OwnerResourceId") or (resource and not resource.startswith("prx-"))
+    return [
+        *([] if own.get("DatabaseName") else ["DatabaseName"]),
+        *([] if resource or own.get("SecretArn") else ["DatabaseResourceId (IAM tokens) or SecretArn (a password)"]),
+        *([] if owner else ["OwnerSecretArn or OwnerResourceId, for the migrations"]),
+    ]
+
+
+def _texts(values: Mapping[str, Any]) -> dict[str, str]:
+    """CloudFormation's parameters are strings, and its booleans are ours spelt as JSON spells them."""
+    return {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in values.items()}

@@ -1,0 +1,50 @@
+"""Step 8: the API, its function and its role, by Chalice, when anything of them changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from infra.aws import functions
+from infra.aws.api import api_function, api_role, chalice_deploy, going_back
+from infra.aws.change import Change
+from infra.steps.step import Row, Step
+
+
+class Api(Step):
+    name = "API"
+
+    def subject(self) -> str:
+        return self.name
+
+    def changes(self) -> list[str]:
+        account, stage = self.account, self.stage
+        function = functions.find(account, stage.prefix)
+        role = [change.sentence for change in api_role.changes(account, stage, self.run.checked.boundary)]
+        if not self.run.options.force and chalice_deploy.is_current(account, stage):
+            return role + ([] if api_function.logs_json(function) else ["the function's log would be JSON"])
+        if function is not None and chalice_deploy.by_hand(function):
+            return [*role, "the function was changed by hand; Chalice would put it back"]
+        if chalice_deploy.rest_api_id(account, stage) is None:
+            return ["Chalice would make the API, its function and its role"]
+        # Chalice uploads and imports everything each time, and has no way to say what of it differs.
+        return ["Chalice would update the function, the role and the API's definition; it cannot say what in them"]
+
+    def apply(self) -> None:
+        account, stage, force = self.account, self.stage, self.run.options.force
+        if force or not chalice_deploy.is_current(account, stage):
+            self.run.before = going_back.look(account, stage)
+        done = chalice_deploy.deploy(account, stage, self.run.checked.boundary, force=force)
+        for line in done or ["nothing changed"]:
+            self.say(line)
+
+    def removal(self) -> Iterator[Change]:
+        yield from chalice_deploy.removal(self.account, self.stage)
+
+    def status(self) -> Iterator[Row]:
+        account, stage = self.account, self.stage
+        api_id = chalice_deploy.rest_api_id(account, stage)
+        yield "API", api_id and chalice_deploy.url(account, stage, api_id)
+        if api_id is not None and not chalice_deploy.is_current(account, stage):
+            function = functions.find(account, stage.prefix)
+            is_touched = function is not None and chalice_deploy.by_hand(function)
+            yield "", "changed by hand since its deploy" if is_touched else "not what this clone would deploy"

@@ -1,0 +1,88 @@
+"""Messages as JSON: a caller encodes its request, and the executor its answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+
+from query_executor.contract.messages import (
+    MAX_REQUEST_BYTES,
+    Failure,
+    FromResult,
+    InvalidRequestError,
+    Param,
+    Reply,
+    Request,
+    Statement,
+    Typed,
+    is_finite,
+)
+
+
+def _to_json(body: object) -> bytes:
+    return json.dumps(body, separators=(",", ":")).encode()
+
+
+def encode_request(request: Request, to_json: Callable[[object], bytes] = _to_json) -> bytes:
+    """The request as JSON in UTF-8. `to_json` is for callers with a faster encoder.
+
+    Raises `InvalidRequestError` for NaN and infinite numbers, which JSON does not have, and for a request that is too
+    large for Lambda.
+    """
+    body: dict[str, object] = {"statements": [_statement(statement) for statement in request.statements]}
+    if request.read_only:
+        body["read_only"] = True
+    if request.deadline_ms is not None:
+        body["deadline_ms"] = request.deadline_ms
+    if request.max_rows is not None:
+        body["max_rows"] = request.max_rows
+    if not request.columns:
+        body["columns"] = False
+    if request.request_id is not None:
+        body["request_id"] = request.request_id
+    payload = to_json(body)
+    if len(payload) > MAX_REQUEST_BYTES:
+        raise InvalidRequestError(f"the request has {len(payload)} bytes, Lambda takes {MAX_REQUEST_BYTES}")
+    return payload
+
+
+def encode_answer(answer: Reply | Failure) -> dict[str, object]:
+    """The answer as a Lambda handler returns it. The Lambda runtime turns it into JSON."""
+    if isinstance(answer, Failure):
+        return {"failure": {name: getattr(answer, name) for name in Failure.__slots__}}
+    return {
+        "results": [
+            {
+                "columns": [{"name": column.name, "type": column.type} for column in result.columns],
+                "rows": result.rows,
+                "row_count": result.row_count,
+                "truncated": result.truncated,
+            }
+            for result in answer.results
+        ]
+    }
+
+
+def _statement(statement: Statement) -> dict[str, object]:
+    body: dict[str, object] = {"sql": statement.sql}
+    if statement.params:
+        body["params"] = _params(statement.params)
+    if statement.batch is not None:
+        body["batch"] = [_params(params) for params in statement.batch]
+    if statement.expect_rows is not None:
+        body["expect_rows"] = statement.expect_rows
+    return body
+
+
+def _params(params: Mapping[str, Param]) -> dict[str, object]:
+    return {name: param if isinstance(param, str) else _param(param) for name, param in params.items()}
+
+
+def _param(param: Param) -> object:
+    if isinstance(param, Typed | FromResult):
+        return {member: _param(getattr(param, member)) for member in param.__slots__}
+    if isinstance(param, list):
+        return [_param(element) for element in param]
+    if isinstance(param, float) and not is_finite(param):  # encoders would write NaN, or null
+        raise InvalidRequestError("a param is NaN or infinite, which JSON has no number for: send it as a string")
+    return param
