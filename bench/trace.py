@@ -14,7 +14,7 @@ from typing import Any
 from bench import database
 from bench.events import request
 from crud_api.application import create_app
-from crud_api.executor.in_process import InProcessExecutor
+from crud_api.executor.seam import InProcessExecutor
 from query_executor.handler import create_local_handler
 
 ROOT = Path(__file__).parents[1]

@@ -9,8 +9,7 @@ from chalice.app import Chalice, Request, Response
 
 from crud_api import cors
 from crud_api.errors import ApiError
-from crud_api.executor.run import request_id
-from crud_api.executor.seam import Execute
+from crud_api.executor.seam import Execute, request_id
 from crud_api.resource import Resource
 from crud_api.resource.relations import relations_of
 from crud_api.response import problems

@@ -11,8 +11,7 @@ from typing import Any, Protocol
 from chalice.app import Chalice, Response
 
 from crud_api import cors
-from crud_api.executor.run import Served
-from crud_api.executor.seam import Execute
+from crud_api.executor.seam import Execute, Served
 from crud_api.resource import Resource
 from crud_api.resource.relations import Relations
 from crud_api.views import change, create, docs, monitors, read

@@ -5,7 +5,7 @@ from __future__ import annotations
 from chalice.app import Request, Response
 
 from crud_api.errors import PreconditionFailedError
-from crud_api.executor.run import Served, run
+from crud_api.executor.seam import Served, run
 from crud_api.request.fast_row import fast_changes
 from crud_api.request.http import json_object, key_of, not_found, raw_body
 from crud_api.request.preferences import parse_preferences

@@ -8,7 +8,7 @@ from typing import Any
 from chalice.app import Request, Response
 
 from crud_api.errors import ConflictError, IdempotencyInFlightError, IdempotencyKeyReusedError
-from crud_api.executor.run import Served, run
+from crud_api.executor.seam import Served, run
 from crud_api.request.fast_row import fast_row
 from crud_api.request.http import collection_path, json_array, json_rows, raw_body
 from crud_api.request.idempotency import Attempt, attempt_of

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from chalice.app import Request, Response
 
 from crud_api.errors import ApiError, NotReadyError
-from crud_api.executor.run import ask
-from crud_api.executor.seam import Execute
+from crud_api.executor.seam import Execute, ask
 from crud_api.resource import Resource
 from crud_api.response.problems import RETRY_SOON
 from crud_api.response.responses import json_text

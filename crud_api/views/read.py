@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chalice.app import Request, Response
 
-from crud_api.executor.run import Served, run
+from crud_api.executor.seam import Served, run
 from crud_api.request.http import collection_path, key_of, nested_path, not_found, query_parameters
 from crud_api.request.listing import ListQuery, Parent, list_query
 from crud_api.request.parameters import too_large, wrong

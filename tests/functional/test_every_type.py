@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator
 from msgspec import defstruct
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from crud_api.executor.in_process import InProcessExecutor
+from crud_api.executor.seam import InProcessExecutor
 from crud_api.openapi import document
 from crud_api.resource import Resource
 from crud_api.resource.columns.field import column_of
