@@ -8,8 +8,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from crud_api.executor.in_process import InProcessExecutor
-from crud_api.executor.seam import Execute
+from crud_api.executor.seam import Execute, InProcessExecutor
 from crud_api.resource import Reference
 from query_executor.handler import create_local_handler
 from query_executor.migrate import apply_migrations
