@@ -11,7 +11,7 @@ A declaration is plain JSON, so that it travels in the event of the migrations' 
 unchanged, both ways (`pg_type.typname`, or with its schema); null stands for all that come out as a text. `made_as` is
 the type in a CREATE TABLE. A Decimal may have `max_digits` and `decimal_places`, a datetime is `zoned` where its values
 have an offset. Of an `array`, the carriers and limits are those of its elements, and `element` is their kind. A
-composite type has `fields`. The table's schema may be null.
+composite type has `fields`. Every change sets a `stamped` column. The table's schema may be null.
 """
 
 from __future__ import annotations
@@ -163,8 +163,13 @@ def _columns(table: Table, facts: Facts) -> Iterator[Difference]:
             yield Difference(f"{name} has no column {_quoted(column['name'])}.", f"Add it, or name yours so: {kind}")
             continue
         yield from _type(column, there, name, of)
-        if there["computed"] and column["written"]:
-            always = "GENERATED ALWAYS AS IDENTITY" if there["computed"] == "identity" else "a generated column"
+        always = "GENERATED ALWAYS AS IDENTITY" if there["computed"] == "identity" else "a generated column"
+        if there["computed"] and column.get("stamped"):
+            yield Difference(
+                f"{of} is {always} and takes no value, but every change sets it to the time.",
+                "Leave updated_at out of the declaration, and keep the column in read_only.",
+            )
+        elif there["computed"] and column["written"]:
             yield Difference(
                 f"{of} is {always} and takes no value, but the declaration lets clients send a value.",
                 "Name it in read_only of the declaration.",

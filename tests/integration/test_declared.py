@@ -357,6 +357,14 @@ def test_names_that_need_quotes_have_them(url: str) -> None:
     assert found(url, resource) == []
 
 
+def test_a_column_that_every_change_sets_is_not_a_generated_one(url: str) -> None:
+    run_sql(url, "CREATE TABLE demo.mine (id bigint PRIMARY KEY, mine timestamptz GENERATED ALWAYS AS (NULL) STORED)")
+    only_read = frozenset({"mine"})
+    (refused,) = stops(url, one_column(TIME, read_only=only_read, updated_at="mine"))
+    assert "every change sets it" in refused
+    assert found(url, one_column(TIME, read_only=only_read)) == []
+
+
 def test_a_second_resource_may_refer_to_one_that_is_not_served(url: str) -> None:
     resource = one_column(int, references={"mine": Reference(resource="elsewhere", name="a", reverse="b")})
     run_sql(url, "CREATE TABLE demo.mine (id bigint PRIMARY KEY, mine bigint)")
