@@ -8,7 +8,7 @@ import zlib
 
 from query_executor.contract import Failure, Reply, Request, Value
 
-_LOG = logging.getLogger("query_executor")
+LOG = logging.getLogger("query_executor")
 _METRICS = {
     "Namespace": "QueryExecutor",
     "Dimensions": [["function"]],
@@ -28,10 +28,8 @@ def invocation(request: Request | None, answer: Reply | Failure, started: float,
     the line into JSON and adds its own request id. `request_id` is the caller's. `statements` are fingerprints of the
     texts, which hold no values but names of params. `bytes` is the size of the values in the answer.
     """
-    if not _LOG.isEnabledFor(logging.INFO):
-        return
     results = answer.results if isinstance(answer, Reply) else ()
-    _LOG.info(
+    LOG.info(
         "invocation",
         extra={
             "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [_METRICS]},

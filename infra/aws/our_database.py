@@ -7,8 +7,10 @@ from typing import Any
 
 from infra.aws import eventually
 from infra.aws.account import Account
+from infra.aws.stacks import describe
+from infra.aws.tags import as_dict
 
-# Only of a first creation: a stack that was complete once ends a failed update as UPDATE_ROLLBACK_...
+# Only after a first creation. A failed update of a complete stack ends as UPDATE_ROLLBACK_...
 _NEVER_COMPLETE = {"CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"}
 _STACK_TAG = "aws:cloudformation:stack-id"
 
@@ -19,37 +21,25 @@ WAITS = (
 
 
 def waits_for_restart(account: Account, outputs: Mapping[str, str]) -> bool:
-    """Whether RDS has parameters for it that only a restart puts to use; `outputs` are the database stack's."""
-    rds = account.client("rds")
-    if instance := outputs.get("DatabaseInstance"):
-        (found,) = rds.describe_db_instances(DBInstanceIdentifier=instance)["DBInstances"]
-        groups = found.get("DBParameterGroups", [])
-        return any(group.get("ParameterApplyStatus") == "pending-reboot" for group in groups)
-    if cluster := outputs.get("DatabaseCluster"):
-        (found,) = rds.describe_db_clusters(DBClusterIdentifier=cluster)["DBClusters"]
-        members = found.get("DBClusterMembers", [])
-        return any(member.get("DBClusterParameterGroupStatus") == "pending-reboot" for member in members)
-    return False
+    """Whether RDS has parameters for it that need a restart. `outputs` are the database stack's."""
+    found = _find(account, outputs)
+    groups = [group.get("ParameterApplyStatus") for group in found.get("DBParameterGroups", [])]
+    members = [member.get("DBClusterParameterGroupStatus") for member in found.get("DBClusterMembers", [])]
+    return "pending-reboot" in groups + members
 
 
 def is_protected(account: Account, outputs: Mapping[str, str]) -> bool:
-    rds = account.client("rds")
-    found = []
-    if instance := outputs.get("DatabaseInstance"):
-        found = rds.describe_db_instances(DBInstanceIdentifier=instance)["DBInstances"]
-    elif cluster := outputs.get("DatabaseCluster"):
-        found = rds.describe_db_clusters(DBClusterIdentifier=cluster)["DBClusters"]
-    return any(database.get("DeletionProtection") for database in found)
+    return bool(_find(account, outputs).get("DeletionProtection"))
 
 
 def unprotect_stillborn(account: Account, stack: str) -> list[str]:
-    """Turn the protection off of a database whose first creation failed, so that it can be cleared away.
+    """Turn off the protection of a database whose first creation failed, so that it can be deleted.
 
-    Never of one that was complete: CloudFormation has to say that the stack never was, and RDS that the database is
-    that very stack's, not an older one of the same name. Returns the names of those it did it for.
+    A database that was complete stays protected. CloudFormation has to say that the stack was never complete, and RDS
+    that the database belongs to this stack, not to an older stack of the same name. Return the names of the databases.
     """
     cloudformation, rds = account.client("cloudformation"), account.client("rds")
-    found = _stack(cloudformation, stack)
+    found = describe(cloudformation, stack)
     if found is None or not _failed_at_first(cloudformation, found):
         return []
     done = []
@@ -67,20 +57,19 @@ def unprotect_stillborn(account: Account, stack: str) -> list[str]:
 
 
 def _unprotect(rds: Any, operation: str, refusal: str, **name: str) -> None:
-    """RDS refuses that while it still makes the database."""
+    """RDS refuses this while it still makes the database."""
     off: dict[str, Any] = {**name, "DeletionProtection": False, "ApplyImmediately": True}
     eventually.call(rds, operation, refusal, **off)
 
 
-def _stack(cloudformation: Any, stack: str) -> Any:
-    from botocore.exceptions import ClientError  # noqa: PLC0415
-
-    try:
-        return cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "ValidationError":  # there is none
-            return None
-        raise
+def _find(account: Account, outputs: Mapping[str, str]) -> dict[str, Any]:
+    """The instance or cluster of the outputs, as RDS describes it; empty where the stack has none."""
+    rds, found = account.client("rds"), []
+    if instance := outputs.get("DatabaseInstance"):
+        found = rds.describe_db_instances(DBInstanceIdentifier=instance)["DBInstances"]
+    elif cluster := outputs.get("DatabaseCluster"):
+        found = rds.describe_db_clusters(DBClusterIdentifier=cluster)["DBClusters"]
+    return dict(found[0]) if found else {}
 
 
 def _failed_at_first(cloudformation: Any, found: Any) -> bool:
@@ -88,7 +77,7 @@ def _failed_at_first(cloudformation: Any, found: Any) -> bool:
         return True
     if found["StackStatus"] != "DELETE_FAILED":
         return False
-    # What the deletion was refused of: a first creation that failed, or a stack that had served?
+    # Did the refused deletion follow a failed first creation, or had the stack served?
     pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=found["StackId"])
     own = {
         event["ResourceStatus"]
@@ -96,9 +85,8 @@ def _failed_at_first(cloudformation: Any, found: Any) -> bool:
         for event in page["StackEvents"]
         if event["ResourceType"] == "AWS::CloudFormation::Stack"
     }
-    return "ROLLBACK_IN_PROGRESS" in own  # of an update it would be UPDATE_ROLLBACK_IN_PROGRESS
+    return "ROLLBACK_IN_PROGRESS" in own  # after an update it is UPDATE_ROLLBACK_IN_PROGRESS
 
 
 def _is_of(stack: Any, database: Any) -> bool:
-    tags = {tag["Key"]: tag["Value"] for tag in database.get("TagList", [])}
-    return bool(tags.get(_STACK_TAG) == stack["StackId"])
+    return bool(as_dict(database.get("TagList", [])).get(_STACK_TAG) == stack["StackId"])

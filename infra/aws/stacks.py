@@ -1,4 +1,4 @@
-"""CloudFormation stacks: made, changed and deleted by change sets, whatever an earlier run has left behind."""
+"""CloudFormation stacks: made and changed by change sets, and deleted, whatever an earlier run has left."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from uuid import uuid4
 
 from infra import templates
 from infra.aws.stack_events import StackEvents, advice
+from infra.aws.tags import as_dict, as_list
 from infra.errors import StackError
 from infra.hints import Hints
 
 Say = Callable[[str], None]
 
-# A first creation that failed, or was not begun: nothing in it is worth keeping, and CloudFormation changes none.
+# A first creation that failed or did not begin. CloudFormation changes no such stack, and nothing in it is of use.
 _STILLBORN = {"REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"}
 _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 
@@ -26,9 +27,9 @@ def _pause() -> None:
 
 @dataclass
 class Stacks:
-    """`cloudformation` is a boto3 client; `tags` go on each stack, and by it on all that it makes.
+    """`cloudformation` is a boto3 client. `tags` go on each stack, and so on each resource that it makes.
 
-    `hints` name commands of the stage. `pause` is called between two looks at what is in progress.
+    `hints` name commands of the stage. `pause` is called between two looks at a change in progress.
     """
 
     cloudformation: Any
@@ -43,7 +44,7 @@ class Stacks:
         return {output["OutputKey"]: output["OutputValue"] for output in (found or {}).get("Outputs", [])}
 
     def parameters(self, stack: str) -> dict[str, str]:
-        """What the stack was told last; nothing when there is none, or one that has to be made anew."""
+        """The stack's last parameters; none when it does not exist, or has to be made again."""
         found = self._describe(stack)
         if found is None or found["StackStatus"] in _STILLBORN:
             return {}
@@ -54,7 +55,7 @@ class Stacks:
         return None if found is None else str(found["StackStatus"])
 
     def deploy(self, stack: str, name: str, told: Mapping[str, str]) -> bool:
-        """Make the stack what the template says with these parameters; return whether anything changed."""
+        """Make the stack what the template says with these parameters. Return whether anything changed."""
         self.settle(stack)
         if self._is_same(stack, name, told):
             return False
@@ -69,7 +70,7 @@ class Stacks:
         return True
 
     def plan(self, stack: str, name: str, told: Mapping[str, str]) -> list[str]:
-        """What `deploy` would change, by a change set that is deleted again."""
+        """A sentence for each thing that `deploy` would change, by a change set that is deleted again."""
         status = self.status(stack)
         if status is None or status in _STILLBORN:
             return [f"would be made ({name}.yaml)"]
@@ -85,7 +86,7 @@ class Stacks:
         return [_sentence(change) for change in changes] or ["outputs would change"]
 
     def delete(self, stack: str) -> bool:
-        """Delete the stack; returns whether it was there."""
+        """Delete the stack. Return whether it existed."""
         found = self._describe(stack)
         if found is None:
             return False
@@ -99,7 +100,7 @@ class Stacks:
         return True
 
     def settle(self, stack: str) -> None:
-        """Wait for what a run before this one began, and clear away what cannot be changed any more."""
+        """Wait for what an earlier run began, and delete what cannot be changed any more."""
         found = self._describe(stack)
         status = found and str(found["StackStatus"])
         if found and status and status.endswith("_IN_PROGRESS") and status not in _STILLBORN:
@@ -122,13 +123,13 @@ class Stacks:
             )
 
     def _wait(self, events: StackEvents, wanted: str | None) -> None:
-        """Say what happens until nothing does. Raises `StackError` unless the end is the wanted one, or None."""
+        """Say what happens until it ends. Raises `StackError` for an end that is not `wanted`; None takes any end."""
         while True:
             status = self.status(events.stack)
-            # A stack that is gone is still told of under its id, and with it what its deletion did last.
+            # CloudFormation still describes a deleted stack by its id, with the last events of the deletion.
             for line in [] if status is None and not events.stack.startswith("arn:") else events.new():
                 self.say(line)
-            # What was begun just now shows in the events before it has to show in the status.
+            # A change that has just begun is in the events before it is in the status.
             has_begun = wanted is None or events.any_seen
             if status is None or (has_begun and not status.endswith("_IN_PROGRESS")):
                 break
@@ -142,18 +143,11 @@ class Stacks:
         raise StackError(f"{name} ended as {status or 'DELETE_COMPLETE'}.\n{reason}\n{advice(reason, self.hints)}")
 
     def _describe(self, stack: str) -> dict[str, Any] | None:
-        from botocore.exceptions import ClientError  # noqa: PLC0415
-
-        try:
-            found: dict[str, Any] = self.cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "ValidationError":  # "Stack with id ... does not exist"
-                return None
-            raise
-        return None if found["StackStatus"] == "DELETE_COMPLETE" else found
+        found = describe(self.cloudformation, stack)
+        return None if found is None or found["StackStatus"] == "DELETE_COMPLETE" else found
 
     def _is_same(self, stack: str, name: str, told: Mapping[str, str]) -> bool:
-        """Whether template and parameters are those of the stack. That is quicker asked than a change set made."""
+        """Whether the stack has this template and these parameters. Asking is quicker than making a change set."""
         found = self._describe(stack)
         if found is None or found["StackStatus"] not in {
             "CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE",
@@ -161,14 +155,14 @@ class Stacks:
             return False
         has = _parameters(found)
         wanted = {key: value for key, value in templates.parameters(name).items() if value is not None} | dict(told)
-        tagged = {tag["Key"]: tag["Value"] for tag in found.get("Tags", [])}
+        tagged = as_dict(found.get("Tags", []))
         if has != wanted or tagged != dict(self.tags):
             return False
         body = self.cloudformation.get_template(StackName=stack, TemplateStage="Original")["TemplateBody"]
         return bool(body == templates.text(name))
 
     def _change_set(self, stack: str, name: str, told: Mapping[str, str], kind: str) -> dict[str, Any] | None:
-        """A change set that is ready to be executed, or None when it would change nothing."""
+        """A change set that is ready to execute, or None when it would change nothing."""
         change_set = self.cloudformation.create_change_set(
             StackName=stack,
             ChangeSetName=f"deploy-{uuid4().hex}",
@@ -176,7 +170,7 @@ class Stacks:
             TemplateBody=templates.text(name),
             Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in sorted(told.items())],
             Capabilities=["CAPABILITY_NAMED_IAM"],
-            Tags=[{"Key": key, "Value": value} for key, value in sorted(self.tags.items())],
+            Tags=as_list(self.tags),
         )["Id"]
         while True:
             found: dict[str, Any] = self.cloudformation.describe_change_set(ChangeSetName=change_set, StackName=stack)
@@ -192,6 +186,18 @@ class Stacks:
         raise StackError(
             f"{stack} cannot become what infra/templates/{name}.yaml says: {reason}\n{advice(reason, self.hints)}"
         )
+
+
+def describe(cloudformation: Any, stack: str) -> dict[str, Any] | None:
+    """CloudFormation's description of a stack, by its name or id; None where there is none."""
+    from botocore.exceptions import ClientError  # noqa: PLC0415
+
+    try:
+        return dict(cloudformation.describe_stacks(StackName=stack)["Stacks"][0])
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ValidationError":  # "Stack with id ... does not exist"
+            return None
+        raise
 
 
 def _parameters(found: Mapping[str, Any]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Step 5: a version of the executor that connects. The alias `live` waits at the one before until step 6 has ended."""
+"""Step 5: a version of the executor that connects. The alias `live` stays at the old version until step 6 ends."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ class Executor(StackStep):
         )  # fmt: skip
 
     def is_known(self) -> bool:
-        has_database = self.stage.database_stack is None or bool(self.run.outputs("database"))
-        return has_database and bool(self.run.outputs("network"))
+        return self.run.has_database and bool(self.run.outputs("network"))
 
     def changes(self) -> list[str]:
         return [*super().changes(), *(change.sentence for change in self._by_hand())]
@@ -69,13 +68,13 @@ class Executor(StackStep):
 
 
 def serve(run: Run, version: str) -> bool:
-    """Move the alias, by the stack; the empty version is the newest one. Returns whether anything changed."""
+    """Move the alias, by the stack. An empty version means the newest. Return whether anything changed."""
     stack = run.stage.stack("executor")
     return run.stacks.deploy(stack, "executor", {**run.stacks.parameters(stack), "LiveVersion": version})
 
 
 def serves(run: Run) -> str:
-    """What answers requests after a failure before the alias moved."""
+    """A sentence: which version serves requests, after a failure before the alias moved."""
     if chalice_deploy.rest_api_id(run.account, run.stage) is None:
         return "There is no API yet, so no requests are served."
     if run.held:

@@ -113,8 +113,9 @@ def _apply_step_by_step(backend: _Backend, migration: Migration, table_lock_s: f
 
 
 def _said(migration: Migration, notices: list[str]) -> list[str]:
-    # A migration that says what it does, and said nothing, found nothing to do.
-    return notices or [_NOTHING if "RAISE NOTICE" in migration.source else "Applied."]
+    # A migration of DO blocks alone that says what it does, and said nothing, found nothing to do.
+    blocks = all(sql.lstrip().upper().startswith("DO ") for sql in read_sql_migration(migration.path)[-1])
+    return notices or [_NOTHING if blocks and "RAISE NOTICE" in migration.source else "Applied."]
 
 
 @contextmanager

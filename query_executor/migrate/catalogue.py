@@ -44,7 +44,8 @@ SELECT CASE WHEN c.oid IS NOT NULL THEN json_build_object(
       'category', leaf.typcategory,
       'fields', (SELECT json_agg(attname ORDER BY attnum) FROM pg_attribute
                  WHERE attrelid = leaf.typrelid AND leaf.typrelid <> 0 AND attnum > 0 AND NOT attisdropped),
-      'modifier', CASE WHEN a.atttypmod >= 0 THEN a.atttypmod ELSE own.typtypmod END,
+      'modifier', CASE WHEN a.atttypmod >= 0 THEN a.atttypmod WHEN own.typtypmod >= 0 THEN own.typtypmod
+                       ELSE (SELECT typtypmod FROM pg_type WHERE oid = element.oid) END,
       'not_null', a.attnotnull OR own.typnotnull,
       'filled', a.atthasdef OR a.attidentity <> '' OR own.typdefault IS NOT NULL,
       'computed', CASE WHEN a.attgenerated <> '' THEN 'generated' WHEN a.attidentity = 'a' THEN 'identity' END,

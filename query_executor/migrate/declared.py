@@ -10,8 +10,8 @@ A declaration is plain JSON, because it travels in the event of the migrations' 
 `kind` is the application's name of the column's type. `carriers` are the types of PostgreSQL that carry its values
 unchanged, both ways (`pg_type.typname`, alone or after its schema). Null stands for all types that come out as a text.
 `made_as` is the type in a CREATE TABLE. A Decimal may have `max_digits` and `decimal_places`. A datetime is `zoned` if
-its values have an offset. The carriers of an `array` are the carriers of its elements. A composite type has `fields`.
-The table's schema may be null.
+its values have an offset. The carriers and limits of an `array` are those of its elements, and `element` is their kind.
+A composite type has `fields`. Every change sets a `stamped` column. The table's schema may be null.
 """
 
 from __future__ import annotations
@@ -95,8 +95,13 @@ def _columns(table: Table, facts: Facts) -> Iterator[Difference]:
             yield Difference(f"{name} has no column {quoted(column['name'])}.", f"Add it, or name yours so: {kind}")
             continue
         yield from _type(column, there, name, of)
-        if there["computed"] and column["written"]:
-            always = "GENERATED ALWAYS AS IDENTITY" if there["computed"] == "identity" else "a generated column"
+        always = "GENERATED ALWAYS AS IDENTITY" if there["computed"] == "identity" else "a generated column"
+        if there["computed"] and column.get("stamped"):
+            yield Difference(
+                f"{of} is {always} and takes no value, but every change sets it to the time.",
+                "Leave updated_at out of the declaration, and keep the column in read_only.",
+            )
+        elif there["computed"] and column["written"]:
             yield Difference(
                 f"{of} is {always} and takes no value, but the declaration lets clients send a value.",
                 "Name it in read_only of the declaration.",
@@ -119,10 +124,8 @@ def _type(column: Mapping[str, Any], there: Facts, name: str, of: str) -> Iterat
         why = "is no array" if is_array else _NO_TEXTS["A"]
     elif carriers is None:
         stops, why = is_array or there["category"] != "N", _as_text(there["category"], plain)
-    elif kind == "Decimal" and plain == "numeric":
-        places = _scale(there["modifier"])
-        if places is not None and column["written"] and places < (column.get("decimal_places") or 0):
-            why = f"keeps {places} decimal places, and the declaration takes {column['decimal_places']}"
+    elif column.get("element", kind) == "Decimal" and plain == "numeric":
+        why = _rounds(column, there)
     elif kind in {"int", "Whole"} and plain == "numeric":
         why = "" if _scale(there["modifier"]) == 0 else "may hold fractions, which a whole number has not"
     elif kind == "datetime" and plain == "timestamp":
@@ -132,6 +135,8 @@ def _type(column: Mapping[str, Any], there: Facts, name: str, of: str) -> Iterat
         why = "cannot carry every value of it whole"
     elif column.get("fields") not in (None, there["fields"]):
         why = f"has other fields, or in another order: {', '.join(there['fields'] or [])}"
+    if not why and column["written"] and (precision := _precision(plain, there["modifier"])):
+        stops, why = False, f"rounds a time that has more than {precision}, without an error"
     if why:
         wanted = column["made_as"]
         yield Difference(
@@ -140,6 +145,28 @@ def _type(column: Mapping[str, Any], there: Facts, name: str, of: str) -> Iterat
             f"USING {quoted(column['name'])}::{wanted};",
             stops,
         )
+
+
+def _rounds(column: Mapping[str, Any], there: Facts) -> str:
+    places, wanted = _scale(there["modifier"]), column.get("decimal_places")
+    if places is None or not column["written"] or (wanted is not None and wanted <= places):
+        return ""
+    takes = "any number of them" if wanted is None else str(wanted)
+    return (
+        f"keeps {places} decimal places, and the declaration takes {takes}, so PostgreSQL would round without an error "
+        f'(Meta(extra={{"decimal_places": {max(places, 0)}}}) refuses more)'
+    )
+
+
+def _precision(plain: str, modifier: int) -> str:
+    """What a column of times keeps, if it keeps less than its type can; otherwise empty."""
+    fields = ""
+    if plain == "interval" and modifier >= 0:  # the low half is the precision, the high half its fields
+        fields = "" if modifier >> 16 & 0x7FFF == 0x7FFF else "its fields"
+        modifier = -1 if modifier & 0xFFFF == 0xFFFF else modifier & 0xFFFF
+    elif plain not in {"timestamptz", "timestamp", "time", "timetz"}:
+        return ""
+    return fields or (f"{modifier} decimals of a second" if 0 <= modifier < 6 else "")
 
 
 def _as_text(category: str, plain: str) -> str:

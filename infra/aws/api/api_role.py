@@ -1,4 +1,4 @@
-"""The role of the API's function. Chalice would make one without a boundary, and of one name in all regions."""
+"""The role of the API's function. Chalice would make it without a boundary, and with the same name in all regions."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from infra.aws import functions
 from infra.aws.account import Account
 from infra.aws.change import Change
+from infra.aws.tags import as_dict, as_list
 from infra.stage import Stage
 
 TRUST = {
@@ -19,14 +20,14 @@ TRUST = {
 
 
 def name(account: Account, stage: Stage) -> str:
-    """The one that the function has, when Chalice has made it for this stage; else one of this region."""
+    """The role that Chalice has made for this stage, when the function has it; else the role of this region."""
     function = functions.find(account, stage.prefix)
     has = function["Configuration"]["Role"].rpartition("/")[2] if function else ""
     return chalices(stage) if has == chalices(stage) else _regional(account, stage)
 
 
 def chalices(stage: Stage) -> str:
-    """What a plain `chalice deploy` makes, and what an older stage has."""
+    """The name that a plain `chalice deploy` gives the role. Older stages have it."""
     return f"{stage.prefix}-api_handler"
 
 
@@ -35,9 +36,9 @@ def arn(account: Account, stage: Stage) -> str:
 
 
 def changes(account: Account, stage: Stage, boundary: str) -> Iterator[Change]:
-    """What has to be changed until the role may what the stage's policy file says, within the boundary."""
+    """The changes after which the role may do what the stage's policy file says, within the boundary."""
     iam, role, policy = account.client("iam"), name(account, stage), _policy(stage)
-    tags = [{"Key": key, "Value": value} for key, value in sorted(stage.tags.items())]
+    tags = as_list(stage.tags)
     found = _find(iam, role)
     if found is None:
         bounded = {"PermissionsBoundary": boundary} if boundary else {}
@@ -52,7 +53,7 @@ def changes(account: Account, stage: Stage, boundary: str) -> Iterator[Change]:
             ),
         )
     else:
-        has = {tag["Key"]: tag["Value"] for tag in found.get("Tags", [])}
+        has = as_dict(found.get("Tags", []))
         if boundary and found.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn") != boundary:
             yield Change(
                 f"Bound the role {role} by {boundary}.",
@@ -68,7 +69,7 @@ def changes(account: Account, stage: Stage, boundary: str) -> Iterator[Change]:
 
 
 def removal(account: Account, stage: Stage, used: str) -> Iterator[Change]:
-    """The role that the function had, `used`, and this region's; never one that another region may have."""
+    """Delete the role that the function had, `used`, and the role of this region. No other region uses these."""
     iam = account.client("iam")
     for role in sorted({used, _regional(account, stage)}):
         if _find(iam, role) is not None:
