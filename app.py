@@ -7,9 +7,8 @@ from crud_api.runtime.gc_pause import gc_pause
 with gc_pause():
     from crud_api.access import protect
     from crud_api.application import APP_NAME, create_app
-    from crud_api.executor.in_process import InProcessExecutor
     from crud_api.executor.lambda_ import LambdaExecutor
-    from crud_api.executor.seam import Execute
+    from crud_api.executor.seam import Execute, InProcessExecutor
     from crud_api.settings import Settings
 
 

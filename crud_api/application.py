@@ -9,17 +9,14 @@ from chalice.app import Chalice, Request, Response
 
 from crud_api import cors
 from crud_api.errors import ApiError
-from crud_api.executor.seam import Execute
-from crud_api.request.http import request_id
+from crud_api.executor.seam import Execute, request_id
 from crud_api.resource import Resource
 from crud_api.resource.relations import relations_of
 from crud_api.response import problems
 from crud_api.response.responses import without_body
-from crud_api.routes import resource_routes
+from crud_api.routes import add_routes
 from crud_api.runtime.text_only_chalice import TextOnlyChalice
 from crud_api.tables import RESOURCES
-from crud_api.views.docs import documentation_routes
-from crud_api.views.monitors import monitor_routes
 
 APP_NAME = "crud-api"
 
@@ -67,18 +64,5 @@ def create_app(
         return problems.to_response(error, request_id(request))
 
     relations = relations_of({resource.name: resource for resource in resources})
-    for resource in resources:
-        app.register_blueprint(resource_routes(resource, relations, execute))
-    app.register_blueprint(monitor_routes(execute, resources, stage))
-    app.register_blueprint(documentation_routes(resources, access))
-    _answer_head(app)
-    if cors_origins:
-        cors.answer_preflights(app)
+    add_routes(app, resources, relations, execute, access=access, stage=stage, preflights=bool(cors_origins))
     return app
-
-
-def _answer_head(app: Chalice) -> None:
-    """Give every path that has GET the method HEAD, which is GET without the body (RFC 9110, section 9.3.2)."""
-    for path, methods in list(app.routes.items()):
-        if get := methods.get("GET"):
-            app.route(path, methods=["HEAD"], name=get.view_name, content_types=[])(get.view_function)

@@ -1,4 +1,4 @@
-"""The tables that the application declares. query_executor/declared.py compares them with a database."""
+"""The tables that the application declares. query_executor/migrate/declared.py compares them with a database."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ def _table(resource: Resource) -> list[str | None]:
 
 
 def _column(resource: Resource, field: Field) -> dict[str, Any]:
-    column, extra = field.column, field.column.meta.extra or {}
+    column = field.column
+    leaf = getattr(column, "leaf", column)  # of an array its elements
+    extra = leaf.meta.extra or {}
     fields = getattr(column, "fields", None)  # of a composite type
     return {
         "name": field.name,
@@ -44,10 +46,11 @@ def _column(resource: Resource, field: Field) -> dict[str, Any]:
         if column.carriers is None
         else sorted(carrier.removesuffix("[]") for carrier in column.carriers),
         "written": field.name not in resource.read_only,
+        **({"stamped": True} if field.name == resource.updated_at else {}),
         "required": field.required,
         "nullable": field.nullable,
         **{name: extra[name] for name in ("max_digits", "decimal_places") if name in extra},
         **({"zoned": True} if column.meta.tz else {}),
-        **({"array": True} if column.is_array else {}),
+        **({"array": True, "element": leaf.name} if column.is_array else {}),
         **({"fields": list(fields)} if fields is not None else {}),
     }

@@ -3,7 +3,7 @@
 import os
 
 from crud_api.application import create_app
-from crud_api.executor.in_process import InProcessExecutor
+from crud_api.executor.seam import InProcessExecutor
 from query_executor.handler import create_local_handler
 
 handler = create_app(InProcessExecutor(create_local_handler(os.environ["DATABASE_URL"])))

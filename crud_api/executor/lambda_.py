@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from crud_api.errors import ApiError, ExecutorBusyError, ExecutorFailedError
-from crud_api.executor.seam import decoded, lost, too_slow
+from crud_api.executor.seam import lost, no_answer, too_slow
 from crud_api.response.problems import RETRY_SOON
 from crud_api.settings import EXECUTOR_CONNECT_S, EXECUTOR_READ_S
-from query_executor.contract import Failure, Reply, Request, encode_request
+from query_executor.contract import Failure, InvalidAnswerError, Reply, Request, call
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -27,12 +27,17 @@ class LambdaExecutor:
 
     def __call__(self, request: Request) -> Reply | Failure:
         """Raises `ExecutorBusyError`, `ExecutorFailedError` and `DeadlineExceededError`."""
+        try:
+            return call(request, self._invoke, msgspec.json.encode, msgspec.json.decode)
+        except InvalidAnswerError as error:
+            raise no_answer(error.payload) from None
+
+    def _invoke(self, event: bytes) -> bytes:
         # boto3 is the larger part of a cold start: an app that is only packaged, or refuses a request, has none.
         from crud_api.executor.lambda_client import exceptions  # noqa: PLC0415
 
         try:
             client = self._client or self._create_client()
-            event = encode_request(request, msgspec.json.encode)
             response = client.invoke(FunctionName=self._function_name, Payload=event)
             payload = response["Payload"].read()
         except exceptions.ClientError as error:
@@ -47,7 +52,9 @@ class LambdaExecutor:
             raise lost(type(error).__name__) from error
         except exceptions.BotoCoreError as error:  # of credentials or settings: nothing was sent
             raise _refused(type(error).__name__) from error
-        return decoded(payload, is_error="FunctionError" in response)
+        if response.get("FunctionError") is not None:
+            raise no_answer(payload)
+        return payload
 
     def _create_client(self) -> LambdaClient:
         from crud_api.executor.lambda_client import Config, create_client  # noqa: PLC0415 - see above

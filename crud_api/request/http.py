@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -19,27 +17,26 @@ _JSON_TYPES = frozenset({"application/json", "application/merge-patch+json"})  #
 _BITS = 63  # of a whole number that a key may hold
 
 
-def request_id(request: Request) -> str:
-    """API Gateway's id of the request, which it also answers as x-amzn-requestid; locally the context's."""
-    context = request.lambda_context
-    return str(request.context.get("requestId") or getattr(context, "aws_request_id", None) or uuid.uuid4())
-
-
 def collection_path(request: Request) -> str:
     """The path as the client knows it: API Gateway's stage, or a custom domain's base path, included."""
     return str(request.context["path"])
 
 
+def path_parameter(request: Request, name: str) -> str:
+    """A parameter of the path, as the event has it."""
+    return str((request.uri_params or {})[name])
+
+
 def nested_path(request: Request, resource: Resource, name: str) -> str:
     """The path of a row's `name`, as the client knows it; API Gateway says it with the key decoded."""
-    key = quote(_key_text(resource, request.uri_params or {}, request), safe="")
+    key = quote(_key_text(resource, request), safe="")
     return f"{_before(request, resource, name)}/{resource.name}/{key}/{name}"
 
 
 def _before(request: Request, resource: Resource, name: str) -> str:
     """What comes before the API's own path: a stage or a custom domain's base path, which may be any text."""
     path = collection_path(request).rstrip("/")
-    own = f"/{resource.name}/{(request.uri_params or {})[resource.key]}/{name}"
+    own = f"/{resource.name}/{path_parameter(request, resource.key)}/{name}"
     # A path that is not decoded has no slash within the key.
     return path.removesuffix(own) if path.endswith(own) else path.rsplit("/", 3)[0]
 
@@ -50,18 +47,18 @@ def query_parameters(request: Request) -> dict[str, list[str]]:
     return {} if parameters is None else {name: parameters.getlist(name) for name in parameters}
 
 
-def key_of(resource: Resource, path: Mapping[str, str], request: Request) -> Value:
+def key_of(resource: Resource, request: Request) -> Value:
     """The key in the path. One that the column's type cannot hold names no row: `NotFoundError`."""
     try:
-        key = resource.fields[resource.key].column.parse_text(_key_text(resource, path, request))
+        key = resource.fields[resource.key].column.parse_text(_key_text(resource, request))
     except ValueError:
         raise not_found(resource) from None
     # As a number of a larger type than the column's it would be looked for without the index.
     return str(key) if type(key) is int and key.bit_length() > _BITS else key
 
 
-def _key_text(resource: Resource, path: Mapping[str, str], request: Request) -> str:
-    text = path[resource.key]
+def _key_text(resource: Resource, request: Request) -> str:
+    text = path_parameter(request, resource.key)
     # API Gateway decodes path parameters, Chalice's local server does not.
     return text if "stage" in request.context else unquote(text)
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from typing import cast
-
 from msgspec import Struct
 
 from crud_api.errors import InvalidParameterError
 from crud_api.request import parameters
-from crud_api.request.cursors import Cursor, Place, place
+from crud_api.request.cursors import Cursor, place
 from crud_api.request.listing import ListQuery
 from crud_api.request.selection import MAX_EMBEDDED, MAX_EMBEDDED_IN_PAGE, Selection
-from crud_api.sql.select import SEPARATOR
-from query_executor.contract import Value
+from crud_api.resource import Resource
+from crud_api.sql.select import SEPARATOR, PageRows
 
 
 class Page(Struct, frozen=True):
@@ -25,19 +21,19 @@ class Page(Struct, frozen=True):
     prev: str | None
 
 
-def page_of(query: ListQuery, items: str | None, found: int, first: Sequence[Value], last: Sequence[Value]) -> Page:
-    """The page, by the first four values that `select_page` answers. Raises `InvalidParameterError`."""
+def page_of(query: ListQuery, rows: PageRows) -> Page:
+    """The page that the rows are. Raises `InvalidParameterError`."""
     backwards = query.cursor is not None and query.cursor.backwards
-    if items is None and found:
+    if rows.items is None and rows.found:
         raise parameters.too_large(["limit"])
-    text, ahead = items or "", None
-    if found > query.limit:
+    text, ahead = rows.items or "", None
+    if rows.found > query.limit:
         text = text[: text.rindex(SEPARATOR)]
-        ahead = Cursor("lt" if backwards else "gt", _values(last))
+        ahead = Cursor("lt" if backwards else "gt", place(rows.last))
     if query.cursor is None:
         behind = None
-    elif found:
-        behind = Cursor("gt" if backwards else "lt", _values(first))
+    elif rows.found:
+        behind = Cursor("gt" if backwards else "lt", place(rows.first))
     else:
         behind = query.cursor.opposite()
     if backwards:
@@ -45,16 +41,9 @@ def page_of(query: ListQuery, items: str | None, found: int, first: Sequence[Val
     return Page(text.replace(SEPARATOR, ",\n"), _written(query, ahead), _written(query, behind))
 
 
-def planned_count(plan: str) -> int:
-    """How many rows the planner expects, by `explain_count`'s answer."""
-    return int(json.loads(plan)[0]["Plan"]["Plan Rows"])
-
-
-def too_many(selection: Selection, number: int, path: str) -> InvalidParameterError:
-    """The error for a relation with more rows than are embedded, by the number that `select_page` answers.
-
-    `path` is what has the row, its key left open.
-    """
+def too_many(resource: Resource, selection: Selection, number: int) -> InvalidParameterError:
+    """The error for a relation with more rows than are embedded. `number` is the `too_many` of `Row` or `PageRows`."""
+    path = f"/{resource.name}/{{{resource.key}}}"
     if number < 0:
         name, most, of = selection.embedded[-1 - number].name, MAX_EMBEDDED_IN_PAGE, "one page"
         cure = f"lower limit, or list them page by page at {path}/{name}"
@@ -66,7 +55,3 @@ def too_many(selection: Selection, number: int, path: str) -> InvalidParameterEr
 
 def _written(query: ListQuery, cursor: Cursor | None) -> str | None:
     return None if cursor is None else query.cursor_text(cursor)
-
-
-def _values(values: Sequence[Value]) -> tuple[Place, ...]:
-    return place(cast("Sequence[str | None]", values))

@@ -18,9 +18,11 @@ _MAX_LINK = 8000  # characters: API Gateway lets 10 KB of headers through, and t
 PRIVATE = {"Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
 
 
-def row(body: str, etag: str, status_code: int = 200, **headers: str) -> Response:
-    """A row, its body being the JSON text that the database wrote."""
-    return _response(body, status_code, {"Content-Type": JSON, "ETag": f'"{etag}"', **headers})
+def row(body: str, etag: str, if_none_match: str | None) -> Response:
+    """A row as the JSON text that the database wrote, or 304 where the client has it."""
+    if if_none_match is not None and has_version(if_none_match, etag):
+        return not_modified(f'"{etag}"')
+    return _response(body, 200, {"Content-Type": JSON, "ETag": f'"{etag}"'})
 
 
 def stored(body: str, status_code: int, headers: Mapping[str, str]) -> Response:

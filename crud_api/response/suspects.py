@@ -6,8 +6,8 @@ value that is too long, out of range or not of its type, and no version before 1
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -21,20 +21,28 @@ from crud_api.resource import Resource
 from crud_api.response import failures
 from crud_api.response.problems import READS
 from crud_api.sql import looking
+from crud_api.sql.query import Query, together
 from query_executor import contract
-from query_executor.contract import Failure, Reply, Statement, Value
+from query_executor.contract import Failure, Value
 
 _CALCULATED = frozenset({"22012", "22016", "2201E", "2201F", "2201G"})  # division by zero, logarithms, powers
 LOOK_MS = 5000  # what the second look may take; without it, the failure is answered as PostgreSQL has it
 _MOST = 200  # values that are looked at one by one
 
-Look = Callable[[Sequence[Statement]], Reply | Failure]
+T = TypeVar("T")
+
+
+class Look(Protocol):
+    """Asks the database once more. None is the answer of a query that has none."""
+
+    def __call__(self, query: Query[T], /) -> T | Failure | None:
+        """Raises `ApiError`."""
 
 
 class Suspect(Struct, frozen=True):
-    """A part of a request. `error` makes the client's error of the failure of its statement, or nothing."""
+    """A part of a request. `error` makes the client's error of the failure of its query, or nothing."""
 
-    statement: Statement
+    query: Query[None]
     error: Callable[[Failure], ApiError | None]
 
 
@@ -63,7 +71,7 @@ def error_of(
         found.cause, found.said = error.cause, error.said
         return found
     if many and error.errors:
-        error.detail += "".join(f" {one['detail']}." for one in error.errors if one["detail"] not in error.detail)
+        error.detail += "".join(f" {each['detail']}." for each in error.errors if each["detail"] not in error.detail)
         error.errors = []
     return error
 
@@ -101,16 +109,16 @@ def of_list(resource: Resource, query: ListQuery) -> list[Suspect]:
     suspects = [Suspect(looking.any_row(resource), lambda _: None)]
     if query.parent is not None:
         suspects.append(of_key(query.parent.resource, query.parent.key))
-    for number, one in enumerate(query.filters):
-        name = one.field if one.operator == "eq" else f"{one.field}[{one.operator}]"
+    for number, condition in enumerate(query.filters):
+        name = condition.field if condition.operator == "eq" else f"{condition.field}[{condition.operator}]"
         suspects.append(_parameter(name, looking.by_filter(resource, query, number)))
     suspects += [_parameter("sort", looking.by_order(resource, key.column)) for key in query.order]
-    if (statement := looking.by_cursor(resource, query)) is not None:
-        suspects.append(_parameter("cursor", statement))
+    if (place := looking.by_cursor(resource, query)) is not None:
+        suspects.append(_parameter("cursor", place))
     return suspects
 
 
-def _parameter(name: str, statement: Statement) -> Suspect:
+def _parameter(name: str, query: Query[None]) -> Suspect:
     reason = {
         "sort": "names a column that the database cannot sort",
         "cursor": "is not a cursor of this list",
@@ -120,7 +128,7 @@ def _parameter(name: str, statement: Statement) -> Suspect:
         compares = _is_data(failure) or (failure.sqlstate or "").startswith(("42", "0A"))
         return wrong({name: reason}) if compares else None
 
-    return Suspect(statement, error)
+    return Suspect(query, error)
 
 
 def _cell(resource: Resource, name: str, values: Sequence[Value], at: str | None) -> Suspect:
@@ -157,7 +165,7 @@ def _suspected(suspects: Sequence[Suspect], look: Look) -> ApiError | None:
     if not suspects:
         return None
     try:
-        answer = look([one.statement for one in suspects])
+        answer = look(together(suspect.query for suspect in suspects))
     except ApiError:  # what failed first is what counts
         return None
     if not isinstance(answer, Failure) or answer.statement is None or answer.retryable:
@@ -178,11 +186,10 @@ def _columns(failure: Failure, resource: Resource, given: Collection[str], look:
     if sqlstate == "23503" and failure.table not in {None, resource.table.split(".")[-1]}:
         return []
     try:
-        answer = look([looking.of_columns(resource, failure.table, failure.constraint)])
+        columns = look(looking.of_columns(resource, failure.table, failure.constraint))
     except ApiError:
         return []
-    if isinstance(answer, Failure):
+    if columns is None or isinstance(columns, Failure):
         return []
-    ((unwritable, of_constraint),) = answer.results[0].rows
-    names = json.loads(str((unwritable if computed else of_constraint) or "[]"))
+    names = columns.unwritable if computed else columns.constrained
     return [name for name in resource.fields if name in names and name in given]

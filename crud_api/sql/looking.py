@@ -1,65 +1,75 @@
-"""Statements that tell after a failure what it was about: each fails where its part of the request is to blame."""
+"""Queries after a failure: each fails where its part of the request is to blame."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 
+from msgspec import Struct
+
 from crud_api.request.listing import ListQuery
 from crud_api.resource import Resource
 from crud_api.sql.names import has_key, quoted, table
 from crud_api.sql.params import typed_param
 from crud_api.sql.populating import populated
+from crud_api.sql.query import Query, probe
 from crud_api.sql.where import after_cursor, filtered
 from query_executor.contract import Statement, Value
 
 
-def any_row(resource: Resource) -> Statement:
+def any_row(resource: Resource) -> Query[None]:
     """Fails where the table cannot be read at all."""
-    return Statement(f"SELECT true FROM {table(resource)} LIMIT 0")
+    return probe(f"SELECT true FROM {table(resource)} LIMIT 0")
 
 
-def by_key(resource: Resource, key: Value) -> Statement:
+def by_key(resource: Resource, key: Value) -> Query[None]:
     """Fails where the column cannot hold the key."""
     sql = f"SELECT true FROM {table(resource)} WHERE {has_key(resource)} LIMIT 1"
-    return Statement(sql, {"key": typed_param(key)})
+    return probe(sql, {"key": typed_param(key)})
 
 
-def of_values(resource: Resource, name: str, values: Sequence[Value]) -> Statement:
+def of_values(resource: Resource, name: str, values: Sequence[Value]) -> Query[None]:
     """Fails where the column cannot hold one of the values."""
     rows = json.dumps([{name: value} for value in values], ensure_ascii=False)
-    return Statement(f"SELECT count(*) FROM {populated(resource, [name], 'rows')} AS row", {"rows": rows})
+    return probe(f"SELECT count(*) FROM {populated(resource, [name], 'rows')} AS row", {"rows": rows})
 
 
-def by_filter(resource: Resource, query: ListQuery, number: int) -> Statement:
+def by_filter(resource: Resource, query: ListQuery, number: int) -> Query[None]:
     """Fails where the column cannot be compared with that filter's value."""
     conditions, params = filtered(resource, query)
     name = f"filter_{number}"
     sql = f"SELECT true FROM {table(resource)} WHERE {conditions[number + (query.parent is not None)]} LIMIT 1"
-    return Statement(sql, {one: params[one] for one in params if f"{one}_".startswith(f"{name}_")})
+    return probe(sql, {param: params[param] for param in params if f"{param}_".startswith(f"{name}_")})
 
 
-def by_order(resource: Resource, column: str) -> Statement:
+def by_order(resource: Resource, column: str) -> Query[None]:
     """Fails where the column has no order."""
-    return Statement(f"SELECT true FROM {table(resource)} ORDER BY {quoted(column)} LIMIT 0")
+    return probe(f"SELECT true FROM {table(resource)} ORDER BY {quoted(column)} LIMIT 0")
 
 
-def by_cursor(resource: Resource, query: ListQuery) -> Statement | None:
+def by_cursor(resource: Resource, query: ListQuery) -> Query[None] | None:
     """Fails where the columns cannot be compared with the cursor's values."""
     if query.cursor is None:
         return None
     places, params = after_cursor(resource, query.order, query.cursor)
-    return Statement(
-        f"SELECT true FROM {table(resource)} WHERE {' OR '.join(f'({one})' for one in places)} LIMIT 1", params
+    return probe(
+        f"SELECT true FROM {table(resource)} WHERE {' OR '.join(f'({place})' for place in places)} LIMIT 1", params
     )
 
 
-def of_columns(resource: Resource, of: str | None, constraint: str | None) -> Statement:
-    """Answers (columns that cannot be written, columns of the constraint or index), JSON arrays of names or null.
+class Columns(Struct, frozen=True):
+    """The names of the columns that cannot be written, and of the columns of a constraint or an index."""
+
+    unwritable: Sequence[str]
+    constrained: Sequence[str]
+
+
+def of_columns(resource: Resource, of: str | None, constraint: str | None) -> Query[Columns]:
+    """The columns that a failure may be about.
 
     `of` is the table of the constraint, as PostgreSQL names it: a partition's, or that below a view.
     """
-    return Statement(
+    statement = Statement(
         """SELECT (SELECT json_agg(attname) FROM pg_catalog.pg_attribute
                    WHERE attrelid = to_regclass(:table) AND attnum > 0 AND NOT attisdropped
                      AND (attgenerated <> '' OR attidentity = 'a'
@@ -73,3 +83,8 @@ def of_columns(resource: Resource, of: str | None, constraint: str | None) -> St
                    WHERE owner IN (SELECT oid FROM pg_catalog.pg_class WHERE relname = :of))::text""",
         {"table": table(resource), "of": of or "", "constraint": constraint or ""},
     )
+    return Query([statement], _columns)
+
+
+def _columns(unwritable: str | None, constrained: str | None) -> Columns:
+    return Columns(json.loads(unwritable or "[]"), json.loads(constrained or "[]"))

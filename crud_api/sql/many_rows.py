@@ -19,6 +19,7 @@ from crud_api.resource import Resource
 from crud_api.resource.relations import Relations
 from crud_api.sql.names import columns, key_text, literal, quoted, table, unchanged
 from crud_api.sql.populating import cell, is_null_text, populated, type_of, with_null_text
+from crud_api.sql.query import Query
 from query_executor.contract import Param, Statement
 
 # The locks that the keys of a table share. With one for the whole table, two tables make 66 locks of a request at most.
@@ -34,11 +35,30 @@ class Check(Struct, frozen=True):
     refers_to: str | None = None
 
 
-class InsertPlan(Struct, frozen=True):
-    """Common table expressions that store rows; the last, `answer`, is one row: (body, etag, key, inserted, wrong).
+class Wrong(Struct, frozen=True):
+    """A row that is wrong: the number of its check, counted from 0, and its place, counted from 1."""
 
-    They are null where nothing was stored, ETag and key also where it was an array. `wrong` is null or JSON,
-    [[check, place], ...], its checks counted from 0. `WHOLE` is whether all rows were stored, or none.
+    check: int
+    place: int
+
+
+class Created(Struct, frozen=True):
+    """What was stored, as JSON. ETag and key are null where it was an array, and all where nothing was stored.
+
+    `inserted` is whether any row is new. `wrong` are the rows for which nothing was stored.
+    """
+
+    body: str | None
+    etag: str | None
+    key: str | None
+    inserted: bool | None
+    wrong: Sequence[Wrong] = ()
+
+
+class InsertPlan(Struct, frozen=True):
+    """Common table expressions that store rows. The last, `answer`, is one row, which `created` reads.
+
+    Each of `wrong` has one of the `checks`. `WHOLE` is whether all rows were stored, or none.
     """
 
     ctes: str
@@ -64,14 +84,19 @@ class _Group(Struct, frozen=True):
 WHOLE = "answer.stored IN (0, :sent)"
 
 
-def create(storing: InsertPlan) -> Statement:
-    """Answers (body, etag, key, inserted, wrong), as `InsertPlan` has them."""
-    sql = f"WITH {storing.ctes} SELECT body, etag, key, inserted, wrong FROM answer WHERE {WHOLE}"
+def create(plan: InsertPlan) -> Query[Created]:
+    """Store the rows, all or none."""
+    sql = f"WITH {plan.ctes} SELECT body, etag, key, inserted, wrong FROM answer WHERE {WHOLE}"
     # What is expected keeps the transaction open until the answer is read: rows that no answer can hold are not stored.
-    return Statement(sql, storing.params, expect_rows=1)
+    return Query([Statement(sql, plan.params, expect_rows=1)], created)
 
 
-def store(
+def created(body: str | None, etag: str | None, key: str | None, inserted: bool | None, wrong: str | None) -> Created:
+    """What the columns of `answer` mean. `wrong` is null or JSON, [[check, place], ...]."""
+    return Created(body, etag, key, inserted, [Wrong(*pair) for pair in json.loads(wrong)] if wrong else ())
+
+
+def insert_plan(
     creation: Creation, relations: Mapping[str, Relations], *, merge: bool, minimal: bool, condition: str = "true"
 ) -> InsertPlan:
     """What stores the rows, if the SQL of `condition` is true.
@@ -81,23 +106,23 @@ def store(
     every = [creation.rows, *creation.referring]
     grouped = [_groups(n, rows, merge=merge) for n, rows in enumerate(every)]
     params: dict[str, Param] = {"sent": sum(len(rows.rows) for rows in every)}
-    for group in [one for groups in grouped for one in groups]:
+    for group in [group for groups in grouped for group in groups]:
         rows = [{name: row.values[name] for name in group.names} for _, row in group.rows]
         params[f"rows_{group.label}"] = json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
         params[f"places_{group.label}"] = [place for place, _ in group.rows]
         params |= {f"nulls_{group.label}_{n}": list(places) for n, places in group.nulls.items()}
-    for n, those in enumerate(creation.referring, 1):
-        params[f"member_{n}"] = f",{json.dumps(those.member)}:["
-        params[f"having_{n}"] = list(those.parents)
-        params[f"parents_{n}"] = [row.parent for row in those.rows]
+    for n, insert in enumerate(creation.referring, 1):
+        params[f"member_{n}"] = f",{json.dumps(insert.member)}:["
+        params[f"having_{n}"] = list(insert.parents)
+        params[f"parents_{n}"] = [row.parent for row in insert.rows]
     checks, wrong = _wrong(every, grouped, relations, merge=merge)
-    parts = [_sent(one, merge=merge) for groups in grouped for one in groups]
+    parts = [_sent(group, merge=merge) for groups in grouped for group in groups]
     parts.append(f"wrong AS MATERIALIZED ({wrong})")
     condition = f"NOT EXISTS (SELECT FROM wrong) AND {condition}"
     if creation.many or creation.referring:
         parts.append(_turn(grouped, condition))
         condition += " AND (SELECT count(*) FROM turn) >= 0"
-    parts += [_stored(one, condition, merge=merge) for groups in grouped for one in groups]
+    parts += [_stored(group, condition, merge=merge) for groups in grouped for group in groups]
     parts += [_items(n, groups) for n, groups in enumerate(grouped)]
     parts += [_members(n) for n in range(1, len(every))]
     parts.append(_answer(creation, minimal=minimal))
@@ -167,22 +192,33 @@ def _wrong(
         own = rows.resource
         asked = [] if merge else [(Check(rows, own.key), own, "EXISTS")]
         asked += [
-            (Check(rows, one.own, one.resource.name), one.resource, "NOT EXISTS")
-            for one in relations[own.name].values()
+            (Check(rows, relation.own, relation.resource.name), relation.resource, "NOT EXISTS")
+            for relation in relations[own.name].values()
             # What may refer to rows of this request does so rightly, or its foreign key says no.
-            if not one.many and one.resource.name != own.name and one.own != rows.column
+            if not relation.many and relation.resource.name != own.name and relation.own != rows.column
         ]
         for check, other, is_wrong in asked:
             column = quoted(check.column)
+            held = "" if check.refers_to is None else f" AND {_is_held(own, check.column, other)}"
             queries += [
                 f"""SELECT {len(checks)}, "#place" FROM sent_{group.label} AS sent
-                    WHERE sent.{column} IS NOT NULL AND {is_wrong} (
+                    WHERE sent.{column} IS NOT NULL{held} AND {is_wrong} (
                       SELECT FROM {table(other)} AS stored WHERE stored.{quoted(other.key)} = sent.{column})"""
                 for group in groups
                 if check.column in group.names
             ]
             checks.append(check)
     return checks, " UNION ALL ".join(queries)
+
+
+def _is_held(resource: Resource, column: str, other: Resource) -> str:
+    # Many rows are refused where one would be: by a foreign key, which sees rows that row security hides.
+    return f"""EXISTS (
+                      SELECT FROM pg_catalog.pg_constraint JOIN pg_catalog.pg_class ON pg_class.oid = confrelid
+                      JOIN pg_catalog.pg_attribute ON attrelid = conrelid AND conkey = ARRAY[attnum]
+                      WHERE contype = 'f' AND NOT relrowsecurity AND attname = {literal(column)}
+                        AND conrelid = {literal(table(resource))}::regclass
+                        AND confrelid = {literal(table(other))}::regclass)"""
 
 
 def _turn(grouped: Sequence[Sequence[_Group]], condition: str) -> str:

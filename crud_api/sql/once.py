@@ -7,8 +7,13 @@ An error, and rows that are wrong, leave no record.
 
 from __future__ import annotations
 
+from typing import Any
+
+from msgspec import Struct
+
 from crud_api.request.idempotency import Attempt
-from crud_api.sql.many_rows import WHOLE, InsertPlan
+from crud_api.sql.many_rows import WHOLE, Created, InsertPlan, created
+from crud_api.sql.query import Query
 from query_executor.contract import FromResult, Statement
 
 HELD = "held"  # the lock's column
@@ -19,24 +24,53 @@ _KEPT = "interval '24 hours'"
 _REMOVED_AT_ONCE = 20
 
 
-def lock(attempt: Attempt) -> Statement:
-    """Answers (held): whether no other request with this key is under way. It never waits."""
+class Record(Struct, frozen=True):
+    """What was answered to the first request with this key."""
+
+    fingerprint: str
+    status: int
+    body: str | None
+    etag: str | None
+    key: str | None
+
+
+class Once(Struct, frozen=True):
+    """What was stored, or the record of the first request.
+
+    `held` is whether no other request with this key is under way. If one is, nothing was stored.
+    """
+
+    held: bool
+    created: Created
+    record: Record | None
+
+
+def create_once(plan: InsertPlan, attempt: Attempt, created: int, merged: int) -> Query[Once]:
+    """Store the rows, all or none, unless a request with this key stored them before.
+
+    `created` is the status to be recorded if a row was inserted, `merged` if none was.
+    """
+    return Query([_lock(attempt), _create_once(plan, attempt, created, merged)], _once)
+
+
+def _once(held: bool, *columns: Any) -> Once:
+    body, etag, key, inserted, wrong, *record = columns
+    return Once(held, created(body, etag, key, inserted, wrong), None if record[0] is None else Record(*record))
+
+
+def _lock(attempt: Attempt) -> Statement:
+    # It never waits.
     number = int.from_bytes(bytes.fromhex(attempt.id[:16]), signed=True)
     return Statement(f"SELECT pg_try_advisory_xact_lock(:lock) AS {HELD}", {"lock": number})
 
 
-def create_once(storing: InsertPlan, attempt: Attempt, created: int, merged: int) -> Statement:
-    """Comes after `lock`. Answers (body, etag, key, inserted, wrong) as `InsertPlan` has them, then the record.
-
-    The record is (fingerprint, status, body, etag, key), nulls where there was none. `created` is the status to be
-    recorded if a row was inserted, `merged` if none was.
-    """
+def _create_once(plan: InsertPlan, attempt: Attempt, created: int, merged: int) -> Statement:
     return Statement(
         f"""WITH recorded AS MATERIALIZED (
               SELECT fingerprint, status, body, etag, row_key FROM {_TABLE} WHERE id = :id AND expires_at > now()
             ),
             first AS MATERIALIZED (SELECT WHERE :held AND NOT EXISTS (SELECT FROM recorded)),
-            {storing.ctes},
+            {plan.ctes},
             kept AS (
               INSERT INTO {_TABLE} (id, fingerprint, status, body, etag, row_key, expires_at)
               SELECT :id, :fingerprint, CASE WHEN inserted THEN :created ELSE :merged END, body, etag, key,
@@ -57,7 +91,7 @@ def create_once(storing: InsertPlan, attempt: Attempt, created: int, merged: int
                    recorded.etag, recorded.row_key
             FROM answer LEFT JOIN recorded ON true WHERE {WHOLE}""",
         {
-            **storing.params, "id": attempt.id, "fingerprint": attempt.fingerprint, "created": created,
+            **plan.params, "id": attempt.id, "fingerprint": attempt.fingerprint, "created": created,
             "merged": merged, HELD: FromResult(0, HELD),
         },
         expect_rows=1,

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
+from msgspec import Struct
+
 from crud_api.request.versions import NO_CONDITIONS, Conditions
 from crud_api.resource import Resource
 from crud_api.sql import SHAPES
 from crud_api.sql.names import cast_of, columns, has_key, key_text, quoted, table, unchanged
 from crud_api.sql.params import typed_param, typed_params
+from crud_api.sql.query import Query
 from query_executor.contract import MAX_REPLY_BYTES, Param, Statement, Value
 
 # A body that no answer can hold is left out, and its row is stored. Each answer is a string within JSON, in which a
@@ -21,28 +24,49 @@ _BODY = f"""CASE WHEN octet_length(body) < {_LIMIT // 6} THEN body
                  END"""
 
 
-def insert(resource: Resource, values: Mapping[str, Value]) -> Statement:
-    """Answers (body, etag, key); the body is null where it is too large to be answered."""
-    return Statement(_insert(resource, tuple(values)), typed_params(values))
+class Inserted(Struct, frozen=True):
+    """A new row as JSON, its ETag, and its key as a path has it. The body is null where no answer can hold it."""
+
+    body: str | None
+    etag: str
+    key: str
+
+
+class Changed(Struct, frozen=True):
+    """A changed row as JSON, and its ETag. Both are null where the row does not meet the conditions.
+
+    The body alone is null where no answer can hold it.
+    """
+
+    body: str | None
+    etag: str | None
+
+
+class Removed(Struct, frozen=True):
+    """Whether the row was removed: null where it does not meet the conditions."""
+
+    done: bool | None
+
+
+def insert(resource: Resource, values: Mapping[str, Value]) -> Query[Inserted]:
+    """Insert a row. It has no answer where the database suppresses the row."""
+    return Query([Statement(_insert(resource, tuple(values)), typed_params(values))], Inserted)
 
 
 def update(
     resource: Resource, key: Value, values: Mapping[str, Value], conditions: Conditions = NO_CONDITIONS
-) -> Statement:
-    """Answers (body, etag); no row when there is none of this key, nulls when it does not meet the conditions.
-
-    The body alone is null where it is too large to be answered.
-    """
+) -> Query[Changed]:
+    """Change the row with this key. It has no answer where there is none."""
     params: dict[str, Param] = {"key": typed_param(key)} | {
         f"set_{name}": typed_param(value) for name, value in values.items()
     }
-    return Statement(_update(resource, tuple(values), _checks(conditions, params)), params)
+    return Query([Statement(_update(resource, tuple(values), _checks(conditions, params)), params)], Changed)
 
 
-def delete(resource: Resource, key: Value, conditions: Conditions = NO_CONDITIONS) -> Statement:
-    """Answers (true); no row when there is none of this key, null when it does not meet the conditions."""
+def delete(resource: Resource, key: Value, conditions: Conditions = NO_CONDITIONS) -> Query[Removed]:
+    """Delete the row with this key. It has no answer where there is none."""
     params: dict[str, Param] = {"key": typed_param(key)}
-    return Statement(_delete(resource, _checks(conditions, params)), params)
+    return Query([Statement(_delete(resource, _checks(conditions, params)), params)], Removed)
 
 
 def _checks(conditions: Conditions, params: dict[str, Param]) -> str:

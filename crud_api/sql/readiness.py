@@ -7,33 +7,42 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec import Struct
+
 from crud_api.resource import Resource
 from crud_api.sql.names import columns, literal, quoted, table
+from crud_api.sql.query import Query
 from query_executor.contract import Statement
 
 
-def ready(resources: Sequence[Resource]) -> Statement:
-    """Answers (1), or no row where a table does not hold its key unique. What is no table is not judged.
+class Ready(Struct, frozen=True):
+    """Whether each table holds its key unique. A view is not judged."""
 
-    query_executor/declared.py says more, where the migrations run.
+    unique: bool
+
+
+def ready(resources: Sequence[Resource]) -> Query[Ready]:
+    """Whether all tables can answer. It fails where a declared column is missing.
+
+    query_executor/migrate/declared.py says more, where the migrations run.
     """
     conditions = [
-        f"""NOT EXISTS (SELECT {columns(one)} FROM {table(one)} LIMIT 0)
+        f"""NOT EXISTS (SELECT {columns(resource)} FROM {table(resource)} LIMIT 0)
             AND EXISTS (
-              SELECT FROM pg_catalog.pg_class WHERE oid = {literal(table(one))}::regclass AND (
+              SELECT FROM pg_catalog.pg_class WHERE oid = {literal(table(resource))}::regclass AND (
                 relkind NOT IN ('r', 'p') OR EXISTS (
                   SELECT FROM pg_catalog.pg_index
                   JOIN pg_catalog.pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
-                  WHERE indrelid = pg_class.oid AND attname = {literal(one.key)} AND indnkeyatts = 1 AND indisunique
-                    AND indisvalid AND indimmediate AND indpred IS NULL)))"""
-        for one in resources
+                  WHERE indrelid = pg_class.oid AND attname = {literal(resource.key)} AND indnkeyatts = 1
+                    AND indisunique AND indisvalid AND indimmediate AND indpred IS NULL)))"""
+        for resource in resources
     ]
-    named = {one.name: one for one in resources}
+    named = {resource.name: resource for resource in resources}
     conditions += [
-        f"""NOT EXISTS (SELECT FROM {table(one)} AS one JOIN {table(named[reference.resource])} AS other
+        f"""NOT EXISTS (SELECT FROM {table(resource)} AS one JOIN {table(named[reference.resource])} AS other
                         ON one.{quoted(column)} = other.{quoted(named[reference.resource].key)} LIMIT 0)"""
-        for one in resources
-        for column, reference in one.references.items()
+        for resource in resources
+        for column, reference in resource.references.items()
         if reference.resource in named
     ]
-    return Statement(f"SELECT 1 WHERE {' AND '.join(['true', *conditions])}")
+    return Query([Statement(f"SELECT {' AND '.join(['true', *conditions])}")], Ready)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
+
+from msgspec import Struct
 
 from crud_api.request.listing import ListQuery
 from crud_api.request.selection import MAX_EMBEDDED, MAX_EMBEDDED_IN_PAGE, Selection
@@ -13,6 +17,7 @@ from crud_api.resource.relations import Relation
 from crud_api.sql import SHAPES
 from crud_api.sql.names import cast_of, columns, has_key, quoted, shown, table
 from crud_api.sql.params import typed_param
+from crud_api.sql.query import Query
 from crud_api.sql.where import after_cursor, filtered, held
 from query_executor.contract import MAX_REPLY_BYTES, Statement, Value
 
@@ -20,9 +25,36 @@ from query_executor.contract import MAX_REPLY_BYTES, Statement, Value
 SEPARATOR = "\x1e"
 
 
-def select_one(resource: Resource, key: Value, selection: Selection) -> Statement:
-    """Answers (body, etag), or no row; with relations also (number of one with too many rows or null)."""
-    return Statement(_select_one(resource, selection), {"key": typed_param(key)})
+class Row(Struct, frozen=True):
+    """A row as JSON, and its ETag. `too_many` is the number of a relation with more rows than are embedded."""
+
+    body: str
+    etag: str
+    too_many: int | None = None
+
+
+class PageRows(Struct, frozen=True):
+    """The rows of a page, in the order in which they are read: a cursor may turn it round.
+
+    `items` are the rows as JSON, SEPARATOR between them. They are null where no answer can hold them. `found` is one
+    more than the limit where more rows follow. `first` are the sort values of the first row, and `last` of the last
+    row within the limit. `too_many` is as in `Row`; it is -1 - n where the whole page has too many rows of relation n.
+    `has_parent` is also false where the row that a cursor looks up has gone. `count` is the number of all rows that
+    the filters find, if it is wanted.
+    """
+
+    items: str | None
+    found: int
+    first: Sequence[str | None]
+    last: Sequence[str | None]
+    too_many: int | None
+    has_parent: bool
+    count: int | None
+
+
+def select_one(resource: Resource, key: Value, selection: Selection) -> Query[Row]:
+    """Read the row with this key. It has no answer where there is none."""
+    return Query([Statement(_select_one(resource, selection), {"key": typed_param(key)})], Row)
 
 
 @lru_cache(SHAPES)
@@ -35,15 +67,8 @@ def _select_one(resource: Resource, selection: Selection) -> str:
                ) AS answer"""
 
 
-def select_page(resource: Resource, query: ListQuery, *, counted: bool = False) -> Statement:
-    """Answers one row: (items, found, first, last, number of a relation with too many rows, has parent, count).
-
-    The items are in the order in which they are read, which a cursor may turn round; one more than the limit says that
-    more follow. They are null where no answer could hold them, too. The number of a relation is -1 - n where it is the
-    page that has too many rows of relation n. `first` are the sort values of the first, `last` those of the last within
-    the limit. "Has parent" is false, too, where what the cursor looks up has gone. `count`, if wanted, is that of all
-    rows the filters find.
-    """
+def select_page(resource: Resource, query: ListQuery, count: str | None = None) -> Query[PageRows]:
+    """Read a page of rows. `count`: all rows that the filters find are counted, as `exact` or as `estimated`."""
     conditions, params = filtered(resource, query)
     params["limit"] = query.limit
     direction, places, there = query.order, list[str](), None
@@ -61,11 +86,13 @@ def select_page(resource: Resource, query: ListQuery, *, counted: bool = False) 
         tuple(conditions),
         tuple(places),
         there,
-        counted=counted,
+        counted=count == "exact",
         # Fewer rows than these have no more than a page may have, since each of them has a bound.
         bounded=(query.limit + 1) * MAX_EMBEDDED > MAX_EMBEDDED_IN_PAGE,
     )
-    return Statement(text, params)
+    if count == "estimated":
+        return Query([Statement(text, params), _explained(resource, query)], _estimated)
+    return Query([Statement(text, params)], PageRows)
 
 
 @lru_cache(SHAPES)
@@ -112,10 +139,16 @@ def _select_page(
                ) AS answer"""
 
 
-def explain_count(resource: Resource, query: ListQuery) -> Statement:
-    """Answers (plan), JSON: how many rows of the list the planner expects is in it."""
+def _explained(resource: Resource, query: ListQuery) -> Statement:
+    # Its answer is a plan, which says how many rows of the list the planner expects.
     conditions, params = filtered(resource, query)
     return Statement(f"EXPLAIN (FORMAT JSON) SELECT FROM {table(resource)}{_where(conditions)}", params)
+
+
+def _estimated(*columns: Any) -> PageRows:
+    *page, _no_count, plan = columns
+    page.append(int(json.loads(plan)[0]["Plan"]["Plan Rows"]))
+    return PageRows(*page)
 
 
 def _limited(rows: str, direction: Sequence[SortKey], alternatives: Sequence[Sequence[str]]) -> str:

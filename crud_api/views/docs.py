@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chalice.app import Blueprint, Response
+from chalice.app import Request, Response
 
 from crud_api.errors import NotFoundError
-from crud_api.request.http import collection_path
+from crud_api.request.http import collection_path, path_parameter
 from crud_api.resource import Resource
 from crud_api.response.responses import PRIVATE, json_text, see, with_etag
 
@@ -28,48 +28,42 @@ POLICY = "; ".join(
 )
 
 
-def documentation_routes(resources: Sequence[Resource], access: str) -> Blueprint:
-    """`/openapi.json`, `/docs` and the page's files. What they need is imported by the first who asks.
+def get_root(request: Request) -> Response:
+    """The way to the page: `/` is what a person types first."""
+    return see(f"{collection_path(request).rstrip('/')}/docs")
 
-    `/` leads to the page: it is what a person types first.
-    """
-    routes = Blueprint(__name__)
 
-    @routes.route("/", methods=["GET"], name="get_root", content_types=[])
-    def get_root() -> Response:
-        return see(f"{collection_path(routes.current_request).rstrip('/')}/docs")
+def get_description(resources: Sequence[Resource], access: str, request: Request) -> Response:
+    """The description, which the first request for it imports. No cold start pays for it."""
+    import json  # noqa: PLC0415 - see above
 
-    @routes.route("/openapi.json", methods=["GET"], name="get_description", content_types=[])
-    def get_description() -> Response:
-        import json  # noqa: PLC0415 - with the description, which no cold start pays for
+    from crud_api.openapi import document  # noqa: PLC0415 - see above
 
-        from crud_api.openapi import document  # noqa: PLC0415 - see above
+    response = json_text(json.dumps(document(resources, access)))
+    return with_etag(response, request.headers.get("if-none-match"))
 
-        response = json_text(json.dumps(document(resources, access)))
-        return with_etag(response, routes.current_request.headers.get("if-none-match"))
 
-    @routes.route("/docs", methods=["GET"], name="get_page", content_types=[])
-    def get_page() -> Response:
-        from crud_api.openapi import swagger_ui  # noqa: PLC0415 - as above
+def get_page(request: Request) -> Response:
+    """The page."""
+    from crud_api.openapi import swagger_ui  # noqa: PLC0415 - as above
 
-        headers: dict[str, str | list[str]] = {
-            **PRIVATE,
-            "Content-Type": "text/html; charset=utf-8",
-            "Content-Security-Policy": POLICY,
-            "Referrer-Policy": "no-referrer",
-        }
-        # API Gateway takes /docs/ for /docs, and says in the path what was asked for.
-        below = "" if collection_path(routes.current_request).endswith("/") else "docs/"
-        return Response(swagger_ui.page(below), headers, 200)
+    headers: dict[str, str | list[str]] = {
+        **PRIVATE,
+        "Content-Type": "text/html; charset=utf-8",
+        "Content-Security-Policy": POLICY,
+        "Referrer-Policy": "no-referrer",
+    }
+    # API Gateway takes /docs/ for /docs, and says in the path what was asked for.
+    below = "" if collection_path(request).endswith("/") else "docs/"
+    return Response(swagger_ui.page(below), headers, 200)
 
-    @routes.route("/docs/{asset}", methods=["GET"], name="get_asset", content_types=[])
-    def get_asset(asset: str) -> Response:
-        from crud_api.openapi import swagger_ui  # noqa: PLC0415 - as above
 
-        found = swagger_ui.asset(asset)
-        if found is None:
-            raise NotFoundError("The page has no such file.")
-        text, media_type = found
-        return Response(text, {**IMMUTABLE, "Content-Type": media_type}, 200)
+def get_asset(request: Request) -> Response:
+    """A file of the page."""
+    from crud_api.openapi import swagger_ui  # noqa: PLC0415 - as above
 
-    return routes
+    found = swagger_ui.asset(path_parameter(request, "asset"))
+    if found is None:
+        raise NotFoundError("The page has no such file.")
+    text, media_type = found
+    return Response(text, {**IMMUTABLE, "Content-Type": media_type}, 200)

@@ -13,7 +13,7 @@ Failure  {"failure": {"code": "statement_failed", "message": "...", "statement":
           "detail": null, "hint": null, "retryable": false, "retry_after_ms": null}}
 """
 
-from query_executor.contract.encoding import encode_answer, encode_request
+from query_executor.contract.calling import call, decode_answer, encode_request
 from query_executor.contract.messages import (
     DEADLINE_EXCEEDED,
     EXPECTATION_FAILED,
@@ -28,6 +28,7 @@ from query_executor.contract.messages import (
     Column,
     Failure,
     FromResult,
+    InvalidAnswerError,
     InvalidRequestError,
     Param,
     Reply,
@@ -37,11 +38,11 @@ from query_executor.contract.messages import (
     Typed,
     Value,
 )
-from query_executor.contract.parsing import decode_answer, parse_answer, parse_request
+from query_executor.contract.serving import encode_answer, parse_request, serve
 
 __all__ = [
     "DEADLINE_EXCEEDED", "EXPECTATION_FAILED", "INVALID_REQUEST", "MAX_REPLY_BYTES", "MAX_REQUEST_BYTES",
     "MAX_SQL_CHARACTERS", "OUTCOME_UNKNOWN", "RESULT_TOO_LARGE", "STATEMENT_FAILED", "UNAVAILABLE", "Column", "Failure",
-    "FromResult", "InvalidRequestError", "Param", "Reply", "Request", "Result", "Statement", "Typed", "Value",
-    "decode_answer", "encode_answer", "encode_request", "parse_answer", "parse_request",
+    "FromResult", "InvalidAnswerError", "InvalidRequestError", "Param", "Reply", "Request", "Result", "Statement",
+    "Typed", "Value", "call", "decode_answer", "encode_answer", "encode_request", "parse_request", "serve",
 ]  # fmt: skip

@@ -35,6 +35,14 @@ class InvalidRequestError(Exception):
     """A request that the contract does not allow. The message names the member that is wrong."""
 
 
+class InvalidAnswerError(ValueError):
+    """What came back is not an answer of the executor. `payload` is what came."""
+
+    def __init__(self, payload: bytes) -> None:
+        super().__init__("not an answer of the query executor")
+        self.payload = payload
+
+
 class Typed:
     """A param that names its type: `{"type": "timestamptz", "value": "2026-01-31"}`. The SQL may leave the type open.
 

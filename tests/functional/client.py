@@ -9,8 +9,7 @@ from typing import Any
 from chalice.test import Client
 
 from crud_api.application import create_app
-from crud_api.executor.in_process import InProcessExecutor
-from crud_api.executor.seam import Execute
+from crud_api.executor.seam import Execute, InProcessExecutor
 from crud_api.resource import Resource
 from crud_api.tables import RESOURCES
 from query_executor.contract import Failure, Reply, Request

@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from crud_api.executor.in_process import InProcessExecutor
 from crud_api.executor.lambda_ import LambdaExecutor
-from crud_api.executor.seam import Execute
+from crud_api.executor.seam import Execute, InProcessExecutor
 from query_executor.handler import create_local_handler
 from tests.conftest import execute as run_sql
 from tests.functional.client import Api

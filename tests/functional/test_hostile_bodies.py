@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from crud_api.executor.in_process import InProcessExecutor
+from crud_api.executor.seam import InProcessExecutor
 from query_executor.contract import Reply, Request
 from query_executor.handler import create_local_handler
 from tests.conftest import execute as run_sql

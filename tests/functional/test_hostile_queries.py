@@ -8,8 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crud_api.executor.in_process import InProcessExecutor
-from crud_api.executor.seam import Execute
+from crud_api.executor.seam import Execute, InProcessExecutor
 from crud_api.settings import MAX_QUERY_BYTES
 from query_executor.handler import create_local_handler
 from tests.functional.client import Api

@@ -12,8 +12,7 @@ import pytest
 
 from crud_api import errors
 from crud_api.errors import DeadlineExceededError, ExecutorBusyError, ExecutorFailedError, ForbiddenError
-from crud_api.executor.in_process import InProcessExecutor
-from crud_api.executor.seam import Execute
+from crud_api.executor.seam import Execute, InProcessExecutor
 from crud_api.request import cursors
 from crud_api.request.cursors import Cursor
 from crud_api.request.listing import list_query

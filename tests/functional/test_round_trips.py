@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from crud_api.executor.in_process import InProcessExecutor
+from crud_api.executor.seam import InProcessExecutor
 from crud_api.resource import Resource
 from crud_api.resource.columns.number import Amount
 from crud_api.resource.columns.text import Text

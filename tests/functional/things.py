@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from msgspec import Struct
 from psycopg2.extensions import cursor
 
-from crud_api.executor.in_process import InProcessExecutor
+from crud_api.executor.seam import InProcessExecutor
 from crud_api.resource import Resource
 from crud_api.resource.columns.number import Amount
 from crud_api.resource.columns.time import Timestamp

@@ -15,8 +15,8 @@ from typing import Any
 import psycopg2
 import pytest
 
-from crud_api.executor.in_process import InProcessExecutor
 from crud_api.executor.lambda_ import LambdaExecutor
+from crud_api.executor.seam import InProcessExecutor
 from infra.local.database import open_database
 from query_executor import migrate
 from query_executor.database import Database

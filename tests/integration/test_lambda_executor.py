@@ -9,8 +9,8 @@ from typing import get_args
 
 import pytest
 
-from crud_api.executor.in_process import InProcessExecutor
 from crud_api.executor.lambda_ import LambdaExecutor
+from crud_api.executor.seam import InProcessExecutor
 from query_executor import contract
 from tests.functional.client import Api, Response
 from tests.functional.conftest import CLIENT_OPTIONS

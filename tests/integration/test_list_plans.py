@@ -48,8 +48,8 @@ def source(postgres_url: str) -> Iterator[cursor]:
 
 def steps(source: cursor, resource: str, query: ListQuery) -> list[dict[str, Any]]:
     """The steps of the plan, as they were run."""
-    statement = select_page(BY_NAME[resource], query)
-    explain = "EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) " + scan(statement.sql).text
+    (statement,) = select_page(BY_NAME[resource], query).statements
+    explain = "EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) " + scan(statement.sql).sql
     source.execute(explain, bind(statement.params, []))
     ((((plan,),)),) = source.fetchall()
     found = [plan["Plan"]]
@@ -121,8 +121,8 @@ def test_a_page_that_no_answer_could_hold_does_not_leave_the_database(source: cu
         "SELECT 'Z' || n, repeat('x', 200000) FROM generate_series(1, 40) AS n"
     )
     query = list_query(BY_NAME["customers"], {}, {"customer_id[gte]": ["Z"]})
-    statement = select_page(BY_NAME["customers"], query)
-    source.execute(scan(statement.sql).text, bind(statement.params, []))
+    (statement,) = select_page(BY_NAME["customers"], query).statements
+    source.execute(scan(statement.sql).sql, bind(statement.params, []))
     ((items, found, *_),) = source.fetchall()
     assert (items, found) == (None, 40)
 

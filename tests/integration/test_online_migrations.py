@@ -167,7 +167,7 @@ def own_migrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[
     source = Path(__file__).parents[2] / "query_executor/migrations"
     for path in source.iterdir():
         (tmp_path / path.name).write_text(path.read_text())
-    monkeypatch.setattr("query_executor.migrate._FOLDER", str(tmp_path))
+    monkeypatch.setattr("query_executor.migrate.apply.FOLDER", str(tmp_path))
 
     def add(name: str, text: str) -> None:
         (tmp_path / name).write_text(text)
@@ -184,7 +184,11 @@ def test_a_migration_of_the_users_own_is_said_to_be_applied(
         "0101-index.sql",
         "-- transactional: false\nCREATE INDEX CONCURRENTLY IF NOT EXISTS own ON demo.customers (phone);",
     )
-    assert apply_migrations(database_url) == ["0100-own: Applied.", "0101-index: Applied."]
+    own_migrations(
+        "0102-both.sql",
+        "ALTER TABLE demo.customers ADD fax text;\nDO $$BEGIN IF false THEN RAISE NOTICE 'no'; END IF; END$$;",
+    )
+    assert apply_migrations(database_url) == ["0100-own: Applied.", "0101-index: Applied.", "0102-both: Applied."]
     assert "customers (phone)" in indexes(database_url)
 
 

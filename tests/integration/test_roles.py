@@ -12,7 +12,7 @@ from uuid import uuid4
 import psycopg2
 import pytest
 
-from crud_api.executor.in_process import InProcessExecutor
+from crud_api.executor.seam import InProcessExecutor
 from infra.local import embedded_postgres
 from query_executor.handler import create_local_handler
 from query_executor.migrate import apply_migrations

@@ -26,7 +26,8 @@ from crud_api.resource.relations import Relation, relations_of
 from crud_api.settings import MAX_QUERY_BYTES
 from crud_api.sql import one_row, select
 from crud_api.sql.params import typed_param
-from crud_api.sql.select import explain_count, select_page
+from crud_api.sql.query import Query
+from crud_api.sql.select import select_page
 from crud_api.tables import RESOURCES
 from crud_api.tables.customers import customers
 from crud_api.tables.orders import orders
@@ -194,9 +195,10 @@ REQUESTS: list[tuple[dict[str, str], dict[str, str]]] = [
 @pytest.mark.parametrize(("one", "other"), REQUESTS)
 def test_requests_of_one_shape_have_one_text(one: dict[str, str], other: dict[str, str]) -> None:
     first, second = parsed(**one), parsed(**other)
-    assert select_page(orders, first).sql == select_page(orders, second).sql
-    assert select_page(orders, first).params != select_page(orders, second).params
-    assert explain_count(orders, first).sql == explain_count(orders, second).sql
+    for count in (None, "exact", "estimated"):
+        ones, others = (select_page(orders, query, count).statements for query in (first, second))
+        assert [statement.sql for statement in ones] == [statement.sql for statement in others]
+        assert [statement.params for statement in ones] != [statement.params for statement in others]
 
 
 @pytest.mark.parametrize("sort", ["order_id", "-created_at", "status,-created_at", "-status,-created_at,total_amount"])
@@ -207,7 +209,7 @@ def test_every_page_is_a_plain_query_whose_text_holds_no_value(sort: str, toward
     texts = set[str]()
     for place in ("planted1", "planted2"):
         cursor = Cursor(toward, tuple(f"{place}{n}" for n in range(len(query.order))))
-        statement = select_page(orders, replace(query, cursor=cursor), counted=True)
+        (statement,) = select_page(orders, replace(query, cursor=cursor), "exact").statements
         scanned = scan(statement.sql)
         assert (scanned.is_query, scanned.is_plain, scanned.names) == (True, True, frozenset(statement.params))
         texts.add(statement.sql)
@@ -229,7 +231,8 @@ def test_every_page_is_a_plain_query_whose_text_holds_no_value(sort: str, toward
 def test_a_page_is_planned_for_the_values_that_its_filters_look_for(parameters: dict[str, str], depends: bool) -> None:
     query = parsed(**parameters)
     deep = replace(query, cursor=Cursor("gt", ("2026-01-01Z",) * len(query.order)))
-    assert scan(select_page(orders, deep).sql).is_page_of_value == depends
+    (statement,) = select_page(orders, deep).statements
+    assert scan(statement.sql).is_page_of_value == depends
 
 
 def test_numbers_give_a_statement_no_other_text_than_texts_do() -> None:
@@ -237,7 +240,7 @@ def test_numbers_give_a_statement_no_other_text_than_texts_do() -> None:
     row = {"thing_id": 7, "number": -7}
     number_of_things = Parent(things, Relation(name="t", resource=things, own="number", column="number", many=True), 7)
     filters = {"number": ["7"], "number[gt]": ["-7"]}
-    statements = [
+    queries: list[Query[Any]] = [
         select.select_one(things, 7, Selection(things.columns)),
         one_row.insert(things, row),
         one_row.update(things, 7, row, Conditions(["etag"], ["other"])),
@@ -245,18 +248,19 @@ def test_numbers_give_a_statement_no_other_text_than_texts_do() -> None:
         one_row.delete(things, 7, Conditions(["etag"])),
         select_page(things, replace(list_query(things, {}, filters, number_of_things), limit=1)),
     ]
-    for statement in statements:
+    for statement in (statement for query in queries for statement in query.statements):
         assert {name for name, value in statement.params.items() if type(value) is int} <= {"limit"}
 
 
 def test_a_nested_list_takes_the_parents_key_as_a_param() -> None:
     parent = Parent(customers, RELATIONS["customers"]["orders"], "planted")
     query = list_query(orders, RELATIONS["orders"], {}, parent)
-    statement = select_page(orders, query, counted=True)
+    (statement,) = select_page(orders, query, "exact").statements
     assert statement.params["parent"] == "planted"
     assert scan(statement.sql).names == statement.params.keys()
     assert scan(statement.sql).is_page_of_value
-    assert explain_count(orders, query).params == {"parent": "planted"}
+    _, explained = select_page(orders, query, "estimated").statements
+    assert explained.params == {"parent": "planted"}
 
 
 @pytest.mark.parametrize("value", ["\x00", "\ud800", "a\x00b"])
@@ -325,7 +329,8 @@ def test_a_message_names_the_limit_that_is_enforced(
 def test_an_operator_is_one_entry_for_parsing_sql_and_the_description(monkeypatch: pytest.MonkeyPatch) -> None:
     regex = Operator("match", "{text} ~ {value}", "a value", "Only rows whose {name} matches.", "text")
     monkeypatch.setitem(OPERATORS, "match", regex)
-    statement = select_page(customers, list_query(customers, RELATIONS["customers"], {"city[match]": ["^P"]}))
+    query = list_query(customers, RELATIONS["customers"], {"city[match]": ["^P"]})
+    (statement,) = select_page(customers, query).statements
     assert '"city"::text ~ :filter_0' in statement.sql
     assert statement.params["filter_0"] == "^P"
     described = document(RESOURCES, "none")["components"]["parameters"]["customers.city.match"]

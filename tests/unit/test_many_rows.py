@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from crud_api.request.sorting import SortKey
 from crud_api.request.versions import Conditions
 from crud_api.resource.relations import relations_of
 from crud_api.sql import many_rows, once, one_row, select
+from crud_api.sql.query import Query
 from crud_api.tables import RESOURCES
 from query_executor.contract import FromResult, Statement
 from query_executor.scanner import scan
@@ -33,13 +34,13 @@ def order(key: str) -> dict[str, Any]:
     return {"order_id": key, "total_amount": 1}
 
 
-def statements(body: Any, *, merge: bool = False, keyed: bool = False) -> list[Statement]:
+def statements(body: Any, *, merge: bool = False, keyed: bool = False) -> Sequence[Statement]:
     creation = parse_creation(CUSTOMERS, RELATIONS["customers"], body)
     condition = once.CONDITION if keyed else "true"
-    rows = many_rows.store(creation, RELATIONS, merge=merge, minimal=False, condition=condition)
+    plan = many_rows.insert_plan(creation, RELATIONS, merge=merge, minimal=False, condition=condition)
     if keyed:
-        return [once.lock(ATTEMPT), once.create_once(rows, ATTEMPT, 201, 200)]
-    return [many_rows.create(rows)]
+        return once.create_once(plan, ATTEMPT, 201, 200).statements
+    return many_rows.create(plan).statements
 
 
 BODIES = [
@@ -85,8 +86,12 @@ def test_rows_travel_as_one_text_with_every_character_as_it_is() -> None:
 
 
 def test_the_lock_is_a_number_of_the_keys_digest_that_postgresql_can_hold() -> None:
+    plan = many_rows.insert_plan(
+        parse_creation(CUSTOMERS, RELATIONS["customers"], customer("a")), RELATIONS, merge=False, minimal=False
+    )
     for digest, number in (("ff" * 32, -1), ("7f" + "ff" * 31, 2**63 - 1), ("80" + "00" * 31, -(2**63))):
-        assert once.lock(Attempt(digest, "")).params == {"lock": number}
+        lock, _ = once.create_once(plan, Attempt(digest, ""), 201, 200).statements
+        assert lock.params == {"lock": number}
     _, keyed = statements(customer("a"), keyed=True)
     held = keyed.params["held"]
     assert isinstance(held, FromResult)
@@ -96,7 +101,7 @@ def test_the_lock_is_a_number_of_the_keys_digest_that_postgresql_can_hold() -> N
 def test_the_statements_of_one_row_and_of_a_page_can_be_prepared() -> None:
     selection = Selection(ORDERS.columns, tuple(one for one in RELATIONS["orders"].values()))
     page = ListQuery(limit=50, filters=[], order=[SortKey("order_id")], selection=selection)
-    for statement in (
+    queries: list[Query[Any]] = [
         select.select_one(ORDERS, "O1", selection),
         select.select_page(ORDERS, page),
         one_row.insert(ORDERS, {"order_id": "O1", "status": "pending"}),
@@ -104,5 +109,6 @@ def test_the_statements_of_one_row_and_of_a_page_can_be_prepared() -> None:
         one_row.update(ORDERS, "O1", {"status": "shipped"}, Conditions(one_of=["etag"])),
         one_row.delete(ORDERS, "O1"),
         one_row.delete(ORDERS, "O1", Conditions(one_of=["etag"])),
-    ):
+    ]
+    for (statement,) in (query.statements for query in queries):
         assert scan(statement.sql).is_preparable, statement.sql

@@ -13,9 +13,10 @@ from msgspec import Meta
 from crud_api.resource.columns.column import Column, Schema, param
 from query_executor.contract import Value
 
-# Python takes more: 1_000, NaN, digits of other scripts.
-_WHOLE = r"-?[0-9]{1,100}"
-_NUMBER = rf"{_WHOLE}(\.[0-9]{{1,100}})?([eE][+-]?[0-9]{{1,3}})?"
+# Python takes more: 1_000, NaN, digits of other scripts. As many digits as a URL's value may have: PostgreSQL answers
+# every digit of 1e309.
+_WHOLE = r"-?[0-9]{1,1000}"
+_NUMBER = rf"{_WHOLE}(\.[0-9]{{1,1000}})?([eE][+-]?[0-9]{{1,3}})?"
 # PostgreSQL answers these as strings. Where a declaration has limits, they are none of its values.
 _NO_NUMBERS = frozenset({"NaN", "Infinity", "-Infinity"})
 _NO_NUMBER_PATTERN = "^(NaN|-?Infinity)$"
@@ -184,6 +185,12 @@ class FloatColumn(_Number):
     shown_example = 1.5
     in_one_pass = False  # msgspec rounds a number of many digits otherwise
 
+    def from_text(self, text: str) -> Value:
+        """The number. PostgreSQL has none of 8 bytes beyond Python's own."""
+        if re.fullmatch(self.form, text) and abs(float(text)) == float("inf"):
+            raise ValueError("is out of range: a number of 8 bytes is less than 1.8e308")
+        return super().from_text(text)
+
     def python(self) -> type:
         """The type of the number."""
         return float
@@ -213,7 +220,7 @@ class MoneyColumn(DecimalColumn):
     name = "Money"
     sql_type = "money"
     carriers = frozenset({"money"})
-    says = "an amount of money, a number like 1234.56"
+    says = "an amount of money, a number like 1234.56 with at most 2 decimal places"
     shown_example = 1234.56
     in_one_pass = False
     cast = "::numeric::money"
@@ -222,6 +229,13 @@ class MoneyColumn(DecimalColumn):
     def takes(self, text: str) -> bool:  # noqa: ARG002
         """No text is an amount."""
         return False
+
+    def number(self, value: Any) -> Value:
+        """The amount, which PostgreSQL would round without an error."""
+        digits, exponent = value.as_tuple()[1:]
+        if value.is_finite() and exponent < -2 and any(digits[exponent + 2 :]):
+            raise ValueError(self.must)
+        return super().number(value)
 
     def schema(self) -> Schema:
         """A number."""

@@ -1,4 +1,4 @@
-"""Messages as JSON: a caller encodes its request, and the executor its answer."""
+"""The caller's side of the contract: a request becomes JSON, and the answer's JSON becomes an answer."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from collections.abc import Callable, Mapping
 
 from query_executor.contract.messages import (
     MAX_REQUEST_BYTES,
+    Column,
     Failure,
     FromResult,
+    InvalidAnswerError,
     InvalidRequestError,
     Param,
     Reply,
     Request,
+    Result,
     Statement,
     Typed,
     is_finite,
@@ -21,6 +24,20 @@ from query_executor.contract.messages import (
 
 def _to_json(body: object) -> bytes:
     return json.dumps(body, separators=(",", ":")).encode()
+
+
+def call(
+    request: Request,
+    invoke: Callable[[bytes], bytes],
+    to_json: Callable[[object], bytes] = _to_json,
+    from_json: Callable[[bytes], object] = json.loads,
+) -> Reply | Failure:
+    """The answer to a request. `invoke` takes the request's JSON to the executor, and returns the answer's JSON.
+
+    `to_json` and `from_json` are for callers with a faster codec. Raises `InvalidRequestError`, `InvalidAnswerError`
+    and what `invoke` raises.
+    """
+    return decode_answer(invoke(encode_request(request, to_json)), from_json)
 
 
 def encode_request(request: Request, to_json: Callable[[object], bytes] = _to_json) -> bytes:
@@ -46,21 +63,27 @@ def encode_request(request: Request, to_json: Callable[[object], bytes] = _to_js
     return payload
 
 
-def encode_answer(answer: Reply | Failure) -> dict[str, object]:
-    """The answer as a Lambda handler returns it. The Lambda runtime turns it into JSON."""
-    if isinstance(answer, Failure):
-        return {"failure": {name: getattr(answer, name) for name in Failure.__slots__}}
-    return {
-        "results": [
-            {
-                "columns": [{"name": column.name, "type": column.type} for column in result.columns],
-                "rows": result.rows,
-                "row_count": result.row_count,
-                "truncated": result.truncated,
-            }
-            for result in answer.results
-        ]
-    }
+def decode_answer(payload: bytes, from_json: Callable[[bytes], object] = json.loads) -> Reply | Failure:
+    """The answer in a handler's JSON. Raises `InvalidAnswerError` for anything else."""
+    try:
+        body = from_json(payload)
+        if not isinstance(body, dict):
+            raise InvalidAnswerError(payload)
+        if "failure" in body:
+            return Failure(**body["failure"])
+        return Reply(
+            [
+                Result(
+                    [Column(column["name"], column["type"]) for column in result["columns"]],
+                    result["rows"],
+                    result["row_count"],
+                    result["truncated"],
+                )
+                for result in body["results"]
+            ]
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidAnswerError(payload) from error
 
 
 def _statement(statement: Statement) -> dict[str, object]:

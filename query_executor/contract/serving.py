@@ -1,20 +1,20 @@
-"""JSON as messages: the executor parses requests and checks them, and a caller parses answers."""
+"""The executor's side of the contract: an event becomes a request, which is checked, and the answer becomes JSON."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 from query_executor.contract.messages import (
+    INVALID_REQUEST,
     MAX_DIMENSIONS,
     MAX_SQL_CHARACTERS,
-    Column,
     Failure,
     FromResult,
     InvalidRequestError,
     Param,
     Reply,
     Request,
-    Result,
     Statement,
     Typed,
     Value,
@@ -25,6 +25,27 @@ from query_executor.contract.messages import (
 _REQUEST_MEMBERS = frozenset(Request.__slots__)
 _OPTIONS = _REQUEST_MEMBERS - {"statements"}
 _STATEMENT_MEMBERS = frozenset(Statement.__slots__)
+
+
+def serve(
+    event: object,
+    run: Callable[[Request], Reply | Failure],
+    note: Callable[[Request | None, Reply | Failure], None],
+) -> dict[str, object]:
+    """What the handler returns for an event. `run` answers the request, and `note` gets both.
+
+    Where `run` raises `InvalidRequestError`, or the event is not a request, the answer is a failure.
+    """
+    request: Request | None = None
+    answer: Reply | Failure
+    try:
+        request = parse_request(event)
+        answer = run(request)
+    except InvalidRequestError as error:
+        # It may repeat a name of the request that is no Unicode text, which not every runtime could send back.
+        answer = Failure(INVALID_REQUEST, str(error).encode(errors="backslashreplace").decode())
+    note(request, answer)
+    return encode_answer(answer)
 
 
 def parse_request(event: object) -> Request:
@@ -60,31 +81,21 @@ def parse_request(event: object) -> Request:
     )
 
 
-def decode_answer(payload: bytes) -> Reply | Failure:
-    """The answer in a handler's JSON. Raises `ValueError` for anything else."""
-    return parse_answer(json.loads(payload))
-
-
-def parse_answer(body: object) -> Reply | Failure:
-    """The answer in a handler's decoded JSON. Raises `ValueError` for anything else."""
-    if not isinstance(body, dict):
-        raise ValueError("not an answer of the query executor")  # noqa: TRY004 - of the wire, not of a caller
-    try:
-        if "failure" in body:
-            return Failure(**body["failure"])
-        return Reply(
-            [
-                Result(
-                    [Column(column["name"], column["type"]) for column in result["columns"]],
-                    result["rows"],
-                    result["row_count"],
-                    result["truncated"],
-                )
-                for result in body["results"]
-            ]
-        )
-    except (KeyError, TypeError) as error:
-        raise ValueError("not an answer of the query executor") from error
+def encode_answer(answer: Reply | Failure) -> dict[str, object]:
+    """The answer as a Lambda handler returns it. The Lambda runtime turns it into JSON."""
+    if isinstance(answer, Failure):
+        return {"failure": {name: getattr(answer, name) for name in Failure.__slots__}}
+    return {
+        "results": [
+            {
+                "columns": [{"name": column.name, "type": column.type} for column in result.columns],
+                "rows": result.rows,
+                "row_count": result.row_count,
+                "truncated": result.truncated,
+            }
+            for result in answer.results
+        ]
+    }
 
 
 def _object(value: object, name: str) -> dict[str, object]:

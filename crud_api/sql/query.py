@@ -1,0 +1,37 @@
+"""A query: the statements of one request, and what their answer means. Both are written in the same place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Generic, TypeVar
+
+from msgspec import Struct
+
+from query_executor.contract import Param, Statement
+
+T = TypeVar("T")
+
+
+class Query(Struct, Generic[T], frozen=True):
+    """Statements that run as one transaction. Each answers one row or none.
+
+    `read` makes a T of the columns of these rows, in their order: those of the second statement follow those of the
+    first. It is not called if a statement answers no row.
+    """
+
+    statements: Sequence[Statement]
+    read: Callable[..., T]
+
+
+def probe(sql: str, params: Mapping[str, Param] | None = None) -> Query[None]:
+    """A query that only tells whether it fails."""
+    return Query([Statement(sql, params or {})], _nothing)
+
+
+def together(probes: Iterable[Query[None]]) -> Query[None]:
+    """Probes as one query. The number of the statement that fails is the number of the probe."""
+    return Query([statement for query in probes for statement in query.statements], _nothing)
+
+
+def _nothing(*_columns: object) -> None:
+    pass
