@@ -146,12 +146,12 @@ def test_a_time_is_passed_on_in_utc() -> None:
 )
 def test_a_whole_number_is_read_in_full(text: str, value: int) -> None:
     assert filter_of(things, "number[in]", text).value == [value]
-    for wrong in ("1.0", "1e3", "9" * 101, "\u0661", "1_000", "NaN"):
+    for wrong in ("1.0", "1e3", "\u0661", "1_000", "NaN"):
         with pytest.raises(ValueError, match="must be a whole number"):
             filter_of(things, "number[in]", wrong)
 
 
-@pytest.mark.parametrize("beyond", [2**63, -(2**63) - 1, 10**99])
+@pytest.mark.parametrize("beyond", [2**63, -(2**63) - 1, 10**99, 10**400])
 def test_a_whole_number_that_no_column_holds_is_compared_as_a_number(beyond: int) -> None:
     for operator in ("gt", "in"):
         one = filter_of(things, f"number[{operator}]", f"{beyond}")
