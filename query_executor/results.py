@@ -25,8 +25,9 @@ TYPE_CHECKING = False  # typing's own costs the cold start typing
 if TYPE_CHECKING:
     from query_executor.casters import Caster
 
-# The most that a reply has around its results.
-_FRAME_BYTES = 1024
+# The most that a reply has around its results. It is also the room for the headers of an API's own response, which
+# Lambda holds to the same limit: what was changed is then never said to have failed.
+_FRAME_BYTES = 16 * 1024
 # Where Lambda's runtime leaves what is not ASCII as it is (awslambdaric's lambda_runtime_marshaller.py).
 _UNESCAPED = frozenset(f"AWS_Lambda_python3.{minor}" for minor in range(12, 16))
 
