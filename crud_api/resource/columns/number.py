@@ -230,6 +230,13 @@ class MoneyColumn(DecimalColumn):
         """No text is an amount."""
         return False
 
+    def from_text(self, text: str) -> Value:
+        """The amount: one with more decimals would be compared as another."""
+        value = super().from_text(text)
+        if not _has_places(Decimal(str(value)), 2):
+            raise self.wrong()
+        return value
+
     def number(self, value: Any) -> Value:
         """The amount, which PostgreSQL would round without an error."""
         if value.is_finite() and not _has_places(value, 2):
