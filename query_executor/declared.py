@@ -11,7 +11,8 @@ A declaration is plain JSON, so that it travels in the event of the migrations' 
 unchanged, both ways (`pg_type.typname`, or with its schema); null stands for all that come out as a text. `made_as` is
 the type in a CREATE TABLE. A Decimal may have `max_digits` and `decimal_places`, a datetime is `zoned` where its values
 have an offset. Of an `array`, the carriers and limits are those of its elements, and `element` is their kind. A
-composite type has `fields`. Every change sets a `stamped` column. The table's schema may be null.
+composite type has `fields`, which are columns too. Every change sets a `stamped` column. The table's schema may be
+null.
 """
 
 from __future__ import annotations
@@ -25,6 +26,34 @@ from psycopg2.extensions import connection
 
 Table = Mapping[str, Any]
 Facts = Mapping[str, Any]
+
+# What is compared of the columns of `{of}`, each by its name; of a composite type the columns are its `{fields}`.
+_COLUMNS = """(
+  SELECT json_object_agg(a{n}.attname, json_build_object(
+      'type', format_type(a{n}.atttypid, a{n}.atttypmod),
+      'array', plain{n}.oid <> leaf{n}.oid,
+      'plain', leaf{n}.typname,
+      'names', ARRAY[leaf{n}.typname, (
+        SELECT nspname || '.' || leaf{n}.typname FROM pg_namespace WHERE pg_namespace.oid = leaf{n}.typnamespace)],
+      'system', leaf{n}.typnamespace = 'pg_catalog'::regnamespace,
+      'category', leaf{n}.typcategory,
+      'fields', {fields},
+      'modifier', CASE WHEN a{n}.atttypmod >= 0 THEN a{n}.atttypmod WHEN own{n}.typtypmod >= 0 THEN own{n}.typtypmod
+                       ELSE (SELECT typtypmod FROM pg_type WHERE oid = element{n}.oid) END,
+      'not_null', a{n}.attnotnull OR own{n}.typnotnull,
+      'filled', a{n}.atthasdef OR a{n}.attidentity <> '' OR own{n}.typdefault IS NOT NULL,
+      'computed', CASE WHEN a{n}.attgenerated <> '' THEN 'generated' WHEN a{n}.attidentity = 'a' THEN 'identity' END,
+      'readable', coalesce(
+        (SELECT has_column_privilege(oid, a{n}.attrelid, a{n}.attnum, 'SELECT') FROM reader), true)
+    ) ORDER BY a{n}.attnum)
+    FROM pg_attribute a{n}
+    JOIN pg_type own{n} ON own{n}.oid = a{n}.atttypid
+    JOIN base base{n} ON base{n}.oid = own{n}.oid
+    JOIN pg_type plain{n} ON plain{n}.oid = base{n}.plain
+    JOIN base element{n}
+      ON element{n}.oid = CASE WHEN plain{n}.typcategory = 'A' THEN plain{n}.typelem ELSE plain{n}.oid END
+    JOIN pg_type leaf{n} ON leaf{n}.oid = element{n}.plain
+    WHERE a{n}.attrelid = {of} AND a{n}.attnum > 0 AND NOT a{n}.attisdropped)"""
 
 # Of each declared table, in their order: null where there is none, else what is compared here.
 _CATALOGUE = """
@@ -50,29 +79,7 @@ SELECT CASE WHEN c.oid IS NOT NULL THEN json_build_object(
              JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
              WHERE i.indrelid = c.oid AND i.indnkeyatts = 1 AND i.indisunique AND i.indisvalid AND i.indimmediate
                AND i.indpred IS NULL),
-  'columns', (SELECT json_object_agg(a.attname, json_build_object(
-      'type', format_type(a.atttypid, a.atttypmod),
-      'array', plain.oid <> leaf.oid,
-      'plain', leaf.typname,
-      'names', ARRAY[leaf.typname, (
-        SELECT nspname || '.' || leaf.typname FROM pg_namespace WHERE pg_namespace.oid = leaf.typnamespace)],
-      'system', leaf.typnamespace = 'pg_catalog'::regnamespace,
-      'category', leaf.typcategory,
-      'fields', (SELECT json_agg(attname ORDER BY attnum) FROM pg_attribute
-                 WHERE attrelid = leaf.typrelid AND leaf.typrelid <> 0 AND attnum > 0 AND NOT attisdropped),
-      'modifier', CASE WHEN a.atttypmod >= 0 THEN a.atttypmod WHEN own.typtypmod >= 0 THEN own.typtypmod
-                       ELSE (SELECT typtypmod FROM pg_type WHERE oid = element.oid) END,
-      'not_null', a.attnotnull OR own.typnotnull,
-      'filled', a.atthasdef OR a.attidentity <> '' OR own.typdefault IS NOT NULL,
-      'computed', CASE WHEN a.attgenerated <> '' THEN 'generated' WHEN a.attidentity = 'a' THEN 'identity' END,
-      'readable', coalesce((SELECT has_column_privilege(oid, c.oid, a.attnum, 'SELECT') FROM reader), true)))
-    FROM pg_attribute a
-    JOIN pg_type own ON own.oid = a.atttypid
-    JOIN base ON base.oid = own.oid
-    JOIN pg_type plain ON plain.oid = base.plain
-    JOIN base AS element ON element.oid = CASE WHEN plain.typcategory = 'A' THEN plain.typelem ELSE plain.oid END
-    JOIN pg_type leaf ON leaf.oid = element.plain
-    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
+  'columns', {columns}
 ) END
 FROM wanted LEFT JOIN (
   SELECT pg_class.*, nspname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
@@ -101,6 +108,9 @@ _RESERVED = frozenset(
 )
 
 
+_NAME_BYTES = 63  # of PostgreSQL's type `name`
+
+
 class Difference(NamedTuple):
     """What the database has otherwise than it is declared, and what to do. `stops`: requests fail or rows are lost."""
 
@@ -118,7 +128,7 @@ def differences(source: connection, tables: Sequence[Table], role: str | None = 
     A role that is not there is not judged.
     """
     with source.cursor() as cursor:
-        cursor.execute(_CATALOGUE, {"tables": json.dumps([one["table"] for one in tables]), "role": role})
+        cursor.execute(_catalogue(), {"tables": json.dumps([one["table"] for one in tables]), "role": role})
         found: list[Facts | None] = [facts for (facts,) in cursor.fetchall()]
     role = role or source.info.user
     by_name = {tuple(table["table"]): facts for table, facts in zip(tables, found, strict=True)}
@@ -132,6 +142,12 @@ def differences(source: connection, tables: Sequence[Table], role: str | None = 
         every += _references(source, table, facts, by_name)
         every += _rights(table, facts, role)
     return every
+
+
+def _catalogue() -> str:
+    # No composite type is declared within another.
+    fields = _COLUMNS.format(n=1, of="leaf0.typrelid", fields="NULL::json")
+    return _CATALOGUE.replace("{columns}", _COLUMNS.format(n=0, of="c.oid", fields=fields))
 
 
 def create_table(table: Table) -> str:
@@ -162,7 +178,9 @@ def _columns(table: Table, facts: Facts) -> Iterator[Difference]:
             kind = f"ALTER TABLE {name} ADD COLUMN {_quoted(column['name'])} {column['made_as']};"
             yield Difference(f"{name} has no column {_quoted(column['name'])}.", f"Add it, or name yours so: {kind}")
             continue
-        yield from _type(column, there, name, of)
+        wanted, quoted = column["made_as"], _quoted(column["name"])
+        cure = f"ALTER TABLE {name} ALTER COLUMN {quoted} TYPE {wanted} USING {quoted}::{wanted};"
+        yield from _type(column, there, of, cure)
         always = "GENERATED ALWAYS AS IDENTITY" if there["computed"] == "identity" else "a generated column"
         if there["computed"] and column.get("stamped"):
             yield Difference(
@@ -184,33 +202,38 @@ def _columns(table: Table, facts: Facts) -> Iterator[Difference]:
             )
 
 
-def _type(column: Mapping[str, Any], there: Facts, name: str, of: str) -> Iterator[Difference]:
+def _type(column: Mapping[str, Any], there: Facts, of: str, cure: str) -> Iterator[Difference]:
     kind, plain = column["kind"], there["plain"] if there["system"] else ""
     stops, why, carriers = True, "", column["carriers"]
-    is_array = column.get("array", False)
+    is_array, element = column.get("array", False), column.get("element", kind)
+    fields = {field["name"]: field for field in column.get("fields", ())}
     if is_array != there["array"]:
         why = "is no array" if is_array else _NO_TEXTS["A"]
     elif carriers is None:
         stops, why = is_array or there["category"] != "N", _as_text(there["category"], plain)
-    elif column.get("element", kind) == "Decimal" and plain == "numeric":
+        why = why or (_cuts(column, plain) if column["written"] else "")
+    elif element == "Decimal" and plain == "numeric":
         why = _rounds(column, there)
-    elif kind in {"int", "Whole"} and plain == "numeric":
-        why = "" if _scale(there["modifier"]) == 0 else "may hold fractions, which a whole number has not"
+    elif (kind == "int" or element == "Whole") and plain == "numeric":
+        why = _whole(column, there)
     elif kind == "datetime" and plain == "timestamp":
         if column.get("zoned") and column["written"]:
             why = "keeps no offset: the time that a client sends with one would change"
     elif not set(carriers) & set(there["names"]):
         why = "cannot carry every value of it whole"
-    elif column.get("fields") not in (None, there["fields"]):
-        why = f"has other fields, or in another order: {', '.join(there['fields'] or [])}"
+    elif fields and [*fields] != [*(there["fields"] or {})]:
+        why = f"has other fields, or in another order: {', '.join(there['fields'] or {})}"
+    elif fields:
+        for name, fact in there["fields"].items():
+            field = {**fields[name], "written": column["written"]}
+            alter = f"ALTER TYPE {there['type'].removesuffix('[]')} ALTER ATTRIBUTE {_quoted(name)}"
+            yield from _type(field, fact, f"{of}.{_quoted(name)}", f"{alter} TYPE {field['made_as']};")
     if not why and column["written"] and (precision := _precision(plain, there["modifier"])):
         stops, why = False, f"rounds a time that has more than {precision}, without an error"
     if why:
-        wanted = column["made_as"]
         yield Difference(
             f"{of} is of type {there['type']} and is declared as {kind}: it {why}.",
-            f"Declare it as what it is, or: ALTER TABLE {name} ALTER COLUMN {_quoted(column['name'])} TYPE {wanted} "
-            f"USING {_quoted(column['name'])}::{wanted};",
+            f"Declare it as what it is, or: {cure}",
             stops,
         )
 
@@ -224,6 +247,26 @@ def _rounds(column: Mapping[str, Any], there: Facts) -> str:
         f"keeps {places} decimal places, and the declaration takes {takes}, so PostgreSQL would round without an error "
         f'(Meta(extra={{"decimal_places": {max(places, 0)}}}) refuses more)'
     )
+
+
+def _whole(column: Mapping[str, Any], there: Facts) -> str:
+    places = _scale(there["modifier"])
+    if places is None or places > 0:
+        return "may hold fractions, which a whole number has not"
+    if places < 0 and column["written"]:
+        return f"holds only numbers that end with {-places} zeros, so PostgreSQL would round without an error"
+    return ""
+
+
+def _cuts(column: Mapping[str, Any], plain: str) -> str:
+    """What a text loses in these types without an error."""
+    if plain == "char":
+        return "keeps one byte of a text, without an error"
+    if plain == "name" and 4 * column.get("max_length", _NAME_BYTES) > _NAME_BYTES:
+        return (
+            f"keeps {_NAME_BYTES} bytes of a text, without an error (Meta(max_length={_NAME_BYTES // 4}) refuses more)"
+        )
+    return ""
 
 
 def _precision(plain: str, modifier: int) -> str:
@@ -332,8 +375,8 @@ def _rights(table: Table, facts: Facts, role: str) -> Iterator[Difference]:
     if lacks := facts["lacks"]:
         listed = ", ".join(lacks)
         yield Difference(
-            f"The role {role} lacks {listed} on {name}: requests that need it are refused.",
-            f"If they should not be, run: GRANT {listed} ON {name} TO {role};",
+            f"The role {role} lacks {listed} on {name}: requests that need it end with status 500.",
+            f"If they should work, run: GRANT {listed} ON {name} TO {role};",
             stops=False,
         )
 
