@@ -37,13 +37,15 @@ class ResultReader:
     def __init__(self) -> None:
         self._type_names = dict(pg_types.NAMES)
 
-    def read(self, source: cursor, *, named: bool, in_transaction: bool) -> Result:
+    def read(self, source: cursor, size: ReplySize, most: int | None, *, named: bool, in_transaction: bool) -> Result:
         """The result of the cursor's last statement, its columns `named` or left out.
 
-        Raises `psycopg2.Error` and `StalledError` only `in_transaction`, while all can be rolled back. Afterwards a
-        type that cannot be looked up is unknown, and its values are PostgreSQL's text.
+        It is counted in `size`, its first `most` rows. Raises `psycopg2.Error` and `StalledError` only
+        `in_transaction`, while all can be rolled back. Afterwards a type that cannot be looked up is unknown, and its
+        values are PostgreSQL's text.
         """
         if source.description is None:
+            size.add([], [])
             return Result([], [], max(source.rowcount, 0))
         description, rows = source.description, source.fetchall()
         names = self._type_names
@@ -60,6 +62,7 @@ class ResultReader:
                     for row in rows
                 ]
         columns = [Column(column.name, names[column.type_code]) for column in description] if named else []
+        size.add(columns, rows if most is None or len(rows) <= most else rows[:most])
         return Result(columns, rows, len(rows))
 
     def _looked_up(self, source: cursor, oids: Sequence[int], in_transaction: bool) -> dict[int, Caster]:
@@ -77,17 +80,11 @@ class ResultReader:
         return casters
 
 
-def cut(result: Result, max_rows: int | None) -> Result:
-    """The result with at most `max_rows` rows."""
-    if max_rows is None or len(result.rows) <= max_rows:
-        return result
-    return Result(result.columns, result.rows[:max_rows], max_rows, truncated=True)
-
-
 class ReplySize:
     """The bytes of a reply as JSON while it grows: no less, and exact where rows are so many that it matters."""
 
     def __init__(self) -> None:
+        self.fits = True  # whether Lambda lets them through
         self._counted = _FRAME_BYTES
         self._estimated = 0
         self._rows: list[Sequence[Sequence[Value]]] = []  # those that are estimated
@@ -103,16 +100,12 @@ class ReplySize:
             self._counted += sum(_count(one) for one in self._rows)
             self._estimated = 0
             self._rows.clear()
+            self.fits = self._counted <= MAX_REPLY_BYTES
 
     @property
     def bytes(self) -> int:
         """How many there are so far."""
         return self._counted + self._estimated
-
-    @property
-    def fits(self) -> bool:
-        """Whether Lambda lets them through."""
-        return self._counted + self._estimated <= MAX_REPLY_BYTES
 
 
 def _estimate(rows: Sequence[Sequence[Value]]) -> int:

@@ -23,9 +23,9 @@ from query_executor.contract import (
     Statement,
 )
 from query_executor.failures import StalledError
-from query_executor.results import ReplySize, cut
+from query_executor.results import ReplySize
 from query_executor.scanner import ScannedStatement
-from query_executor.values import MissingRowError, bind
+from query_executor.values import Literal, MissingRowError, bound
 
 Scanned = Sequence[tuple[ScannedStatement, Statement]]
 
@@ -67,21 +67,27 @@ class Transaction:
         self._size = ReplySize()
         self._discard = ""
         self._open = self._begun = False
-        self.is_plain = False  # whether all of its statements leave nothing in the session behind
-
-    @property
-    def changed_settings(self) -> bool:
-        """Whether the session has other settings now, by the server's own report; a trigger may have changed them."""
-        return not self._connection.closed and not self._has(_READ_AND_WRITTEN_AS)
+        self._is_plain = False  # whether all of its statements leave nothing in the session behind
+        self.leaves_traces = False  # whether the session has to be cleaned now
 
     def run(self, scanned: Scanned) -> Reply | Failure:
         """All statements, committed, or why not."""
+        answer = self._run(scanned)
+        # A time-out may come from a shorter limit that a trigger left in the session.
+        late = isinstance(answer, Failure) and answer.code == contract.DEADLINE_EXCEEDED
+        # By the server's own report: a trigger may have changed them.
+        changed_settings = not self._connection.closed and not self._has(_READ_AND_WRITTEN_AS)
+        crowded = self._connection.prepared.is_crowded
+        self.leaves_traces = late or crowded or changed_settings or not self._is_plain
+        return answer
+
+    def _run(self, scanned: Scanned) -> Reply | Failure:
         at = None
         # A message of several commands is a transaction by itself; this one may need more than one message.
         self._open = not _fits_one_message(scanned, self._max_rows)
-        self.is_plain = all([statement.is_plain for statement, _ in scanned])  # noqa: C419 - a generator costs more
+        self._is_plain = all([statement.is_plain for statement, _ in scanned])  # noqa: C419 - a generator costs more
         # An insert does not clean the session after it, so what asks for lastval() has to before it.
-        discards = not self.is_plain
+        discards = not self._is_plain
         try:
             with self._connection.cursor() as source:
                 for at, (statement, one) in enumerate(scanned):  # noqa: B007 - a failure names its statement
@@ -90,7 +96,7 @@ class Transaction:
                     result = self._result(source, statement, one)
                     if one.expect_rows is not None:
                         self._expect(statement, one.expect_rows, result)
-                    self._results.append(cut(result, self._max_rows))
+                    self._results.append(self._cut(result))
                     self._check_size(statement)
                 at = None
                 if self._open:
@@ -124,7 +130,8 @@ class Transaction:
         if one.batch is not None:
             for message in self._batches(source, statement, one.batch):
                 self._send(source, message)
-            return self._counted(Result([], [], None))
+            self._size.add([], [])
+            return Result([], [], None)
         if self._open or not statement.is_preparable:
             return self._as_it_is(source, statement, one)
         return self._repeated(source, statement, one)
@@ -133,14 +140,18 @@ class Transaction:
         if statement.is_query:
             return self._fetched(source, statement, one)
         self._send(source, statement.text, self._bound(one.params))
-        return self._counted(self._read(source))
-
-    def _counted(self, result: Result) -> Result:
-        self._size.add(result.columns, cut(result, self._max_rows).rows)
-        return result
+        return self._read(source)
 
     def _read(self, source: cursor) -> Result:
-        return self._connection.reader.read(source, named=self._reads_names, in_transaction=self._open)
+        """The result of what was sent last, counted in the size as far as it will be answered."""
+        named, open_ = self._reads_names, self._open
+        return self._connection.reader.read(source, self._size, self._max_rows, named=named, in_transaction=open_)
+
+    def _cut(self, result: Result) -> Result:
+        most = self._max_rows
+        if most is None or len(result.rows) <= most:
+            return result
+        return Result(result.columns, result.rows[:most], most, truncated=True)
 
     def _repeated(self, source: cursor, statement: ScannedStatement, one: Statement) -> Result:
         """The result by a prepared statement, where that is possible and may succeed."""
@@ -155,7 +166,7 @@ class Transaction:
                 if message is None:
                     return self._as_it_is(source, statement, one)
                 self._send(source, message)
-                return self._counted(self._read(source))
+                return self._read(source)
             except psycopg2.Error as error:
                 if message is None:
                     failed = error
@@ -193,13 +204,13 @@ class Transaction:
         self._send(source, declare, self._bound(one.params))
         result = self._read(source)
         rows, new = list(result.rows), result.rows
-        self._size.add(result.columns, cut(result, self._max_rows).rows)
         while len(new) == chunk and len(rows) < wanted and self._size.fits:
             used, left = max(1, self._size.bytes - before), MAX_REPLY_BYTES - self._size.bytes
             chunk = int(min(wanted - len(rows), max(1, min(10 * len(rows), len(rows) * left // used))))
             self._send(source, f"FETCH {chunk} FROM {name}")
-            new = self._read(source).rows
-            self._size.add([], new if len(rows) + len(new) <= most else new[: max(0, int(most) - len(rows))])
+            answered = None if most == math.inf else max(0, int(most) - len(rows))  # of these
+            reader = self._connection.reader
+            new = reader.read(source, self._size, answered, named=False, in_transaction=self._open).rows
             rows += new
         return Result(result.columns, rows, len(rows))
 
@@ -241,7 +252,12 @@ class Transaction:
 
     def _bound(self, params: Mapping[str, Param]) -> Mapping[str, object] | None:
         try:
-            return bind(params, self._results) if params else None
+            if not params:
+                return None
+            return {
+                name: Literal(param) if isinstance(param, str) else bound(param, self._results)
+                for name, param in params.items()
+            }
         except MissingRowError as error:
             raise _GivenUpError(contract.EXPECTATION_FAILED, str(error)) from None
 
@@ -267,7 +283,7 @@ class Transaction:
         # Most requests are plain and may take as long as their session lets them. A statement before may have changed
         # that, and SET LOCAL, which makes the message a transaction, also keeps CALL and DO from committing it.
         session_ms = self._connection.statement_ms
-        if not (first and self.is_plain and left_ms >= session_ms - min(_SLACK_MS, session_ms // 10)):
+        if not (first and self._is_plain and left_ms >= session_ms - min(_SLACK_MS, session_ms // 10)):
             limits = f"SET LOCAL statement_timeout = {left_ms}; "
             if self._connection.server_version >= TRANSACTION_TIME_OUT_SINCE:
                 # The session's is running, and keeps its time until 0 has stopped it.

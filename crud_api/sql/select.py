@@ -54,7 +54,8 @@ class PageRows(Struct, frozen=True):
 
 def select_one(resource: Resource, key: Value, selection: Selection) -> Query[Row]:
     """Read the row with this key. It has no answer where there is none."""
-    return Query([Statement(_select_one(resource, selection), {"key": typed_param(key)})], Row)
+    param = key if isinstance(key, str) else typed_param(key)  # most keys are texts, which travel as they are
+    return Query([Statement(_select_one(resource, selection), {"key": param})], Row)
 
 
 @lru_cache(SHAPES)

@@ -98,8 +98,8 @@ class Column:
         raise NotImplementedError
 
     def from_text(self, text: str) -> Value:
-        """The param of a text in a URL, which is one that PostgreSQL can hold."""
-        raise NotImplementedError
+        """The param of a text in a URL, which is one that PostgreSQL can hold: the text."""
+        return text
 
     def from_element(self, text: str) -> Value:
         """The param of PostgreSQL's own text of a value, as an array's text has it. PostgreSQL judges its type."""
