@@ -31,7 +31,7 @@ WARM_AFTER = 5  # requests: then the connection is there, and the statement is p
 
 
 class Visit:
-    """A file from where the request enters it to where it leaves it, within `depth` others, and its public functions."""
+    """A file, with its public functions, from where the request enters it to where it leaves it, within `depth` others."""
 
     def __init__(self, file: str, depth: int) -> None:
         self.file = file
