@@ -19,7 +19,7 @@ _DATABASE = (
 
 
 def main(arguments: list[str]) -> int:
-    """Run one command; returns the exit status: 0, 1 with a message on stderr, 2 for a wrong usage."""
+    """Run one command. Return the exit status: 0, 1 with a message on stderr, 2 for a wrong usage."""
     options = _parser().parse_args(arguments)
     os.environ.setdefault("PGCONNECT_TIMEOUT", "10")  # seconds; without it libpq waits for minutes
     try:
@@ -28,9 +28,9 @@ def main(arguments: list[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        return 130  # as a shell has it
+        return 130  # as shells do
     except BrokenPipeError:  # the reader of the output (head, less) has ended
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains of it at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # otherwise Python complains at its end
     return 0
 
 
@@ -90,7 +90,9 @@ def _add_deploy_commands(subparsers: Any) -> None:
 
 
 def _add_stage_commands(subparsers: Any) -> None:
-    keying = _add(subparsers, "key", commands.key, "Print the API key of a stage, and make or delete one.")
+    keying = _add(
+        subparsers, "key", commands.key, "Print the API key of a stage. Make a new key, or delete the older keys."
+    )
     change = keying.add_mutually_exclusive_group()
     change.add_argument("--rotate", action="store_true", help="make a new key and print it; the older keys stay valid")
     change.add_argument("--retire", action="store_true", help="delete all keys of the stage except the newest")
@@ -130,7 +132,7 @@ def _add_stage(parser: argparse.ArgumentParser, default: str | None) -> None:
     parser.add_argument("--stage", default=default, help=f"a stage of .chalice/config.json ({shown})")
     parser.add_argument("--profile", help="a profile of ~/.aws (default: AWS_PROFILE, or none)")
     parser.add_argument("--region", help="the AWS region (default: AWS_DEFAULT_REGION, or the profile's)")
-    # A clone is used where it lies; the tests use a copy of it.
+    # The commands work on this clone. The tests name a copy of it.
     parser.add_argument("--project", type=Path, default=None, help=argparse.SUPPRESS)
 
 

@@ -21,9 +21,9 @@ Command = Callable[["Namespace"], None]
 
 
 def run(options: Namespace) -> None:
-    from infra.local.run import run  # noqa: PLC0415
+    from infra.local.run import serve  # noqa: PLC0415
 
-    run(options.host, options.port)
+    serve(options.host, options.port)
 
 
 def migrate(options: Namespace) -> None:
@@ -38,7 +38,7 @@ def migrate(options: Namespace) -> None:
 
 def deploy(options: Namespace) -> None:
     from infra.aws import deploy_lock  # noqa: PLC0415
-    from infra.steps import Options, Run, loops  # noqa: PLC0415
+    from infra.steps import Options, Run, loops, steps_of  # noqa: PLC0415
     from infra.steps.checks import refuse_public  # noqa: PLC0415
 
     # More people may read a workflow's log than may call the API.
@@ -48,15 +48,17 @@ def deploy(options: Namespace) -> None:
         show_key=not is_log, force=options.force, keep=options.keep,
     )  # fmt: skip
     account, stage, stacks = _load(options)
-    refuse_public(stage, allow_public=options.allow_public)  # before anything is made, the lock included
+    refuse_public(stage, allow_public=options.allow_public)  # before anything is made, even the lock
+    run = Run(account, stage, stacks, _say, wanted)
     with deploy_lock.held(account, stage):
-        loops.deploy(Run(account, stage, stacks, _say, wanted))
+        loops.deploy(run, steps_of(run))
 
 
 def plan(options: Namespace) -> None:
-    from infra.steps import Options, Run, loops  # noqa: PLC0415
+    from infra.steps import Options, Run, loops, steps_of  # noqa: PLC0415
 
-    loops.plan(Run(*_load(options), _say, Options(options.allow_public, options.image_tag, force=options.force)))
+    run = Run(*_load(options), _say, Options(options.allow_public, options.image_tag, force=options.force))
+    loops.plan(run, steps_of(run))
 
 
 def smoke(options: Namespace) -> None:
@@ -89,16 +91,16 @@ def key(options: Namespace) -> None:
     api = deployed.required(account, stage, stacks)
     newest = gateway.api_key(account.client, api)
     if newest is None:
-        raise CommandError(f"Stage {stage.name} has no API key. {stage.make('deploy')} makes one.")
+        raise CommandError(f"Stage {stage.name} has no API key. {stage.make('deploy')} makes a key.")
     if options.retire:
         _say(f"deleted {gateway.retire_keys(account.client, api)}; the newest key is valid:")
     _say(gateway.rotate_key(account.client, api) if options.rotate else newest)
 
 
 def status(options: Namespace) -> None:
-    from infra.steps import Run, loops  # noqa: PLC0415
+    from infra.steps import Run, loops, steps_of  # noqa: PLC0415
 
-    for line in loops.status(Run(*_load(options), _say)):
+    for line in loops.status(steps_of(Run(*_load(options), _say))):
         _say(line)
 
 
@@ -111,12 +113,12 @@ def logs(options: Namespace) -> None:
         for line in logs.lines(account.client("logs"), group, options.since, follow=options.follow):
             _say(line)
     except KeyboardInterrupt:
-        return  # its normal end
+        return  # the normal end
 
 
 def destroy(options: Namespace) -> None:
     from infra.aws import deploy_lock  # noqa: PLC0415
-    from infra.steps import Options, Run, loops  # noqa: PLC0415
+    from infra.steps import Options, Run, loops, steps_of  # noqa: PLC0415
 
     account, stage, stacks = _load(options)
     what = "and its database" if options.delete_database else "except its database"
@@ -127,9 +129,9 @@ def destroy(options: Namespace) -> None:
                 "Nothing was deleted, because the name was not typed. To delete without a question: "
                 f"{stage.make('destroy', ARGS='--yes')}"
             )
+    run = Run(account, stage, stacks, _say, Options(delete_database=options.delete_database))
     with deploy_lock.held(account, stage):
-        wanted = Options(delete_database=options.delete_database)
-        loops.destroy(Run(account, stage, stacks, _say, wanted))
+        loops.destroy(run, steps_of(run))
 
 
 def in_aws(command: Command, options: Namespace) -> None:
@@ -182,7 +184,7 @@ def _load(options: Namespace) -> tuple[Account, Stage, Stacks]:
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)  # also into the log of a workflow, as it happens
+    print(line, flush=True)  # at once, also into the log of a workflow
 
 
 def _typed(prompt: str) -> str:

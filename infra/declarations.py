@@ -1,4 +1,4 @@
-"""What the application declares of its tables, as query_executor/declared.py compares it with a database."""
+"""The tables that the application declares. query_executor/declared.py compares them with a database."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from crud_api.tables import RESOURCES
 
 
 def declared(resources: Sequence[Resource] = RESOURCES) -> list[dict[str, Any]]:
-    """The declarations as plain JSON, one a resource."""
+    """The declarations as plain JSON, an object for each resource."""
     by_name = {resource.name: resource for resource in resources}
     return [
         {
@@ -34,7 +34,9 @@ def _table(resource: Resource) -> list[str | None]:
 
 
 def _column(resource: Resource, field: Field) -> dict[str, Any]:
-    column, extra = field.column, field.column.meta.extra or {}
+    column = field.column
+    leaf = getattr(column, "leaf", column)  # of an array its elements
+    extra = leaf.meta.extra or {}
     fields = getattr(column, "fields", None)  # of a composite type
     return {
         "name": field.name,
@@ -48,6 +50,6 @@ def _column(resource: Resource, field: Field) -> dict[str, Any]:
         "nullable": field.nullable,
         **{name: extra[name] for name in ("max_digits", "decimal_places") if name in extra},
         **({"zoned": True} if column.meta.tz else {}),
-        **({"array": True} if column.is_array else {}),
+        **({"array": True, "element": leaf.name} if column.is_array else {}),
         **({"fields": list(fields)} if fields is not None else {}),
     }

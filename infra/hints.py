@@ -1,6 +1,6 @@
 """The commands that messages name. They are written here only, so that each works as it is printed.
 
-tests/unit/test_hints.py runs every call of these: a command that stands in a text of its own fails that test.
+tests/unit/test_hints.py runs every call of these functions. A command in any other text fails that test.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 
 def make(target: str, **variables: str) -> str:
-    """A command of the Makefile: `make run PORT=8001`. A stage's has to come from `Stage.make`."""
+    """A command of the Makefile: `make run PORT=8001`. `Stage.make` makes the commands of a stage."""
     told = [f"{name}={_quoted(value)}" for name, value in variables.items() if value]
     return " ".join(["make", target, *told])
 
@@ -30,23 +30,23 @@ def curl(url: str, header: str = "") -> str:
 
 
 def with_token(command: str) -> str:
-    """Asks for a token, so that it is in no history, and gives it to a command that names $TOKEN."""
+    """Asks for a token, and gives it to a command that names $TOKEN. So the token is in no history of a shell."""
     return f"read -r TOKEN; {command}"
 
 
 def without_environment(command: str) -> str:
-    """Makes .venv anew on the way."""
+    """Makes .venv again first."""
     return f"rm -r .venv; {command}"
 
 
 @dataclass(frozen=True)
 class Hints:
-    """What names commands for one stage in one account: `Stage.make` and `Account.cli`."""
+    """The functions that name commands for a stage in an account: `Stage.make` and `Account.cli`."""
 
     make: Callable[..., str]
     cli: Callable[..., str]
 
 
 def _quoted(value: str) -> str:
-    """As a shell takes it; a variable of the shell's stays one."""
+    """Quoted for a shell. A variable of the shell stays a variable."""
     return f'"{value}"' if value.startswith("$") else shlex.quote(value)

@@ -10,8 +10,8 @@ A declaration is plain JSON, so that it travels in the event of the migrations' 
 `kind` is what the application calls the column's type. `carriers` are the types of PostgreSQL that carry its values
 unchanged, both ways (`pg_type.typname`, or with its schema); null stands for all that come out as a text. `made_as` is
 the type in a CREATE TABLE. A Decimal may have `max_digits` and `decimal_places`, a datetime is `zoned` where its values
-have an offset. Of an `array`, the carriers are those of its elements. A composite type has `fields`. The table's schema
-may be null.
+have an offset. Of an `array`, the carriers and limits are those of its elements, and `element` is their kind. A
+composite type has `fields`. The table's schema may be null.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ SELECT CASE WHEN c.oid IS NOT NULL THEN json_build_object(
       'category', leaf.typcategory,
       'fields', (SELECT json_agg(attname ORDER BY attnum) FROM pg_attribute
                  WHERE attrelid = leaf.typrelid AND leaf.typrelid <> 0 AND attnum > 0 AND NOT attisdropped),
-      'modifier', CASE WHEN a.atttypmod >= 0 THEN a.atttypmod ELSE own.typtypmod END,
+      'modifier', CASE WHEN a.atttypmod >= 0 THEN a.atttypmod WHEN own.typtypmod >= 0 THEN own.typtypmod
+                       ELSE (SELECT typtypmod FROM pg_type WHERE oid = element.oid) END,
       'not_null', a.attnotnull OR own.typnotnull,
       'filled', a.atthasdef OR a.attidentity <> '' OR own.typdefault IS NOT NULL,
       'computed', CASE WHEN a.attgenerated <> '' THEN 'generated' WHEN a.attidentity = 'a' THEN 'identity' END,
@@ -186,10 +187,8 @@ def _type(column: Mapping[str, Any], there: Facts, name: str, of: str) -> Iterat
         why = "is no array" if is_array else _NO_TEXTS["A"]
     elif carriers is None:
         stops, why = is_array or there["category"] != "N", _as_text(there["category"], plain)
-    elif kind == "Decimal" and plain == "numeric":
-        places = _scale(there["modifier"])
-        if places is not None and column["written"] and places < (column.get("decimal_places") or 0):
-            why = f"keeps {places} decimal places, and the declaration takes {column['decimal_places']}"
+    elif column.get("element", kind) == "Decimal" and plain == "numeric":
+        why = _rounds(column, there)
     elif kind in {"int", "Whole"} and plain == "numeric":
         why = "" if _scale(there["modifier"]) == 0 else "may hold fractions, which a whole number has not"
     elif kind == "datetime" and plain == "timestamp":
@@ -199,6 +198,8 @@ def _type(column: Mapping[str, Any], there: Facts, name: str, of: str) -> Iterat
         why = "cannot carry every value of it whole"
     elif column.get("fields") not in (None, there["fields"]):
         why = f"has other fields, or in another order: {', '.join(there['fields'] or [])}"
+    if not why and column["written"] and (precision := _precision(plain, there["modifier"])):
+        stops, why = False, f"rounds a time that has more than {precision}, without an error"
     if why:
         wanted = column["made_as"]
         yield Difference(
@@ -207,6 +208,28 @@ def _type(column: Mapping[str, Any], there: Facts, name: str, of: str) -> Iterat
             f"USING {_quoted(column['name'])}::{wanted};",
             stops,
         )
+
+
+def _rounds(column: Mapping[str, Any], there: Facts) -> str:
+    places, wanted = _scale(there["modifier"]), column.get("decimal_places")
+    if places is None or not column["written"] or (wanted is not None and wanted <= places):
+        return ""
+    takes = "any number of them" if wanted is None else str(wanted)
+    return (
+        f"keeps {places} decimal places, and the declaration takes {takes}, so PostgreSQL would round without an error "
+        f'(Meta(extra={{"decimal_places": {max(places, 0)}}}) refuses more)'
+    )
+
+
+def _precision(plain: str, modifier: int) -> str:
+    """What a time keeps, where the column says that it keeps less than its type can."""
+    fields = ""
+    if plain == "interval" and modifier >= 0:  # the low half is the precision, the high half which fields it has
+        fields = "" if modifier >> 16 & 0x7FFF == 0x7FFF else "its fields"
+        modifier = -1 if modifier & 0xFFFF == 0xFFFF else modifier & 0xFFFF
+    elif plain not in {"timestamptz", "timestamp", "time", "timetz"}:
+        return ""
+    return fields or (f"{modifier} decimals of a second" if 0 <= modifier < 6 else "")
 
 
 def _as_text(category: str, plain: str) -> str:

@@ -231,8 +231,9 @@ def _apply_step_by_step(backend: _Backend, migration: Migration, table_lock_s: f
 
 
 def _said(migration: Migration, notices: list[str]) -> list[str]:
-    # A migration that tells what it does, and told nothing, found nothing to do.
-    return notices or [_NOTHING if "RAISE NOTICE" in migration.source else "Applied."]
+    # A migration of blocks alone that tells what it does, and told nothing, found nothing to do.
+    blocks = all(sql.lstrip().upper().startswith("DO ") for sql in read_sql_migration(migration.path)[-1])
+    return notices or [_NOTHING if blocks and "RAISE NOTICE" in migration.source else "Applied."]
 
 
 def _refuse_misread_url(database_url: str) -> None:

@@ -1,1 +1,1 @@
-"""AWS: what a deploy makes and changes in an account, a service or a part of the product a module."""
+"""What a deploy makes and changes in an AWS account. Each module has a service, or a part of the product."""

@@ -1,4 +1,4 @@
-"""The AWS account and region that a command works in, by the credentials that every AWS program finds."""
+"""The AWS account and region that a command works in, found as every AWS program finds them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ATTEMPTS = 10  # in about 45 seconds
 
 @dataclass(frozen=True)
 class Account:
-    """`who` is the ARN of whoever works in it, `session` boto3's."""
+    """`who` is the ARN of the user or role, `session` is boto3's."""
 
     account_id: str
     region: str
@@ -24,7 +24,7 @@ class Account:
 
     @property
     def ca_bundle(self) -> str | None:
-        """The certificates that boto3 itself trusts: those of AWS_CA_BUNDLE or the profile, else botocore's own."""
+        """The file of certificates that boto3 trusts: from AWS_CA_BUNDLE or the profile, else botocore's own."""
         from botocore.httpsession import get_cert_path  # noqa: PLC0415
 
         named = self.session._session.get_config_variable("ca_bundle")
@@ -37,12 +37,12 @@ class Account:
     def client(self, service: str, **options: Any) -> Any:
         """A boto3 client of this account and region; `options` are those of botocore's Config.
 
-        One without options is made once: that takes longer than most calls.
+        A client without options is made once, because making it takes longer than most calls.
         """
         from botocore.config import Config  # noqa: PLC0415 - `run` and --help need not wait for boto3
 
-        # AWS throttles who looks often, and API Gateway takes UpdateUsagePlan once in 20 seconds: botocore's three
-        # attempts are over in three.
+        # AWS throttles frequent calls, and API Gateway takes UpdateUsagePlan once in 20 seconds. botocore's three
+        # attempts are over in 3 seconds.
         config = {"retries": {"mode": "standard", "total_max_attempts": ATTEMPTS}, **options}
         if options:
             return self.session.client(service, config=Config(**config))
@@ -56,7 +56,7 @@ class Account:
 
 
 def connect(profile: str | None = None, region: str | None = None) -> Account:
-    """Ask AWS who this is, by the profile and region that are given or found. Raises `AccountError`."""
+    """Ask AWS which account and user this is, by the given or found profile and region. Raises `AccountError`."""
     import boto3  # noqa: PLC0415
     from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""One thing that is to be changed in AWS."""
+"""A change of something in AWS."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Change:
-    """What differs from the settings, as a sentence, and what puts it right. Making it twice does no harm."""
+    """What differs, as a sentence, and the call that corrects it. Making a change twice does no harm."""
 
     sentence: str
     make: Callable[[], object]
 
 
 def make(changes: Iterable[Change]) -> list[str]:
-    """Make each change, and return their sentences. A later comparison sees what an earlier change made."""
+    """Make each change, and return the sentences. A later comparison sees what an earlier change made."""
     made = []
     for change in changes:
         change.make()

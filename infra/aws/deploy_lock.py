@@ -1,7 +1,7 @@
-"""One deploy of a stage at a time: a log group is the lock, because making one succeeds once.
+"""One deploy of a stage at a time. A log group is the lock, because only one run can make it.
 
-Its tags say who has it and when that run last showed that it lives. A lock of a run that is dead is taken over: at once
-on the same machine, else once the run has shown nothing for LEASE_S.
+Its tags say which run has it, and when that run last renewed it. The lock of a dead run is taken over: at once on the
+same machine, elsewhere when it was not renewed for LEASE_S.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def group(stage: Stage) -> str:
 
 @contextmanager
 def held(account: Account, stage: Stage) -> Iterator[None]:
-    """Hold the stage's lock. Raises `LockedError`, which says who has it."""
+    """Hold the stage's lock. Raises `LockedError`, which names the run that has it."""
     logs, name = account.client("logs"), group(stage)
     mine = {
         "run": uuid4().hex,
@@ -46,7 +46,7 @@ def held(account: Account, stage: Stage) -> Iterator[None]:
     finally:
         ended.set()
         renewing.join()
-        if _tags(account, name).get("run") == mine["run"]:  # or another run has taken it over
+        if _tags(account, name).get("run") == mine["run"]:  # another run may have taken it over
             _delete(logs, name)
 
 
@@ -59,7 +59,7 @@ def _take(account: Account, name: str, mine: dict[str, str]) -> None:
             has = _tags(account, name)
             if not _is_dead(has, mine):
                 raise LockedError(
-                    f"This stage is being deployed or destroyed by {has.get('who', 'somebody')}, process "
+                    f"This stage is being deployed or destroyed by {has.get('who', 'another user')}, process "
                     f"{has.get('pid', '?')} on {has.get('machine', '?')}. Nothing was changed. Wait until that has "
                     f"ended, then run this again. The lock of a killed run ends within {LEASE_S // 60} "
                     f"minutes. (The lock is the log group {name}.)"
@@ -94,7 +94,7 @@ def _renew(account: Account, name: str, ended: threading.Event) -> None:
         try:
             logs.tag_resource(resourceArn=_arn(account, name), tags={"renewed": str(int(time.time()))})
         except (BotoCoreError, ClientError):
-            continue  # the next one may succeed
+            continue  # the next renewal may succeed
 
 
 def _tags(account: Account, name: str) -> dict[str, str]:
@@ -117,5 +117,5 @@ def _delete(logs: Any, name: str) -> None:
 
 
 def _text(value: str) -> str:
-    """As a tag may have it."""
+    """The text with the characters that a tag may have."""
     return "".join(character if character.isalnum() or character in " _.:/=+-@" else "_" for character in value)[:256]

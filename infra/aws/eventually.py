@@ -1,4 +1,4 @@
-"""Calls that AWS refuses for a while: a service has not heard yet what another was told, or is asked too often."""
+"""Calls that AWS refuses for a while: a service does not know yet what another knows, or gets too many calls."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import Any
 
 from botocore.waiter import WaiterModel, create_waiter_with_client
 
-DELAY_S, ATTEMPTS = 5, 60  # WAF has been seen to need minutes
+DELAY_S, ATTEMPTS = 5, 60  # WAF was seen to need minutes
 _TOO_SOON = "TooManyRequestsException"
 
 
 def call(client: Any, operation: str, refusal: str, delay_s: int = DELAY_S, **arguments: Any) -> None:
     """Call an operation (UpdateAccount) until it succeeds, as long as it fails with the error code `refusal`.
 
-    Or with one that says that it was too soon: API Gateway takes some operations once in 20 seconds.
+    It also repeats a call that came too soon: API Gateway takes some operations once in 20 seconds.
     Raises botocore's `ClientError` for another error, or its `WaiterError` when it is refused for too long.
     """
     waiting = {

@@ -8,7 +8,7 @@ from typing import Any
 
 from infra.aws.account import Account
 
-# What makes the function what it is; not when it was changed, nor what Lambda counts.
+# The members that define a function: without times, and without what Lambda counts.
 _MEMBERS = (
     "CodeSha256", "Runtime", "Handler", "Role", "MemorySize", "Timeout", "Environment", "Layers", "Architectures",
     "EphemeralStorage", "TracingConfig", "PackageType", "KMSKeyArn", "DeadLetterConfig",
@@ -16,7 +16,7 @@ _MEMBERS = (
 
 
 def find(account: Account, name: str, version: str = "$LATEST") -> Any:
-    """What Lambda says of a function, or None where there is none."""
+    """Lambda's description of a function, or None where there is none."""
     client = account.client("lambda")
     told = {} if version == "$LATEST" else {"Qualifier": version}
     try:
@@ -26,7 +26,7 @@ def find(account: Account, name: str, version: str = "$LATEST") -> Any:
 
 
 def fingerprint(function: Any) -> str:
-    """A hash of the function's code and configuration, as Lambda tells them, and of what is reserved for it."""
+    """A hash of the function's code, its configuration and its reserved concurrency, as Lambda describes them."""
     has = {name: function["Configuration"].get(name) for name in _MEMBERS}
     variables = (has["Environment"] or {}).get("Variables", {})
     has["Environment"] = {name: str(value) for name, value in variables.items()}

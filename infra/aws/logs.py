@@ -1,4 +1,4 @@
-"""`logs`: the lines of one of a stage's log groups, from some time on, and as they come."""
+"""The lines of a log group of a stage: from a time on, and as they come."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from infra.errors import CommandError
 from infra.stage import Stage
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-# CloudWatch shows a line some seconds after it was written, so the last ones are asked for again.
+# CloudWatch shows a line some seconds after it was written, so the last 30 seconds are read again.
 _LATE_MS = 30_000
 
 
@@ -26,7 +26,7 @@ def group(stage: Stage, function: str) -> str:
 
 
 def seconds(text: str) -> int:
-    """10m, 2h, ... in seconds; raises ValueError."""
+    """The seconds of 10m, 2h and so on. Raises ValueError."""
     match = re.fullmatch(r"(\d+)([smhd])", text)
     if match is None:
         raise ValueError(f"{text!r} is not a time like 30s, 10m, 2h or 1d")

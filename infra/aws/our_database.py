@@ -8,7 +8,7 @@ from typing import Any
 from infra.aws import eventually
 from infra.aws.account import Account
 
-# Only of a first creation: a stack that was complete once ends a failed update as UPDATE_ROLLBACK_...
+# Only after a first creation. A failed update of a complete stack ends as UPDATE_ROLLBACK_...
 _NEVER_COMPLETE = {"CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"}
 _STACK_TAG = "aws:cloudformation:stack-id"
 
@@ -19,7 +19,7 @@ WAITS = (
 
 
 def waits_for_restart(account: Account, outputs: Mapping[str, str]) -> bool:
-    """Whether RDS has parameters for it that only a restart puts to use; `outputs` are the database stack's."""
+    """Whether RDS has parameters for it that need a restart. `outputs` are the database stack's."""
     rds = account.client("rds")
     if instance := outputs.get("DatabaseInstance"):
         (found,) = rds.describe_db_instances(DBInstanceIdentifier=instance)["DBInstances"]
@@ -43,10 +43,10 @@ def is_protected(account: Account, outputs: Mapping[str, str]) -> bool:
 
 
 def unprotect_stillborn(account: Account, stack: str) -> list[str]:
-    """Turn the protection off of a database whose first creation failed, so that it can be cleared away.
+    """Turn off the protection of a database whose first creation failed, so that it can be deleted.
 
-    Never of one that was complete: CloudFormation has to say that the stack never was, and RDS that the database is
-    that very stack's, not an older one of the same name. Returns the names of those it did it for.
+    A database that was complete stays protected. CloudFormation has to say that the stack was never complete, and RDS
+    that the database belongs to this stack, not to an older stack of the same name. Return the names of the databases.
     """
     cloudformation, rds = account.client("cloudformation"), account.client("rds")
     found = _stack(cloudformation, stack)
@@ -67,7 +67,7 @@ def unprotect_stillborn(account: Account, stack: str) -> list[str]:
 
 
 def _unprotect(rds: Any, operation: str, refusal: str, **name: str) -> None:
-    """RDS refuses that while it still makes the database."""
+    """RDS refuses this while it still makes the database."""
     off: dict[str, Any] = {**name, "DeletionProtection": False, "ApplyImmediately": True}
     eventually.call(rds, operation, refusal, **off)
 
@@ -88,7 +88,7 @@ def _failed_at_first(cloudformation: Any, found: Any) -> bool:
         return True
     if found["StackStatus"] != "DELETE_FAILED":
         return False
-    # What the deletion was refused of: a first creation that failed, or a stack that had served?
+    # Did the refused deletion follow a failed first creation, or had the stack served?
     pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=found["StackId"])
     own = {
         event["ResourceStatus"]
@@ -96,7 +96,7 @@ def _failed_at_first(cloudformation: Any, found: Any) -> bool:
         for event in page["StackEvents"]
         if event["ResourceType"] == "AWS::CloudFormation::Stack"
     }
-    return "ROLLBACK_IN_PROGRESS" in own  # of an update it would be UPDATE_ROLLBACK_IN_PROGRESS
+    return "ROLLBACK_IN_PROGRESS" in own  # after an update it is UPDATE_ROLLBACK_IN_PROGRESS
 
 
 def _is_of(stack: Any, database: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Which subnets are used: two, in zones that Lambda is in. An address of Secrets Manager is billed for each zone."""
+"""The choice of two subnets, in zones that Lambda is in. An address of Secrets Manager is billed for each zone."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from infra.stage import Parameters, Stage
 
 WANTED = 2
 ENDPOINT_USD = 7.3  # a month and zone; docs/cost.md
-# By their ids, which name the same zone in every account: "Configuring a Lambda function to access resources in a VPC".
+# Zone ids, which name the same zone in every account: "Configuring a Lambda function to access resources in a VPC".
 WITHOUT_LAMBDA = frozenset({"use1-az3"})
 
 
 def told(account: Account, stage: Stage, stacks: Stacks) -> tuple[Parameters, list[str]]:
-    """What the network's stack is told of subnets or zones, and what is to be said of it. Raises `ConfigError`."""
+    """The network stack's parameters of subnets or zones, and sentences about the choice. Raises `ConfigError`."""
     if stage.network.get("VpcId"):
         return _subnets(account, stage)
     if {"ZoneA", "ZoneB"} & stage.network.keys():
@@ -36,7 +36,7 @@ def told(account: Account, stage: Stage, stacks: Stacks) -> tuple[Parameters, li
 
 
 def cost(stage: Stage) -> str:
-    """Of an address of Secrets Manager, as the stage will have it."""
+    """The cost of the stage's address of Secrets Manager, in words."""
     zones = min(WANTED, len(_named(stage.network)) or WANTED)
     return f"about {zones * ENDPOINT_USD:.0f} dollars a month in {zones} zones; docs/cost.md"
 
@@ -45,7 +45,7 @@ def _subnets(account: Account, stage: Stage) -> tuple[Parameters, list[str]]:
     named = _named(stage.network)
     if not named:
         return {}, []  # the template says that they are missing
-    # By a filter: of an id that is not there, EC2 would tell neither the others.
+    # A filter: given an unknown id itself, EC2 describes no subnet at all.
     asked = [{"Name": "subnet-id", "Values": named}]
     found = {subnet["SubnetId"]: subnet for subnet in account.client("ec2").describe_subnets(Filters=asked)["Subnets"]}
     _require(account, stage, named, found)

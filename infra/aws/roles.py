@@ -1,7 +1,7 @@
 """The names of a stage's roles and dashboard, and what bounds the roles.
 
-IAM knows no regions, nor do CloudWatch's dashboards: a name is one for a whole account. So these names end with the
-region, and the same stage lives in two regions of an account. A stage that was made before that keeps its names.
+Roles and CloudWatch's dashboards have no region: their names are unique in an account. So these names end with the
+region, and the same stage can live in two regions of an account. Older stages keep their names.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from infra.aws.stacks import Stacks
 from infra.errors import ConfigError
 from infra.stage import Parameters, Stage
 
-# The parameter, and its value, with which a stack makes a role; the executor's always does.
+# The parameter, and its value, with which a stack makes a role. The executor's stack always makes roles.
 _MAKES_A_ROLE = {"network": ("FlowLogs", "true"), "database": ("Proxy", "true")}
-# CloudWatch keeps dashboards once for all regions, too.
+# The parameter of a stack whose dashboard needs such a name.
 _PARAMETER = {"observability": "DashboardSuffix"}
 
 
 def told(account: Account, stacks: Stacks, stack: str, name: str, bounded_by: str) -> Parameters:
-    """What a stack is told of the names that are one for all regions, and of what bounds its roles."""
+    """A stack's parameters for names that are unique in an account, and for the boundary of its roles."""
     if name in _PARAMETER:
         return {_PARAMETER[name]: suffix(account, stacks, stack, name)}
     return {"RoleSuffix": suffix(account, stacks, stack, name), "PermissionsBoundary": bounded_by}
 
 
 def suffix(account: Account, stacks: Stacks, stack: str, name: str) -> str:
-    """What the stack was told, or nothing when it is older than this and has made such a name, or the region."""
+    """The suffix that the stack has. It is empty for an older stack with such a name; else the region."""
     told, known = stacks.parameters(stack), _PARAMETER.get(name, "RoleSuffix")
     if known in told:
         return told[known]

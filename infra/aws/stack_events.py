@@ -1,4 +1,4 @@
-"""What CloudFormation says while it works on a stack, and what to do about what it says of a failure."""
+"""What CloudFormation says while it works on a stack, and what a person does after a failure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from infra.hints import Hints
 
-# By a part of the reason that CloudFormation gives: what to do. The first that fits is given.
+# A part of CloudFormation's reason, and what to do. The first pair whose part is in the reason counts.
 ADVICE = [
     (
         "UnreservedConcurrentExecution",
@@ -44,7 +44,7 @@ ADVICE = [
         "keeps for up to 40 minutes after them. Wait, or remove what it is, then run this again.",
     ),
 ]
-# Events that say no more than the one before. Another reason says what is waited for, and that may take long.
+# Reasons that add nothing to the event before. Any other reason says what CloudFormation waits for.
 _COMMONPLACE = frozenset({"Resource creation Initiated", "User Initiated", "Eventual consistency check initiated"})
 _LOG_GROUP = re.compile(r"/(?:aws|crud-api)/[\w./-]*[\w/-]")
 _OTHERWISE = "Correct that in .chalice/config.json or in the account, then run this again."
@@ -68,7 +68,7 @@ def advice(reason: str, hints: Hints) -> str:
 class StackEvents:
     """The events of one stack from now on, each once.
 
-    `stack` is its name until an event tells its id: a stack that is deleted is told of by its id only.
+    `stack` is its name until an event has its id: CloudFormation describes a deleted stack by its id only.
     """
 
     cloudformation: Any
@@ -78,11 +78,11 @@ class StackEvents:
     _last: str | None = None
 
     def skip(self) -> None:
-        """Leave out what has been."""
+        """Leave out the events so far."""
         self._last = next((event["EventId"] for event in self._newest_first()), None)
 
     def new(self) -> Iterator[str]:
-        """A line for each event since the last call, the oldest first; failures are kept with their reasons."""
+        """A line for each event since the last call, the oldest first. Failures are kept with their reasons."""
         fresh = []
         for event in self._newest_first():
             if event["EventId"] == self._last:
@@ -95,7 +95,7 @@ class StackEvents:
         for event in reversed(fresh):
             status, reason = event["ResourceStatus"], event.get("ResourceStatusReason", "")
             failed = status.endswith("_FAILED")
-            # Those that were cancelled were cancelled because of another one, which is what is to be told.
+            # A cancelled resource has no cause of its own: the failure of another resource is the cause.
             is_cause = "cancelled" not in reason.lower() and event["ResourceType"] != "AWS::CloudFormation::Stack"
             if failed and is_cause:
                 self.failures.append(f"{event['LogicalResourceId']} ({event['ResourceType']}): {reason}")

@@ -1,4 +1,4 @@
-"""CloudFormation stacks: made, changed and deleted by change sets, whatever an earlier run has left behind."""
+"""CloudFormation stacks: made and changed by change sets, and deleted, whatever an earlier run has left."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from infra.hints import Hints
 
 Say = Callable[[str], None]
 
-# A first creation that failed, or was not begun: nothing in it is worth keeping, and CloudFormation changes none.
+# A first creation that failed or did not begin. CloudFormation changes no such stack, and nothing in it is of use.
 _STILLBORN = {"REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"}
 _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 
@@ -26,9 +26,9 @@ def _pause() -> None:
 
 @dataclass
 class Stacks:
-    """`cloudformation` is a boto3 client; `tags` go on each stack, and by it on all that it makes.
+    """`cloudformation` is a boto3 client. `tags` go on each stack, and so on each resource that it makes.
 
-    `hints` name commands of the stage. `pause` is called between two looks at what is in progress.
+    `hints` name commands of the stage. `pause` is called between two looks at a change in progress.
     """
 
     cloudformation: Any
@@ -43,7 +43,7 @@ class Stacks:
         return {output["OutputKey"]: output["OutputValue"] for output in (found or {}).get("Outputs", [])}
 
     def parameters(self, stack: str) -> dict[str, str]:
-        """What the stack was told last; nothing when there is none, or one that has to be made anew."""
+        """The stack's last parameters; none when it does not exist, or has to be made again."""
         found = self._describe(stack)
         if found is None or found["StackStatus"] in _STILLBORN:
             return {}
@@ -54,7 +54,7 @@ class Stacks:
         return None if found is None else str(found["StackStatus"])
 
     def deploy(self, stack: str, name: str, told: Mapping[str, str]) -> bool:
-        """Make the stack what the template says with these parameters; return whether anything changed."""
+        """Make the stack what the template says with these parameters. Return whether anything changed."""
         self.settle(stack)
         if self._is_same(stack, name, told):
             return False
@@ -69,7 +69,7 @@ class Stacks:
         return True
 
     def plan(self, stack: str, name: str, told: Mapping[str, str]) -> list[str]:
-        """What `deploy` would change, by a change set that is deleted again."""
+        """A sentence for each thing that `deploy` would change, by a change set that is deleted again."""
         status = self.status(stack)
         if status is None or status in _STILLBORN:
             return [f"would be made ({name}.yaml)"]
@@ -85,7 +85,7 @@ class Stacks:
         return [_sentence(change) for change in changes] or ["outputs would change"]
 
     def delete(self, stack: str) -> bool:
-        """Delete the stack; returns whether it was there."""
+        """Delete the stack. Return whether it existed."""
         found = self._describe(stack)
         if found is None:
             return False
@@ -99,7 +99,7 @@ class Stacks:
         return True
 
     def settle(self, stack: str) -> None:
-        """Wait for what a run before this one began, and clear away what cannot be changed any more."""
+        """Wait for what an earlier run began, and delete what cannot be changed any more."""
         found = self._describe(stack)
         status = found and str(found["StackStatus"])
         if found and status and status.endswith("_IN_PROGRESS") and status not in _STILLBORN:
@@ -122,13 +122,13 @@ class Stacks:
             )
 
     def _wait(self, events: StackEvents, wanted: str | None) -> None:
-        """Say what happens until nothing does. Raises `StackError` unless the end is the wanted one, or None."""
+        """Say what happens until it ends. Raises `StackError` for an end that is not `wanted`; None takes any end."""
         while True:
             status = self.status(events.stack)
-            # A stack that is gone is still told of under its id, and with it what its deletion did last.
+            # CloudFormation still describes a deleted stack by its id, with the last events of the deletion.
             for line in [] if status is None and not events.stack.startswith("arn:") else events.new():
                 self.say(line)
-            # What was begun just now shows in the events before it has to show in the status.
+            # A change that has just begun is in the events before it is in the status.
             has_begun = wanted is None or events.any_seen
             if status is None or (has_begun and not status.endswith("_IN_PROGRESS")):
                 break
@@ -153,7 +153,7 @@ class Stacks:
         return None if found["StackStatus"] == "DELETE_COMPLETE" else found
 
     def _is_same(self, stack: str, name: str, told: Mapping[str, str]) -> bool:
-        """Whether template and parameters are those of the stack. That is quicker asked than a change set made."""
+        """Whether the stack has this template and these parameters. Asking is quicker than making a change set."""
         found = self._describe(stack)
         if found is None or found["StackStatus"] not in {
             "CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE",
@@ -168,7 +168,7 @@ class Stacks:
         return bool(body == templates.text(name))
 
     def _change_set(self, stack: str, name: str, told: Mapping[str, str], kind: str) -> dict[str, Any] | None:
-        """A change set that is ready to be executed, or None when it would change nothing."""
+        """A change set that is ready to execute, or None when it would change nothing."""
         change_set = self.cloudformation.create_change_set(
             StackName=stack,
             ChangeSetName=f"deploy-{uuid4().hex}",

@@ -1,4 +1,4 @@
-"""The tag that tells of which stage a REST API, a usage plan or a key is."""
+"""The tag that says which stage a REST API, a usage plan or a key belongs to."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ STAGE_TAG = "crud-api-stage"
 
 
 def of_stage(stage: str, extra: Mapping[str, str]) -> dict[str, str]:
-    """The stage's tags. By STAGE_TAG, the role of infra/templates/github-oidc.yaml knows its own resources."""
+    """The stage's tags. The role of infra/templates/github-oidc.yaml knows its own resources by STAGE_TAG."""
     return {**extra, STAGE_TAG: stage}

@@ -1,6 +1,6 @@
 """The executor's wire contract as JSON Schema: `python -m infra.dev.contract_schema > docs/executor.schema.json`.
 
-Made from the classes of query_executor/contract/messages.py: members, types and defaults from their signatures,
+It is made from the classes of query_executor/contract/messages.py: members, types and defaults from their signatures,
 descriptions from their docstrings. What a signature cannot say stands in `_LIMITS` below.
 """
 
@@ -20,7 +20,7 @@ Schema = dict[str, Any]
 
 
 class _Value:
-    """Stands for `contract.Value`, which names itself and is therefore a definition of its own."""
+    """Stands for `contract.Value`, which refers to itself and so is a definition of its own."""
 
 
 _own = [part for part in get_args(contract.Param) if part not in get_args(contract.Value)]
@@ -55,7 +55,7 @@ _LIMITS: Mapping[tuple[type, str], Schema] = {
 
 
 def schema() -> Schema:
-    """The whole schema. A document of it is a request, a reply or a failure."""
+    """The whole schema. A valid document is a request, a reply or a failure."""
     classes = [value for value in vars(contract).values() if _is_wire_class(value)]
     definitions = {kind.__name__: _object(kind) for kind in classes} | {"Value": _value()}
     _refine(definitions)
@@ -79,7 +79,7 @@ def _is_wire_class(value: object) -> bool:
 
 
 def _object(kind: type) -> Schema:
-    """What a class's constructor takes, as the members of an object."""
+    """The parameters of a class's constructor, as the members of an object."""
     constructor: Callable[..., None] = vars(kind)["__init__"]
     hints = get_type_hints(constructor, _NAMES)
     members, required = {}, []
@@ -136,7 +136,7 @@ def _union(members: tuple[Any, ...]) -> Schema:
 
 
 def _value() -> Schema:
-    # A NUL is all that JSON's strings can hold and PostgreSQL's text cannot.
+    # NUL is the only character that a JSON string can hold and PostgreSQL's text cannot.
     members = [_of(member) for member in get_args(contract.Value)]
     return {
         "description": "null, a boolean, a number, PostgreSQL's own text of any other value, or an array of values.",
@@ -145,7 +145,7 @@ def _value() -> Schema:
 
 
 def _refine(definitions: dict[str, Schema]) -> None:
-    """What is true of several members at once, and of the forms on the wire that no class has."""
+    """Add the rules about several members at once, and the forms on the wire that no class has."""
     statement, request, typed = definitions["Statement"], definitions["Request"], definitions["Typed"]
     # A batch has neither params nor expect_rows beside it.
     alone = {"properties": {"params": {"type": "null"}, "expect_rows": {"type": "null"}}}

@@ -1,7 +1,7 @@
 """Cuts botocore's data to Lambda's Invoke: `python -m infra.dev.lambda_data` writes crud_api/executor/lambda_data/.
 
-To make a client botocore reads what all services have in all regions, and every operation of its own: 1.8 MB of JSON,
-a third of the API's cold start. What an Invoke needs of it is 25 KB. To be run again when the pinned botocore changes.
+To make a client botocore reads the endpoints of all services in all regions, and every operation of Lambda: 1.8 MB of
+JSON, a third of the API's cold start. An Invoke needs 25 KB of it. Run this again when the pinned botocore changes.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What changed in the API's description that breaks a client, told from the description and the one before.
+"""Finds changes of the API's description that break a client. It compares the description with an earlier one.
 
-A client sends what a request's schema allows: there nothing may become narrower. It reads what an answer's schema
-promises: there nothing may become wider, nor be missing. A new version may break (Semantic Versioning): the major
-one, or while that is 0 the minor one.
+A client sends what a request's schema allows, so that may not become narrower. It reads what an answer's schema
+promises, so that may not become wider, and nothing may be missing. A new major version may break clients, and while it
+is 0 a new minor version may (Semantic Versioning).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _EXACT = ("pattern", "format", "const", "multipleOf", "uniqueItems", "additional
 
 
 def breaking_changes(before: Json, after: Json) -> list[str]:
-    """One sentence each. None where the version says that there may be some."""
+    """A sentence for each. None where the new version may break clients."""
     if _may_break(before["info"]["version"], after["info"]["version"]):
         return []
     return list(_Comparison(before, after).paths())
@@ -39,7 +39,7 @@ def _may_break(before: str, after: str) -> bool:
 
 
 class _Comparison:
-    """Both documents, whose references it follows."""
+    """Compares two documents, and follows their references."""
 
     def __init__(self, before: Json, after: Json) -> None:
         self._before, self._after = before, after
@@ -167,12 +167,12 @@ def _values(schema: Json) -> set[Any]:
 
 
 def _lost(where: str, what: str, before: set[Any], after: set[Any]) -> Iterator[str]:
-    if after:  # no such keyword allows everything
+    if after:  # without such a keyword everything is allowed
         yield from (f"{where} {what} {value}" for value in sorted(before - after, key=str))
 
 
 def check(root: Path) -> int:
-    """Compare the file with its committed predecessor; returns the exit status."""
+    """Compare the file with its committed predecessor. Return the exit status."""
     before = _committed_before(root)
     if before is None:
         print(f"{DESCRIPTION}: there is nothing before it to compare with")
@@ -186,7 +186,7 @@ def check(root: Path) -> int:
 
 
 def _committed_before(root: Path) -> str | None:
-    """The description where this branch left the main one, or else a commit ago; None where there was none."""
+    """The description where this branch left main, or else a commit ago; None where there was none."""
 
     def git(*arguments: str) -> str | None:
         done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False)  # noqa: S607

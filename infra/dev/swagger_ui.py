@@ -21,7 +21,7 @@ LICENCES = ("LICENSE", "NOTICE", "swagger-ui-bundle.js.LICENSE.txt")
 
 
 def fetch(npm: str, version: str | None = None) -> str:
-    """Replace the files by those of a version, by default the one that is there; returns it.
+    """Replace the files by the files of a version, by default the present version. Return the version.
 
     npm checks what it downloads against the registry's checksum, which is kept beside the files.
     """
@@ -40,7 +40,7 @@ def fetch(npm: str, version: str | None = None) -> str:
         with tarfile.open(Path(folder) / packed["filename"]) as archive:
             contents = {name: _member(archive, name) for name in (*SERVED, *LICENCES)}
     for name in SERVED:
-        # Without a time: the same version is always the same bytes.
+        # Without a time, so that a version always has the same bytes.
         (FOLDER / f"{name}.gz").write_bytes(gzip.compress(contents[name], 9, mtime=0))
     for name in LICENCES:
         (FOLDER / name).write_bytes(contents[name])

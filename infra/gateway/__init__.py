@@ -1,7 +1,7 @@
-"""What a stage's REST API has beside the routes that Chalice gives it: limits, logs, errors, keys, a web ACL.
+"""The settings of a stage's REST API beside the routes, which Chalice makes: limits, logs, errors, keys, a web ACL.
 
-`chalice deploy` imports the API's definition anew and does not know these. Each is compared with what is there, so that
-repeating changes nothing and what was changed by hand is put back.
+`chalice deploy` imports the API's definition again and does not know these settings. Each is compared with what exists.
+So a repetition changes nothing, and a change by hand is undone.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ __all__ = ["Aws", "RestApi", "api_key", "apply", "plan", "removal", "remove", "r
 
 
 def apply(aws: Aws, api: RestApi, access: str, settings: GatewaySettings) -> list[str]:
-    """Give the API its settings. Returns a sentence for each thing that changed; none when nothing had to."""
+    """Give the API its settings. Return a sentence for each thing that changed."""
     return make(_changes(aws, api, access, settings))
 
 
 def plan(aws: Aws, api: RestApi, access: str, settings: GatewaySettings) -> list[str]:
-    """What `apply` would say, changing nothing."""
+    """What `apply` would say. Nothing is changed."""
     return [change.sentence for change in _changes(aws, api, access, settings)]
 
 
 def remove(aws: Aws, api: RestApi) -> list[str]:
-    """Remove what `apply` made. Returns a sentence for each thing."""
+    """Remove what `apply` made. Return a sentence for each thing."""
     return make(removal(aws, api))
 
 
 def removal(aws: Aws, api: RestApi) -> Iterator[Change]:
-    """What removes it, before Chalice deletes the API or after.
+    """The changes that remove the settings, before Chalice deletes the API or after.
 
-    After is second best: WAF and usage plans hold a stage that is there.
+    Before is better: WAF and usage plans keep a stage that they are bound to.
     """
     yield from web_acl.removal(aws("wafv2"), api)
     yield from usage_plan.removal(aws("apigateway"), api, lambda: _tagged_keys(aws, api))
@@ -50,12 +50,12 @@ def api_key(aws: Aws, api: RestApi) -> str | None:
 
 
 def rotate_key(aws: Aws, api: RestApi) -> str:
-    """Make a new API key and return its value. The old ones stay valid until `retire_keys`."""
+    """Make a new API key and return its value. The older keys stay valid until `retire_keys`."""
     return usage_plan.add_key(aws("apigateway"), api)
 
 
 def retire_keys(aws: Aws, api: RestApi) -> int:
-    """Delete all API keys of the stage but the newest; returns how many."""
+    """Delete all API keys of the stage except the newest. Return how many."""
     return usage_plan.retire_keys(aws("apigateway"), api)
 
 
@@ -66,14 +66,14 @@ def _changes(aws: Aws, api: RestApi, access: str, settings: GatewaySettings) -> 
     if access == API_KEY:
         yield from usage_plan.changes(client, api, settings, lambda: _tagged_keys(aws, api))
     if settings.access_logs:
-        yield from logs.changes(aws, api)  # before the stage, which may not log without
+        yield from logs.changes(aws, api)  # before the stage, which cannot log without it
     yield from responses.changes(client, api, access)
     yield from api_stage.changes(client, api, settings)
     yield from web_acl.changes(aws("wafv2"), api, settings.waf_limit)
 
 
 def _tagged_keys(aws: Aws, api: RestApi) -> Iterator[str]:
-    """The ids of the keys that have the stage's tag. Their values are not told."""
+    """The ids of the keys that have the stage's tag, without their values."""
     pages = (
         aws("resourcegroupstaggingapi")
         .get_paginator("get_resources")

@@ -13,8 +13,8 @@ from infra.aws.change import Change
 from infra.gateway.rest_api import RestApi
 from infra.stage.members import GatewaySettings
 
-# One line of JSON a request. Every value is a string: API Gateway writes - for what a request has none of. The path is
-# the route's ("/customers/{customer_id}"), not the caller's, so that no key of a customer gets into a log.
+# One line of JSON for each request. Every value is a string: - where a request has no value. The path is the route's
+# ("/customers/{customer_id}"), not the caller's, so that no key of a customer gets into a log.
 ACCESS_LOG = json.dumps(
     {
         "requestId": "$context.requestId",
@@ -43,7 +43,7 @@ ALL_METHODS = "*/*"
 
 
 def changes(client: Any, api: RestApi, settings: GatewaySettings) -> Iterator[Change]:
-    """What has to be changed of the stage: nothing, or one patch of all that differs."""
+    """The change of the stage: nothing, or one patch of everything that differs."""
     stage = client.get_stage(**api.ids)
     methods = stage.get("methodSettings") or {}
     patch: list[dict[str, str]] = []
@@ -66,10 +66,10 @@ def changes(client: Any, api: RestApi, settings: GatewaySettings) -> Iterator[Ch
     ]:
         differs(f"/{ALL_METHODS}/{path}", all_methods.get(name), wanted)
     differs("/tracingEnabled", bool(stage.get("tracingEnabled")), settings.tracing)
-    differs("/cacheClusterEnabled", bool(stage.get("cacheClusterEnabled")), False)  # gateway_settings.NO_CACHE
+    differs("/cacheClusterEnabled", bool(stage.get("cacheClusterEnabled")), False)  # members.py says why
     log = stage.get("accessLogSettings") or {}
     if settings.access_logs:
-        # CloudFormation's ARN of a log group ends with :*, API Gateway's without.
+        # CloudFormation's ARN of a log group ends with :*, and API Gateway's does not.
         differs(
             "/accessLogSettings/destinationArn", log.get("destinationArn"), api.access_log_group_arn.removesuffix(":*")
         )
@@ -77,19 +77,19 @@ def changes(client: Any, api: RestApi, settings: GatewaySettings) -> Iterator[Ch
     elif log.get("destinationArn"):
         patch.append({"op": "remove", "path": "/accessLogSettings"})
         said.append("accessLogSettings to nothing")
-    # What one method has of its own, set by hand, would go before what all methods have.
+    # A method's own settings, made by hand, would win over the settings of all methods.
     for method in sorted(methods.keys() - {ALL_METHODS}):
         patch.append({"op": "remove", "path": f"/{method}"})
-        said.append(f"{method} to what all methods have")
+        said.append(f"{method} to the settings of all methods")
     if patch:
         yield Change(
-            f"Set of the stage {api.api_stage}: {', '.join(said)}.",
+            f"Set on the stage {api.api_stage}: {', '.join(said)}.",
             lambda: client.update_stage(**api.ids, patchOperations=patch),
         )
 
 
 def _text(value: Any) -> str:
-    """As a patch operation has it: true, 50 and 0.5."""
+    """The value as a patch operation has it: true, 50 and 0.5."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return value if isinstance(value, str) else json.dumps(value)

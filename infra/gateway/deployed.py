@@ -1,4 +1,4 @@
-"""What of a stage is deployed: its API, as infra/gateway/__init__.py takes it, and who may call it."""
+"""The deployed API of a stage, and the credentials for its smoke test."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def rest_api(account: Account, stage: Stage, stacks: Stacks) -> gateway.RestApi 
 
 
 def required(account: Account, stage: Stage, stacks: Stacks) -> gateway.RestApi:
-    """The same, of a stage that has to have one."""
+    """The API of a stage. Raises `CommandError` where there is none."""
     api = rest_api(account, stage, stacks)
     if api is None:
         raise CommandError(
@@ -34,12 +34,12 @@ def required(account: Account, stage: Stage, stacks: Stacks) -> gateway.RestApi:
 def credentials(
     account: Account, stage: Stage, api: gateway.RestApi, token: str | None = None
 ) -> smoke.Credentials | None:
-    """What lets a request in; None where only a user of the Cognito pool gets in and no token of one is given."""
+    """The credentials of a request; None where only a user of the Cognito pool gets in and no token is given."""
     match stage.access:
         case "api_key":
             key = gateway.api_key(account.client, api)
             if key is None:
-                raise SmokeError(f"The stage has no API key. {stage.make('deploy')} makes one.")
+                raise SmokeError(f"The stage has no API key. {stage.make('deploy')} makes a key.")
             return smoke.with_key(key)
         case "iam":
             return smoke.signed(account.session, account.region)
@@ -52,12 +52,12 @@ def credentials(
 def smoke_test(
     account: Account, stage: Stage, url: str, let_in: smoke.Credentials, say: Callable[[str], None]
 ) -> smoke.Smoke:
-    """The smoke test of a stage, which trusts the certificates that boto3 does."""
+    """The smoke test of a stage. It trusts the certificates that boto3 trusts."""
     return smoke.Smoke(url, let_in, say, is_open=stage.access == "none", ca_bundle=account.ca_bundle)
 
 
 def smoke_hint(stage: Stage, url: str | None) -> str:
-    """The command that runs it; `url` is the API's address where it has a name of its own."""
+    """The command that runs the smoke test. `url` is the API's address, if it has a domain name of its own."""
     told = {"ARGS": f"--url {url}"} if url else {}
     if stage.access != "cognito":
         return stage.make("smoke", **told)

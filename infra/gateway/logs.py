@@ -1,7 +1,7 @@
-"""What API Gateway needs before it writes logs: one role an account and region, and a log group that ends.
+"""What API Gateway needs before it writes logs: one role for an account and region, and a log group that expires.
 
-API Gateway has no role of a stage or API for this. So the role is shared, one that is there already is left alone, and
-ours stays as long as any other API writes logs.
+API Gateway takes no role of a stage or an API for this. So the role is shared: an existing role is left alone, and our
+role stays as long as another API writes logs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from infra.aws.change import Change
 from infra.gateway.rest_api import Aws, RestApi
 
 POLICY_NAME = "logs"
-# What AmazonAPIGatewayPushToCloudWatchLogs of AWS allows; with less, API Gateway refuses the role.
+# The rights of AWS's AmazonAPIGatewayPushToCloudWatchLogs. With less, API Gateway refuses the role.
 POLICY = {
     "Version": "2012-10-17",
     "Statement": [
@@ -32,7 +32,7 @@ POLICY = {
                 "logs:GetLogEvents",
                 "logs:PutLogEvents",
             ],
-            "Resource": "*",  # the logs of every API of the region, whosoever they are
+            "Resource": "*",  # the logs of every API of the region
         }
     ],
 }
@@ -42,13 +42,13 @@ TRUST = {
         {"Effect": "Allow", "Principal": {"Service": "apigateway.amazonaws.com"}, "Action": "sts:AssumeRole"}
     ],
 }
-# Made by infra/templates/github-oidc.yaml: the role of a workflow may make none that reads every log of the account.
+# infra/templates/github-oidc.yaml makes it: a workflow's role may not make a role that reads every log of the account.
 GIVEN_ROLE = "github-crud-api-gateway-logs"
-RETENTION_DAYS = 30  # where the access log's group does not say
+RETENTION_DAYS = 30  # where the access log has no group
 
 
 def changes(aws: Aws, api: RestApi) -> Iterator[Change]:
-    """What has to be made before the stage can be told to log."""
+    """The changes after which the stage can write logs."""
     role = aws("apigateway").get_account().get("cloudwatchRoleArn")
     if not role and (given := _find_role(aws, GIVEN_ROLE)) is not None:
         arn = given["Arn"]
@@ -68,7 +68,7 @@ def changes(aws: Aws, api: RestApi) -> Iterator[Change]:
 
 
 def removal(aws: Aws, api: RestApi) -> Iterator[Change]:
-    """The log group of the API's errors; and the role, if it is ours and nothing else in the region logs."""
+    """Remove the log group of the API's errors, and the role if it is ours and nothing else in the region logs."""
     group = _execution_group(api)
     if _log_group(aws, group) is not None:
         yield Change(f"Delete the log group {group}.", lambda: aws("logs").delete_log_group(logGroupName=group))
@@ -115,7 +115,7 @@ def _make_role(aws: Aws) -> None:
 
 def _use(aws: Aws, arn: str) -> None:
     patch = [{"op": "replace", "path": "/cloudwatchRoleArn", "value": arn}]
-    # A role is not known everywhere at once; until then API Gateway says that it lacks permissions.
+    # A new role is not known everywhere at once. Until then API Gateway says that it lacks permissions.
     eventually.call(aws("apigateway"), "UpdateAccount", "BadRequestException", patchOperations=patch)
 
 
@@ -143,12 +143,12 @@ def _others_log(aws: Aws, api: RestApi) -> bool:
 
 
 def _execution_group(api: RestApi) -> str:
-    """The name is API Gateway's own; a group it makes by itself is kept for ever."""
+    """The name is API Gateway's. A group that API Gateway makes by itself is kept for ever."""
     return f"API-Gateway-Execution-Logs_{api.rest_api_id}/{api.api_stage}"
 
 
 def _retention_days(aws: Aws, api: RestApi) -> int:
-    """As long as the access log."""
+    """The retention of the access log."""
     name = api.access_log_group_arn.removesuffix(":*").partition(":log-group:")[2]
     found = _log_group(aws, name) if name else None
     return int((found or {}).get("retentionInDays", RETENTION_DAYS))
@@ -160,7 +160,7 @@ def _log_group(aws: Aws, name: str) -> dict[str, Any] | None:
 
 
 def _arn(group: dict[str, Any]) -> str:
-    return str(group["arn"]).removesuffix(":*")  # as tags are asked for
+    return str(group["arn"]).removesuffix(":*")  # the form that the operations on tags take
 
 
 def _tags(aws: Aws, group: dict[str, Any]) -> dict[str, str]:

@@ -1,7 +1,7 @@
-"""What API Gateway answers by itself, in the form of the API's own problems (crud_api/response/problems.py).
+"""The answers of API Gateway itself, in the form of the API's problems (crud_api/response/problems.py).
 
-Its templates know $context's variables and nothing else, so that every text is constant and repeats nothing of a
-request. Slugs and titles that the API has too are taken from crud_api/errors.py.
+Its templates know the variables of $context only, so every text is constant and repeats nothing of a request. Slugs and
+titles that the API has too come from crud_api/errors.py.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from infra.aws import eventually
 from infra.aws.change import Change
 from infra.gateway.rest_api import RestApi
 
-Response = dict[str, Any]  # as PutGatewayResponse takes it
+Response = dict[str, Any]  # the parameters of PutGatewayResponse
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Its constant members (RFC 9457, section 3.1) and headers; without a status the response type's own is kept."""
+    """The constant members (RFC 9457, section 3.1) and headers. Without a status the response type keeps its own."""
 
     status: int | None
     slug: str
@@ -55,11 +55,11 @@ PROBLEMS = {
     "AUTHORIZER_FAILURE": _failed(IN_THE_LOG),
     "BAD_REQUEST_BODY": Problem.like(errors.MalformedBodyError, "This path does not take such a body."),
     "BAD_REQUEST_PARAMETERS": Problem.like(errors.InvalidParameterError, "A parameter is missing or malformed."),
-    # Any type there is no word for: AWS may add some. Each keeps its own status, which no template can name.
+    # Every other type: AWS may add some. Each keeps its own status, which no template can name.
     "DEFAULT_4XX": Problem(None, "refused", "The request is refused", "The status says why."),
     "DEFAULT_5XX": Problem(None, "gateway-failed", "The gateway failed", IN_THE_LOG),
     "EXPIRED_TOKEN": _denied("The security token has expired. Sign with a new token."),
-    # What API Gateway calls an integration is the API's function: it was not reached, or broke off.
+    # The integration is the API's function. It was not reached, or broke off.
     "INTEGRATION_FAILURE": Problem(
         504, "api-unreachable", "The API could not be reached", "It is not known whether a change was stored."
     ),
@@ -74,7 +74,7 @@ PROBLEMS = {
         "quota-exceeded",
         "The quota is used up",
         "The API key has no requests left in this period.",
-        {"Retry-After": "3600"},  # when the period ends is not known here
+        {"Retry-After": "3600"},  # the end of the period is not known here
     ),
     "REQUEST_TOO_LARGE": Problem.like(errors.BodyTooLargeError, "API Gateway takes at most 10 MB, and the API less."),
     "RESOURCE_NOT_FOUND": Problem.like(errors.NotFoundError, "There is no such path."),
@@ -85,7 +85,7 @@ PROBLEMS = {
         "Nothing was done. Retry the same request shortly.",
         {"Retry-After": "1"},
     ),
-    # Of a Cognito user pool's authorizer. RFC 9110, section 15.5.2, wants the challenge; its scheme is RFC 6750's.
+    # From the authorizer of a Cognito user pool. RFC 9110, section 15.5.2, demands the challenge, RFC 6750 its scheme.
     "UNAUTHORIZED": Problem(
         401, "unauthorized", "The caller is unknown", NO_TOKEN, {"WWW-Authenticate": "Bearer"}
     ),
@@ -94,21 +94,21 @@ PROBLEMS = {
     ),
     "WAF_FILTERED": _denied("The firewall refuses the request: too many from one address, or it looks like an attack."),
 }  # fmt: skip
-# With IAM, an unsigned request and an unknown path are one type. A caller that forgot to sign must not be told that
-# nothing is there; and 401 would need a challenge, which Signature Version 4 has none of.
+# With IAM, an unsigned request and an unknown path have one type. The answer may not say that nothing is there: the
+# caller may have forgotten to sign. 401 needs a challenge, and Signature Version 4 has none.
 UNSIGNED = _denied("Sign the request (AWS Signature Version 4). If it is signed, no path here has this method.")
 
 
 def responses(access: str, cors_origins: tuple[str, ...]) -> dict[str, Response]:
-    """The response of each type."""
+    """The response of each type. With IAM one type differs."""
     problems = {**PROBLEMS, "MISSING_AUTHENTICATION_TOKEN": UNSIGNED} if access == IAM else PROBLEMS
     return {kind: _response(problem, cors_origins) for kind, problem in problems.items()}
 
 
 def changes(client: Any, api: RestApi, access: str) -> Iterator[Change]:
-    """What differs, and a new deployment if the one of the stage does not have just these responses.
+    """The responses that differ, and a new deployment if the stage's deployment does not have exactly these responses.
 
-    The deployment's description says which it has, so that a run that was killed before it is made up for.
+    The description of a deployment says which responses it has. So the next run completes a run that was killed.
     """
     wanted = responses(access, api.cors_origins)
     answer = client.get_gateway_responses(restApiId=api.rest_api_id, limit=500)
@@ -116,7 +116,7 @@ def changes(client: Any, api: RestApi, access: str) -> Iterator[Change]:
     different = [kind for kind, response in wanted.items() if _differs(found.get(kind, {}), response)]
     if different:
         yield Change(
-            f"Set what API Gateway answers by itself: {', '.join(different)}.",
+            f"Set API Gateway's own responses: {', '.join(different)}.",
             lambda: [
                 client.put_gateway_response(restApiId=api.rest_api_id, responseType=kind, **wanted[kind])
                 for kind in different
@@ -126,8 +126,8 @@ def changes(client: Any, api: RestApi, access: str) -> Iterator[Change]:
     description = f"With gateway responses {version}"
     if different or _deployed(client, api) != description:
         yield Change(
-            f"Deploy the API to the stage {api.api_stage} with these answers.",
-            # One deployment in five seconds is what an account may make, and Chalice has just made one.
+            f"Deploy the API to the stage {api.api_stage} with these responses.",
+            # An account may make one deployment in five seconds, and Chalice has just made one.
             lambda: eventually.call(
                 client, "CreateDeployment", "TooManyRequestsException", **api.ids, description=description
             ),
@@ -144,14 +144,14 @@ def _response(problem: Problem, cors_origins: tuple[str, ...]) -> Response:
     }
     headers = {"Content-Type": "application/problem+json", "Cache-Control": "no-store", **problem.headers}
     if cors_origins:
-        # A header can be constant or repeat one of the request, but not choose from a list. To repeat any Origin would
-        # say no more than *, and ask caches to tell them apart; the texts are the same for everybody, and no
-        # credentials are allowed with them.
+        # A header can be constant or repeat a header of the request, but cannot choose from a list. To repeat Origin
+        # would mean the same as *, and split caches. The texts are the same for all callers, and no credentials are
+        # allowed with them.
         headers["Access-Control-Allow-Origin"] = cors_origins[0] if len(cors_origins) == 1 else "*"
         headers["Access-Control-Expose-Headers"] = "Retry-After,WWW-Authenticate"
     response: Response = {
         "responseParameters": {f"gatewayresponse.header.{name}": f"'{value}'" for name, value in headers.items()},
-        # By this key API Gateway finds the template whatever the client accepts; the header says what it is.
+        # API Gateway finds the template by this key, whatever the client accepts. The header has the real type.
         "responseTemplates": {
             "application/json": json.dumps({key: value for key, value in document.items() if value is not None})
         },

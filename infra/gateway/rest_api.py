@@ -24,7 +24,7 @@ class RestApi:
 
     @property
     def name(self) -> str:
-        """What everything made for the stage is called."""
+        """The name of everything that is made for the stage."""
         return f"crud-api-{self.stage}"
 
     @property
@@ -33,5 +33,5 @@ class RestApi:
 
     @property
     def ids(self) -> dict[str, Any]:
-        """The stage, as API Gateway's operations name it."""
+        """The stage, as the operations of API Gateway take it."""
         return {"restApiId": self.rest_api_id, "stageName": self.api_stage}

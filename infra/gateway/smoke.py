@@ -1,4 +1,4 @@
-"""A small sequence of requests through a stage's URL, whose answers are compared. It leaves no row behind."""
+"""Sends a few requests through a stage's URL, and compares the answers. It leaves no row behind."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from infra.gateway.responses import PROBLEMS
 
 # From a request (method, URL, body) to the headers that let it in.
 Credentials = Callable[[str, str, bytes], Mapping[str, str]]
-# Seconds that a new key and a new deployment may take to be known everywhere, that a right of the API's own role may,
-# and that one request may take.
+# Seconds until a new key and a new deployment are known everywhere, until a right of the API's own role is, and the
+# limit of one request.
 SETTLES_S, OWN_SETTLES_S, REQUEST_S = 120, 20, 35
-# What API Gateway answers where it has not heard of a key yet, and was asked too often: nothing was done.
+# API Gateway does not know the key yet, or got too many requests: nothing was done.
 REFUSED = frozenset({401, 403, 429})
-# And a read while an address, a permission or a function is not known or ready yet.
+# The same, and for a read: an address, a permission or a function is not known or ready yet.
 NOT_YET = REFUSED | {0, 500, 502, 503, 504}
-# Of the API's own problems these may pass: it may not invoke the executor yet, or that is busy. Others are answers.
+# Problems of the API itself that may pass: it may not invoke the executor yet, or the executor is busy.
 OWN_NOT_YET = frozenset({502, 503})
 
 
 @dataclass(frozen=True)
 class Answer:
-    """`own`: the API has sent it, not the gateway before it. `for_good`: asking again would not help."""
+    """`own`: the API sent it, and not the gateway before it. `for_good`: a repetition would not help."""
 
     status: int
     body: Any
@@ -53,7 +53,7 @@ def with_token(token: str) -> Credentials:
 
 
 def signed(session: Any, region: str) -> Credentials:
-    """Signature version 4, of whoever runs the command."""
+    """Signature version 4, with the credentials of the user who runs the command."""
     from botocore.auth import SigV4Auth  # noqa: PLC0415
     from botocore.awsrequest import AWSRequest  # noqa: PLC0415
 
@@ -67,9 +67,9 @@ def signed(session: Any, region: str) -> Credentials:
 
 @dataclass
 class Smoke:
-    """`pause` is called between two looks at an API that does not let anybody in yet.
+    """`pause` is called between two requests to an API that lets no request in yet.
 
-    `ca_bundle` is a file of certificates, where those of this Python are not the ones to trust.
+    `ca_bundle` is a file of certificates to trust instead of this Python's own.
     """
 
     url: str
@@ -82,7 +82,7 @@ class Smoke:
     _own_settled: float = field(default=0.0, init=False)
 
     def run(self) -> None:
-        """Raises `SmokeError` at the first answer that is not what it should be."""
+        """Send the requests. Raises `SmokeError` at the first wrong answer."""
         self._settled, self._own_settled = time.monotonic() + SETTLES_S, time.monotonic() + OWN_SETTLES_S
         first = self._let_in("GET", "/customers?limit=1", not_yet=NOT_YET)
         _compare("GET /customers?limit=1", first.status == 200, first)
@@ -93,7 +93,7 @@ class Smoke:
         try:
             self._rows(mark)
         finally:
-            # Whatever was made: also when an answer was lost on its way.
+            # In any case: a row may exist although its answer was lost.
             for path in (f"/orders/{mark}", f"/customers/{mark}"):
                 gone = self._let_in("DELETE", path)
                 if gone.status not in (204, 404):
@@ -116,7 +116,7 @@ class Smoke:
         self._expect("GET", f"/customers/{mark}", 404)
 
     def _let_in(self, method: str, path: str, body: Any = None, not_yet: frozenset[int] = REFUSED) -> Answer:
-        """The answer; for a while, that of a later try: what one host of API Gateway knows, the next may not."""
+        """The answer, of a later try for a while: a host of API Gateway may not know yet what another host knows."""
         waits = False
         while True:
             answer = self._send(method, path, body)
@@ -145,7 +145,7 @@ class Smoke:
         return answer
 
     def _send(self, method: str, path: str, body: Any = None, credentials: Credentials | None = None) -> Answer:
-        """The answer; of status 0 when there was none."""
+        """The answer; with status 0 when none came."""
         address, data = self.url.rstrip("/") + path, b"" if body is None else json.dumps(body).encode()
         let_in = (credentials or self.credentials)(method, address, data)
         sent = {**let_in, **({"Content-Type": "application/json"} if data else {})}
@@ -173,7 +173,7 @@ class Smoke:
 
 
 def _answer(status: int, body: Any) -> Answer:
-    """The gateway's own problems are constant and name no request of the API's; infra/gateway/responses.py has them."""
+    """The answer, with its sender. The gateway's own problems are constant: infra/gateway/responses.py has them."""
     title = body.get("detail") if isinstance(body, dict) else None
     gateways = {problem.detail for problem in PROBLEMS.values()}
     return Answer(status, body, own=isinstance(body, dict) and "type" in body and title not in gateways)

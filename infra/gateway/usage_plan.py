@@ -1,7 +1,7 @@
 """API keys: the usage plan of a stage, with its limits, and the keys that belong to it.
 
-The keys are found by their plan, and what a killed run bound to none by its tags: who may list the keys of a region
-may read the values of all of them, so the role of infra/templates/github-oidc.yaml may not.
+The keys are found by their plan. A key that a killed run bound to no plan is found by its tags. Listing the keys of a
+region would also show their values, so the role of infra/templates/github-oidc.yaml may not list them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Tagged = Callable[[], Iterable[str]]  # the ids of the keys that have the stage'
 
 
 def changes(client: Any, api: RestApi, settings: GatewaySettings, known: Tagged = list) -> Iterator[Change]:
-    """What has to be changed until the stage has its plan, bound to it, and a key that works."""
+    """The changes after which the stage has its plan, bound to it, and a key that works."""
     plan = find(client, api)
     if plan is None:
         yield Change(f"Make the usage plan {api.name}: {_limits(settings)}.", lambda: _make(client, api, settings))
@@ -37,13 +37,13 @@ def changes(client: Any, api: RestApi, settings: GatewaySettings, known: Tagged 
 
 
 def keys(client: Any, api: RestApi) -> list[dict[str, Any]]:
-    """Our keys of the plan that are enabled, the oldest first; who else was given one by hand keeps it."""
+    """Our enabled keys of the plan, the oldest first. Keys that a person made by hand are not ours."""
     found = [key for key in _ours(client, find(client, api), api) if key["enabled"]]
     return sorted(found, key=lambda key: (key["createdDate"], key["id"]))
 
 
 def add_key(client: Any, api: RestApi) -> str:
-    """Make one more key and return its value; those before stay valid."""
+    """Make one more key and return its value. The older keys stay valid."""
     plan = find(client, api)
     if plan is None:
         raise LookupError(f"there is no usage plan {api.name}. Deploy the stage with ACCESS api_key first")
@@ -53,14 +53,14 @@ def add_key(client: Any, api: RestApi) -> str:
 
 
 def _first_key(client: Any, api: RestApi, known: Tagged) -> None:
-    """Make it. One that a killed run made and bound to nothing is of no use to anybody."""
+    """Make the first key. Delete keys that a killed run made and bound to nothing."""
     for key in _all_ids(client, api, known) - {bound["id"] for bound in _of_plan(client, find(client, api))}:
         client.delete_api_key(apiKey=key)
     add_key(client, api)
 
 
 def retire_keys(client: Any, api: RestApi) -> int:
-    """Delete all of the stage's keys but the newest; returns how many."""
+    """Delete all keys of the stage except the newest. Return how many."""
     old = keys(client, api)[:-1]
     for key in old:
         client.delete_api_key(apiKey=key["id"])
@@ -68,14 +68,14 @@ def retire_keys(client: Any, api: RestApi) -> int:
 
 
 def tagged(client: Any, api: RestApi, path: str, found: Mapping[str, Any]) -> Iterator[Change]:
-    """The tags of what API Gateway has at a path, when it lacks some."""
+    """Tag the resource at a path of API Gateway, when it lacks a tag."""
     if not (found.get("tags") or {}).items() >= api.tags.items():
         arn = f"arn:{client.meta.partition}:apigateway:{client.meta.region_name}::{path}"
         yield Change(f"Tag {path[1:]}.", partial(client.tag_resource, resourceArn=arn, tags=api.tags))
 
 
 def removal(client: Any, api: RestApi, known: Tagged = list) -> Iterator[Change]:
-    """Our keys, also those that a killed run bound to nothing, and the plan."""
+    """Delete our keys, also keys that a killed run bound to nothing, and the plan."""
     plan = find(client, api)
     ours = {key["id"] for key in _ours(client, plan, api)}
     for key in sorted(ours | _all_ids(client, api, known)):
@@ -85,7 +85,7 @@ def removal(client: Any, api: RestApi, known: Tagged = list) -> Iterator[Change]
 
 
 def find(client: Any, api: RestApi) -> dict[str, Any] | None:
-    """The stage's usage plan; its name is how it is known again."""
+    """The stage's usage plan, found by its name."""
     found = [plan for plan in _items(client, "get_usage_plans") if plan.get("name") == api.name]
     return min(found, key=lambda plan: str(plan["id"]), default=None)
 
@@ -95,13 +95,13 @@ def _of_plan(client: Any, plan: dict[str, Any] | None) -> list[dict[str, Any]]:
 
 
 def _ours(client: Any, plan: dict[str, Any] | None, api: RestApi) -> list[dict[str, Any]]:
-    """Our keys of the plan, with their values and whether they are enabled."""
+    """Our keys of the plan, with their values and their state."""
     ids = [key["id"] for key in _of_plan(client, plan) if key.get("name") == api.name]
     return [key for key in (_key(client, key_id) for key_id in ids) if key is not None]
 
 
 def _key(client: Any, key: str) -> dict[str, Any] | None:
-    """None where it was deleted just now: a plan may name it for a while."""
+    """The key; None when it was just deleted, because a plan may still name it for a while."""
     try:
         return dict(client.get_api_key(apiKey=key, includeValue=True))
     except client.exceptions.NotFoundException:
@@ -109,13 +109,13 @@ def _key(client: Any, key: str) -> dict[str, Any] | None:
 
 
 def _all_ids(client: Any, api: RestApi, known: Tagged) -> set[str]:
-    """The ids of our keys, bound or not, by their tags: a customer's has another name, and none."""
+    """The ids of our keys, bound or not, by their tags. A customer's key has another name and no such tag."""
     found = (_key(client, key) for key in known())
     return {key["id"] for key in found if key is not None and key.get("name") == api.name}
 
 
 def _tagged(client: Any, api: RestApi, plan: dict[str, Any] | None) -> Iterator[Change]:
-    """The tags of what lacks some: an older deploy gave none, or the config has others now."""
+    """Tag the plan and its keys, where an older deploy gave no tags or the config has other tags now."""
     if plan:
         yield from tagged(client, api, f"/usageplans/{plan['id']}", plan)
     for key in _ours(client, plan, api):
@@ -139,7 +139,7 @@ def _make(client: Any, api: RestApi, settings: GatewaySettings) -> None:
 
 
 def _here(api: RestApi) -> str:
-    """The stage, as a usage plan's patch operations name it."""
+    """The stage, as the patch operations of a usage plan name it."""
     return f"{api.rest_api_id}:{api.api_stage}"
 
 
@@ -148,7 +148,7 @@ def _bound(plan: dict[str, Any]) -> set[str]:
 
 
 def _patch(plan: dict[str, Any], api: RestApi, settings: GatewaySettings) -> list[dict[str, str]]:
-    """UpdateUsagePlan's patch operations, from the plan as it is to the settings."""
+    """The patch operations of UpdateUsagePlan, from the present plan to the settings."""
     patch = [] if _here(api) in _bound(plan) else [{"op": "add", "path": "/apiStages", "value": _here(api)}]
     rate = settings.throttle.rate
     limits: list[tuple[str, str, Any]] = [
@@ -157,7 +157,7 @@ def _patch(plan: dict[str, Any], api: RestApi, settings: GatewaySettings) -> lis
     ]
     if settings.quota:
         limits += [("quota", "limit", settings.quota.limit), ("quota", "period", settings.quota.period)]
-        # Where the period begins is 0 unless somebody moved it.
+        # The period begins at 0, unless it was moved by hand.
         limits += [("quota", "offset", 0)] if plan.get("quota", {}).get("offset") else []
     elif plan.get("quota"):
         patch.append({"op": "remove", "path": "/quota"})
@@ -176,7 +176,7 @@ def _update(client: Any, plan: dict[str, Any], others: set[str], patch: list[dic
 
 
 def _unbind(client: Any, plan: dict[str, Any], stages: set[str]) -> None:
-    """A stage that is gone cannot be unbound, and need not be."""
+    """Unbind a stage. A deleted stage cannot be unbound, and needs no unbinding."""
     for stage in sorted(stages):
         patch = [{"op": "remove", "path": "/apiStages", "value": stage}]
         try:
@@ -187,7 +187,7 @@ def _unbind(client: Any, plan: dict[str, Any], stages: set[str]) -> None:
 
 
 def _delete(client: Any, plan: dict[str, Any]) -> None:
-    _unbind(client, plan, _bound(plan))  # or it could not be deleted
+    _unbind(client, plan, _bound(plan))  # otherwise it cannot be deleted
     client.delete_usage_plan(usagePlanId=plan["id"])
 
 

@@ -17,7 +17,7 @@ BODY_SIZE_RULE = "SizeRestrictions_BODY"
 
 
 def changes(client: Any, api: RestApi, requests_per_5_minutes: int | None) -> Iterator[Change]:
-    """What has to be changed until the stage has its web ACL, or no more has it."""
+    """The changes after which the stage has its web ACL, or has none."""
     if requests_per_5_minutes is None:
         yield from removal(client, api)
         return
@@ -47,14 +47,14 @@ def changes(client: Any, api: RestApi, requests_per_5_minutes: int | None) -> It
 
 
 def removal(client: Any, api: RestApi) -> Iterator[Change]:
-    """Ours; one of somebody else's before the stage stays."""
+    """Delete our web ACL. Another web ACL before the stage stays."""
     found = _find(client, api)
     if found is not None:
         yield Change(f"Delete the web ACL {api.name}.", lambda: _delete(client, api))
 
 
 def stage_arn(client: Any, api: RestApi) -> str:
-    """As WAF names a stage of API Gateway."""
+    """The ARN of a stage of API Gateway, as WAF takes it."""
     partition = client.meta.partition
     return f"arn:{partition}:apigateway:{client.meta.region_name}::/restapis/{api.rest_api_id}/stages/{api.api_stage}"
 
@@ -96,12 +96,12 @@ def _tags(api: RestApi) -> list[dict[str, str]]:
 
 
 def _visibility(metric: str) -> dict[str, Any]:
-    """No samples: they would hold the callers' keys."""
+    """Metrics, and no samples: samples would hold the callers' keys."""
     return {"SampledRequestsEnabled": False, "CloudWatchMetricsEnabled": True, "MetricName": metric}
 
 
 def _holds(found: Any, wanted: Any) -> bool:
-    """Whether all that is wanted is there; AWS adds members of its own to what it answers."""
+    """Whether all wanted members are there. AWS adds members of its own to its answers."""
     if isinstance(wanted, dict):
         return all(
             name == "Scope" or (name in found and _holds(found[name], member)) for name, member in wanted.items()
@@ -112,7 +112,7 @@ def _holds(found: Any, wanted: Any) -> bool:
 
 
 def _find(client: Any, api: RestApi) -> dict[str, str] | None:
-    """What names the web ACL to WAF's operations."""
+    """The parameters that name the web ACL to WAF's operations."""
     more: dict[str, Any] = {}
     while True:  # list_web_acls has no paginator
         page = client.list_web_acls(Scope=SCOPE, Limit=100, **more)
@@ -125,7 +125,7 @@ def _find(client: Any, api: RestApi) -> dict[str, str] | None:
 
 
 def _existing(client: Any, api: RestApi) -> tuple[dict[str, str], str, str]:
-    """(what names it, its ARN, the token that says which version is changed)."""
+    """The parameters that name the web ACL, its ARN, and the token of its present version."""
     found = _find(client, api)
     if found is None:
         raise LookupError(f"there is no web ACL {api.name}")
@@ -137,7 +137,7 @@ def _associated(client: Any, api: RestApi) -> dict[str, Any]:
     try:
         return client.get_web_acl_for_resource(ResourceArn=stage_arn(client, api)).get("WebACL") or {}
     except (client.exceptions.WAFNonexistentItemException, client.exceptions.WAFInvalidParameterException):
-        return {}  # the stage is gone, or its API's id is not known any more
+        return {}  # the stage was deleted, or its API
 
 
 def _associate(client: Any, api: RestApi) -> None:

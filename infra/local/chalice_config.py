@@ -1,4 +1,4 @@
-"""The stage `local`, as Chalice's own local server takes it."""
+"""The stage `local`, for Chalice's local server."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from infra.stage.config import read
 
 
 class _Factory(CLIFactory):
-    """Chalice's, which takes the file as the one reader of infra has checked it."""
+    """Chalice's factory, with the file that infra/stage/config.py has read and checked."""
 
     def load_project_config(self) -> dict[str, Any]:
         return read(Path(self.project_dir))
 
 
 def load(project: Path) -> Config:
-    """The stage with its app, which is imported when it is asked for. Raises `ConfigError`."""
+    """The stage. Its app is imported at the first use. Raises `ConfigError`."""
     return _Factory(str(project), environ=os.environ).create_config_obj(chalice_stage_name="local")

@@ -20,9 +20,9 @@ Handler = Callable[[Any, Any], Any]
 
 
 def open_database(environ: Mapping[str, str]) -> str:
-    """The URL of a database that has the product's tables: the user's DATABASE_URL, else the embedded one.
+    """The URL of a database that has the product's tables: the user's DATABASE_URL, else the embedded PostgreSQL.
 
-    What the migrations did goes to stderr. The embedded server is held until this process ends.
+    The report of the migrations goes to stderr. The embedded server is held until this process ends.
     """
     url = environ.get("DATABASE_URL")
     if not url:
@@ -34,9 +34,9 @@ def open_database(environ: Mapping[str, str]) -> str:
 
 
 def local_handler() -> Handler:
-    """The executor's handler over the local database, which its first call opens.
+    """The executor's handler over the local database, which the first call opens.
 
-    Not sooner: Chalice also imports the app in order to package it.
+    The import opens nothing, because Chalice also imports the app to package it.
     """
     lock = threading.Lock()
     opened: list[Handler] = []
@@ -64,7 +64,7 @@ def _open_handler() -> Handler:
 
 
 def _migrate(url: str) -> None:
-    """Bring the database up to date, and refuse one that is not as the application declares its tables."""
+    """Bring the database up to date, and refuse a database that does not fit the declared tables."""
     from infra.declarations import declared  # noqa: PLC0415 - the application, which takes a while to import
 
     try:

@@ -1,6 +1,6 @@
-"""A PostgreSQL of this clone's own, without port, Docker or installation: it runs while anyone uses it.
+"""A PostgreSQL for this clone, without port, Docker or installation. It runs while a process uses it.
 
-Any number of processes may use one directory at once; what was stored in it is there the next time.
+Any number of processes may use a directory at once. Its data is there the next time.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Server:
         self._keeper = keeper
 
     def close(self) -> None:
-        """Let go. When this was the last user, the server has stopped on return. To be called once."""
+        """Let go, once. When this was the last user, the server has stopped on return."""
         output = _end(self._keeper)
         if self._keeper.returncode != 0:
             raise EmbeddedPostgresError(output.strip())
@@ -42,8 +42,8 @@ class Server:
 def start(directory: Path | None = None) -> Server:
     """Start the server of a directory unless it runs, and hold it. Raises `EmbeddedPostgresError`.
 
-    It also ends when the process that called this is killed, but not before the children that it forked without
-    exec (multiprocessing's "fork") are gone, for they inherit its hold.
+    The hold also ends when the calling process is killed, and the children that it forked without exec
+    (multiprocessing's "fork") have ended: they inherit the hold.
     """
     directory = (directory or default_directory(os.environ)).absolute()
     socket_folder = directory / "data"
@@ -84,7 +84,7 @@ def running(directory: Path | None = None) -> Iterator[str]:
 
 
 def _end(keeper: subprocess.Popen[str]) -> str:
-    """End a keeper and wait until it has; returns what it still had to say."""
+    """End a keeper and wait for its end. Return its last output."""
     assert keeper.stdin  # noqa: S101 - for mypy; both are pipes
     assert keeper.stdout  # noqa: S101
     keeper.stdin.close()
@@ -95,7 +95,7 @@ def _end(keeper: subprocess.Popen[str]) -> str:
 
 
 def default_directory(environ: Mapping[str, str]) -> Path:
-    """This clone's own directory, outside of the clone: `chalice local` reloads when a file below it changes."""
+    """This clone's directory. It is outside of the clone: `chalice local` reloads when a file in the clone changes."""
     state = Path(environ.get("XDG_STATE_HOME", ""))
     if not state.is_absolute() or not reachable(state):
         state = Path("/var/lib") if os.geteuid() == 0 else Path.home() / ".local" / "state"

@@ -1,11 +1,11 @@
-"""The process that keeps the embedded PostgreSQL running for one user of it, and stops it after the last one.
+"""The process that keeps the embedded PostgreSQL running for one user, and stops it after the last user.
 
     python -m infra.local.postgres_keeper DIRECTORY
 
-It lives in a session of its own, where Ctrl-C and a closed terminal do not reach it, and learns from the end of its
-standard input that its user is gone, even when that was killed. The kernel drops a lock with its last process, so
-two of them say who is there: `users.lock` is shared by the keepers, and alone with the one that stops the server;
-`server.lock` is with the keeper that starts the server and then with the server's own processes.
+It has a session of its own, where Ctrl-C and a closed terminal do not reach it. The end of its standard input tells it
+that its user has ended, even when the user was killed. The kernel drops a lock with its last process, so two locks say
+which processes are there. The keepers share `users.lock`; the keeper that stops the server holds it alone. The keeper
+that starts the server holds `server.lock`, and then the server's own processes do.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def keep(directory: Path) -> None:
                 sys.stdout.flush()
             sys.stdin.read()
         finally:
-            fcntl.flock(users, fcntl.LOCK_UN)  # first, or two that leave at once would hinder each other
+            fcntl.flock(users, fcntl.LOCK_UN)  # first, because two keepers that leave at once would hinder each other
             if _lock_now(users):
                 _stop(directory)
 
@@ -56,7 +56,7 @@ def _start(directory: Path) -> None:
     with (directory / "server.lock").open("w") as lock:
         give_up = time.monotonic() + _START_S
         while not _lock_now(lock):
-            # It runs, or another keeper is starting it, or if one was killed, it may also be on its way down.
+            # The server runs, or another keeper starts it, or it stops after a keeper was killed.
             if run_program("pg_isready", "-q", "-h", str(data), "-p", "5432").returncode == 0:
                 return
             if time.monotonic() > give_up:
@@ -64,8 +64,8 @@ def _start(directory: Path) -> None:
             time.sleep(0.05)
         if not data.exists():
             _create(data, lock)
-        # No process of the server lives, so this file is a crash's. By now its number may be another process's,
-        # and PostgreSQL would take that one for itself and refuse to start.
+        # No process of the server lives, so a crash left this file. Its number may be another process's now, which
+        # PostgreSQL would take for itself and refuse to start.
         (data / "postmaster.pid").unlink(missing_ok=True)
         log.unlink(missing_ok=True)
         # The server inherits the lock's descriptor and so holds the lock until its last process has ended.
@@ -88,14 +88,14 @@ def _stop(directory: Path) -> None:
 
 
 def _create(data: Path, lock: IO[str]) -> None:
-    """Make an empty cluster; it gets its name when it is complete."""
+    """Make an empty cluster. It gets its name when it is complete."""
     new = data.with_suffix(".new")
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(mode=0o700)
     if account := server_account():
         os.chown(new, account.uid, account.gid)
-    # Collation by code point, from PostgreSQL itself: the same on every machine. No sync: a power cut within the
-    # first half minute may cost that half minute's data, and the start is as much faster for everybody else.
+    # Collation by code point, from PostgreSQL itself: the same on every machine. No sync, for a quicker start: a power
+    # cut within the first half minute may cost the data of that half minute.
     made = run_program(
         "initdb", "-D", str(new), "-U", "postgres", "--no-sync", "--no-instructions", "--encoding=UTF8",
         "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",

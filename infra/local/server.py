@@ -1,7 +1,7 @@
-"""Chalice's local server, nearer to API Gateway, and closed to pages of other origins.
+"""Chalice's local server, made more like API Gateway, and closed to pages of other origins.
 
-It reads what HTTP clients send and Chalice does not read: HEAD, chunked bodies. An unknown path is a problem, and an
-answer without a body says so. `chalice local` itself stays as it is.
+It also reads HEAD and chunked bodies, which Chalice does not. An unknown path is a problem, and an answer without a
+body says so. `chalice local` itself stays as it is.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from chalice.local import ChaliceRequestHandler, LocalDevServer, LocalGatewayExc
 from crud_api.errors import ApiError, BodyTooLargeError, MalformedBodyError, NotFoundError
 from crud_api.response.problems import to_response
 
-_MAX_BODY_BYTES = 10_000_000  # what API Gateway takes; the API takes less
+_MAX_BODY_BYTES = 10_000_000  # the limit of API Gateway; the API's own is lower
 _MAX_LINE = 65536
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]/@]+)(:[0-9]{0,5})?")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n")  # RFC 9112, section 7.1
@@ -29,9 +29,9 @@ _WITHOUT_BODY = frozenset({204, 304})  # RFC 9112, section 6.3
 
 
 class Handler(ChaliceRequestHandler):
-    """One connection. `names` are those of this machine, `origins` those whose pages may read the answers."""
+    """One connection. `names` are the names of this machine. Pages of `origins` may read the answers."""
 
-    # It sends a reply's head and body apart, of which the second would wait 40 ms for a kept connection's client.
+    # It sends the head and the body of a reply apart. The body would wait 40 ms for the client of a kept connection.
     disable_nagle_algorithm = True
 
     def __init__(self, *request: Any, names: Collection[str], origins: Collection[str], **options: Any) -> None:
@@ -42,10 +42,10 @@ class Handler(ChaliceRequestHandler):
         try:
             body = read_body(self.rfile, self.headers)
         except ApiError as error:
-            self.close_connection = True  # nobody knows where the next request begins
+            self.close_connection = True  # the beginning of the next request is unknown
             self._answer_problem(error)
             return
-        # A page of another origin may have its own name lead here (DNS rebinding). The browser still says the name.
+        # A page of another origin may point its own name here (DNS rebinding). The browser still sends that name.
         if not is_name_of_this_machine(self.headers.get("host"), self._names):
             self._answer_problem(_misdirected())
             return
@@ -53,7 +53,7 @@ class Handler(ChaliceRequestHandler):
         method = "GET" if self.command == "HEAD" else self.command
         try:
             response = self.local_gateway.handle_request(method, self.path, dict(self.headers), body)
-        except (LocalGatewayException, UnicodeEncodeError):  # the latter: Chalice repeats Authorization, as ASCII
+        except (LocalGatewayException, UnicodeEncodeError):  # the latter when Chalice repeats Authorization
             self._answer_problem(NotFoundError("There is no such path."))
             return
         self._answer(response["statusCode"], {**response["headers"], **response["multiValueHeaders"]}, response["body"])
@@ -82,7 +82,7 @@ class Handler(ChaliceRequestHandler):
 
 
 def create_server(app: Chalice, config: Config, host: str, port: int, origins: Collection[str] = ()) -> LocalDevServer:
-    """The server, which listens already. `host` is where, and a name that it answers to."""
+    """The server, which already listens on `host`. It answers to that name too."""
     server = create_local_server(app, config, host, port)
     server.server.RequestHandlerClass = functools.partial(
         Handler, app_object=app, config=config, names=frozenset({host.lower()}), origins=origins
@@ -91,8 +91,8 @@ def create_server(app: Chalice, config: Config, host: str, port: int, origins: C
 
 
 def is_name_of_this_machine(header: str | None, names: Collection[str]) -> bool:
-    """Whether a Host header is localhost, an IP address, or one of the names. No page can make those its own."""
-    if header is None:  # HTTP/1.0, which no browser speaks
+    """Whether a Host header is localhost, an IP address or one of the names. No page can own these."""
+    if header is None:  # HTTP/1.0; no browser sends it
         return True
     match = _HOST.fullmatch(header.strip())
     if match is None:

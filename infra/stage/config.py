@@ -1,6 +1,6 @@
 """Reads .chalice/config.json and checks it: nothing else in infra reads the file.
 
-Every wrong member is named by its path, with what it must be. members.py says what each may be.
+Every wrong member is named by its path, with what it must be. members.py has what each member may be.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def read(project: Path) -> File:
 
 
 def check(content: Any) -> File:
-    """The content of the file, when nothing in it is wrong. Raises `ConfigError`."""
+    """Return the content of the file, when nothing in it is wrong. Raises `ConfigError`."""
     refuse(problems("", content, ConfigFile))
     file: File = content
     return file
@@ -67,7 +67,7 @@ def problems(path: str, value: Any, kind: Any, *, whole: bool = False) -> Iterat
 
 
 def unknown(path: str, given: Iterable[str], known: Iterable[str]) -> Iterator[str]:
-    """A sentence for each name that is not known there."""
+    """A sentence for each unknown name."""
     names = sorted(known)
     for name in sorted(set(given) - set(names)):
         near = get_close_matches(name, names, 1)
@@ -81,7 +81,7 @@ def _join(path: str, name: str) -> str:
 
 
 def _parts(kind: Any) -> tuple[Any, ...]:
-    """The kinds of a union; else the one kind."""
+    """The kinds of a union; else the kind alone."""
     return get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
 
 

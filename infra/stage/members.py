@@ -12,7 +12,7 @@ AtLeastZero = Annotated[int, Meta(ge=0, description="a whole number of at least 
 Rate = Annotated[float, Meta(gt=0, description="a number above 0")]
 WafLimit = Annotated[int, Meta(ge=10, le=2_000_000_000, description="a whole number of 10 to 2000000000")]  # WAF's own
 Off = Annotated[bool, Meta(description="false", extra={"only": False})]
-# Of parameters of a template.
+# Parameters of a template.
 Values = dict[str, Annotated[str | int | float | bool, Meta(description="a text, a number, true or false")]]
 
 _NO_CACHE = (
@@ -25,7 +25,7 @@ RESERVE = 20  # connections for RDS itself (about 7), monitoring and people
 
 
 class Throttle(Struct, frozen=True):
-    """Of the whole stage, and of each key: requests a second, and how many more may come at once."""
+    """The limits of the whole stage, and of each key: requests in a second, and how many more may come at once."""
 
     rate: Rate = 50.0
     burst: AtLeastOne = 100
@@ -45,7 +45,7 @@ class Waf(Struct, frozen=True):
 
 
 class GatewaySettings(Struct, frozen=True):
-    """What API Gateway is told beside the routes. `quota` is of stages with API keys."""
+    """The settings of API Gateway beside the routes. `quota` is for stages with API keys."""
 
     throttle: Throttle = Throttle()
     quota: Quota | None = Quota()
@@ -71,7 +71,7 @@ class Database(Struct, frozen=True):
 
 
 class Alarms(Struct, frozen=True):
-    """Who gets a mail, and from when a request is slow."""
+    """The address that gets mails, and the duration from which a request is slow."""
 
     email: str = ""
     slow_ms: AtLeastOne = 2000

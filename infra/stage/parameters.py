@@ -1,4 +1,4 @@
-"""What each stack of a stage is told: its settings, and what the stacks before it put out."""
+"""The parameters of each stack of a stage, from its settings and from the outputs of earlier stacks."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from collections.abc import Mapping
 from infra import templates
 from infra.stage import Parameters, Stage
 
-# Of a database's outputs, and of "own": what tells the observability which alarms to make.
+# Members of a database's outputs, and of "own". They decide which alarms the observability makes.
 _WATCHED = ("DatabaseInstance", "DatabaseCluster")
 
 
 def network(stage: Stage, roles: Parameters, chosen: Parameters) -> Parameters:
-    """`roles` is how they are named and bounded, `chosen` the subnets or zones."""
+    """`roles` has the names and the boundary of roles, `chosen` the subnets or zones."""
     own = stage.database_own
     port = {"DatabasePort": own["DatabasePort"]} if "DatabasePort" in own else {}
     return {"Stage": stage.name, **roles, **port, **stage.network, **chosen}
 
 
 def emptied(told: Parameters) -> Parameters:
-    """Of a network whose stage is destroyed but for its database: no images, and nothing that is billed by the hour."""
+    """The network of a stage whose database alone is left: no images, and nothing that is billed by the hour."""
     known = templates.parameters("network")
     has = {name: value for name, value in told.items() if name in known and value != known[name]}
     return {**has, "Repository": "false", "SecretsEndpoint": "false"}
@@ -37,7 +37,7 @@ def executor(
     stage: Stage, roles: Parameters, network_outputs: Parameters, database_outputs: Parameters, image_uri: str,
     *, reserve: bool = True,
 ) -> Parameters:  # fmt: skip
-    """`Release` is a hash of the template and all the rest: a version is published when, and only when, it differs.
+    """`Release` is a hash of the template and all other parameters. A version is published only when it differs.
 
     `reserve` is off in an account that has no concurrency to reserve.
     """
@@ -61,9 +61,9 @@ def executor(
         **_of(network_outputs, ("SubnetIds", "ExecutorSecurityGroupId", "DatabasePort")),
         **{key: value for key, value in known.items() if key not in _WATCHED},
     }
-    # The owner connects where the executor does, but past a proxy, which only a stack of ours has.
+    # The owner connects where the executor does, but past a proxy. Only our stack has a proxy.
     _default(told, "OwnerHost", told.get("DatabaseHost"))
-    # A certificate of one's own is of both, unless the owner connects elsewhere.
+    # A certificate of your own is for both, unless the owner connects to another server.
     if told.get("OwnerHost") == told.get("DatabaseHost"):
         _default(told, "OwnerCaBundle", stage.database_own.get("CaBundle"))
     if not told.get("OwnerSecretArn") and not told.get("DatabaseResourceId", "").startswith("prx-"):
@@ -72,7 +72,7 @@ def executor(
 
 
 def _default(told: dict[str, str], name: str, value: str | None) -> None:
-    """What is given as an empty text is not given."""
+    """Set a parameter that is missing or empty."""
     if value and not told.get(name):
         told[name] = value
 
@@ -80,7 +80,7 @@ def _default(told: dict[str, str], name: str, value: str | None) -> None:
 def observability(
     stage: Stage, names: Parameters, executor_outputs: Parameters, database_outputs: Parameters
 ) -> Parameters:
-    """`names` is what ends the dashboard's."""
+    """`names` has the end of the dashboard's name."""
     known = {**database_outputs, **stage.database_own}
     return {
         "Stage": stage.name,

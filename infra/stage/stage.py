@@ -1,4 +1,4 @@
-"""A stage: what .chalice/config.json says of it, checked before anything is made."""
+"""A stage of .chalice/config.json, checked before anything is made."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from infra.stage import budget
 from infra.stage.config import File, problems, read, refuse, unknown
 from infra.stage.members import Alarms, Database, Executor, GatewaySettings
 
-APP_NAME = "crud-api"  # stands in the templates and policies, so it cannot be another one
+APP_NAME = "crud-api"  # the templates and policies have it, so it cannot change
 
 # The parameters that the deploy fills in by itself.
 _FILLED_IN = {
@@ -42,8 +42,8 @@ class Stage:
     """One stage, checked. `name` is Chalice's (dev), `api_stage` API Gateway's (api), `prefix` begins every name.
 
     `tags` go on everything that is made for it. `permissions_boundary` is a policy's name or ARN, "" for none, None for
-    the policy of infra/templates/github-oidc.yaml, where it exists. `asked` is what a command was told beside the
-    stage, so that the commands that it names can be told the same: {"PROFILE": "me", "REGION": "eu-central-1"}.
+    the policy of infra/templates/github-oidc.yaml, where it exists. `asked` has the other variables of the command, for
+    the commands that its messages name: {"PROFILE": "me", "REGION": "eu-central-1"}.
     """
 
     name: str
@@ -84,7 +84,7 @@ class Stage:
         refuse([*_wrong_names(file), *_wrong_values(name, config, database)])
         executor = _executor(config, name, database)
         try:
-            settings = Settings.from_environment(config.environment_variables)  # as the API itself will read it
+            settings = Settings.from_environment(config.environment_variables)  # the API itself reads them so
         except ValueError as error:
             raise ConfigError(f"stage {name}: {error}") from error
         return cls(
@@ -100,13 +100,13 @@ class Stage:
 
     def make(self, target: str, **variables: str) -> str:
         """The command of the Makefile that does this with this stage: `make logs STAGE=dev FUNCTION=executor`."""
-        if self.access == "none" and target in ("deploy", "plan"):  # which are refused without
+        if self.access == "none" and target in ("deploy", "plan"):  # which are refused without it
             variables["ARGS"] = " ".join(["--allow-public", *filter(None, [variables.get("ARGS")])])
         return hints.make(target, **{"STAGE": self.name, **self.asked, **variables})
 
     @property
     def database_stack(self) -> Parameters | None:
-        """What database.yaml is told beside the network's outputs."""
+        """The parameters of database.yaml beside the network's outputs."""
         return None if self.database.stack is None else _texts(self.database.stack)
 
     @property
@@ -127,12 +127,12 @@ def _converted(path: str, value: Any, kind: type[_T]) -> _T:
 
 
 def _merged(file: File, stage: str, name: str) -> dict[str, Any]:
-    """A section for all stages, under the members that the stage itself has of it."""
+    """A section for all stages, overridden by the members that the stage itself has of it."""
     return {**file.get(name, {}), **file["stages"][stage].get(name, {})}
 
 
 def _executor(config: Config, stage: str, database: Database) -> Executor:
-    """By Chalice's own precedence: the function's in the stage, the stage's, the function's for all, everybody's."""
+    """The executor, by Chalice's precedence: the function in the stage, the stage, the function, the top level."""
     scope, file = config.scope(stage, budget.EXECUTOR), config.config_from_disk
     written: dict[str, Any] = {}
     for place in (file, file["stages"][stage]):
@@ -150,7 +150,7 @@ def _executor(config: Config, stage: str, database: Database) -> Executor:
 
 
 def _wrong_names(file: File) -> Iterator[str]:
-    """What is no parameter of the template that it would be handed to."""
+    """A sentence for each name that is no parameter of its template."""
     places = [("", file), *((f"stages.{name}.", members) for name, members in file.get("stages", {}).items())]
     for path, members in places:
         database = members.get("database", {})
@@ -164,7 +164,7 @@ def _known(template: str) -> set[str]:
 
 
 def _wrong_values(stage: str, config: Config, database: Database) -> Iterator[str]:
-    """What this stage has otherwise than the templates need it, or lacks."""
+    """A sentence for each member that the templates need otherwise, or that is missing."""
     prefix, environment = f"{APP_NAME}-{stage}", config.environment_variables
     for member, value, right in [
         ("app_name", config.app_name, APP_NAME),
@@ -190,7 +190,7 @@ def _wrong_values(stage: str, config: Config, database: Database) -> Iterator[st
 
 
 def _missing(own: Parameters) -> list[str]:
-    """What the executor's stack would lack of a database of your own: where it is, and who signs in to it how."""
+    """The missing members of a database of your own: its place, and how the executor and the owner sign in."""
     resource = own.get("DatabaseResourceId", "")
     # The owner connects past a proxy, which knows no owner.
     owner = own.get("OwnerSecretArn") or own.get("OwnerResourceId") or (resource and not resource.startswith("prx-"))
@@ -202,5 +202,5 @@ def _missing(own: Parameters) -> list[str]:
 
 
 def _texts(values: Mapping[str, Any]) -> dict[str, str]:
-    """CloudFormation's parameters are strings, and its booleans are ours spelt as JSON spells them."""
+    """The values as CloudFormation's parameters: strings, with true and false for booleans."""
     return {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in values.items()}

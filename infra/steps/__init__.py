@@ -1,6 +1,6 @@
 """The steps of a deploy, in their order. `deploy`, `plan` and `status` go through them, `destroy` goes back.
 
-A new step is a class (step.py says of what) and its line here.
+docs/how-to.md says how to add a step.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from infra.steps.settings import Settings
 from infra.steps.smoke_test import SmokeTest
 from infra.steps.step import Options, Run, Step
 
-__all__ = ["STEPS", "Options", "Run", "Step", "steps"]
+__all__ = ["STEPS", "Options", "Run", "Step", "steps_of"]
 
 STEPS: tuple[type[Step], ...] = (
     Check,
@@ -26,12 +26,12 @@ STEPS: tuple[type[Step], ...] = (
     Image,
     Executor,
     Migrations,
-    Observability,  # before the API: or Lambda would make the API's log group, which is in the way of this stack's
+    Observability,  # before the API: otherwise Lambda makes the API's log group, and this stack cannot
     Api,
     Settings,
     SmokeTest,
 )
 
 
-def steps(run: Run) -> list[Step]:
+def steps_of(run: Run) -> list[Step]:
     return [step(run) for step in STEPS]

@@ -1,4 +1,4 @@
-"""Step 8: the API, its function and its role, by Chalice, when anything of them changed."""
+"""Step 8: Chalice deploys the API, its function and its role, when anything of them changed."""
 
 from __future__ import annotations
 
@@ -13,9 +13,6 @@ from infra.steps.step import Row, Step
 class Api(Step):
     name = "API"
 
-    def subject(self) -> str:
-        return self.name
-
     def changes(self) -> list[str]:
         account, stage = self.account, self.stage
         function = functions.find(account, stage.prefix)
@@ -26,7 +23,7 @@ class Api(Step):
             return [*role, "the function was changed by hand; Chalice would put it back"]
         if chalice_deploy.rest_api_id(account, stage) is None:
             return ["Chalice would make the API, its function and its role"]
-        # Chalice uploads and imports everything each time, and has no way to say what of it differs.
+        # Chalice uploads and imports everything each time, and cannot say what differs.
         return ["Chalice would update the function, the role and the API's definition; it cannot say what in them"]
 
     def apply(self) -> None:

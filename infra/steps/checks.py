@@ -1,4 +1,4 @@
-"""What a deploy looks at before it makes anything: every refusal says what to do."""
+"""The checks before a deploy makes anything. Every refusal says what to do."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ UNRESERVED = 100
 
 @dataclass(frozen=True)
 class Image:
-    """The executor's image: its tag, whether it has to be built and on which base, and what is to be said of that."""
+    """The executor's image: its tag, whether it has to be built and on which base, and a warning about that."""
 
     tag: str
     must_build: bool = False
@@ -27,7 +27,7 @@ class Image:
 
 @dataclass
 class Checked:
-    """What was found out before anything was made."""
+    """What the checks found out."""
 
     image: Image
     boundary: str
@@ -39,7 +39,7 @@ class Checked:
 def check(
     account: Account, stage: Stage, stacks: Stacks, *, allow_public: bool = False, image_tag: str | None = None
 ) -> Checked:
-    """Refuse what could not succeed, before anything is made; returns what was found out on the way."""
+    """Refuse a deploy that could not succeed. Return what was found out on the way."""
     refuse_public(stage, allow_public=allow_public)
     require_way_to_secrets(stage)
     require_certificates(stage)
@@ -63,7 +63,7 @@ def refuse_public(stage: Stage, *, allow_public: bool) -> None:
 
 
 def require_way_to_secrets(stage: Stage) -> None:
-    """The functions are in private subnets: without an address in there, reading a secret takes until the time-out."""
+    """Refuse a secret that the functions cannot read from their private subnets: they would wait until the time-out."""
     network, own = stage.network, stage.database_own
     if network.get("SecretsEndpoint") == "true" or network.get("SecretsEndpointGroupId"):
         return
@@ -76,7 +76,7 @@ def require_way_to_secrets(stage: Stage) -> None:
     ]
     if who := " and ".join(name for name, reads in by_secret if reads):
         raise ConfigError(
-            f"stage {stage.name}: {who} would read a password from Secrets Manager, which nothing lets them reach. "
+            f"stage {stage.name}: {who} would read a password from Secrets Manager, but cannot reach it. "
             f'Set network.SecretsEndpoint to "true" ({own_network.cost(stage)}), or, where your VPC has '
             "an address of Secrets Manager already, network.SecretsEndpointGroupId to that endpoint's security group. "
             'Once the tables\' owner may sign in with a token (GRANT rds_iam), set database.own.OwnerSecretArn to "" '
@@ -87,18 +87,18 @@ def require_way_to_secrets(stage: Stage) -> None:
 def reserves(account: Account, stage: Stage) -> tuple[bool, str | None]:
     """Whether the executor's concurrency is reserved, and a sentence when it is not.
 
-    Of an account that has none to reserve, and may run fewer functions than the database has connections for, the
-    limit itself bounds the connections. Raises `AccountError` where nothing would, before anything is made.
+    An account may have none to reserve. When its limit of functions is below the database's connections, that limit
+    bounds the connections. Raises `AccountError` where nothing bounds them.
     """
     client = account.client("lambda")
     try:
-        # Only an existing function has an answer. What it reserves is not part of what is left.
+        # Only an existing function has an answer. Its reservation is not part of what is left.
         if client.get_function(FunctionName=f"{stage.prefix}-query-executor").get("Concurrency"):
             return True, None
     except client.exceptions.ResourceNotFoundException:
         pass
     limit = account.client("lambda").get_account_settings()["AccountLimit"]
-    # Lambda keeps 100 for all other functions, or all that a new account has.
+    # Lambda keeps 100 for all other functions, or everything that a new account has.
     free = limit["UnreservedConcurrentExecutions"] - min(UNRESERVED, limit["ConcurrentExecutions"])
     wanted = stage.executor.reserved_concurrency + migrations.CONCURRENCY
     if wanted <= free:
@@ -120,7 +120,7 @@ def reserves(account: Account, stage: Stage) -> tuple[bool, str | None]:
 
 
 def find_image(account: Account, stage: Stage, wanted: str | None) -> Image:
-    """The image to deploy. Raises `ImageError` where one that was asked for is not there."""
+    """The image to deploy. Raises `ImageError` where the wanted image does not exist."""
     repository = f"{stage.prefix}-query-executor"
     ecr = account.client("ecr")
     if wanted:
@@ -140,7 +140,7 @@ def find_image(account: Account, stage: Stage, wanted: str | None) -> Image:
 
 
 def require_certificates(stage: Stage) -> None:
-    """A certificate of one's own that is to be beside the code has to be in the image."""
+    """Refuse a certificate of your own that the image does not have."""
     for member in ("CaBundle", "OwnerCaBundle"):
         inside = stage.database_own.get(member, "").partition("/var/task/")[2]
         if inside and inside not in image.context_files(stage.project):

@@ -1,4 +1,4 @@
-"""Step 3: RDS or Aurora, unless the stage has a database of one's own. It is deleted only when that is said."""
+"""Step 3: RDS or Aurora, unless the stage uses your own database. `destroy` deletes it only on demand."""
 
 from __future__ import annotations
 

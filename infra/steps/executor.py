@@ -1,4 +1,4 @@
-"""Step 5: a version of the executor that connects. The alias `live` waits at the one before until step 6 has ended."""
+"""Step 5: a version of the executor that connects. The alias `live` stays at the old version until step 6 ends."""
 
 from __future__ import annotations
 
@@ -69,13 +69,13 @@ class Executor(StackStep):
 
 
 def serve(run: Run, version: str) -> bool:
-    """Move the alias, by the stack; the empty version is the newest one. Returns whether anything changed."""
+    """Move the alias, by the stack. An empty version means the newest. Return whether anything changed."""
     stack = run.stage.stack("executor")
     return run.stacks.deploy(stack, "executor", {**run.stacks.parameters(stack), "LiveVersion": version})
 
 
 def serves(run: Run) -> str:
-    """What answers requests after a failure before the alias moved."""
+    """A sentence: which version serves requests, after a failure before the alias moved."""
     if chalice_deploy.rest_api_id(run.account, run.stage) is None:
         return "There is no API yet, so no requests are served."
     if run.held:

@@ -1,4 +1,4 @@
-"""Step 4: the executor's image, built and pushed when ECR has not got its tag. Its repository is the network's."""
+"""Step 4: the executor's image, built and pushed when ECR does not have its tag. Step 2 makes the repository."""
 
 from __future__ import annotations
 
@@ -36,5 +36,5 @@ class Image(Step):
 
 
 def uri(run: Run) -> str:
-    """Of the image in the network's repository."""
+    """The address of the image, in the network's repository."""
     return f"{run.outputs('network').get('RepositoryUri', '')}:{run.checked.image.tag}"

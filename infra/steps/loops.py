@@ -1,29 +1,29 @@
-"""`deploy`, `plan`, `status` and `destroy`: each goes through the steps."""
+"""`deploy`, `plan`, `status` and `destroy`: each is a loop over the steps of a run."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from infra.steps import STEPS, Run, steps
+from infra.steps.step import Run, Step
 
 
-def deploy(run: Run) -> None:
-    """From whatever the stage is to what the clone says, one step after the other.
+def deploy(run: Run, steps: Sequence[Step]) -> None:
+    """Bring the stage to what the clone says, one step after the other, and say what was done.
 
-    A deploy that was interrupted anywhere is continued by the next one, and one that finds nothing to do says so.
+    The next deploy continues an interrupted deploy. A deploy that finds nothing to do says so.
     Raises the errors of infra/errors.py.
     """
-    for number, step in enumerate(steps(run), 1):
+    for number, step in enumerate(steps, 1):
         detail = step.detail()
-        run.say(f"[{number}/{len(STEPS)}] {step.name}{': ' if detail else ''}{detail}")
+        run.say(f"[{number}/{len(steps)}] {step.name}{': ' if detail else ''}{detail}")
         step.apply()
         for line in step.remarks():
             step.say(line)
 
 
-def plan(run: Run) -> None:
-    """Say what `deploy` would change, changing nothing. Raises what it would raise before it changes anything."""
-    for step in steps(run):
+def plan(run: Run, steps: Sequence[Step]) -> None:
+    """Say what `deploy` would change, and change nothing. Raises what `deploy` would raise before its first change."""
+    for step in steps:
         subject = step.subject()
         if subject:
             changes = step.changes()
@@ -35,27 +35,27 @@ def plan(run: Run) -> None:
             run.say(f"      {line}" if subject else line)
 
 
-def status(run: Run) -> Iterator[str]:
-    """What of the stage is there, a line each."""
-    for step in steps(run):
+def status(steps: Sequence[Step]) -> Iterator[str]:
+    """A line for each part of the stage: what exists of it."""
+    for step in steps:
         for name, value in step.status():
             yield f"{name:<20} {value or 'not there'}"
 
 
-def destroy(run: Run) -> None:
-    """Delete the stage, the last step first. It leaves nothing but, unless told otherwise, its database and network.
+def destroy(run: Run, steps: Sequence[Step]) -> None:
+    """Delete the stage, the last step first. Its database and network stay, unless the options say otherwise.
 
-    Everything is looked for by its name, so what an interrupted run left is deleted by the next one.
+    Each step looks for its part by name, so the next run deletes what an interrupted run left.
     """
-    stage, every = run.stage, steps(run)
-    for step in every:
+    stage = run.stage
+    for step in steps:
         step.refuse_removal()
-    for step in reversed(every):
+    for step in reversed(steps):
         for change in step.removal():
             change.make()
             run.say(change.sentence)
     logs = run.account.client("logs")
-    for name in [group for step in every for group in step.log_groups()]:
+    for name in [group for step in steps for group in step.log_groups()]:
         try:
             logs.delete_log_group(logGroupName=name)
         except logs.exceptions.ResourceNotFoundException:

@@ -1,4 +1,4 @@
-"""Step 6: the tables are brought up to date; then the executor's new version may serve, and does."""
+"""Step 6: brings the tables up to date. Then the executor's new version serves."""
 
 from __future__ import annotations
 
@@ -14,9 +14,6 @@ from infra.steps.step import Row, Step
 
 class Migrations(Step):
     name = "Migrations"
-
-    def subject(self) -> str:
-        return self.name
 
     def changes(self) -> list[str]:
         return ["would run; only the database knows which are still to apply"]

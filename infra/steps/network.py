@@ -1,4 +1,4 @@
-"""Step 2: VPC, subnets, security groups and the images' repository; or the rules in a VPC of one's own."""
+"""Step 2: VPC, subnets, security groups and the images' repository; or the rules in your own VPC."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class Network(StackStep):
             self.say("closed the VPC's default security group")
 
     def removal(self) -> Iterator[Change]:
-        """While the database is in it, it stays; the images go, and what is billed by the hour."""
+        """The network stays while the database is in it. The images go, and what is billed by the hour."""
         has = self.stacks.parameters(self.stack)
         if self.stacks.status(self.stage.stack("database")) is None:
             yield from super().removal()
         elif has and (has.get("Repository"), has.get("SecretsEndpoint")) != ("false", "false"):
-            left = parameters.emptied(has)  # of what it was told: it is not made anew, whatever the config says now
+            left = parameters.emptied(has)  # of its last parameters: it is not made again, whatever the config says now
             yield Change(
                 "deleted the repository of the image, and the address of Secrets Manager",
                 lambda: self.stacks.deploy(self.stack, "network", left),

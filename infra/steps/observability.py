@@ -1,4 +1,4 @@
-"""Step 7: log groups that end, alarms and a dashboard."""
+"""Step 7: log groups that expire, alarms and a dashboard."""
 
 from __future__ import annotations
 

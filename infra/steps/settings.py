@@ -1,4 +1,4 @@
-"""Step 9: what API Gateway is told beside the routes: limits, logs, errors, keys, a web ACL."""
+"""Step 9: the settings of API Gateway beside the routes: limits, logs, errors, keys, a web ACL."""
 
 from __future__ import annotations
 
@@ -14,9 +14,6 @@ from infra.steps.step import Step
 class Settings(Step):
     name = "Settings"
 
-    def subject(self) -> str:
-        return self.name
-
     def changes(self) -> list[str]:
         api = deployed.rest_api(self.account, self.stage, self.stacks)
         if api is None:
@@ -30,7 +27,7 @@ class Settings(Step):
             self.say(line)
 
     def removal(self) -> Iterator[Change]:
-        """Without its API there may still be a usage plan, a key or a web ACL, which go by the stage's name."""
+        """Without the API there may still be a usage plan, a key or a web ACL, found by the stage's name."""
         api = deployed.rest_api(self.account, self.stage, self.stacks)
         api = api or gateway.RestApi("", self.stage.api_stage, self.stage.name, "")
         for change in gateway.removal(self.account.client, api):

@@ -1,4 +1,4 @@
-"""Step 10: a few requests through the URL. What served before serves again when they fail after an update."""
+"""Step 10: a few requests through the URL. If they fail after an update, the version before serves again."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from infra.steps.step import Step
 class SmokeTest(Step):
     name = "Smoke test"
 
+    def subject(self) -> str:
+        return ""
+
     def apply(self) -> None:
         stage, account, options = self.stage, self.account, self.run.options
         api = deployed.required(account, stage, self.stacks)
@@ -22,7 +25,7 @@ class SmokeTest(Step):
         credentials = deployed.credentials(account, stage, api, options.token)
         if credentials is None:
             hint = deployed.smoke_hint(stage, options.url)
-            self.say(f"left out: it needs a user's token. Run this and paste one: {hint}")
+            self.say(f"left out: it needs a user's token. Run this and paste a token: {hint}")
         else:
             try:
                 deployed.smoke_test(account, stage, url, credentials, self.say).run()
@@ -31,7 +34,7 @@ class SmokeTest(Step):
         self._tell_next(url, key)
 
     def _go_back(self) -> str:
-        """Put back what served before; returns what became of it."""
+        """Put back what served before. Return a sentence about it."""
         run, stage = self.run, self.stage
         look = f"Look at {stage.make('logs')} and {stage.make('status')}."
         if run.options.keep or (run.held is None and run.before is None):
@@ -52,7 +55,7 @@ class SmokeTest(Step):
         )
 
     def _tell(self, url: str, key: str | None) -> None:
-        """First of all: also who has to find out why the smoke test fails needs them."""
+        """Say the URL and the key first. They also help to find out why a smoke test fails."""
         if key is not None and not self.run.options.show_key:
             key = f"not shown in a workflow's log; {self.stage.make('key')}"
         for line in [f"URL   {url}", *([f"key   {key}"] if key else [])]:
@@ -62,7 +65,7 @@ class SmokeTest(Step):
         stage = self.stage
         if key is not None and not self.run.options.show_key:
             key = f"$({stage.make('key').replace('make', 'make -s', 1)})"
-        if stage.access in ("iam", "cognito"):  # which no curl of one line signs
+        if stage.access in ("iam", "cognito"):  # curl alone does not sign
             request = deployed.smoke_hint(stage, self.run.options.url)
         else:
             request = hints.curl(f"{url}/customers?limit=10", f"x-api-key: {key}" if key else "")

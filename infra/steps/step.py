@@ -1,4 +1,4 @@
-"""What a step of a deploy is, and what all steps of one run share."""
+"""A step of a deploy, and what all steps of a run share."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from infra.aws.stacks import Stacks
 from infra.stage import Parameters, Stage
 from infra.steps.checks import Checked, check
 
-Row = tuple[str, str | None]  # of `status`: a name, and what is there or None
+Row = tuple[str, str | None]  # a line of `status`: a name, and what exists or None
 
 
 @dataclass(frozen=True)
 class Options:
-    """`url` is the API's address where it has a name of its own; `token` lets the smoke test in (cognito).
+    """`url` is the API's address, if it has a domain name of its own. `token` lets the smoke test in (cognito).
 
-    `show_key` is off where others read along. `force` deploys the API although nothing changed. `keep` leaves a release
-    whose smoke test fails. `delete_database` is `destroy`'s.
+    `show_key` is off in a log that others read. `force` deploys the API although nothing changed. `keep` leaves a
+    release whose smoke test fails. `delete_database` is for `destroy`.
     """
 
     allow_public: bool = False
@@ -37,7 +37,7 @@ class Options:
 
 @dataclass
 class Run:
-    """One run of a command. `held` is the executor's version that served before, `before` the API that did."""
+    """One run of a command. `held` is the version of the executor that served before, `before` is the API that did."""
 
     account: Account
     stage: Stage
@@ -49,23 +49,23 @@ class Run:
 
     @cached_property
     def checked(self) -> Checked:
-        """What is found out before anything is made. Raises where a deploy could not succeed."""
+        """The result of the checks, made at the first use. Raises where a deploy could not succeed."""
         options = self.options
         return check(
             self.account, self.stage, self.stacks, allow_public=options.allow_public, image_tag=options.image_tag
         )
 
     def outputs(self, part: str) -> Parameters:
-        """What a stack has put out; nothing of a database's when the stage has one of its own instead."""
+        """The outputs of a stack. The database has none when the stage uses your own database."""
         if part == "database" and self.stage.database_stack is None:
             return {}
         return self.stacks.outputs(self.stage.stack(part))
 
 
 class Step:
-    """One step: `apply` brings its part of the stage to what the clone says, and `changes` says what that would do.
+    """A step has one part of the stage. `apply` makes it what the clone says, and `changes` says what that would do.
 
-    Each compares with what is there, and none relies on what was done before this run.
+    A step compares with what exists in AWS. It does not rely on what an earlier run did.
     """
 
     name = ""
@@ -75,36 +75,37 @@ class Step:
         self.account, self.stage, self.stacks = run.account, run.stage, run.stacks
 
     def detail(self) -> str:
-        """What stands behind its name while it is deployed."""
+        """A text behind the name of the step, while it is deployed."""
         return ""
 
     def subject(self) -> str:
-        """What `plan` calls it; nothing where it changes nothing."""
-        return ""
+        """What `plan` calls the step; empty when a plan has no line for it."""
+        return self.name
 
     def changes(self) -> list[str]:
-        """A sentence for each thing that `apply` would change. Nothing is changed."""
+        """A sentence for each change that `apply` would make. It changes nothing."""
         return []
 
     def apply(self) -> None:
-        """Make it so, and say what was done. Raises the errors of infra/errors.py."""
+        """Make the changes, and say what was done. Raises the errors of infra/errors.py."""
 
     def remarks(self) -> Iterator[str]:
-        """What a deploy and a plan have to say beside the changes."""
+        """Sentences of a deploy and a plan beside the changes."""
         yield from ()
 
     def refuse_removal(self) -> None:
-        """Raise `RefusedError`, before anything is deleted, when it may not be."""
+        """Raise `RefusedError` when the part may not be deleted. Nothing is deleted before."""
 
     def removal(self) -> Iterator[Change]:
-        """What deletes it from AWS, one after the other: what is looked for later sees what was deleted before."""
+        """The changes that delete the part from AWS. Each is made before the next is looked for."""
         yield from ()
 
     def log_groups(self) -> list[str]:
-        """What its functions or its database make by themselves, and may have made again after all else was gone."""
+        """The log groups that its functions or its database make by themselves, even after their stacks are deleted."""
         return []
 
     def status(self) -> Iterator[Row]:
+        """The lines of `status` about the part."""
         yield from ()
 
     def say(self, line: str) -> None:
@@ -112,7 +113,7 @@ class Step:
 
 
 class StackStep(Step):
-    """A step that is a stack of CloudFormation, of the template `part`."""
+    """A step that is a CloudFormation stack, made from the template `part`."""
 
     part = ""
     later = "would be made, or changed by the outputs of earlier stacks"
@@ -126,11 +127,11 @@ class StackStep(Step):
         raise NotImplementedError
 
     def is_known(self) -> bool:
-        """Whether the stacks before it have put out what it is told."""
+        """Whether earlier stacks have the outputs that this stack needs."""
         return True
 
     def names(self) -> Parameters:
-        """What the stack is told of names that are one for all regions, and of what bounds its roles."""
+        """The stack's parameters for names that are unique in an account, and for the boundary of its roles."""
         return roles.told(self.account, self.stacks, self.stack, self.part, self.run.checked.boundary)
 
     def subject(self) -> str:
@@ -140,7 +141,7 @@ class StackStep(Step):
         return self.stacks.plan(self.stack, self.part, self.told()) if self.is_known() else [self.later]
 
     def apply(self) -> None:
-        self.stacks.settle(self.stack)  # what is left of a first creation that failed has no names to keep
+        self.stacks.settle(self.stack)  # a failed first creation has no names to keep
         self.deploy(self.told())
 
     def deploy(self, told: Parameters) -> None:

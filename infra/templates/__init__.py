@@ -15,11 +15,11 @@ def text(name: str) -> str:
 
 @cache
 def parameters(name: str) -> dict[str, str | None]:
-    """The name of each parameter and its default, or None when it has to be given."""
+    """The name of each parameter, with its default or None when it has no default."""
     import yaml  # noqa: PLC0415 - Chalice's own dependency; the local commands have no use for it
 
     class Loader(yaml.SafeLoader):
-        """Passes over CloudFormation's short functions (!Ref): none stands where parameters are declared."""
+        """Ignores CloudFormation's short functions (!Ref): the declarations of parameters use none."""
 
     Loader.add_multi_constructor("!", lambda _loader, _suffix, _node: None)
     declared: dict[str, Any] = yaml.load(text(name), Loader)["Parameters"]  # noqa: S506 - a SafeLoader

@@ -272,3 +272,25 @@ def test_rows_that_refer_by_a_key_of_another_form_are_stored(execute: Execute, t
     answer = api("POST", "/whole", b'{"id": 1.50, "parts": [{"id": 1, "whole": 1.5}, {"id": 2}]}', **JSON)
     assert answer.status == 201, answer.body
     assert [one["id"] for one in api("GET", "/whole/1.5/parts").json["items"]] == [1, 2]
+
+
+HUGE = "1" + "0" * 309
+
+
+def test_a_number_as_large_as_its_column_holds_filters_it_as_it_is_answered(
+    execute: Execute, api_database: str
+) -> None:
+    fields = {"id": Decimal, "exact": Decimal, "near": float}
+    api = api_over(execute, api_database, "large", "id numeric PRIMARY KEY, exact numeric, near float8", fields)
+    run_sql(api_database, "INSERT INTO demo.large VALUES (1e309, 1e309, 1e308)")
+    assert f'"exact":{HUGE}' in api("GET", "/large").body.decode()
+    for value in ("1e309", HUGE, f"{HUGE}.0"):
+        assert len(api("GET", f"/large?exact={value}&exact[in]=1,{value}&exact[gte]={value}").json["items"]) == 1
+        assert api("GET", f"/large/{value}").status == 200
+    assert len(api("GET", "/large?near[gt]=1e307&near=1e308").json["items"]) == 1
+    for value in ("1e309", "-1e309", HUGE):
+        for name in ("near", "near[lt]", "near[in]"):
+            answer = api("GET", f"/large?{name}={value}")
+            ((error,), status) = answer.json["errors"], answer.status
+            assert (status, error["parameter"]) == (400, name)
+            assert error["detail"].endswith("is out of range: a number of 8 bytes is less than 1.8e308")

@@ -140,7 +140,7 @@ MIGRATIONS_FAIL: list[tuple[tuple[str, dict[str, str], Any], str]] = [
     ),
     (("429 Too Many Requests", {"x-amzn-ErrorType": "TooManyRequestsException"}, {}), "Migrations are running already"),
     (("500 Internal Server Error", {"x-amzn-ErrorType": "ServiceException"}, {}), "It is safe to run this again."),
-    (("200 OK", {}, "something"), "gave an answer that no migrations give: 'something'"),
+    (("200 OK", {}, "something"), "sent an unexpected answer: 'something'"),
 ]
 
 

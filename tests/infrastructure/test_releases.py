@@ -221,8 +221,8 @@ def test_what_was_changed_by_hand_is_seen_by_plan_and_status_and_put_back(deploy
     assert "changed by hand since its deploy" in status
     for said in (plan, status):
         assert f"Put {EXECUTOR} back" in said
-        assert f"Reserve 10 concurrency for {EXECUTOR}: by hand it was set to 2." in said
-        assert f"Reserve 1 concurrency for {MIGRATIONS}: by hand it was set to none." in said
+        assert f"Reserve 10 concurrency for {EXECUTOR}: it was set to 2 by hand." in said
+        assert f"Reserve 1 concurrency for {MIGRATIONS}: it was set to none by hand." in said
         assert f"Put {MIGRATIONS} back" in said
         assert version == "1" or f"Move the alias live to version {version}" in said
     run = deployed.run("deploy")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
@@ -199,6 +199,7 @@ def test_a_view_that_cannot_be_written_is_served_with_a_warning(url: str, kind: 
 
 
 TIME = Annotated[datetime, Meta(tz=True)]
+CENTS = Annotated[Decimal, Meta(extra={"decimal_places": 2})]
 
 
 @pytest.mark.parametrize(
@@ -229,14 +230,53 @@ def test_a_type_that_does_not_carry_what_is_declared_is_refused(url: str, kind: 
         (str, "demo.word"), (str, "inet"), (str, "interval"), (int, "smallint"), (int, "int"), (int, "numeric(10)"),
         (int, "demo.small"), (float, "real"), (Decimal, "numeric"), (Amount, "numeric(10, 2)"),
         (float, "float8"),
-        (TIME, "timestamptz(3)"), (datetime, "timestamp"), (date, "date"), (UUID, "uuid"), (bool, "boolean"),
+        (TIME, "timestamptz(6)"), (timedelta, "interval"), (datetime, "timestamp"), (CENTS, "numeric(10, 2)"),
+        (list[CENTS], "numeric(10, 2)[]"), (CENTS, "demo.price"), (list[Decimal], "numeric[]"),
+        (date, "date"), (UUID, "uuid"), (bool, "boolean"),
     ],
 )  # fmt: skip
 def test_a_type_that_carries_what_is_declared_is_taken(url: str, kind: Any, type_: str) -> None:
     run_sql(url, "CREATE TYPE demo.mood AS ENUM ('ok'); CREATE DOMAIN demo.tiny AS smallint")
     run_sql(url, "CREATE DOMAIN demo.small AS demo.tiny CHECK (value > 0); CREATE DOMAIN demo.word AS text")
+    run_sql(url, "CREATE DOMAIN demo.price AS numeric(9, 3)")
     run_sql(url, f"CREATE TABLE demo.mine (id bigint PRIMARY KEY, mine {type_})")
     assert found(url, one_column(kind)) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "type_"),
+    [
+        (Decimal, "numeric(12, 2)"), (Decimal, "numeric(12)"), (CENTS, "numeric(12, 1)"), (CENTS, "numeric(12, -2)"),
+        (list[Decimal], "numeric(12, 2)[]"), (list[CENTS], "numeric(12, 1)[]"), (Decimal, "demo.price"),
+        (list[Decimal], "demo.price[]"),
+    ],
+)  # fmt: skip
+def test_a_number_that_the_column_would_round_is_refused_unless_it_is_only_read(
+    url: str, kind: Any, type_: str
+) -> None:
+    run_sql(url, "CREATE DOMAIN demo.price AS numeric(9, 3)")
+    run_sql(url, f"CREATE TABLE demo.mine (id bigint PRIMARY KEY, mine {type_})")
+    (refused,) = stops(url, one_column(kind))
+    assert "would round without an error" in refused
+    assert found(url, one_column(kind, read_only=frozenset({"mine"}))) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "type_", "keeps"),
+    [
+        (TIME, "timestamptz(3)", "3 decimals"), (TIME, "timestamptz(0)", "0 decimals"),
+        (datetime, "timestamp(0)", "0 decimals"), (time, "time(1)", "1 decimals"),
+        (str, "timestamptz(2)", "2 decimals"),
+        (timedelta, "interval(0)", "0 decimals"), (timedelta, "interval minute", "its fields"),
+        (list[datetime], "timestamp(0)[]", "0 decimals"),
+    ],
+)  # fmt: skip
+def test_a_time_that_the_column_would_round_is_a_warning(url: str, kind: Any, type_: str, keeps: str) -> None:
+    run_sql(url, f"CREATE TABLE demo.mine (id bigint PRIMARY KEY, mine {type_})")
+    (warning,) = found(url, one_column(kind))
+    assert not warning.stops
+    assert f"rounds a time that has more than {keeps}" in str(warning)
+    assert found(url, one_column(kind, read_only=frozenset({"mine"}))) == []
 
 
 def test_a_number_that_is_declared_as_a_text_is_served_with_a_warning(url: str) -> None:

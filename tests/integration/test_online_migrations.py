@@ -184,7 +184,11 @@ def test_a_migration_of_the_users_own_is_said_to_be_applied(
         "0101-index.sql",
         "-- transactional: false\nCREATE INDEX CONCURRENTLY IF NOT EXISTS own ON demo.customers (phone);",
     )
-    assert apply_migrations(database_url) == ["0100-own: Applied.", "0101-index: Applied."]
+    own_migrations(
+        "0102-both.sql",
+        "ALTER TABLE demo.customers ADD fax text;\nDO $$BEGIN IF false THEN RAISE NOTICE 'no'; END IF; END$$;",
+    )
+    assert apply_migrations(database_url) == ["0100-own: Applied.", "0101-index: Applied.", "0102-both: Applied."]
     assert "customers (phone)" in indexes(database_url)
 
 

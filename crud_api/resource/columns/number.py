@@ -13,9 +13,10 @@ from msgspec import Meta
 from crud_api.resource.columns.column import Column, Schema, param
 from query_executor.contract import Value
 
-# Python takes more: 1_000, NaN, digits of other scripts.
-_WHOLE = r"-?[0-9]{1,100}"
-_NUMBER = rf"{_WHOLE}(\.[0-9]{{1,100}})?([eE][+-]?[0-9]{{1,3}})?"
+# Python takes more: 1_000, NaN, digits of other scripts. As many digits as a URL's value may have: PostgreSQL answers
+# every digit of 1e309.
+_WHOLE = r"-?[0-9]{1,1000}"
+_NUMBER = rf"{_WHOLE}(\.[0-9]{{1,1000}})?([eE][+-]?[0-9]{{1,3}})?"
 # PostgreSQL answers these as strings. Where a declaration has limits, they are none of its values.
 _NO_NUMBERS = frozenset({"NaN", "Infinity", "-Infinity"})
 _NO_NUMBER_PATTERN = "^(NaN|-?Infinity)$"
@@ -183,6 +184,12 @@ class FloatColumn(_Number):
     says = "a number"
     shown_example = 1.5
     in_one_pass = False  # msgspec rounds a number of many digits otherwise
+
+    def from_text(self, text: str) -> Value:
+        """The number. PostgreSQL has none of 8 bytes beyond Python's own."""
+        if re.fullmatch(self.form, text) and abs(float(text)) == float("inf"):
+            raise ValueError("is out of range: a number of 8 bytes is less than 1.8e308")
+        return super().from_text(text)
 
     def python(self) -> type:
         """The type of the number."""

@@ -1,4 +1,4 @@
-"""The API's function, beyond what Chalice tells Lambda of it: its log's format, who may invoke it, its Python."""
+"""The parts of the API's function that Chalice does not set: the format of its log, who may invoke it, its Python."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def logs_json(function: Any) -> bool:
 
 
 def log_json(account: Account, name: str) -> bool:
-    """Have Lambda write the function's log as JSON, into the group of its name; returns whether it did not.
+    """Have Lambda write the function's log as JSON, into the group of its name. Return whether that was a change.
 
-    Chalice (1.34) cannot say so, and does not mention it in its own updates, so it stays.
+    Chalice (1.34) has no setting for it, and its updates leave it alone.
     """
     if logs_json(functions.find(account, name)):
         return False
@@ -32,7 +32,7 @@ def log_json(account: Account, name: str) -> bool:
         "LogFormat": "JSON", "ApplicationLogLevel": "INFO", "SystemLogLevel": "INFO", "LogGroup": f"/aws/lambda/{name}",
     }  # fmt: skip
     client = account.client("lambda")
-    # It is refused while an update of Chalice's is not done.
+    # Lambda refuses it while an update of Chalice's runs.
     eventually.call(
         client, "UpdateFunctionConfiguration", "ResourceConflictException", FunctionName=name, LoggingConfig=logging
     )
@@ -41,7 +41,7 @@ def log_json(account: Account, name: str) -> bool:
 
 
 def is_invoked_by(account: Account, name: str, api_id: str) -> bool:
-    """Whether API Gateway may invoke the function for this API. Somebody may have taken that right away by hand."""
+    """Whether API Gateway may invoke the function for this API. A person may have removed that right by hand."""
     client = account.client("lambda")
     try:
         statements = json.loads(client.get_policy(FunctionName=name)["Policy"])["Statement"]
@@ -57,7 +57,7 @@ def is_invoked_by(account: Account, name: str, api_id: str) -> bool:
 
 
 def other_python(function: Any, stage: Stage) -> str | None:
-    """A sentence when this Python is not the one that the API's function has, or that a new one should have.
+    """A sentence when this Python is not the Python of the API's function, or else of the executor's image.
 
     Chalice takes the function's runtime from the Python that runs it, and has no setting for it.
     """
@@ -74,6 +74,6 @@ def other_python(function: Any, stage: Stage) -> str | None:
 
 
 def executors_python(project: Path) -> str:
-    """The version that the executor's image names: the one place that does."""
+    """The version that the executor's Dockerfile names."""
     found = re.search(r"lambda/python:(\d+\.\d+)", (project / DOCKERFILE).read_text())
     return found[1] if found else THIS_PYTHON

@@ -1,4 +1,4 @@
-"""The role of the API's function. Chalice would make one without a boundary, and of one name in all regions."""
+"""The role of the API's function. Chalice would make it without a boundary, and with the same name in all regions."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ TRUST = {
 
 
 def name(account: Account, stage: Stage) -> str:
-    """The one that the function has, when Chalice has made it for this stage; else one of this region."""
+    """The role that Chalice has made for this stage, when the function has it; else the role of this region."""
     function = functions.find(account, stage.prefix)
     has = function["Configuration"]["Role"].rpartition("/")[2] if function else ""
     return chalices(stage) if has == chalices(stage) else _regional(account, stage)
 
 
 def chalices(stage: Stage) -> str:
-    """What a plain `chalice deploy` makes, and what an older stage has."""
+    """The name that a plain `chalice deploy` gives the role. Older stages have it."""
     return f"{stage.prefix}-api_handler"
 
 
@@ -35,7 +35,7 @@ def arn(account: Account, stage: Stage) -> str:
 
 
 def changes(account: Account, stage: Stage, boundary: str) -> Iterator[Change]:
-    """What has to be changed until the role may what the stage's policy file says, within the boundary."""
+    """The changes after which the role may do what the stage's policy file says, within the boundary."""
     iam, role, policy = account.client("iam"), name(account, stage), _policy(stage)
     tags = [{"Key": key, "Value": value} for key, value in sorted(stage.tags.items())]
     found = _find(iam, role)
@@ -68,7 +68,7 @@ def changes(account: Account, stage: Stage, boundary: str) -> Iterator[Change]:
 
 
 def removal(account: Account, stage: Stage, used: str) -> Iterator[Change]:
-    """The role that the function had, `used`, and this region's; never one that another region may have."""
+    """Delete the role that the function had, `used`, and the role of this region. No other region uses these."""
     iam = account.client("iam")
     for role in sorted({used, _regional(account, stage)}):
         if _find(iam, role) is not None:

@@ -1,8 +1,8 @@
-"""The API of a stage: deployed by Chalice itself, which is told what is there, and skipped when nothing changed.
+"""The API of a stage. Chalice deploys it, unless nothing changed.
 
-Chalice knows a REST API only by the id that it wrote to .chalice/deployed/ on the machine that made it. A fresh clone
-has no such file, nor has one whose first deploy was interrupted, and both would make a second API. So the file is
-written anew before each use, from what AWS has by the stage's names.
+Chalice knows a REST API only by the id in .chalice/deployed/, which it writes on the machine that made the API. A fresh
+clone has no such file, and an interrupted first deploy leaves none: Chalice would make a second API. So the file is
+written again before each use, from what AWS has under the stage's names.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from infra.errors import ChaliceError
 from infra.stage import Stage
 from infra.stage.budget import EXECUTOR
 
-# On the API's function. A plain `chalice deploy` removes tags that it does not know, so they are gone after one.
+# Tags of the API's function. A plain `chalice deploy` removes them, as it removes every tag that it does not know.
 RELEASE_TAG = "crud-api-release"  # what was deployed, by `release`
-FUNCTION_TAG = "crud-api-function"  # what Lambda said of it then, by `functions.fingerprint`
+FUNCTION_TAG = "crud-api-function"  # how Lambda described it then, by `functions.fingerprint`
 
 
 def rest_api_id(account: Account, stage: Stage) -> str | None:
@@ -42,8 +42,8 @@ def rest_api_id(account: Account, stage: Stage) -> str | None:
             for api in found
         )
         raise ChaliceError(
-            f"There are {len(found)} APIs named {stage.prefix}. Chalice by itself makes another one in a clone that "
-            "had never deployed. Keep the one whose URL is in use, delete every other one by its line, then run this "
+            f"There are {len(found)} APIs named {stage.prefix}. Chalice makes another API in a clone that "
+            "never deployed. Keep the API whose URL is in use. Delete each other API by its line, then run this "
             f"again:\n{deletions}"
         )
     return found[0]["id"] if found else None
@@ -56,7 +56,7 @@ def url(account: Account, stage: Stage, api_id: str) -> str:
 
 
 def is_current(account: Account, stage: Stage) -> bool:
-    """Whether what Chalice would deploy is what was deployed last, and its API is there and reaches it."""
+    """Whether Chalice would deploy what was deployed last, and the API exists and may invoke the function."""
     function = functions.find(account, stage.prefix)
     api_id = rest_api_id(account, stage)
     if function is None or api_id is None or function.get("Tags", {}).get(RELEASE_TAG) != release(stage):
@@ -70,23 +70,23 @@ def is_current(account: Account, stage: Stage) -> bool:
 
 
 def by_hand(function: Any) -> bool:
-    """Whether the function was changed since its deploy, which marks it; an older deploy did not."""
+    """Whether the function was changed since its deploy, by the mark that the deploy left. Older deploys left none."""
     told = function.get("Tags", {}).get(FUNCTION_TAG)
     return told is not None and bool(told != functions.fingerprint(function))
 
 
 def deploy(account: Account, stage: Stage, boundary: str = "", *, force: bool = False) -> list[str]:
-    """Make the role and run `chalice deploy`, unless nothing changed; returns what did. Raises `ChaliceError`."""
+    """Make the role and run `chalice deploy`, unless nothing changed. Return what changed. Raises `ChaliceError`."""
     role = make(api_role.changes(account, stage, boundary))
     if not force and is_current(account, stage):
         write_state(account, stage, stage.project)  # a plain `chalice deploy` may come after this
         return role + (["the function's log is JSON"] if api_function.log_json(account, stage.prefix) else [])
     client = account.client("lambda")
     if (function := functions.find(account, stage.prefix)) is not None:
-        # First of all: a run that is interrupted must not look like the one before it.
+        # First, so that an interrupted run does not look like the run before it.
         client.untag_resource(Resource=function["Configuration"]["FunctionArn"], TagKeys=[RELEASE_TAG, FUNCTION_TAG])
     if rest_api_id(account, stage) is None:
-        # Chalice can give it no tags, and by its tags the role of infra/templates/github-oidc.yaml knows it.
+        # Chalice gives it no tags, and the role of infra/templates/github-oidc.yaml knows it by its tags.
         account.client("apigateway").create_rest_api(
             name=stage.prefix,
             endpointConfiguration={"types": [stage.config.api_gateway_endpoint_type]},
@@ -104,14 +104,14 @@ def deploy(account: Account, stage: Stage, boundary: str = "", *, force: bool = 
 
 
 def _with_role(stage: Stage, arn: str) -> dict[str, Any]:
-    """The config with a role for the stage, which Chalice then does not make."""
+    """The config with a role for the stage, so that Chalice makes none."""
     file = stage.config.config_from_disk
     members = {**file["stages"][stage.name], "manage_iam_role": False, "iam_role_arn": arn}
     return {**file, "stages": {**file["stages"], stage.name: members}}
 
 
 def removal(account: Account, stage: Stage) -> Iterator[Change]:
-    """`chalice delete` when there is anything to delete, the API and its function; then its role."""
+    """Delete the API and its function by `chalice delete`, where they exist; then the role."""
     role = api_role.name(account, stage)  # of the function, while it exists
     if write_state(account, stage, stage.project, role=False):
         yield Change("deleted the API and its function", lambda: _chalice(account, stage, "delete", stage.project))
@@ -119,7 +119,7 @@ def removal(account: Account, stage: Stage) -> Iterator[Change]:
 
 
 def write_state(account: Account, stage: Stage, project: Path, *, role: bool = True) -> list[str]:
-    """Tell Chalice what AWS has of this stage; returns the types of it. Of no `role`, it leaves roles alone."""
+    """Write for Chalice what AWS has of this stage. Return its types. Without `role` Chalice leaves roles alone."""
     resources: list[dict[str, str]] = []
     function = functions.find(account, stage.prefix)
     if role and function is not None:
@@ -141,7 +141,7 @@ def write_state(account: Account, stage: Stage, project: Path, *, role: bool = T
 
 
 def release(stage: Stage) -> str:
-    """A hash of all that `chalice deploy` makes the API of."""
+    """A hash of everything that `chalice deploy` makes the API of."""
     disk = stage.config.config_from_disk
     settings = [_chalices(members) for members in (disk, disk["stages"][stage.name])]
     digest = hashlib.sha256(json.dumps([settings, sys.version_info[:2], chalice.__version__], sort_keys=True).encode())
@@ -152,7 +152,7 @@ def release(stage: Stage) -> str:
 
 
 def _chalices(members: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what Chalice passes over: our members, and the function that is none of its own."""
+    """The members that Chalice reads: without ours, and without the executor."""
     ours = {"network", "database", "gateway", "alarms", "permissions_boundary", "stages", "lambda_functions"}
     functions = {name: function for name, function in members.get("lambda_functions", {}).items() if name != EXECUTOR}
     return {key: value for key, value in members.items() if key not in ours} | {"lambda_functions": functions}
@@ -177,7 +177,7 @@ def _chalice(account: Account, stage: Stage, command: str, project: Path) -> Non
             "AWS_MAX_ATTEMPTS": str(ATTEMPTS),  # API Gateway takes DeleteRestApi once in 30 seconds
             **os.environ,
             "AWS_DEFAULT_REGION": account.region,
-            "PYTHONDONTWRITEBYTECODE": "1",  # what it leaves behind would be packaged, too
+            "PYTHONDONTWRITEBYTECODE": "1",  # Chalice would package the caches too
             "NO_COLOR": "1",
         },
         check=False,

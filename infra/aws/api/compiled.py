@@ -1,7 +1,7 @@
-"""The project as Chalice packages it, with compiled caches: without, each cold start parses all of its sources.
+"""The project as Chalice packages it, with compiled caches. Without them each cold start parses all sources.
 
-A copy, for Chalice packages what caches it finds in vendor/, and those of a working tree may be of other sources and
-other Pythons. Each cache here has the hash of its source, by which Python sees that it is the right one (PEP 552).
+It is a copy: Chalice packages the caches that it finds in vendor/, and the caches of a working tree may belong to other
+sources and other Pythons. Each cache here has the hash of its source, by which Python recognizes it (PEP 552).
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-# What Chalice adds to a package by itself: of its own only these, and what requirements.txt names.
+# What Chalice adds to a package by itself: these modules of its own, and what requirements.txt names.
 _ADDED = {"chalice": ("__init__.py", "app.py"), "msgspec": ("*.py",)}
 
 
 @contextmanager
 def compiled(project: Path, config: Mapping[str, Any] | None = None) -> Iterator[Path]:
-    """A folder for Chalice to package and deploy instead of the project; what it packaged, the project remembers.
+    """A folder for Chalice to package and deploy instead of the project. What Chalice keeps there is the project's.
 
-    A `config` stands in the place of the project's .chalice/config.json.
+    A `config` replaces the project's .chalice/config.json.
     """
     folder = project / "build" / "api"
-    shutil.rmtree(folder, ignore_errors=True)  # what a run that was killed has left
+    shutil.rmtree(folder, ignore_errors=True)  # what a killed run left
     folder.mkdir(parents=True)
     try:
         for shared in ("app.py", "requirements.txt"):
@@ -48,7 +48,7 @@ def _config(has: Path, folder: Path, config: Mapping[str, Any] | None) -> None:
     (has / "deployments").mkdir(exist_ok=True)
     folder.mkdir()
     for path in has.iterdir():
-        if path.name == "deployed":  # Chalice would delete what it finds there and the config does not have
+        if path.name == "deployed":  # Chalice would delete what this has and the config has not
             (folder / path.name).mkdir()
             for state in path.glob("*.json"):
                 shutil.copy(state, folder / path.name)
@@ -61,7 +61,7 @@ def _config(has: Path, folder: Path, config: Mapping[str, Any] | None) -> None:
 def _compile(source: Path, vendor: Path, package: Path) -> None:
     """Put the cache of a source where Python looks for it in this package."""
     cache = importlib.util.cache_from_source(str(vendor / package / source.name), optimization="")
-    shown = str(Path("/var/task", package, source.name))  # in Lambda; a path of here would make each build another one
+    shown = str(Path("/var/task", package, source.name))  # with this machine's path, each build would differ
     by_hash = py_compile.PycInvalidationMode.CHECKED_HASH
     py_compile.compile(str(source), cache, shown, doraise=True, invalidation_mode=by_hash)
 

@@ -1,6 +1,6 @@
-"""Back to what served before a deploy, when its smoke test fails: the executor's version, the API's code and routes.
+"""The API before a deploy, which is put back when the smoke test fails: its code and its routes.
 
-Migrations and settings stay: they have to suit the API before, too. The run keeps no record of it.
+Migrations and settings stay: they have to suit the API before as well. The run keeps no record of it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ FETCH_S = 60
 
 @dataclass(frozen=True)
 class Before:
-    """The API's function and which of its API's deployments the stage served."""
+    """The API's function, and the deployment of the API that the stage served."""
 
     code: bytes
     configuration: Any
@@ -27,7 +27,7 @@ class Before:
     deployment: str
 
     def restore(self, account: Account, stage: Stage) -> None:
-        """Running it again does no harm. The release's mark goes first, so that the next deploy deploys again."""
+        """Put it back; it can be repeated. The marks of the release go first, so that the next deploy deploys again."""
         client, has = account.client("lambda"), self.configuration
         function = has["FunctionArn"]
         marks = [chalice_deploy.RELEASE_TAG, chalice_deploy.FUNCTION_TAG]
@@ -52,7 +52,7 @@ class Before:
 
 
 def look(account: Account, stage: Stage) -> Before | None:
-    """What the API is now; None where there is none yet. Lambda gives out its code for some minutes."""
+    """The API as it is now; None where there is none yet. Lambda hands out the code for some minutes."""
     function = functions.find(account, stage.prefix)
     api_id = chalice_deploy.rest_api_id(account, stage)
     if function is None or api_id is None:
@@ -64,6 +64,6 @@ def look(account: Account, stage: Stage) -> Before | None:
     try:
         with urlopen(function["Code"]["Location"], timeout=FETCH_S) as answer:  # noqa: S310 - Lambda's own address
             code = answer.read()
-    except (OSError, ValueError):  # it is not given out here: then nothing goes back
+    except (OSError, ValueError):  # Lambda does not hand it out: then nothing goes back
         return None
     return Before(code, function["Configuration"], api_id, serving[0])

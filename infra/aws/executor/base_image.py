@@ -1,4 +1,4 @@
-"""The base of the executor's image: which one its tag names today, by digest."""
+"""The base of the executor's image: the digest that its tag names today."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ ASK_S = 30
 
 
 def reference(project: Path) -> str:
-    """What the Dockerfile builds from: a repository and a tag, or a digest that pins it."""
+    """The image that the Dockerfile builds from: a repository with a tag, or with a digest that pins it."""
     found = re.search(r"^ARG PYTHON_IMAGE=(\S+)$", (project / DOCKERFILE).read_text(), re.MULTILINE)
     return found[1] if found else ""
 
 
 def digest(project: Path) -> str | None:
-    """sha256:... of the base, asked of its registry by docker; None where neither docker nor the registry answers.
+    """The digest of the base (sha256:...), which docker gets from its registry; None without an answer.
 
-    No engine has to run for that. The digest is of the list of all architectures.
+    No Docker engine has to run for that. The digest is of the list of all architectures.
     """
     named = reference(project)
     if "@" in named:

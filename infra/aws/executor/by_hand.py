@@ -1,4 +1,4 @@
-"""What was changed of the executor and the migrations beside their stack, which CloudFormation does not see."""
+"""Changes that a person made to the executor and the migrations by hand. CloudFormation does not see them."""
 
 from __future__ import annotations
 
@@ -16,17 +16,16 @@ from infra.stage import Stage
 def changes(
     account: Account, stage: Stage, told: Mapping[str, str], outputs: Mapping[str, str], live: str | None = None
 ) -> Iterator[Change]:
-    """What puts both functions and the alias back.
+    """The changes that put both functions and the alias back.
 
-    `told` are the stack's parameters, `outputs` what it put out, `live` the version that has to serve. A version is
-    what its function was when the stack made it, and nobody can change one; what is reserved for a function is no part
-    of it.
+    `told` are the stack's parameters, `outputs` its outputs, `live` is the version that has to serve. A version keeps
+    its function as the stack made it, and cannot be changed. The reserved concurrency is no part of a version.
     """
     wanted = live or outputs.get("ExecutorVersion")
     is_live = executor_release.live_version(account, stage)
     if wanted and is_live and is_live != wanted:
         yield Change(
-            f"Move the alias {executor_release.ALIAS} to version {wanted}: by hand it was moved to {is_live}.",
+            f"Move the alias {executor_release.ALIAS} to version {wanted}: it was moved to {is_live} by hand.",
             partial(executor_release.move, account, stage, wanted),
         )
     reserves = told.get("Reserve", "true") == "true"
@@ -40,7 +39,7 @@ def changes(
         wanted = (reserved or "") if reserves else ""
         if has and made and is_now != wanted:
             yield Change(
-                f"Reserve {wanted or 'no'} concurrency for {name}: by hand it was set to {is_now or 'none'}.",
+                f"Reserve {wanted or 'no'} concurrency for {name}: it was set to {is_now or 'none'} by hand.",
                 partial(_reserve, account, name, wanted),
             )
         if has and made and _without_reserve(has) != _without_reserve(made):

@@ -1,4 +1,4 @@
-"""A new version of the executor: it has to connect before the alias `live`, which the API invokes, moves to it."""
+"""A new version of the executor. It has to connect before the alias `live`, which the API invokes, moves to it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from query_executor import contract
 from query_executor.contract import Failure, Request, Statement
 
 ALIAS = "live"
-READ_S = 40  # the function's own time-out, at most 28 s, is the better answer
+READ_S = 40  # longer than the function's own time-out, at most 28 s, whose message says more
 
-# What the role crud_api may do with the tables and the executor's user may not. Of a server without that role, nothing.
+# What the role crud_api may do with the tables and the executor's user may not. Nothing where that role is missing.
 _LACKS = """
 SELECT quote_ident(current_user), string_agg(DISTINCT format('%s on %s', privilege, oid::regclass), ', ')
 FROM pg_class, unnest(:privileges::text[]) AS privilege
@@ -41,12 +41,12 @@ def live_version(account: Account, stage: Stage) -> str | None:
 
 
 def move(account: Account, stage: Stage, version: str) -> None:
-    """Move the alias outside of the stack: back to what the stack says, when somebody has moved it by hand."""
+    """Move the alias outside of the stack: back to what the stack says, after a move by hand."""
     account.client("lambda").update_alias(FunctionName=function_name(stage), Name=ALIAS, FunctionVersion=version)
 
 
 def connect(account: Account, stage: Stage, version: str) -> None:
-    """Have a version connect to the database, and do nothing else. Raises `ExecutorError`, which says why it cannot."""
+    """Have a version connect to the database, and do nothing else. Raises `ExecutorError` with the reason."""
     _rows(_invoke(account, stage, version, Request([Statement("SELECT 1")], read_only=True)))
 
 
@@ -86,9 +86,7 @@ def _invoke(account: Account, stage: Stage, version: str, request: Request) -> c
     try:
         return contract.decode_answer(payload)
     except ValueError as error:
-        raise ExecutorError(
-            f"Version {version} of the executor gave an answer that no executor gives: {payload!r}"
-        ) from error
+        raise ExecutorError(f"Version {version} of the executor sent an unexpected answer: {payload!r}") from error
 
 
 def _error(payload: bytes) -> str:

@@ -1,4 +1,4 @@
-"""The executor's image: tagged by its content, built and pushed when ECR has not got that tag."""
+"""The executor's image. A hash of its content is its tag. It is built and pushed when ECR does not have the tag."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ def content_tag(project: Path, architecture: str) -> str:
 
 
 def tag(content: str, base: str | None) -> str:
-    """Of an image of this content on the base of that digest, so that a newer base is a new image."""
+    """The tag of this content on the base with this digest. So a newer base is a new image."""
     return content if base is None else f"{content}-{base.removeprefix('sha256:')[:12]}"
 
 
 def newest(ecr: Any, repository: str, content: str) -> str | None:
-    """The tag of the newest image of this content in ECR, on whatever base."""
+    """The tag of the newest image of this content in ECR, on any base."""
     return next((tag for tag in tags(ecr, repository) if tag.partition("-")[0] == content), None)
 
 
 def context_files(project: Path) -> list[str]:
-    """The files that the image is built from, by .dockerignore; folders of which it lets nothing in are not walked."""
+    """The files that the image is built from, by .dockerignore. Folders from which it takes nothing are not walked."""
     rules = ignore_rules(project)
     lets_in = [line[1:] for line in _lines(project) if line.startswith("!")]
     return sorted(_files(project, project, rules, lets_in))
 
 
 def is_ignored(path: Path, rules: list[tuple[re.Pattern[str], bool]]) -> bool:
-    """As Docker reads .dockerignore: the last line that matches the path, or a folder above it, decides."""
+    """Docker's rule for .dockerignore: the last line that matches the path, or a folder above it, decides."""
     ignored = False
     for pattern, ignores in rules:
         if any(pattern.fullmatch(place.as_posix()) for place in (path, *path.parents)):
@@ -79,7 +79,7 @@ def _files(project: Path, folder: Path, rules: list[tuple[re.Pattern[str], bool]
 
 
 def exists(ecr: Any, repository: str, tag: str) -> bool:
-    """Whether the repository is there and has the tag."""
+    """Whether the repository exists and has the tag."""
     try:
         found = ecr.describe_images(repositoryName=repository, imageIds=[{"imageTag": tag}])
     except (ecr.exceptions.ImageNotFoundException, ecr.exceptions.RepositoryNotFoundException):
@@ -99,7 +99,7 @@ def tags(ecr: Any, repository: str) -> list[str]:
 
 
 def require_docker() -> None:
-    """Raise `ImageError` unless docker is there, its engine answers, and it has its builder."""
+    """Raise `ImageError` unless docker is installed, its engine answers, and buildx is installed."""
     if shutil.which("docker") is None:
         raise ImageError(
             "The executor's image must be built, but docker is not installed. Install it "
@@ -108,7 +108,7 @@ def require_docker() -> None:
     asked = _asked("version", "--format", "{{.Server.Version}}")
     if asked.returncode != 0:
         raise ImageError(f"The engine of docker does not answer: {asked.stderr.strip()}\nStart it and run this again.")
-    # The builder before it knows neither --provenance nor COPY --chmod.
+    # The older builder knows neither --provenance nor COPY --chmod.
     if _asked("buildx", "version").returncode != 0:
         raise ImageError(
             "docker is installed, but buildx is not, which builds the executor's image. Install it "
@@ -119,16 +119,16 @@ def require_docker() -> None:
 def push(ecr: Any, project: Path, uri: str, architecture: str, base: str | None) -> None:
     """Build the image for `architecture` on the base of that digest and push it as `uri`, which has the tag.
 
-    Without a digest it is built on what docker finds under the base's tag. Raises `ImageError`.
+    Without a digest docker builds on what it finds under the base's tag. Raises `ImageError`.
     """
     token = ecr.get_authorization_token()["authorizationData"][0]
     user, _, password = base64.b64decode(token["authorizationToken"]).decode().partition(":")
     registry = uri.partition("/")[0]
-    # By stdin: what is in a command's arguments, every user of the machine can read.
+    # By stdin: every user of the machine can read a command's arguments.
     _docker(project, "login", "--username", user, "--password-stdin", registry, stdin=password)
     _docker(
         project, "build", "--platform", _PLATFORMS[architecture],
-        "--provenance=false",  # Lambda takes an image, not the list of an image and its attestation that BuildKit makes
+        "--provenance=false",  # Lambda takes an image. With an attestation BuildKit would push a list of images
         *(["--build-arg", f"PYTHON_IMAGE={base_image.pinned(project, base)}"] if base else ["--pull"]),
         "--file", DOCKERFILE, "--tag", uri, ".",
     )  # fmt: skip

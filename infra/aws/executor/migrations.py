@@ -11,7 +11,7 @@ from infra.declarations import declared
 from infra.errors import MigrationsError
 from infra.stage import Stage
 
-# Seconds. The function has 900, the most that Lambda gives; its own time-out is the better answer.
+# Seconds. The function has 900, Lambda's maximum. The message of its own time-out says more.
 READ_S = 930
 CONCURRENCY = 1  # as infra/templates/executor.yaml reserves it
 MIGRATED_TAG = "crud-api-migrated"  # on their function: when they ended well
@@ -22,9 +22,9 @@ def function_name(prefix: str) -> str:
 
 
 def run(account: Account, stage: Stage) -> list[str]:
-    """Run them; returns what they did, a sentence each, or nothing. Raises `MigrationsError`.
+    """Run the migrations. Return a sentence for each thing that they did. Raises `MigrationsError`.
 
-    One attempt: botocore would start another run when the answer of the first is late, which would wait for its lock.
+    There is one attempt: after a late answer botocore would start a second run, which waits for the first.
     """
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
@@ -33,7 +33,7 @@ def run(account: Account, stage: Stage) -> list[str]:
     )
     name, logs = function_name(stage.prefix), stage.make("logs", FUNCTION="migrations")
     try:
-        # Who connects as another user than crud_api's members is not known here.
+        # The rights of the role crud_api are compared. A user that is no member of it is not known here.
         event = json.dumps({"declared": declared(), "role": "crud_api"}).encode()
         answer = _invoke(client, name, event)
         payload = json.loads(answer["Payload"].read())
@@ -56,10 +56,10 @@ def run(account: Account, stage: Stage) -> list[str]:
 
 
 def run_and_mark(account: Account, stage: Stage) -> list[str]:
-    """Run them, always: asking whether there are any is what they do first, in about a second.
+    """Run the migrations, at each deploy. They ask the database first which are still to apply: about a second.
 
-    A record of our own that there are none would be wrong after a restored backup or a changed database. When they
-    ended well is kept for `status` only.
+    A record of our own would be wrong after a restored backup or a change of the database. The tag with the time of the
+    last good run is for `status` only.
     """
     done = run(account, stage)
     client = account.client("lambda")
@@ -73,8 +73,8 @@ def _invoke(client: Any, name: str, event: bytes) -> Any:
     try:
         return client.invoke(FunctionName=name, Payload=event)
     except (refused.ResourceNotReadyException, refused.ENINotReadyException, refused.ResourceConflictException):
-        # Two weeks without a call, and Lambda takes a function's network interfaces away. The next call is refused, and
-        # begins to make them anew.
+        # After two weeks without a call Lambda removes a function's network interfaces. It refuses the next call, and
+        # begins to make them again.
         client.get_waiter("function_active_v2").wait(FunctionName=name)
         return client.invoke(FunctionName=name, Payload=event)
 
@@ -82,7 +82,7 @@ def _invoke(client: Any, name: str, event: bytes) -> Any:
 def _done(name: str, payload: Any) -> list[str]:
     done = payload.get("done") if isinstance(payload, dict) else None
     if not isinstance(done, list):
-        raise MigrationsError(f"{name} gave an answer that no migrations give: {payload!r}")
+        raise MigrationsError(f"{name} sent an unexpected answer: {payload!r}")
     return [str(line) for line in done]
 
 
