@@ -31,7 +31,7 @@ WARM_AFTER = 5  # requests: then the connection is there, and the statement is p
 
 
 class Visit:
-    """A file, with its public functions, from where the request enters it to where it leaves it, within `depth` others."""
+    """A file from where the request enters it to where it leaves it, within `depth` others. It has public functions."""
 
     def __init__(self, file: str, depth: int) -> None:
         self.file = file
