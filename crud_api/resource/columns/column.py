@@ -136,7 +136,7 @@ class Column:
 
     def cast_of_list(self) -> str:
         """What SQL has after a param that is an array of values."""
-        return "".join(f"::{one}[]" for one in self.cast.split("::")[1:])
+        return "".join(f"::{type_}[]" for type_ in self.cast.split("::")[1:])
 
     def shown(self, column: str) -> str:
         """The column as a row's JSON has it."""
