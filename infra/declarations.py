@@ -1,4 +1,4 @@
-"""The tables that the application declares. query_executor/declared.py compares them with a database."""
+"""The tables that the application declares. query_executor/migrate/declared.py compares them with a database."""
 
 from __future__ import annotations
 
@@ -46,6 +46,7 @@ def _column(resource: Resource, field: Field) -> dict[str, Any]:
         if column.carriers is None
         else sorted(carrier.removesuffix("[]") for carrier in column.carriers),
         "written": field.name not in resource.read_only,
+        **({"stamped": True} if field.name == resource.updated_at else {}),
         "required": field.required,
         "nullable": field.nullable,
         **{name: extra[name] for name in ("max_digits", "decimal_places") if name in extra},

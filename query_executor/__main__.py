@@ -1,4 +1,4 @@
-"""Runs one statement from the shell: `python -m query_executor --help`."""
+"""Runs one statement from the shell: `.venv/bin/python -m query_executor --help`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import sys
 from query_executor import contract
 from query_executor.contract import Failure, InvalidRequestError, Reply
 from query_executor.database import Database
-from query_executor.settings import Settings, SettingsError
+from query_executor.errors import SettingsError
+from query_executor.settings import Settings
 
 _EPILOG = """\
 The database is the one that DATABASE_URL names (postgresql://user:password@host:5432/database), or DB_HOST, DB_PORT,

@@ -1,4 +1,4 @@
-"""How PostgreSQL's text of a column becomes the contract's value. What cannot be read stays that text."""
+"""Turns PostgreSQL's text of a column into the contract's value. A text that cannot be read stays a text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from psycopg2.extensions import BOOLEAN, INTEGER, UNICODE, UNICODEARRAY, new_arr
 from query_executor import pg_types
 from query_executor.contract import Value
 
-TYPE_CHECKING = False  # typing's own costs the cold start typing
+TYPE_CHECKING = False  # that of `typing` would make the cold start import typing
 if TYPE_CHECKING:
     from typing import Any
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 def array_caster(oid: int, delimiter: str, items: Caster = UNICODEARRAY) -> Caster:
-    """What psycopg2 is told to read the arrays of a type by, as lists. `items` does so where there is a comma."""
+    """A psycopg2 caster that reads the arrays of a type as lists. `items` reads the arrays with commas."""
     read = items if delimiter == "," else _reader(delimiter)
 
     def cast(text: Any, cursor: Any) -> Any:
         if text is None:
             return None
         try:
-            # [0:1]={1,2}: the numbers of the first and the last element have no place in a list.
+            # [0:1]={1,2}: a list has no place for the numbers of the first and the last element.
             return read(text[text.index("=") + 1 :] if text[0] == "[" else text, cursor)
         except (psycopg2.Error, ValueError, IndexError):
             return text
@@ -46,8 +46,8 @@ def _reader(delimiter: str) -> Caster:
             if brace == "{":
                 open_lists.append([])
             elif brace == "}":
-                whole = open_lists.pop()
-                open_lists[-1].append(whole)
+                closed = open_lists.pop()
+                open_lists[-1].append(closed)
             elif quoted is not None:
                 open_lists[-1].append(_ESCAPED.sub(r"\1", quoted))
             else:
@@ -61,7 +61,7 @@ _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
 def _float(text: Any, _cursor: Any) -> Any:
-    # JSON has no NaN and no Infinity: they stay PostgreSQL's text.
+    # JSON has no NaN and no Infinity, so they stay PostgreSQL's text.
     if text is None or not math.isfinite(value := float(text)):
         return text
     return value
@@ -69,7 +69,7 @@ def _float(text: Any, _cursor: Any) -> Any:
 
 def _built_in() -> dict[int, Caster]:
     finite = new_type(tuple(oid for oid, _ in pg_types.FLOATS.values()), "FLOAT", _float)
-    # psycopg2's own make Python's dates and decimals of some.
+    # psycopg2's own casters turn some types into Python's dates and decimals.
     casters: dict[int, Caster] = dict.fromkeys(string_types, UNICODE)
     for scalar, group in ((INTEGER, pg_types.NUMBERS), (finite, pg_types.FLOATS), (BOOLEAN, pg_types.BOOLEANS)):
         items = new_array_type((), "ITEMS", scalar)
@@ -82,5 +82,5 @@ def _built_in() -> dict[int, Caster]:
     return casters
 
 
-# By the type's oid.
+# The caster of each type, by its oid.
 BUILT_IN = _built_in()

@@ -1,4 +1,4 @@
-"""The executor's one connection: made when it is needed, kept, and replaced when it is broken."""
+"""The executor's one connection. It is made when it is needed, kept, and replaced when it is broken."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ from psycopg2.extensions import POLL_OK, POLL_READ, make_dsn, parse_dsn, set_wai
 
 from query_executor.casters import BUILT_IN
 from query_executor.credentials import Credentials
-from query_executor.failures import StalledError, is_read_only_server, is_refused_credential
+from query_executor.errors import StalledError
+from query_executor.failures import is_read_only_server, is_refused_credential
 from query_executor.prepared import Prepared
 from query_executor.results import ResultReader
 from query_executor.settings import CONNECT_MS, CONNECTION_CHECK_MS, IDLE_IN_TRANSACTION_MS, PING_MS, STALL_MS, Settings
 from query_executor.waiting import Waiting, addresses
 
-# What a value's text and the end of a request must not leave to the server, the database or the role. Statements after
-# the connect, not libpq's `options`, which poolers (PgBouncer, RDS Proxy) refuse; what a server does not know is left
-# out. The time-outs of the role first and each by itself: one of a millisecond would end the statement that sets them.
+# The text of values and the end of a request depend on these settings, so the executor sets them itself. It does so
+# after the connect, because poolers (PgBouncer, RDS Proxy) refuse libpq's `options`. It leaves out settings that the
+# server does not know. The role's time-outs come first, each in a statement of its own: a time-out of a millisecond
+# would end the statement that sets all of them.
 _NO_TIME_OUT = "SET statement_timeout = 0;"
 _NO_TRANSACTION_TIME_OUT = "SET transaction_timeout = 0;"
 TRANSACTION_TIME_OUT_SINCE = 17_00_00  # PostgreSQL's version
@@ -35,7 +37,7 @@ _SESSION = """
       ('client_connection_check_interval', '{check_ms}'), ('cursor_tuple_fraction', '1.0')
     ) AS setting (name, value) WHERE current_setting(name, true) IS NOT NULL
 """
-# DISCARD ALL in its parts (PostgreSQL documentation, DISCARD), which unlike the whole can travel in one message.
+# The parts of DISCARD ALL (PostgreSQL documentation, DISCARD). Unlike DISCARD ALL, they fit in a message with others.
 _CLEAN = """
     CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; DEALLOCATE ALL; UNLISTEN *;
     SELECT pg_advisory_unlock_all(); DISCARD PLANS; DISCARD TEMP; DISCARD SEQUENCES;
@@ -43,30 +45,30 @@ _CLEAN = """
 
 
 def transaction_ms(statement_ms: int) -> int:
-    """The transaction_timeout beside a statement_timeout. It is later, because it costs the connection.
+    """The transaction_timeout beside a statement_timeout. It is longer, because it also ends the connection.
 
-    It is for what the other lets pass: many statements in one message, one that changes it, the triggers that COMMIT
-    runs, a client that is frozen.
+    It ends what statement_timeout does not: many statements in a message, a statement that changes statement_timeout,
+    the triggers that COMMIT runs, a client that is frozen.
     """
     return statement_ms + STALL_MS // 2
 
 
 class Connection(psycopg2.extensions.connection):
-    """A connection on which every wait ends at its `deadline`, a time.monotonic(), whatever the network does."""
+    """A connection on which every wait ends at its `deadline`, a time.monotonic(), in any state of the network."""
 
     def __init__(self, dsn: str, deadline: float, statement_ms: int) -> None:
         self.deadline = deadline
-        self.statement_ms = statement_ms  # its session's own statement_timeout
+        self.statement_ms = statement_ms  # the statement_timeout of its session
         self.prepared = Prepared()
-        self.reader = ResultReader()  # of this database's types: another may have others by the same numbers
-        self.input: select.poll | None = None  # only now may libpq still change its socket
+        self.reader = ResultReader()  # of this database: in another, the same oids may be other types
+        self.input: select.poll | None = None  # while libpq connects, it may still change its socket
         super().__init__(dsn)
         self.input = _poll(self, select.POLLIN)
 
 
 def _wait(connection: psycopg2.extensions.connection) -> None:
-    # A server that stalls while its TCP still answers defeats statement_timeout and tcp_user_timeout; this does not
-    # trust anybody. Raising makes psycopg2 close the connection.
+    # If a server stalls while its TCP still answers, neither statement_timeout nor tcp_user_timeout ends the wait. This
+    # deadline depends on nothing outside this process. After the error psycopg2 closes the connection.
     deadline = getattr(connection, "deadline", math.inf)
     while (state := connection.poll()) != POLL_OK:
         if state == POLL_READ:
@@ -84,11 +86,11 @@ def _poll(connection: psycopg2.extensions.connection, event: int) -> select.poll
     return poll
 
 
-set_wait_callback(_wait)  # for the whole process, as psycopg2 has it
+set_wait_callback(_wait)  # psycopg2 has only one for the whole process
 
 
 class KeptConnection:
-    """The one connection. Not for several threads at once; Lambda serves one invocation at a time."""
+    """The one connection. Only one thread may use it at a time. Lambda serves one invocation at a time."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -105,9 +107,9 @@ class KeptConnection:
         self._used = 0.0
 
     def get(self, deadline: float) -> Connection:
-        """The connection, made anew when there is none or the kept one is dead.
+        """The kept connection, or a new connection if the kept one is dead.
 
-        Raises `psycopg2.Error`, `StalledError`, `SecretUnavailableError` and `SettingsError`; nothing of the request
+        Raises `psycopg2.Error`, `StalledError`, `SecretUnavailableError` and `SettingsError`. Nothing of the request
         was sent then.
         """
         kept = self._connection
@@ -119,7 +121,7 @@ class KeptConnection:
         return kept
 
     def clean(self) -> None:
-        """Leave nothing of this request in the session for the next one."""
+        """Reset the session, so that the next request finds nothing of this request."""
         if self._connection is None or self._connection.closed:
             return
         try:
@@ -130,18 +132,19 @@ class KeptConnection:
             self.close()
 
     def close(self) -> None:
-        """Close the connection, if there is one; the next request makes a new one."""
+        """Close the connection, if there is one. The next request makes a new connection."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
     def _answers(self, kept: Connection, deadline: float) -> bool:
-        # A peer that went without a goodbye while the function lay frozen (a failover, a NAT that forgot) shows when
-        # something is sent; a write would have an unknown outcome then. The wall's clock, for frozen ones may stop.
+        # While the function is frozen, its peer may disappear silently (a failover, a NAT that forgot the connection).
+        # It shows only when something is sent. If that is a write, its outcome is unknown. So a ping comes first. It is
+        # measured with time.time(): while the process is frozen, time.monotonic() may stop.
         if time.time() - self._used < self._settings.ping_after_ms / 1000:
             return True
         now = time.monotonic()
-        kept.deadline = min(now + PING_MS / 1000, now + (deadline - now) / 4)  # and time is left for a new one
+        kept.deadline = min(now + PING_MS / 1000, now + (deadline - now) / 4)  # leaves time for a new connection
         try:
             with kept.cursor() as cursor:
                 cursor.execute("SELECT")
@@ -169,7 +172,7 @@ class KeptConnection:
         dsn = self._credentials.dsn(deadline)
         deadline = min(deadline, time.monotonic() + CONNECT_MS / 1000)
         parts = addresses(parse_dsn(dsn), self._waiting, deadline)
-        # Of several servers the one that can be written, if there is one; what cannot be written can still be read.
+        # Of several servers it takes a server that takes writes. If there is none, it takes a server that only reads.
         several = "," in parts.get("host", parts.get("hostaddr", "")) and not self._settings.read_only
         try:
             connection = self._made(parts, "read-write" if several else "any", deadline)
@@ -177,7 +180,7 @@ class KeptConnection:
             if not is_read_only_server(error):
                 raise
             connection = self._made(parts, "any", deadline)
-        connection.autocommit = True  # transactions are written out, to spend no round trip on BEGIN
+        connection.autocommit = True  # the messages have their own BEGIN, which saves a round trip
         connection.string_types.update(BUILT_IN)
         with connection.cursor() as cursor:
             cursor.execute(self._settings_for(connection))
@@ -187,8 +190,8 @@ class KeptConnection:
         ours = {
             "application_name": self._settings.name,
             "client_encoding": "UTF8",
-            "keepalives_idle": "10",  # seconds; a peer that is gone is noticed while nothing is sent
-            "tcp_user_timeout": str(CONNECT_MS),  # ... and while something is
+            "keepalives_idle": "10",  # seconds; it notices a dead peer while nothing is sent
+            "tcp_user_timeout": str(CONNECT_MS),  # it notices a dead peer while something is sent
             "target_session_attrs": attributes,
         }
         made = functools.partial(Connection, deadline=deadline, statement_ms=self._settings.statement_ms)
@@ -200,5 +203,5 @@ class KeptConnection:
 
 
 def _has_input(connection: Connection) -> bool:
-    # An idle connection has nothing to read unless the server closed it, or is about to.
+    # An idle connection has input only if the server closed it, or will close it.
     return connection.input is not None and bool(connection.input.poll(0))

@@ -1,34 +1,33 @@
-"""Who connects, and by what: libpq's parameters for the user, the password and TLS."""
+"""Who connects to the database: libpq's parameters for the user, the password and TLS."""
 
 from __future__ import annotations
 
 import json
 import math
 import time
+from collections.abc import Mapping
 
 import psycopg2
 from psycopg2.extensions import make_dsn, parse_dsn
 
-from query_executor.failures import StalledError
-from query_executor.settings import RDS_CA_BUNDLE, Settings, SettingsError
+from query_executor.errors import SecretUnavailableError, SettingsError, StalledError
+from query_executor.settings import RDS_CA_BUNDLE, Settings
 from query_executor.waiting import Waiting
 
-TYPE_CHECKING = False  # typing's own costs the cold start typing
+TYPE_CHECKING = False  # that of `typing` would make the cold start import typing
 if TYPE_CHECKING:
     from typing import Any
 
-
-# Errors of Secrets Manager that pass.
+# Errors of Secrets Manager that end by themselves.
 _THROTTLED = frozenset({"Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"})
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
-class SecretUnavailableError(Exception):
-    """Secrets Manager did not give the secret now; it may the next time."""
-
-
 class Credentials:
-    """The connection string, its secret read when it is first needed and again when the server refuses it."""
+    """The connection string.
+
+    A secret is read when it is first needed, and again when the server refuses it.
+    """
 
     def __init__(self, settings: Settings, waiting: Waiting | None = None) -> None:
         self._settings = settings
@@ -39,30 +38,30 @@ class Credentials:
     def dsn(self, deadline: float = math.inf) -> str:
         """A libpq connection string, by `deadline`, a time.monotonic().
 
-        Raises `SettingsError` when the secret cannot be read and `SecretUnavailableError` when it cannot be read now.
+        Raises `SettingsError` if the secret cannot be read, and `SecretUnavailableError` if it cannot be read now.
         """
-        if self._dsn is None or self._settings.iam_auth:  # a token is good for 15 minutes only
+        if self._dsn is None or self._settings.iam_auth:  # a token is valid for 15 minutes
             self._dsn = self._read(deadline)
         return self._dsn
 
     @property
     def most_tries(self) -> float:
-        """How often to connect while the server refuses them, at most.
+        """How often to connect, at most, while the server refuses these credentials.
 
-        Rotation: the password is new before the secret says so, which is read again while there is time. A token that
-        is made anew can be better once, when the first had just ended.
+        In a rotation, the server has the new password before the secret has it. So the secret is read again while there
+        is time. A new token can help once, if the first token had just expired.
         """
         if self._settings.secret_arn is not None:
             return math.inf
         return 2 if self._settings.iam_auth else 1
 
     def forget(self) -> None:
-        """Have the secret read again, or another token made."""
+        """Forget the connection string. The next one has the secret as it is then, or a new token."""
         self._dsn = None
 
     def _read(self, deadline: float) -> str:
         settings = self._settings
-        parts = _parsed(settings)
+        parts = libpq_parameters(settings.connect)
         if settings.secret_arn is not None:
             secret = self._secret_in_time(settings.secret_arn, deadline)
             parts |= {"user": secret["username"], "password": secret["password"]}
@@ -71,7 +70,7 @@ class Credentials:
         return str(make_dsn(**(_tls(parts) if settings.in_aws else parts)))
 
     def _secret_in_time(self, arn: str, deadline: float) -> dict[str, Any]:
-        # Its time-outs begin when the name of Secrets Manager is looked up.
+        # boto3's time-outs begin only after the look-up of Secrets Manager's name.
         self._waiting.start(arn, lambda: self._secret(arn, deadline))
         try:
             secret: dict[str, Any] = self._waiting.value(arn, deadline)
@@ -80,9 +79,9 @@ class Credentials:
         return secret
 
     def _secret(self, arn: str, deadline: float) -> dict[str, Any]:
-        from botocore import exceptions  # noqa: PLC0415 - only this way of signing in pays for it
+        from botocore import exceptions  # noqa: PLC0415 - only a secret needs it
 
-        # Short, because a name has several addresses and each is tried: a VPC without a way to Secrets Manager.
+        # Short time-outs: in a VPC without a way to Secrets Manager, each of the several addresses is tried.
         left_s = max(0.1, deadline - time.monotonic())
         try:
             client = self._client(
@@ -94,17 +93,18 @@ class Credentials:
         except (exceptions.ConnectionError, exceptions.HTTPClientError) as error:
             raise SecretUnavailableError(f"DB_SECRET_ARN cannot be read: {error}") from error
         except exceptions.ClientError as error:
-            passes = error.response["ResponseMetadata"].get("HTTPStatusCode", 0) >= 500
-            kind = SecretUnavailableError if passes or error.response["Error"]["Code"] in _THROTTLED else SettingsError
+            is_broken = error.response["ResponseMetadata"].get("HTTPStatusCode", 0) >= 500
+            ends_by_itself = is_broken or error.response["Error"]["Code"] in _THROTTLED
+            kind = SecretUnavailableError if ends_by_itself else SettingsError
             raise kind(f"DB_SECRET_ARN cannot be read: {error}") from error
         except exceptions.BotoCoreError as error:
             raise SettingsError(f"DB_SECRET_ARN cannot be read: {error}") from error
-        except (KeyError, TypeError, ValueError):  # these repeat what they found
+        except (KeyError, TypeError, ValueError):  # their messages would repeat parts of the secret
             pass
         raise SettingsError("DB_SECRET_ARN must hold JSON with username and password")
 
     def _token(self, parts: dict[str, Any]) -> str:
-        # Signed with the function's own credentials and sent to nobody but the database: the VPC needs no way out.
+        # It is signed here, with the function's own credentials. Only the database gets it: the VPC needs no way out.
         from botocore.exceptions import BotoCoreError  # noqa: PLC0415
 
         host, port, user = parts["host"], int(parts.get("port", 5432)), parts["user"]
@@ -122,19 +122,27 @@ class Credentials:
         return self._session.client(service, config=config)
 
 
-def _parsed(settings: Settings) -> dict[str, Any]:
+def libpq_parameters(connect: Mapping[str, str]) -> dict[str, Any]:
+    """The parameters of libpq, one by one; `connect` may have a whole URL as `dsn`.
+
+    Raises `SettingsError` for a URL whose password was not percent-encoded. An @ or a / ends such a password too soon,
+    and libpq's messages would print the rest of it as a host, a port or a database.
+    """
     try:
-        parts: dict[str, Any] = parse_dsn(make_dsn(**settings.connect))
-        # In a password that is not encoded, @ and / end it too soon, and its rest would be in libpq's messages.
-        if "@" not in parts.get("host", "")[1:] and parts.get("port", "0").replace(",", "").isdigit():
+        parts: dict[str, Any] = parse_dsn(make_dsn(**connect))
+        # A host that begins with @ is an abstract socket.
+        is_cut_off = "@" in parts.get("host", "")[1:] or ("dsn" in connect and "@" in parts.get("dbname", ""))
+        if not is_cut_off and parts.get("port", "0").replace(",", "").isdigit():
             return parts
-    except (psycopg2.ProgrammingError, ValueError):  # its message repeats what is wrong, and that can be the password
+    except (psycopg2.ProgrammingError, ValueError):  # the message repeats what is wrong, which can be the password
         pass
-    raise SettingsError("DATABASE_URL or DB_PORT cannot be read: is the URL's password percent-encoded?")
+    raise SettingsError(
+        "DATABASE_URL or DB_PORT cannot be read: is the URL's password percent-encoded (@ as %40, / as %2F, : as %3A)?"
+    )
 
 
 def _tls(parts: dict[str, Any]) -> dict[str, Any]:
-    """With a verified certificate demanded of every server, unless all are surely on this very machine."""
+    """The parameters, with a verified certificate required of every server, unless all are on this machine."""
     hosts = [host for name in ("host", "hostaddr") for host in parts.get(name, "").split(",") if host]
     if hosts and all(host.startswith(("/", "@")) or host in _LOCAL for host in hosts):
         return parts

@@ -1,4 +1,4 @@
-"""Runs requests: each one transaction on the kept connection, tried again only where nothing can happen twice."""
+"""Runs each request as one transaction on the kept connection. It repeats only what cannot happen twice."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ import psycopg2
 from query_executor import contract, failures, pg_types
 from query_executor.connection import Connection, KeptConnection
 from query_executor.contract import Failure, InvalidRequestError, Param, Reply, Request, Typed
-from query_executor.credentials import SecretUnavailableError
-from query_executor.failures import StalledError
-from query_executor.scanner import ScannedStatement, ScanTimeoutError, scan
+from query_executor.errors import ScanTimeoutError, SecretUnavailableError, StalledError
+from query_executor.scanner import ScannedStatement, scan
 from query_executor.settings import REPLY_MARGIN_MS, STALL_MS, STATEMENT_MS, Settings
-from query_executor.transaction import Scanned, Transaction
+from query_executor.transaction import ScannedRequest, Transaction
 
-_KEPT, _LONGEST_KEPT = 256, 10_000  # texts that were scanned, and characters of one: together at most some 20 MB
+_KEPT, _LONGEST_KEPT = 256, 10_000  # scanned texts, and the characters of the longest: together at most some 20 MB
 
 
 class Database:
@@ -30,20 +29,22 @@ class Database:
         self._scan = functools.lru_cache(_KEPT)(scan)
 
     def run(self, request: Request, remaining_ms: float | None = None) -> Reply | Failure:
-        """Runs the request as one transaction.
+        """Run the request as one transaction.
 
-        `remaining_ms` is the time this function has left. Raises `InvalidRequestError` before anything is sent, and
-        `SettingsError`.
+        `remaining_ms` is the time that this Lambda function has left. Raises `InvalidRequestError` before anything is
+        sent, and `SettingsError`.
         """
         started = time.monotonic()
         limit_ms = min(request.deadline_ms or STATEMENT_MS, STATEMENT_MS if remaining_ms is None else remaining_ms)
         try:
-            scanned = [(self._scanned(one.sql, started + limit_ms / 1000), one) for one in request.statements]
+            scanned = [
+                (self._scanned(statement.sql, started + limit_ms / 1000), statement) for statement in request.statements
+            ]
         except ScanTimeoutError:
             return Failure(contract.DEADLINE_EXCEEDED, "the time was over before the sql was read to its end")
-        for number, (statement, one) in enumerate(scanned):
-            for params in (one.params,) if one.batch is None else one.batch:
-                _check(params, statement.names, number)
+        for number, (text, statement) in enumerate(scanned):
+            for params in (statement.params,) if statement.batch is None else statement.batch:
+                _check(params, text.names, number)
         if self._kept is None or self._settings is None:
             self._settings = self._read_settings()
             self._kept = KeptConnection(self._settings)
@@ -56,18 +57,18 @@ class Database:
         return self._tried(request, scanned, read_only, started + max(0, limit_ms) / 1000)
 
     def _scanned(self, sql: str, deadline: float) -> ScannedStatement:
-        """Raises `ScanTimeoutError`, too: a request may have hundreds of texts that are new."""
+        """The scanned text. Raises `ScanTimeoutError` after the deadline: a request may have hundreds of new texts."""
         if time.monotonic() > deadline:
             raise ScanTimeoutError
-        # A long text is hardly one that comes again, and all that are kept take memory.
+        # A long text hardly comes again, and each kept text takes memory.
         return self._scan(sql) if len(sql) <= _LONGEST_KEPT else scan(sql, deadline)
 
     def close(self) -> None:
-        """Closes the connection, if there is one; the next request makes a new one."""
+        """Close the connection, if there is one. The next request makes a new connection."""
         if self._kept is not None:
             self._kept.close()
 
-    def _tried(self, request: Request, scanned: Scanned, read_only: bool, deadline: float) -> Reply | Failure:
+    def _tried(self, request: Request, scanned: ScannedRequest, read_only: bool, deadline: float) -> Reply | Failure:
         assert self._kept is not None  # noqa: S101 - run() made it
         reconnected, pause_s = False, 0.005
         while True:
@@ -88,7 +89,7 @@ class Database:
                 return answer
             demoted = answer.sqlstate == failures.READ_ONLY_TRANSACTION and not read_only
             if (demoted or (connection.closed and read_only)) and not reconnected:
-                # Nothing was written: by a server that has become a standby, or by a request that only reads.
+                # Nothing was written: the server has become a standby, or the request only reads.
                 reconnected = True
                 self._kept.close()
             elif answer.sqlstate in failures.RETRIED_HERE and not connection.closed:
@@ -99,7 +100,7 @@ class Database:
 
 
 def _check(params: Mapping[str, Param], names: frozenset[str], number: int) -> None:
-    """Raise `InvalidRequestError` unless the params are those of that statement, with types that are known."""
+    """Raise `InvalidRequestError` unless the params are those of the statement and their types are known."""
     if params.keys() != names:
         at = f"statements[{number}].params"
         if missing := names - params.keys():
@@ -112,7 +113,7 @@ def _check(params: Mapping[str, Param], names: frozenset[str], number: int) -> N
 
 
 def _with_reason(failure: Failure, connection: Connection, read_only: bool) -> Failure:
-    """The failure, and why the server cannot be written, as far as it reports that (PostgreSQL 14)."""
+    """The failure, with the reason why the server takes no writes. Servers since PostgreSQL 14 report the reason."""
     if failure.sqlstate != failures.READ_ONLY_TRANSACTION or read_only or connection.closed:
         return failure
     standby = connection.get_parameter_status("in_hot_standby") == "on"

@@ -1,4 +1,4 @@
-"""What the driver's errors mean to a caller."""
+"""Turns the driver's errors into failures that mean something to a caller."""
 
 from __future__ import annotations
 
@@ -7,21 +7,16 @@ import psycopg2
 from query_executor import contract
 from query_executor.contract import Failure
 
-
-class StalledError(Exception):
-    """The server did not answer in time, and its connection is closed."""
-
-
-# SQLSTATEs and classes after which the same request may succeed (PostgreSQL documentation, appendix A):
+# After these SQLSTATEs and classes the same request may succeed (PostgreSQL documentation, appendix A):
 # serialisation failure, deadlock, lock not available, insufficient resources, shutdown and start-up, connection.
 _RETRYABLE = ("40001", "40P01", "55P03", "53", "57P", "08")
 RETRIED_HERE = frozenset({"40001", "40P01"})
 _RAISE = "exec_stmt_raise"  # the function of PostgreSQL that runs RAISE in PL/pgSQL
 QUERY_CANCELED, READ_ONLY_TRANSACTION = "57014", "25006"
-# A transaction that the server ended, rolled back, with its connection: psycopg2 then has the words but no SQLSTATE.
+# The server ended the transaction, rolled back, and the connection. psycopg2 then has the words but no SQLSTATE.
 _TIMED_OUT = {"due to idle-in-transaction timeout": "25P03", "due to transaction timeout": "25P04"}
 
-# libpq's connect errors carry no SQLSTATE, so their text has to tell (English, as servers say it by default).
+# libpq's connect errors carry no SQLSTATE, so their text is read. By default servers write it in English.
 _REFUSED = (
     "password authentication failed", "PAM authentication failed", "no password supplied", "not permitted to log in",
 )  # fmt: skip
@@ -30,7 +25,7 @@ _PERMANENT = (
 )  # fmt: skip
 _CROWDED = ("too many", "remaining connection slots", "the database system is")
 _RETRY_AFTER_MS = 1_000
-_MAX_MESSAGE = 4_000  # characters; PostgreSQL's may repeat a value of any size, and a failure has to pass Lambda too
+_MAX_MESSAGE = 4_000  # characters; PostgreSQL may repeat a value of any size, and Lambda limits failures too
 
 
 def is_refused_credential(error: psycopg2.Error) -> bool:
@@ -39,14 +34,15 @@ def is_refused_credential(error: psycopg2.Error) -> bool:
 
 
 def is_read_only_server(error: psycopg2.Error) -> bool:
-    """Whether a connect failed because no server that was reached can be written."""
+    """Whether a connect failed because none of the servers takes writes."""
     return "session is read-only" in str(error)
 
 
 def from_read_only_server(failure: Failure, *, standby: bool) -> Failure:
-    """The failure for a write where nothing can be written, with the reason.
+    """The failure for a write on a server that takes none, with the reason.
 
-    A standby may be promoted, and the name of a primary leads to its follower for a while.
+    On a standby it is retryable. The standby may be promoted. After a failover, the name of the primary can lead to a
+    standby for a while.
     """
     reason = "the server is a standby" if standby else "default_transaction_read_only is on"
     return Failure(
@@ -60,7 +56,7 @@ def from_read_only_server(failure: Failure, *, standby: bool) -> Failure:
 
 
 def from_connect(error: psycopg2.Error) -> Failure:
-    """The failure for a connection that was not made; nothing was sent."""
+    """The failure for a connection that was not made. Nothing was sent."""
     text = str(error).strip()
     if any(words in text for words in _CROWDED):
         return Failure(contract.UNAVAILABLE, text, retryable=True, retry_after_ms=_RETRY_AFTER_MS)
@@ -77,9 +73,9 @@ def from_lost(message: str, statement: int | None, *, read_only: bool, sqlstate:
 
 
 def from_statement(error: psycopg2.Error, statement: int | None) -> Failure:
-    """The failure for what PostgreSQL answered; the transaction was rolled back."""
+    """The failure for an error that PostgreSQL reported. The transaction was rolled back."""
     sqlstate = error.pgcode or ""
-    message = error.diag.message_primary  # empty is what RAISE may say, and then the rest of it is not for callers
+    message = error.diag.message_primary  # RAISE can leave it empty; the rest of str(error) is not for callers
     raised = error.diag.source_function == _RAISE  # PostgreSQL's own details quote whole rows: they stay here
     return Failure(
         contract.DEADLINE_EXCEEDED if sqlstate == QUERY_CANCELED else contract.STATEMENT_FAILED,

@@ -1,4 +1,4 @@
-"""The executor's Lambda handler: an event in, the contract's answer out."""
+"""The executor's Lambda handler. It takes an event and returns the contract's answer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from collections.abc import Callable
 from query_executor import contract, log
 from query_executor.contract import Failure, Reply, Request
 from query_executor.database import Database
-from query_executor.settings import Settings, SettingsError
+from query_executor.errors import SettingsError
+from query_executor.settings import Settings
 
 Handler = Callable[[object, object], dict[str, object]]
 
@@ -19,7 +20,7 @@ def create_handler(database: Database) -> Handler:
     """A handler that runs its requests on `database`."""
 
     def handle(event: object, context: object) -> dict[str, object]:
-        """Runs the request in `event` and returns a reply or a failure in the contract's form."""
+        """Run the request in `event`; return a reply or a failure in the contract's form."""
         started = time.perf_counter()
         remaining = getattr(context, "get_remaining_time_in_millis", None)
 
@@ -44,9 +45,9 @@ def create_local_handler(database_url: str) -> Handler:
     return create_handler(Database(lambda: Settings({"dsn": database_url})))
 
 
-# A line an invocation is for CloudWatch; on a laptop Chalice's server already prints one a request.
+# The line of each invocation is for CloudWatch. On a laptop Chalice's server already prints a line for each request.
 in_lambda = "AWS_LAMBDA_FUNCTION_NAME" in os.environ
 log.LOG.setLevel(logging.INFO if in_lambda else logging.WARNING)
 
-# What Lambda calls. The connection it keeps between invocations belongs to this Database.
+# What Lambda calls. This Database keeps the connection between invocations.
 handle = create_handler(Database(lambda: Settings.from_environment(os.environ)))

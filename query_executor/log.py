@@ -1,4 +1,4 @@
-"""What an invocation leaves in the logs: one structured line that is also its metrics, and never a value."""
+"""Logs one structured line for an invocation. The line is also its metrics, and never holds a row's value."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _METRICS = {
 def invocation(request: Request | None, answer: Reply | Failure, started: float, function_name: str) -> None:
     """Log an invocation that began at `started`, a time.perf_counter().
 
-    The line is in CloudWatch's Embedded Metric Format; the Lambda runtime makes JSON of it when the function's log
-    format is JSON, and adds its own request id. `request_id` is that of the API call, `statements` are fingerprints
-    of their texts, in which values are only named, and `bytes` are those of the values answered.
+    The line is in CloudWatch's Embedded Metric Format. If the function's log format is JSON, the Lambda runtime turns
+    the line into JSON and adds its own request id. `request_id` is the caller's. `statements` are fingerprints of the
+    texts, which hold no values but names of params. `bytes` is the size of the values in the answer.
     """
     results = answer.results if isinstance(answer, Reply) else ()
     LOG.info(
@@ -35,7 +35,7 @@ def invocation(request: Request | None, answer: Reply | Failure, started: float,
             "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [_METRICS]},
             "function": function_name,
             "request_id": request.request_id if request else None,
-            "statements": [fingerprint(one.sql) for one in request.statements] if request else [],
+            "statements": [fingerprint(statement.sql) for statement in request.statements] if request else [],
             "duration_ms": round((time.perf_counter() - started) * 1000, 3),
             "rows": sum(result.row_count or 0 for result in results),
             "bytes": sum(_bytes(value) for result in results for row in result.rows for value in row),
@@ -52,5 +52,5 @@ def _bytes(value: Value) -> int:
 
 
 def fingerprint(sql: str) -> str:
-    """Eight hexadecimal digits that stay the same for the same text."""
+    """Eight hexadecimal digits, which are the same for the same text."""
     return f"{zlib.crc32(sql.encode()):08x}"

@@ -1,8 +1,8 @@
-"""PostgreSQL's built-in types: their object identifiers (pg_type.dat) and how their text becomes a value."""
+"""PostgreSQL's built-in types, by the values that they become: their names and object identifiers (pg_type.dat)."""
 
 from __future__ import annotations
 
-# name -> (oid of the type, oid of its array). A type that is not here is looked up in the server's catalogue.
+# name -> (oid of the type, oid of its array). The executor looks up other types in the server's catalogue.
 NUMBERS = {"int2": (21, 1005), "int4": (23, 1007), "int8": (20, 1016), "oid": (26, 1028)}
 FLOATS = {"float4": (700, 1021), "float8": (701, 1022)}
 BOOLEANS = {"bool": (16, 1000)}
@@ -65,7 +65,7 @@ TEXTS = {
     "int2vector": (22, 1006),
     "oidvector": (30, 1013),
 }
-# What stands between the elements of an array, where it is not a comma (pg_type.typdelim).
+# The delimiter between an array's elements, if it is not a comma (pg_type.typdelim).
 DELIMITERS = {"box[]": ";"}
 
 NAMES: dict[int, str] = {
@@ -76,8 +76,8 @@ NAMES: dict[int, str] = {
     if oid
 }
 
-# What a param can say it is: these names and their arrays, which are also valid in a cast. (In one, char and bit have
-# the length 1.)
+# The types that a param can name, and their arrays. All are valid in a cast. `char` and `bit` are left out, because a
+# cast gives them the length 1.
 CASTS = frozenset(
     name for name in NAMES.values() if name.removesuffix("[]") not in {"void", "unknown", "record", "char", "bit"}
 )

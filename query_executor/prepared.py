@@ -1,17 +1,17 @@
-"""Statements that come again: PostgreSQL reads and plans each once a connection, and from then on only runs it.
+"""Prepares statements that come again, so that PostgreSQL parses and plans them once for a connection.
 
-For a statement of the API that is most of the database's work. A plain statement is prepared the second time its text
-comes, each string param a parameter, and prepared anew when one of its tables has changed. It is sent as it is where a
-string could mean something else as a parameter: it has a quoted string or a $ of its own, a param in GROUP BY, ORDER BY
-or DISTINCT, or a parameter of the type interval.
+For a statement of the API, parsing and planning is most of the database's work. A plain statement is prepared when its
+text comes the second time, with a parameter for each string param. It is prepared again when one of its tables has
+changed. It is sent as it is if a string could mean something else as a parameter: if it has a quoted string or a $ of
+its own, a param in GROUP BY, ORDER BY or DISTINCT, or a parameter of the type interval.
 
-Numbers stay in the text, for the sake of the plan. A parameter takes its type as a literal does, from where it stands,
-but keeps it when a column gets another type. So a guard runs before the statement: it selects no row of its tables, and
-fails when their columns are no longer those that it was prepared with.
+Numbers stay in the text, because the plan depends on them. A parameter takes its type from its place, like a literal,
+but keeps the type when a column gets another type. So a guard runs before the statement. It selects no row of the
+tables, and fails if they no longer have the columns that the statement was prepared with.
 
-A failure that is the database's answer costs one execution: a duplicate key, a check, RAISE, a refused right. A failure
-that may come from the plan is explained, which runs nothing: only where EXPLAIN fails too, so that nothing has run, is
-the statement sent in another way.
+A failure that is the database's answer costs one execution: a duplicate key, a check, RAISE, a refused right. If the
+plan may be the reason of a failure, the statement is explained, which runs nothing. Only if EXPLAIN fails too, so that
+nothing has run, the statement is sent in another way.
 """
 
 from __future__ import annotations
@@ -24,37 +24,36 @@ from psycopg2.extensions import adapt
 from query_executor.scanner import ScannedStatement
 from query_executor.values import Literal
 
-_MOST = 50  # statements a connection keeps; each takes some 0.1 MB of the server's memory
-_LONGEST = 10_000  # characters; a longer text is hardly one that comes again, and all of them are kept here
+_MOST = 50  # prepared statements of a connection; each takes some 0.1 MB of the server's memory
+_LONGEST = 10_000  # characters; a longer text hardly comes again, and all texts are kept here
 _PLACE = re.compile(r"%\(([^)]+)\)s|%%")
 
-_CHANGED = "0A000"  # the result's or the guard's columns are no longer the prepared ones
-_TAKEN = "42P05"  # the name is taken: by the same text with a number where this one has a param
+_TAKEN = "42P05"  # the name is taken by the same text with a number in the place of a param
 _LOST = "26000"  # this session does not know the name: a pooler's other session, or a trigger's DEALLOCATE
-# What only a run finds: duplicates and references, a view's check, locks, resources (PostgreSQL documentation,
-# appendix A). What is not here a plan may find: a table, a type or a right that has gone, a value that does not fit.
+# Only a run fails with these: duplicates and references, a view's check, locks, resources (PostgreSQL documentation,
+# appendix A). With all others planning may fail: a table, a type or a right is gone, a value does not fit.
 _OF_THE_RUN = ("08", "21", "23001", "23503", "23505", "23P01", "25", "40", "44", "53", "55", "57")
-# A plan that is no longer right, or that PostgreSQL does not make: syntax or a type that cannot be found (42), too many
-# columns (54), a type that was made anew (XX).
+# The plan is no longer right, or PostgreSQL cannot make it: syntax or a type that cannot be found (42), too many
+# columns (54), a type that was dropped and created again (XX).
 _OF_THE_PLAN = ("0A", "26", "42", "54", "XX")
-# A value that does not fit its type. As a literal it fails even where no row would need it; as a parameter in one plan
-# for all values it does not. Of a domain it is the other way round. The answer is then that of the way that succeeds.
+# A value does not fit its type. A literal fails even if no row needs it. A parameter, in one plan for all values, does
+# not fail then. With a domain it is the other way round. The answer comes from the way that succeeds.
 _UNFIT = "22"
 
-# A statement with all that makes it another one: its text, the most rows, and what is written in each place.
+# What tells a statement from others: its text, the most rows, and what is written in each place.
 _Shape = tuple[str | int | None, ...]
-# By itself PostgreSQL may make one plan for all values. For a page of a common value that is an index with the order,
-# in which a page of a rare one would read every row.
+# PostgreSQL may choose one plan for all values. For a page of a common value the best plan reads an index in the order
+# of the page. For a rare value this plan would read every row.
 _PLANNED_BY_VALUE = "SET LOCAL plan_cache_mode = force_custom_plan; "
 _PLANNED_ONCE = "SET LOCAL plan_cache_mode = force_generic_plan; "
-# Makes the guard of the statement {0}: of the tables that this transaction has locked to read it. A table that only a
-# view reads may be closed to us, and does not matter: its columns are not the view's. The name of a table or of a
-# parameter's type has to lead to the same one each time: PostgreSQL itself does not notice one that comes earlier in
-# the search_path, or a type that took over the name.
+# Makes the guard of the statement {0}, of the tables that this transaction has locked to plan it. A table that only a
+# view reads does not matter, because the view has columns of its own; this role may have no right to read that table.
+# The name of a table or of a parameter's type has to lead to the same table or type each time. PostgreSQL itself does
+# not notice a table or a type that comes earlier in the search_path, or a type that took over the name.
 _GUARD = """
     ; DO $guard$ BEGIN
       IF (SELECT 'interval'::regtype = ANY (parameter_types) FROM pg_prepared_statements WHERE name = '{0}') THEN
-        RAISE indeterminate_datatype;  -- 'interval minute' reads a literal otherwise than a parameter
+        RAISE indeterminate_datatype;  -- 'interval minute' reads a literal differently from a parameter
       END IF;
       EXECUTE (
         WITH used AS (
@@ -81,12 +80,12 @@ _GUARD = """
     END $guard$"""
 
 
-# How the statement was sent last, and whether another way is left.
+# The way in which the statement was sent last. After _LAST there is no other way.
 _AS_IT_IS, _PREPARED, _NEWLY_PREPARED, _PLANNED, _PLANNED_AFTER_AS_IT_IS, _LAST = range(6)
 
 
 class Retry:
-    """Another way to send a statement that failed: the commands, or None to send it as it is."""
+    """Another way to send a statement that failed. `message` has the commands; None sends the statement as it is."""
 
     __slots__ = ("message",)
 
@@ -95,26 +94,26 @@ class Retry:
 
 
 class Prepared:
-    """What one connection has prepared."""
+    """The statements that a connection has prepared, and how the last statement was sent."""
 
     def __init__(self) -> None:
-        self._ready: dict[_Shape, tuple[str, str]] = {}  # what executes it, and what drops it; the oldest first
+        self._ready: dict[_Shape, tuple[str, str]] = {}  # the commands that execute and drop it; the oldest first
         self._seen: set[_Shape] = set()
         self._refused: set[_Shape] = set()
-        # Whether so many statements were refused that the session should forget them all: some are still prepared.
+        # Whether so many statements were refused that the session should drop them. Some are still prepared there.
         self.is_crowded = False
         self._way = _LAST
         self._plan = ""
-        self._is_lost = False  # what was refused last is not on the server
+        self._is_lost = False  # the statement that was refused last is not on the server
         self._last: tuple[ScannedStatement, Mapping[str, object], int | None, _Shape, str]
 
     def message(self, statement: ScannedStatement, params: Mapping[str, object], most: int | None) -> str | None:
-        """The commands that run the statement prepared, for at most so many rows; None when it is to be sent as it is.
+        """The commands that run the statement prepared, for at most `most` rows; None if it has to be sent as it is.
 
         `params` are as psycopg2 takes them.
         """
         arguments: list[str] = []
-        written: list[str] = []  # what stands in each place: an argument's cast, or the value
+        written: list[str] = []  # in each place an argument's cast, or the value
         for name in statement.places:
             value = params[name]
             if isinstance(value, Literal):
@@ -122,7 +121,7 @@ class Prepared:
                 written.append(value.cast)
             else:
                 written.append(str(adapt(value).getquoted().decode()))
-        shape = (statement.text, most, *written)
+        shape = (statement.sql, most, *written)
         values = f"({', '.join(arguments)})" if arguments else ""
         self._last = (statement, params, most, shape, values)
         self._plan = _PLANNED_BY_VALUE if values and statement.is_page_of_value else ""
@@ -130,7 +129,7 @@ class Prepared:
             self._way = _PREPARED
             return f"{self._plan}{ready[0]}{values}"
         self._is_lost = False
-        if len(statement.text) > _LONGEST or shape in self._refused:
+        if len(statement.sql) > _LONGEST or shape in self._refused:
             self._way = _LAST
             return None
         if not _came_before(shape, self._seen):
@@ -140,13 +139,13 @@ class Prepared:
         return self._prepare()
 
     def explanation(self, sqlstate: str | None) -> Retry | None:
-        """What runs the guard and plans the last statement, in the way it was sent, and does not run it.
+        """The commands that explain the last statement in the way in which it was sent, after its guard.
 
-        None where nothing but the statement itself can have failed with this SQLSTATE.
+        None if only the run of the statement can have failed with this SQLSTATE.
         """
         way, (_, _, _, shape, values) = self._way, self._last
         if way == _LAST:
-            if self._is_lost:  # by a table that is not there now, say
+            if self._is_lost:  # for example because a table is missing now
                 self._refused.discard(shape)
                 self.is_crowded = len(self._refused) >= _MOST
             return None
@@ -158,7 +157,7 @@ class Prepared:
         return Retry(f"{self._plan}{guard}EXPLAIN {execute}{name}{values}")
 
     def another(self, sqlstate: str, explained: str | None) -> Retry | None:
-        """Another way to send the last statement, which did not run and failed; None when there is none.
+        """Choose another way to send the last statement, which failed and did not run; None if no way is left.
 
         `explained` is the SQLSTATE of its explanation.
         """
@@ -186,7 +185,7 @@ class Prepared:
         return Retry(None)
 
     def did_run(self, sqlstate: str, explained: str | None) -> bool:
-        """Whether the last statement failed in its run, by the SQLSTATE of its explanation, or None if it has none."""
+        """Whether the last statement failed in its run. `explained` is the SQLSTATE of its explanation, or None."""
         could_not_be_prepared = self._way != _PREPARED and (explained == _LOST or sqlstate == _TAKEN)
         return explained != sqlstate and not could_not_be_prepared
 
@@ -196,9 +195,9 @@ class Prepared:
         return Retry(self._prepare() if ready is None else f"{self._plan}{ready[0]}{values}")
 
     def _prepare(self) -> str:
-        """Prepares the last statement, and runs it."""
+        """The commands that prepare the last statement and run it."""
         statement, params, most, shape, values = self._last
-        text = _with_places(statement.text, params) if params else statement.text
+        text = _with_places(statement.sql, params) if params else statement.sql
         name = _name(text, most)
         guard, drop, execute = "", f"DEALLOCATE {name}; ", f"EXECUTE {name}"
         if values:
@@ -206,7 +205,7 @@ class Prepared:
             execute = f"EXECUTE {name}_guard; {execute}"
         self._ready[shape] = (execute, drop)
         dropped = self._ready.pop(next(iter(self._ready)))[1] if len(self._ready) > _MOST else ""
-        # By itself first: within parentheses a text could be complete that is not.
+        # First the text alone: an incomplete text could be complete within the parentheses.
         bound = f"{text}\n; DEALLOCATE {name}; PREPARE {name} AS SELECT * FROM ({text}\n) AS result LIMIT {most}"  # noqa: S608
         return f"{dropped}PREPARE {name} AS {text if most is None else bound}\n{guard}; {self._plan}{execute}{values}"
 
@@ -237,8 +236,8 @@ def _came_before(shape: _Shape, seen: set[_Shape]) -> bool:
 
 
 def _name(text: str, most: int | None) -> str:
-    from hashlib import sha256  # noqa: PLC0415 - not for the first answer of a cold start
+    from hashlib import sha256  # noqa: PLC0415 - the first answer after a cold start does not need it
 
-    # Of the text, so that behind a pooler the same name can only be the same statement.
+    # The name is a hash of the text, so behind a pooler the same name can only be the same statement.
     key = text if most is None else f"{most} {text}"
     return f"crud_{sha256(key.encode()).hexdigest()[:32]}"

@@ -1,4 +1,4 @@
-"""What a cursor holds, as the contract's results."""
+"""Turns what a cursor holds into the contract's results, and counts the bytes of a reply."""
 
 from __future__ import annotations
 
@@ -12,37 +12,37 @@ from psycopg2.extensions import cursor
 from query_executor import pg_types
 from query_executor.casters import array_caster
 from query_executor.contract import MAX_REPLY_BYTES, Column, Result, Value
-from query_executor.failures import StalledError
+from query_executor.errors import StalledError
 
-# int2vector is of the category of arrays and is none, so an array is what its element's type calls one.
+# int2vector has the category of arrays and is no array. So a type is an array if its element's type names it as such.
 _TYPES = """
     SELECT t.oid::int8, t.typname::text, e.typname::text, e.typdelim::text
     FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem AND e.typarray = t.oid
     WHERE t.oid = ANY(%s::oid[])
 """
 
-TYPE_CHECKING = False  # typing's own costs the cold start typing
+TYPE_CHECKING = False  # that of `typing` would make the cold start import typing
 if TYPE_CHECKING:
     from query_executor.casters import Caster
 
-# The most that a reply has around its results.
+# A reply has at most this many bytes around its results.
 _FRAME_BYTES = 1024
-# Where Lambda's runtime leaves what is not ASCII as it is (awslambdaric's lambda_runtime_marshaller.py).
+# These runtimes of Lambda do not escape characters beyond ASCII (awslambdaric's lambda_runtime_marshaller.py).
 _UNESCAPED = frozenset(f"AWS_Lambda_python3.{minor}" for minor in range(12, 16))
 
 
 class ResultReader:
-    """Reads the results of one connection, and remembers the types of its database that are not PostgreSQL's own."""
+    """Reads the results of one connection. It remembers the types that this database has beside PostgreSQL's own."""
 
     def __init__(self) -> None:
         self._type_names = dict(pg_types.NAMES)
 
     def read(self, source: cursor, size: ReplySize, most: int | None, *, named: bool, in_transaction: bool) -> Result:
-        """The result of the cursor's last statement, its columns `named` or left out.
+        """The result of the cursor's last statement, with its columns if they are `named`.
 
-        It is counted in `size`, its first `most` rows. Raises `psycopg2.Error` and `StalledError` only
-        `in_transaction`, while all can be rolled back. Afterwards a type that cannot be looked up is unknown, and its
-        values are PostgreSQL's text.
+        `size` counts its first `most` rows. Raises `psycopg2.Error` and `StalledError` only `in_transaction`, while
+        everything can be rolled back. After the commit, a type that cannot be looked up is `unknown`, and its values
+        are PostgreSQL's text.
         """
         if source.description is None:
             size.add([], [])
@@ -66,7 +66,7 @@ class ResultReader:
         return Result(columns, rows, len(rows))
 
     def _looked_up(self, source: cursor, oids: Sequence[int], in_transaction: bool) -> dict[int, Caster]:
-        # Enums, composite types and what extensions bring: asked for once, then known. Returns what reads the arrays.
+        # Enums, composite types and types of extensions are looked up once. Returns the casters of the arrays.
         casters: dict[int, Caster] = {}
         try:
             source.execute(_TYPES, (list(oids),))
@@ -81,35 +81,35 @@ class ResultReader:
 
 
 class ReplySize:
-    """The bytes of a reply as JSON while it grows: no less, and exact where rows are so many that it matters."""
+    """The bytes of a growing reply as JSON. It never counts too few, and counts exactly near the limit."""
 
     def __init__(self) -> None:
-        self.fits = True  # whether Lambda lets them through
+        self.fits = True  # whether Lambda accepts a reply of this size
         self._counted = _FRAME_BYTES
         self._estimated = 0
-        self._rows: list[Sequence[Sequence[Value]]] = []  # those that are estimated
+        self._rows: list[Sequence[Sequence[Value]]] = []  # the rows that are only estimated yet
 
     def add(self, columns: Sequence[Column], rows: Sequence[Sequence[Value]]) -> None:
-        """A result, or more rows of one without its columns."""
+        """Add a result, or more rows of the last result without its columns."""
         self._counted += 80
         for column in columns:
             self._counted += 30 + 6 * (len(column.name) + len(column.type))
         self._estimated += _estimate(rows)
         self._rows.append(rows)
         if self._counted + self._estimated > MAX_REPLY_BYTES:
-            self._counted += sum(_count(one) for one in self._rows)
+            self._counted += sum(_count(estimated) for estimated in self._rows)
             self._estimated = 0
             self._rows.clear()
             self.fits = self._counted <= MAX_REPLY_BYTES
 
     @property
     def bytes(self) -> int:
-        """How many there are so far."""
+        """The number of bytes so far."""
         return self._counted + self._estimated
 
 
 def _estimate(rows: Sequence[Sequence[Value]]) -> int:
-    # Of a character JSON makes at most 6 bytes, \u0000; of a number 24; each has quotes, a comma and a space.
+    # In JSON a character takes at most 6 bytes (\u0000) and a number 24. Each value has quotes, a comma and a space.
     total = 0
     for row in rows:
         total += 4 + 28 * len(row)
@@ -127,5 +127,5 @@ def _count(rows: Sequence[Sequence[Value]]) -> int:
 
 
 def escapes(environ: Mapping[str, str]) -> bool:
-    r"""Whether what sends the reply writes é as \\u00e9, which has three times the bytes."""
+    r"""Whether Lambda's runtime sends é as \u00e9, which takes three times the bytes."""
     return "AWS_LAMBDA_FUNCTION_NAME" in environ and environ.get("AWS_EXECUTION_ENV") not in _UNESCAPED

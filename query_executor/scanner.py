@@ -1,8 +1,8 @@
-"""Reads SQL as PostgreSQL's scanner does: one statement a text, and where its named params are.
+"""Reads SQL as PostgreSQL's scanner does. It finds the named params, and refuses a second statement in a text.
 
-psycopg2 sends text as it is, and PostgreSQL takes several statements in it, so a second statement has to be
-found here. The rules are those of PostgreSQL's scan.l with standard_conforming_strings on, which every
-connection of the executor sets.
+psycopg2 sends a text as it is, and PostgreSQL accepts several statements in it. So a second statement has to be found
+here. The rules are those of PostgreSQL's scan.l with standard_conforming_strings on, which every connection of the
+executor sets.
 """
 
 from __future__ import annotations
@@ -12,16 +12,17 @@ import time
 from collections.abc import Iterator, Sequence
 
 from query_executor.contract import InvalidRequestError
+from query_executor.errors import ScanTimeoutError
 
-# What an identifier may begin with, and go on with: a letter, _ or a digit, and everything beyond ASCII. Written as
-# what is left out: re takes milliseconds to compile a set that reaches to \U0010ffff, and a cold start has no time.
+# The characters that an identifier may begin with, and that may follow: letters, _, everything beyond ASCII, and then
+# digits. The sets list what they leave out: for a set up to \U0010ffff, re needs milliseconds of the cold start.
 _FIRST = r"[^\x00-@\[-^`{-\x7f]"
 _NEXT = r"[^\x00-/:-@\[-^`{-\x7f]"
 _TOKEN = re.compile(
     rf"""
     (?P<space>   (?:[ \t\n\r\f\v]++|--[^\n\r]*+)++ )
-  | (?P<comment> /\* )                                                # nests, so its end is counted below
-  | (?P<escape>  [eE]'(?:[^'\\]|\\.|'')*+'                            # goes on in a string on the next line
+  | (?P<comment> /\* )                                                # comments nest: see _comment_end
+  | (?P<escape>  [eE]'(?:[^'\\]|\\.|'')*+'                            # continues in a string on the next line
                  (?:(?:[ \t\f\v]|--[^\n\r]*+)*+[\n\r](?:[ \t\n\r\f\v]|--[^\n\r]*+[\n\r])*+'(?:[^'\\]|\\.|'')*+')*+ )
   | (?P<string>  '(?:[^']|'')*+' )
   | (?P<quoted>  "(?:[^"]|"")*+" )
@@ -46,7 +47,7 @@ _REFUSED = {
     ),
     "an invocation has no stream for its data": "COPY",
 }
-# Settings and passwords of sessions to come, the executor's own among them.
+# Settings and passwords of later sessions, also of the executor's own.
 _OF_LATER_SESSIONS = frozenset({"DATABASE", "GROUP", "ROLE", "SYSTEM", "USER"})
 _TEMPORARY = re.compile(r'(?i:"?pg_temp|temp(?:orary)?$)')
 # SET LOCAL transaction_read_only = off, SET LOCAL TRANSACTION READ WRITE
@@ -58,14 +59,14 @@ _BEFORE_LISTS = frozenset("AS RECURSIVE WITH".split())  # a name after these has
 _ENDS_LIST = frozenset(
     "CONFLICT EXCEPT FETCH FOR FROM HAVING INTERSECT LIMIT OFFSET RETURNING UNION WHERE WINDOW".split()
 )
-# A READ ONLY transaction lets a LOCK pass, and before PostgreSQL 16 what changes large objects.
+# A READ ONLY transaction allows LOCK, and before PostgreSQL 16 changes of large objects.
 _LARGE_OBJECTS = frozenset(
     """
     lo_creat lo_create lo_export lo_from_bytea lo_import lo_open lo_put lo_truncate lo_truncate64 lo_unlink lowrite
     """.split()
 )
-_TOKENS_BETWEEN_LOOKS = 2_000  # at the clock
-# A statement that begins with a query or a change and calls nothing but these leaves nothing in the session behind.
+_TOKENS_BETWEEN_LOOKS = 2_000  # looks at the clock
+# A statement that begins with a query or a change and calls only these leaves nothing behind in the session.
 _PLAIN_CALLS = frozenset(
     """
     all and any as between by case cast conflict distinct else except exists filter from group having in intersect is
@@ -91,24 +92,28 @@ _PLAIN_CALLS = frozenset(
 
 
 class ScannedStatement:
-    """One statement in psycopg2's notation: `%(name)s` for a param, `%%` for a percent sign where it has any.
+    """A statement in psycopg2's notation (`sql`), and what its text tells about it.
 
-    `places` are the params' names, each as often as the text has it and in its order. `is_query`: it only reads rows,
-    so a cursor can fetch them. `is_plain`: it leaves nothing in the session behind (a setting, a lock, a temporary
-    table), as far as its text tells; what a trigger or a view does it cannot tell. `returns_rows`: it is a change that
-    does. `is_setting`: it sets something for the transaction, some of which has to be set before anything else is done.
-    `is_page_of_value`: it reads some of the rows that have a param's value, which may be most of a table's or few.
-    `is_preparable`: it is plain, and a string param means the same as a literal and as a parameter (prepared.py).
-    `locks` and `changes_large_objects`: what a READ ONLY transaction may let pass.
+    In `sql` a param is `%(name)s`. If it has params, a percent sign is `%%`. `places` are the names of the params in
+    the order of the text, each as often as the text has it.
+
+    is_query               it only reads rows, so a cursor can fetch them
+    is_plain               it leaves nothing behind in the session (a setting, a lock, a temporary table), as far as its
+                           text tells. The text does not tell what a trigger or a view does
+    returns_rows           it changes rows and returns them
+    is_setting             it sets something for the transaction. Some settings have to come before everything else
+    is_page_of_value       it reads a part of the rows with a param's value. These may be most of the table, or few
+    is_preparable          it is plain, and a string param means the same as a literal and as a parameter (prepared.py)
+    locks, changes_large_objects   a READ ONLY transaction may allow it
     """
 
     __slots__ = (
         "changes_large_objects", "is_page_of_value", "is_plain", "is_preparable", "is_query", "is_setting", "locks",
-        "names", "places", "returns_rows", "text",
+        "names", "places", "returns_rows", "sql",
     )  # fmt: skip
 
-    def __init__(self, text: str, places: Sequence[str], words: _Words) -> None:
-        self.text = text
+    def __init__(self, sql: str, places: Sequence[str], words: _Words) -> None:
+        self.sql = sql
         self.places = places
         self.names = frozenset(places)
         self.is_query = words.first in _QUERIES and not words.all & _CHANGES
@@ -125,20 +130,16 @@ class ScannedStatement:
         self.changes_large_objects = any(name.strip('."') in _LARGE_OBJECTS for name in words.calls)
 
 
-class ScanTimeoutError(Exception):
-    """The deadline came before the end of the text."""
-
-
 def scan(sql: str, deadline: float | None = None) -> ScannedStatement:
-    """The one statement in `sql`. Raises `InvalidRequestError` when there is none, more than one, or a refused one.
+    """The statement in `sql`. Raises `InvalidRequestError` for no statement, several, or a statement that is refused.
 
-    `deadline` is a time.monotonic(), after which it raises `ScanTimeoutError`.
+    `deadline` is a time.monotonic(). After it, this raises `ScanTimeoutError`.
     """
     parts: list[str] = []
     places: list[str] = []
-    names: dict[str, str] = {}  # each name once in memory, however often the text has it
+    names: dict[str, str] = {}  # keeps each name once in memory, also if the text has it often
     words = _Words()
-    before = ""  # the token before, spaces and comments aside: a sign itself, of others the kind
+    before = ""  # the last token but spaces and comments: the text of a sign, the kind of other tokens
     ended, empty = False, True
     for kind, text, token in _tokens(sql, deadline):
         if kind == "end" and not words.in_rule:
@@ -155,7 +156,7 @@ def scan(sql: str, deadline: float | None = None) -> ScannedStatement:
             words.has_literal |= kind in {"string", "escape", "dollar"} or text == "$"
             if kind == "param":
                 if before in {"string", "escape"}:
-                    # On the next line it would continue that string, and in an E'' string its backslashes be escapes.
+                    # On the next line it would continue that string. In an E'' string its backslashes would be escapes.
                     raise InvalidRequestError(f"sql has the param {text} right after a string")
                 name = names.setdefault(token["param"], token["param"])
                 places.append(name)
@@ -173,7 +174,7 @@ def scan(sql: str, deadline: float | None = None) -> ScannedStatement:
 
 
 def _tokens(sql: str, deadline: float | None) -> Iterator[tuple[str, str, re.Match[str]]]:
-    """Each token's kind, its text, and where it was found. Raises as `scan` does."""
+    """The kind, the text and the match of each token. Raises as `scan` does."""
     position = number = 0
     while position < len(sql):
         number += 1
@@ -191,32 +192,32 @@ def _tokens(sql: str, deadline: float | None) -> Iterator[tuple[str, str, re.Mat
 
 
 class _Words:
-    """What a statement says outside of its strings: its words, and the names that stand before a parenthesis."""
+    """The words of a statement outside of its strings, and the names before its parentheses."""
 
     def __init__(self) -> None:
         self.first = self.second = ""
         self.all: set[str] = set()
         self.calls: set[str] = set()
-        self.equals = False  # it compares something for being equal with a param
-        self.temporary = False  # it names what is temporary
-        self.escaped = False  # it has a name in Unicode escapes, which may be any
+        self.equals = False  # it has an = before a param
+        self.temporary = False  # it names something temporary
+        self.escaped = False  # it has a name in Unicode escapes, which can be any name
         self.has_literal = False  # it has a string, or a $1 of its own
         self.sorts_by_param = False  # it has a param in a list of GROUP BY, ORDER BY or DISTINCT
-        self._name = ""  # what a parenthesis would call
+        self._name = ""  # the name that a parenthesis would call
         self._last = ""
-        self._selects = False  # what was just read is a value, and .name after it calls a function
-        self._into = 0  # 1: a part of the name after INTO is next, 2: it was just read; columns follow, no call
-        self._depth = 0  # how many parentheses are open
-        self._lists: list[int] = []  # the depths of the lists that things are grouped or ordered by
+        self._selects = False  # the last token ends a value, so .name after it calls a function
+        self._into = 0  # 1: a part of the name after INTO is next. 2: it was just read, so columns follow and no call
+        self._depth = 0  # the number of open parentheses
+        self._lists: list[int] = []  # the depths of the open lists of GROUP BY, ORDER BY and DISTINCT
 
     @property
     def in_list(self) -> bool:
-        """Whether what comes is in a list of GROUP BY, ORDER BY or DISTINCT."""
+        """Whether the next token is in a list of GROUP BY, ORDER BY or DISTINCT."""
         return bool(self._lists)
 
     @property
     def in_rule(self) -> bool:
-        """Whether a semicolon stands between the commands of a rule: nothing else has one in parentheses."""
+        """Whether a semicolon would stand between the commands of a rule. Only rules have semicolons in parentheses."""
         return self._depth > 0 and self.first == "CREATE" and "RULE" in self.all
 
     def add(self, text: str, *, is_name: bool) -> None:
@@ -232,7 +233,7 @@ class _Words:
             if last.upper() in _BEFORE_LISTS:  # AS alias (columns), CAST(... AS type(3)): no call
                 self._name = ""
             if last == "." and self._name:
-                self._name = "." + self._name  # in a schema, so it may be anybody's
+                self._name = "." + self._name  # in a schema, so it can be any function
                 if self._selects:  # (5).f is f(5)
                     self.calls.add(self._name)
             self._selects = False
@@ -273,7 +274,7 @@ class _Words:
 
 
 def _apart(name: str, left: str, right: str) -> str:
-    # A value must stay a token of its own: e:a'' is not to become an E string, nor :a$$ the name NULL$$.
+    # A value must stay a token of its own: e:a'' must not become an E string, and :a$$ not the name NULL$$.
     return f"{' ' if _JOINS.match(left) else ''}%({name})s{' ' if _JOINS.match(right) else ''}"
 
 

@@ -4,39 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-# Milliseconds. The order that keeps every answer inside API Gateway's 29 s, tested in tests/unit/test_time_outs.py:
+from query_executor.errors import SettingsError
+
+# Milliseconds. This order keeps every answer inside API Gateway's 29 s; tests/unit/test_time_outs.py checks it:
 # connect + statement < the executor's function < the API's read < the API's function < 29 s.
 STATEMENT_MS = 20_000
-# What is left of the function's time for its own work after the database answered, or should have.
+# The part of the function's time that is left for its own work, after the database's part.
 REPLY_MARGIN_MS = 1_500
-# How much later than the server's own time-out the client gives up on a server that does not answer at all.
+# The client gives up on a server that does not answer at all. It does so this much later than the server's time-out.
 STALL_MS = 500
 CONNECT_MS = 3_000
 LOCK_MS = 5_000
 IDLE_IN_TRANSACTION_MS = 5_000
 CONNECTION_CHECK_MS = 500
-# How long a connection may lie idle before it has to show that it lives.
+# A connection that was idle for longer has to answer a ping before it is used.
 PING_AFTER_MS = 10_000
 PING_MS = 1_000
 
-# Where the image has the certificates that sign RDS's own.
+# The image has the certificates here that sign RDS's own certificates.
 RDS_CA_BUNDLE = "/opt/rds/global-bundle.pem"
 
 
-class SettingsError(Exception):
-    """A setting that is missing or malformed. The message names it."""
-
-
 class Settings:
-    """Where the database is, who connects and what may be done.
+    """Where the database is, who connects, and what requests may do.
 
     DATABASE_URL                        a URL with everything in it, for a laptop
     DB_HOST, DB_PORT, DB_NAME, DB_USER  or its parts, and one of
       DB_PASSWORD                         the password itself
       DB_SECRET_ARN                       a secret of Secrets Manager, RDS's own JSON: username and password
-      DB_IAM_AUTH=true                    no password: a token that IAM grants, signed here
+      DB_IAM_AUTH=true                    no password: a token that IAM grants and this function signs
     EXECUTOR_MODE                       read_write (default), or read_only for all requests
-    STATEMENT_MS, LOCK_MS               the longest a request, and its wait for a lock, may take, in milliseconds
+    STATEMENT_MS, LOCK_MS               the longest time of a request, and of its wait for a lock, in milliseconds
     """
 
     __slots__ = (
@@ -62,12 +60,12 @@ class Settings:
         self.secret_arn = secret_arn
         self.iam_auth = iam_auth
         self.region = region
-        self.in_aws = in_aws  # where only a verified certificate will do
+        self.in_aws = in_aws  # where a server needs a verified certificate
         self.read_only = read_only
         self.statement_ms = statement_ms
         self.lock_ms = lock_ms
         self.ping_after_ms = ping_after_ms
-        self.name = name  # what a DBA sees in pg_stat_activity
+        self.name = name  # application_name in pg_stat_activity
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:

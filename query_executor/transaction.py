@@ -1,4 +1,4 @@
-"""One request as one transaction: all of its statements, or nothing."""
+"""Runs a request as one transaction: all of its statements, or nothing."""
 
 from __future__ import annotations
 
@@ -22,27 +22,28 @@ from query_executor.contract import (
     Result,
     Statement,
 )
-from query_executor.failures import StalledError
+from query_executor.errors import MissingRowError, StalledError
 from query_executor.results import ReplySize
 from query_executor.scanner import ScannedStatement
-from query_executor.values import Literal, MissingRowError, bound
+from query_executor.values import Literal, bound
 
-Scanned = Sequence[tuple[ScannedStatement, Statement]]
+# Each text as it was scanned, beside the statement of the request that has its params.
+ScannedRequest = Sequence[tuple[ScannedStatement, Statement]]
 
-_FETCHED_AT_ONCE = 1_000  # rows, where a request wants no more
-_FIRST_ROWS = 100  # where it may want more; then as many as will fit by the size of these
-_BATCH_SETS = 100  # sent in one message
+_FETCHED_AT_ONCE = 1_000  # rows, if a request wants no more than that
+_FIRST_ROWS = 100  # if it may want more. Their size tells how many rows to fetch next
+_BATCH_SETS = 100  # sets of params in a message
 _READ_ONLY_OBJECTS_SINCE = 16_00_00  # PostgreSQL's version: READ ONLY refuses changes of large objects
-_SLACK_MS = 100  # by which the session's statement_timeout may end after the deadline
+_SLACK_MS = 100  # the session's statement_timeout may end this much after the deadline
 
-# How SQL was read, here and by the driver, and how values are written.
+# The scanner and the driver read SQL under the first settings. Values are written under all of them.
 _READ_AS = {"standard_conforming_strings": "on", "client_encoding": "UTF8"}
 _READ_AND_WRITTEN_AS = {**_READ_AS, "DateStyle": "ISO, YMD", "TimeZone": "UTC"}
 _NO_COMMENT = re.compile("[^A-Za-z0-9_-]")
 
 
 class _GivenUpError(Exception):
-    """The transaction is to be rolled back for a reason that is not PostgreSQL's."""
+    """The transaction has to be rolled back for a reason that is not PostgreSQL's."""
 
     def __init__(self, code: str, message: str, sqlstate: str | None = None) -> None:
         super().__init__(message)
@@ -51,59 +52,60 @@ class _GivenUpError(Exception):
 
 
 class Transaction:
-    """Runs once. `deadline` is a time.monotonic()."""
+    """The transaction of a request. It runs once. `deadline` is a time.monotonic()."""
 
     def __init__(self, connection: Connection, request: Request, read_only: bool, deadline: float) -> None:
         self._connection = connection
         self._max_rows = request.max_rows
         self._answers_names = request.columns
-        # A later statement may take a param from a column that an earlier one's result has.
+        # A later statement may take a param from a column of an earlier result.
         self._reads_names = request.columns or len(request.statements) > 1
         self._read_only = read_only
         self._deadline = deadline
-        # A DBA sees it in pg_stat_activity, before the statement.
+        # It stands before the statement in pg_stat_activity.
         self._comment = f"/* {_NO_COMMENT.sub('', request.request_id)[:64]} */ " if request.request_id else ""
         self._results: list[Result] = []
         self._size = ReplySize()
         self._discard = ""
         self._open = self._begun = False
-        self._is_plain = False  # whether all of its statements leave nothing in the session behind
+        self._is_plain = False  # whether all of its statements leave nothing behind in the session
         self.leaves_traces = False  # whether the session has to be cleaned now
 
-    def run(self, scanned: Scanned) -> Reply | Failure:
-        """All statements, committed, or why not."""
+    def run(self, scanned: ScannedRequest) -> Reply | Failure:
+        """Run and commit all statements; return their results, or the failure."""
         answer = self._run(scanned)
         # A time-out may come from a shorter limit that a trigger left in the session.
         late = isinstance(answer, Failure) and answer.code == contract.DEADLINE_EXCEEDED
-        # By the server's own report: a trigger may have changed them.
+        # The server reports its settings. A trigger may have changed them.
         changed_settings = not self._connection.closed and not self._has(_READ_AND_WRITTEN_AS)
         crowded = self._connection.prepared.is_crowded
         self.leaves_traces = late or crowded or changed_settings or not self._is_plain
         return answer
 
-    def _run(self, scanned: Scanned) -> Reply | Failure:
+    def _run(self, scanned: ScannedRequest) -> Reply | Failure:
         at = None
-        # A message of several commands is a transaction by itself; this one may need more than one message.
+        # A message of several commands is a transaction by itself. BEGIN is for a request of more than one message.
         self._open = not _fits_one_message(scanned, self._max_rows)
-        self._is_plain = all([statement.is_plain for statement, _ in scanned])  # noqa: C419 - a generator costs more
-        # An insert does not clean the session after it, so what asks for lastval() has to before it.
+        self._is_plain = all([text.is_plain for text, _ in scanned])  # noqa: C419 - a generator costs more
+        # An INSERT before it left lastval() in the session, for it is plain and not cleaned up after. So a request that
+        # may ask for lastval() clears it first.
         discards = not self._is_plain
         try:
             with self._connection.cursor() as source:
-                for at, (statement, one) in enumerate(scanned):  # noqa: B007 - a failure names its statement
-                    if discards and not statement.is_setting:
+                for at, (text, statement) in enumerate(scanned):  # noqa: B007 - a failure names its statement
+                    if discards and not text.is_setting:
                         discards, self._discard = False, "DISCARD SEQUENCES; "
-                    result = self._result(source, statement, one)
-                    if one.expect_rows is not None:
-                        self._expect(statement, one.expect_rows, result)
+                    result = self._result(source, text, statement)
+                    if statement.expect_rows is not None:
+                        self._expect(text, statement.expect_rows, result)
                     self._results.append(self._cut(result))
-                    self._check_size(statement)
+                    self._check_size(text)
                 at = None
                 if self._open:
                     source.execute("COMMIT")
         except StalledError as error:
             if self._read_only or self._open == (at is not None):
-                # What would commit was not sent, and never will be on this connection.
+                # The commit was not sent, and the connection is closed.
                 return Failure(contract.DEADLINE_EXCEEDED, str(error), statement=at)
             return failures.from_lost(str(error), at, read_only=self._read_only)
         except (_GivenUpError, InvalidRequestError) as error:
@@ -116,36 +118,37 @@ class Transaction:
             self._roll_back()
             return failures.from_statement(error, at)
         except BaseException:
-            self._connection.close()  # or the next request would be part of this transaction
+            self._connection.close()  # otherwise the next request would be part of this transaction
             raise
         if self._reads_names and not self._answers_names:
             for result in self._results:
                 result.columns = []
         return Reply(self._results)
 
-    def _result(self, source: cursor, statement: ScannedStatement, one: Statement) -> Result:
-        """The whole result, and counted in the size as far as it will be answered."""
+    def _result(self, source: cursor, text: ScannedStatement, statement: Statement) -> Result:
+        """Run a statement; return its result, and count the part that the reply will have."""
         if self._read_only:
-            self._refuse_to_change(statement)
-        if one.batch is not None:
-            for message in self._batches(source, statement, one.batch):
+            self._refuse_to_change(text)
+        if statement.batch is not None:
+            for message in self._batches(source, text, statement.batch):
                 self._send(source, message)
             self._size.add([], [])
             return Result([], [], None)
-        if self._open or not statement.is_preparable:
-            return self._as_it_is(source, statement, one)
-        return self._repeated(source, statement, one)
+        if self._open or not text.is_preparable:
+            return self._as_it_is(source, text, statement)
+        return self._repeated(source, text, statement)
 
-    def _as_it_is(self, source: cursor, statement: ScannedStatement, one: Statement) -> Result:
-        if statement.is_query:
-            return self._fetched(source, statement, one)
-        self._send(source, statement.text, self._bound(one.params))
+    def _as_it_is(self, source: cursor, text: ScannedStatement, statement: Statement) -> Result:
+        if text.is_query:
+            return self._fetched(source, text, statement)
+        self._send(source, text.sql, self._bound(statement.params))
         return self._read(source)
 
     def _read(self, source: cursor) -> Result:
-        """The result of what was sent last, counted in the size as far as it will be answered."""
-        named, open_ = self._reads_names, self._open
-        return self._connection.reader.read(source, self._size, self._max_rows, named=named, in_transaction=open_)
+        """The result of what was sent last. The size counts the part that the reply will have."""
+        named, in_transaction = self._reads_names, self._open
+        reader = self._connection.reader
+        return reader.read(source, self._size, self._max_rows, named=named, in_transaction=in_transaction)
 
     def _cut(self, result: Result) -> Result:
         most = self._max_rows
@@ -153,18 +156,18 @@ class Transaction:
             return result
         return Result(result.columns, result.rows[:most], most, truncated=True)
 
-    def _repeated(self, source: cursor, statement: ScannedStatement, one: Statement) -> Result:
-        """The result by a prepared statement, where that is possible and may succeed."""
+    def _repeated(self, source: cursor, text: ScannedStatement, statement: Statement) -> Result:
+        """Run a statement prepared, if this is possible and may succeed; return its result."""
         prepared, most = self._connection.prepared, None
         failed: psycopg2.Error | None = None  # of the text as it is
-        if statement.is_query and self._max_rows is not None:
-            most = self._max_rows + 1  # one more tells that there are more
-        params = self._bound(one.params)
-        message = prepared.message(statement, params or {}, most)
+        if text.is_query and self._max_rows is not None:
+            most = self._max_rows + 1  # the additional row tells that there are more
+        params = self._bound(statement.params)
+        message = prepared.message(text, params or {}, most)
         while True:
             try:
                 if message is None:
-                    return self._as_it_is(source, statement, one)
+                    return self._as_it_is(source, text, statement)
                 self._send(source, message)
                 return self._read(source)
             except psycopg2.Error as error:
@@ -173,7 +176,7 @@ class Transaction:
                 retry = None if self._connection.closed else prepared.explanation(error.pgcode)
                 if retry is None:
                     raise
-                explained = self._explained(source, retry.message, statement, params)
+                explained = self._explained(source, retry.message, text, params)
                 if self._connection.closed or prepared.did_run(str(error.pgcode), explained):
                     raise
                 if (retry := prepared.another(str(error.pgcode), explained)) is None:
@@ -181,27 +184,27 @@ class Transaction:
                 message, self._begun = retry.message, False
 
     def _explained(
-        self, source: cursor, message: str | None, statement: ScannedStatement, params: Mapping[str, object] | None
+        self, source: cursor, message: str | None, text: ScannedStatement, params: Mapping[str, object] | None
     ) -> str | None:
-        """The SQLSTATE that the explanation of a statement fails with, if it does."""
+        """Explain a statement; return the SQLSTATE if that fails."""
         self._begun = False
         try:
             if message is None:
-                self._send(source, f"EXPLAIN {statement.text}", params)
+                self._send(source, f"EXPLAIN {text.sql}", params)
             else:
                 self._send(source, message)
         except psycopg2.Error as error:
             return error.pgcode
         return None
 
-    def _fetched(self, source: cursor, statement: ScannedStatement, one: Statement) -> Result:
-        # A cursor bounds what is in memory at a time, whatever the query finds.
+    def _fetched(self, source: cursor, text: ScannedStatement, statement: Statement) -> Result:
+        # A cursor bounds the memory, however many rows the query finds.
         name, most = f"result_{len(self._results)}", math.inf if self._max_rows is None else self._max_rows
-        wanted = max(most, one.expect_rows or 0) + 1  # one more tells that there are more
+        wanted = max(most, statement.expect_rows or 0) + 1  # the additional row tells that there are more
         chunk = int(wanted) if wanted <= _FETCHED_AT_ONCE else _FIRST_ROWS
-        declare = f"DECLARE {name} NO SCROLL CURSOR FOR {statement.text}\n; FETCH {chunk} FROM {name}"
+        declare = f"DECLARE {name} NO SCROLL CURSOR FOR {text.sql}\n; FETCH {chunk} FROM {name}"
         before = self._size.bytes
-        self._send(source, declare, self._bound(one.params))
+        self._send(source, declare, self._bound(statement.params))
         result = self._read(source)
         rows, new = list(result.rows), result.rows
         while len(new) == chunk and len(rows) < wanted and self._size.fits:
@@ -214,40 +217,42 @@ class Transaction:
             rows += new
         return Result(result.columns, rows, len(rows))
 
-    def _refuse_to_change(self, statement: ScannedStatement) -> None:
-        # PostgreSQL refuses all else by itself.
+    def _refuse_to_change(self, text: ScannedStatement) -> None:
+        # PostgreSQL itself refuses all other changes.
         old = self._connection.server_version < _READ_ONLY_OBJECTS_SINCE
-        if statement.locks or (statement.changes_large_objects and old):
-            what = "a LOCK" if statement.locks else "a change of large objects"
+        if text.locks or (text.changes_large_objects and old):
+            what = "a LOCK" if text.locks else "a change of large objects"
             reason = f"{what} is not possible: the request only reads"
             raise _GivenUpError(contract.STATEMENT_FAILED, reason, failures.READ_ONLY_TRANSACTION)
 
-    def _expect(self, statement: ScannedStatement, expected: int, result: Result) -> None:
+    def _expect(self, text: ScannedStatement, expected: int, result: Result) -> None:
         if result.row_count != expected:
-            counted = not statement.is_query or self._max_rows is None or len(result.rows) <= self._max_rows
+            counted = not text.is_query or self._max_rows is None or len(result.rows) <= self._max_rows
             rows = f"{'' if counted else 'at least '}{result.row_count} rows, not {expected}"
             raise _GivenUpError(contract.EXPECTATION_FAILED, f"the statement met {rows}")
 
-    def _check_size(self, statement: ScannedStatement) -> None:
+    def _check_size(self, text: ScannedStatement) -> None:
         if self._size.fits:
             return
-        only_read = self._open or self._read_only or (statement.is_query and statement.is_plain)
+        only_read = self._open or self._read_only or (text.is_query and text.is_plain)
         done = "" if only_read else " What it changed is stored."
         message = f"the reply would have {self._size.bytes} bytes, Lambda lets {MAX_REPLY_BYTES} through.{done}"
         raise _GivenUpError(contract.RESULT_TOO_LARGE, message)
 
     def _has(self, settings: Mapping[str, str]) -> bool:
-        # The server reports these when they change. What a pooler does not report cannot be told.
+        # The server reports these settings when they change. If a pooler does not report a setting, it counts as right.
         reported = self._connection.get_parameter_status
         for name, value in settings.items():  # noqa: SIM110 - any() of a generator costs more than the rest
             if reported(name) not in (value, None):
                 return False
         return True
 
-    def _send(self, source: cursor, text: str, params: Mapping[str, object] | None = None) -> None:
-        source.execute(self._prefix() + text, params)
+    def _send(self, source: cursor, sql: str, params: Mapping[str, object] | None = None) -> None:
+        message = self._preamble() + sql
+        self._begun, self._discard = True, ""
+        source.execute(message, params)
         if self._open and not self._has(_READ_AS):
-            # The next message would be read otherwise than it was scanned.
+            # The server would read the next message differently from the scanner.
             raise _GivenUpError(contract.STATEMENT_FAILED, f"the statement changed {' or '.join(_READ_AS)}")
 
     def _bound(self, params: Mapping[str, Param]) -> Mapping[str, object] | None:
@@ -261,35 +266,31 @@ class Transaction:
         except MissingRowError as error:
             raise _GivenUpError(contract.EXPECTATION_FAILED, str(error)) from None
 
-    def _batches(
-        self, source: cursor, statement: ScannedStatement, batch: Sequence[Mapping[str, Param]]
-    ) -> Iterator[str]:
+    def _batches(self, source: cursor, text: ScannedStatement, batch: Sequence[Mapping[str, Param]]) -> Iterator[str]:
         for start in range(0, len(batch), _BATCH_SETS):
-            texts = [
-                source.mogrify(statement.text, self._bound(params)).decode()
-                for params in batch[start : start + _BATCH_SETS]
+            commands = [
+                source.mogrify(text.sql, self._bound(params)).decode() for params in batch[start : start + _BATCH_SETS]
             ]
-            yield "\n;".join(texts)
+            yield "\n;".join(commands)
 
-    def _prefix(self) -> str:
+    def _preamble(self) -> str:
+        """What stands before the next message: BEGIN, READ ONLY and the time that is left, if they are needed."""
         left_ms = max(1, int((self._deadline - time.monotonic()) * 1000))  # 0 would be no limit at all
         begin = mode = limits = ""
-        discard, self._discard = self._discard, ""
         first = not self._begun
         if first:
-            self._begun = True
             begin = "BEGIN; " if self._open else ""
             mode = "SET TRANSACTION READ ONLY; " if self._read_only else ""
-        # Most requests are plain and may take as long as their session lets them. A statement before may have changed
-        # that, and SET LOCAL, which makes the message a transaction, also keeps CALL and DO from committing it.
+        # For most requests, which are plain, the session's time-out is right. An earlier statement of this request may
+        # have changed it. SET LOCAL makes the message a transaction, so CALL and DO cannot commit it.
         session_ms = self._connection.statement_ms
         if not (first and self._is_plain and left_ms >= session_ms - min(_SLACK_MS, session_ms // 10)):
             limits = f"SET LOCAL statement_timeout = {left_ms}; "
             if self._connection.server_version >= TRANSACTION_TIME_OUT_SINCE:
-                # The session's is running, and keeps its time until 0 has stopped it.
-                whole = "SET LOCAL transaction_timeout = "
-                limits += f"{whole}0; {whole}{transaction_ms(left_ms)}; "
-        return f"{self._comment}{begin}{limits}{mode}{discard}"
+                # The session's time-out is running. A new value counts only after 0 has stopped it.
+                setting = "SET LOCAL transaction_timeout = "
+                limits += f"{setting}0; {setting}{transaction_ms(left_ms)}; "
+        return f"{self._comment}{begin}{limits}{mode}{self._discard}"
 
     def _roll_back(self) -> None:
         if self._open and self._begun and not self._connection.closed:
@@ -300,11 +301,11 @@ class Transaction:
                 self._connection.close()
 
 
-def _fits_one_message(scanned: Scanned, max_rows: int | None) -> bool:
-    (statement, one), *others = scanned
-    if others or one.expect_rows is not None:
+def _fits_one_message(scanned: ScannedRequest, max_rows: int | None) -> bool:
+    (text, statement), *others = scanned
+    if others or statement.expect_rows is not None:
         return False
-    if one.batch is not None:
-        return len(one.batch) <= _BATCH_SETS
-    # Rows without a bound may prove too many; what a change returns is then rolled back with it.
-    return max_rows < _FETCHED_AT_ONCE if max_rows is not None else not (statement.is_query or statement.returns_rows)
+    if statement.batch is not None:
+        return len(statement.batch) <= _BATCH_SETS
+    # Without max_rows the rows may be too many for a reply. The change that returned them then has to be rolled back.
+    return max_rows < _FETCHED_AT_ONCE if max_rows is not None else not (text.is_query or text.returns_rows)

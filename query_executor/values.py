@@ -1,4 +1,4 @@
-"""Params as SQL's literals."""
+"""Params as literals of SQL."""
 
 from __future__ import annotations
 
@@ -8,19 +8,17 @@ from psycopg2.extensions import AsIs
 
 from query_executor import pg_types
 from query_executor.contract import FromResult, InvalidRequestError, Param, Result, Typed, Value
-
-
-class MissingRowError(Exception):
-    """An earlier result has no row of which a param could be."""
+from query_executor.errors import MissingRowError
 
 
 class Literal:
-    """A string as psycopg2 writes it into SQL, with a `cast` (`::type`) if its type is said.
+    """A string as a literal of SQL, with a `cast` (`::type`) if the param names its type.
 
-    The cast is closed in parentheses, or what follows could become part of the type: `[1]`, `(3)`, `minute`.
+    The literal and its cast are in parentheses. Otherwise what follows could become part of the type: `[1]`, `(3)`,
+    `minute`.
 
-    psycopg2's own literals are E'' strings, wrongly escaped, wherever the server, the database or the role had
-    standard_conforming_strings off while connecting. It is on when this is sent, and then only quotes are doubled.
+    psycopg2's own literals would be E'' strings, wrongly escaped, if the server, the database or the role has
+    standard_conforming_strings off while connecting. This literal is sent when it is on, so only quotes are doubled.
     """
 
     __slots__ = ("cast", "literal")
@@ -33,18 +31,18 @@ class Literal:
         return self
 
     def getquoted(self) -> bytes:
-        """The literal with its cast."""
+        """The literal with its cast, for psycopg2."""
         return self.written(self.literal).encode()
 
     def written(self, value: str) -> str:
-        """The literal, or what stands for it, with the cast."""
+        """A value with the cast: the literal, or a `$1` in its place."""
         return f"({value}{self.cast})" if self.cast else value
 
 
 def bound(param: Param, results: Sequence[Result]) -> object:
-    """A param as psycopg2 takes it. `results` are those of the earlier statements.
+    """A param as psycopg2 takes it. `results` are the results of the earlier statements.
 
-    Raises `MissingRowError` and, for a column that an earlier result does not have, `InvalidRequestError`.
+    Raises `MissingRowError`, and `InvalidRequestError` for a column that an earlier result does not have.
     """
     if isinstance(param, Typed):
         if param.value is None:
@@ -63,16 +61,16 @@ def bound(param: Param, results: Sequence[Result]) -> object:
     if isinstance(param, str | list):
         return Literal(_text(param, delimiter))
     if isinstance(param, int | float) and param < 0:
-        return AsIs(f"({param})")  # in -1::int8 the cast would come before the sign
+        return AsIs(f"({param})")  # in -1::int8 the cast binds closer than the sign
     if isinstance(param, float) and param == 0 and str(param)[0] == "-":
         return AsIs("'-0'::float8")  # as a number of SQL it would be a numeric, which has no such zero
     return param
 
 
 def _text(value: Value, delimiter: str) -> str:
-    """PostgreSQL's own text of a value, so that it takes its type from where it stands."""
+    """PostgreSQL's own text of a value. As a literal without a cast, it takes the type that its place needs."""
     if isinstance(value, list):
-        return "{" + delimiter.join(_element(one, delimiter) for one in value) + "}"
+        return "{" + delimiter.join(_element(element, delimiter) for element in value) + "}"
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -1,4 +1,4 @@
-"""Waits that end in time for what cannot be told to: a name looked up while the DNS server is silent."""
+"""Waits that end in time, for calls that have no time-out: the look-up of a name while the DNS server is silent."""
 
 from __future__ import annotations
 
@@ -10,18 +10,17 @@ from collections.abc import Callable, Mapping
 
 import psycopg2
 
-from query_executor.failures import StalledError
+from query_executor.errors import StalledError
 
-TYPE_CHECKING = False  # typing's own costs the cold start typing
+TYPE_CHECKING = False  # that of `typing` would make the cold start import typing
 if TYPE_CHECKING:
     from typing import Any
 
-
-_FRESH_S = 10  # how long something counts that nobody waited for
+_FRESH_S = 10  # after this time, a result that no caller waited for no longer counts
 
 
 class Work:
-    """A call that runs in a thread of its own, from now on."""
+    """A call that runs in a thread of its own. The thread starts at once."""
 
     def __init__(self, call: Callable[[], Any]) -> None:
         self._call = call
@@ -29,19 +28,22 @@ class Work:
         self._error: Exception | None = None
         self._ended_at = math.inf
         self.ended = threading.Event()
-        threading.Thread(target=self._run, daemon=True).start()  # the process may end before it does
+        threading.Thread(target=self._run, daemon=True).start()  # the process may end before the call
 
     def _run(self) -> None:
         try:
             self._value = self._call()
-        except Exception as error:  # noqa: BLE001 - it is the waiting thread's
+        except Exception as error:  # noqa: BLE001 - value() raises it in the thread that waits
             self._error = error
         self._ended_at = time.time()
         self.ended.set()
 
     @property
     def is_stale(self) -> bool:
-        """Whether it ended long ago, unnoticed. By the wall's clock, for frozen ones may stop."""
+        """Whether it ended long ago, and no caller took the result.
+
+        It is measured with time.time(). While Lambda freezes the process, time.monotonic() may stop.
+        """
         return time.time() - self._ended_at > _FRESH_S
 
     def value(self) -> Any:
@@ -52,18 +54,21 @@ class Work:
 
 
 class Waiting:
-    """What runs. A call that outlives its caller is not made again beside itself: the next caller waits for it too."""
+    """The calls that run. If a call outlives its caller, the next caller waits for the same call."""
 
     def __init__(self) -> None:
         self._running: dict[object, Work] = {}
 
     def start(self, name: object, call: Callable[[], Any]) -> None:
-        """Makes the call, unless the one of this name still runs, or has just ended."""
+        """Start the call, unless a call of this name still runs or has just ended."""
         if name not in self._running or self._running[name].is_stale:
             self._running[name] = Work(call)
 
     def value(self, name: object, deadline: float) -> Any:
-        """What the call of this name returns by `deadline`, a time.monotonic(). Raises `StalledError`, or its error."""
+        """What the call of this name returns by `deadline`, a time.monotonic().
+
+        Raises `StalledError` if the call still runs then, and the call's own error.
+        """
         left_s = deadline - time.monotonic()
         if not self._running[name].ended.wait(None if left_s == math.inf else max(0.0, left_s)):
             raise StalledError("no answer in time")
@@ -71,10 +76,10 @@ class Waiting:
 
 
 def addresses(parts: Mapping[str, str], waiting: Waiting, deadline: float) -> dict[str, str]:
-    """The parameters of libpq, with the addresses of the hosts that they name. A certificate is held to the name.
+    """The parameters of libpq, with the addresses of their hosts. A certificate still has to be that of the name.
 
-    libpq's own look-up blocks, for 10 s and more where a DNS server is silent. `deadline` is a time.monotonic().
-    Raises `StalledError`, and `psycopg2.OperationalError` when no name has an address.
+    libpq's own look-up blocks for 10 s and more if a DNS server is silent. `deadline` is a time.monotonic().
+    Raises `StalledError`, and `psycopg2.OperationalError` if no name has an address.
     """
     hosts = parts.get("host", "").split(",")
     ports = parts.get("port", "").split(",")
@@ -86,7 +91,7 @@ def addresses(parts: Mapping[str, str], waiting: Waiting, deadline: float) -> di
     found: dict[str, list[str]] = {host: [""] for host in hosts if host not in named}
     problem: Exception | None = None
     for host in named:
-        # A silent name must not take the time of the others.
+        # A name without an answer must not take the time of the other names.
         now = time.monotonic()
         until = deadline if host == named[-1] and not found else now + (deadline - now) / 2
         try:
@@ -103,8 +108,8 @@ def addresses(parts: Mapping[str, str], waiting: Waiting, deadline: float) -> di
         for number, host in enumerate(hosts)
         for address in found.get(host, ())
     ]
-    names, numbers, each = (",".join(one) for one in zip(*places, strict=True))
-    return {**parts, "host": names, "hostaddr": numbers, **({"port": each} if each.strip(",") else {})}
+    names, numbers, listed_ports = (",".join(column) for column in zip(*places, strict=True))
+    return {**parts, "host": names, "hostaddr": numbers, **({"port": listed_ports} if listed_ports.strip(",") else {})}
 
 
 def _is_name(host: str) -> bool:
@@ -112,7 +117,7 @@ def _is_name(host: str) -> bool:
 
 
 def _looked_up(host: str) -> list[str]:
-    import socket  # noqa: PLC0415 - a unix socket, and a command that fails before, do without
+    import socket  # noqa: PLC0415 - a unix socket does not need it
 
-    found = socket.getaddrinfo(host.encode(), None, type=socket.SOCK_STREAM)  # a str may be no name of the IDNA's
+    found = socket.getaddrinfo(host.encode(), None, type=socket.SOCK_STREAM)  # of a str, IDNA would refuse some names
     return list(dict.fromkeys(str(address[0]) for *_, address in found))

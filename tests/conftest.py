@@ -6,9 +6,10 @@ What depends on the server's version runs on an older one, too: the folders and 
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,29 @@ _NO_SQL = ["functional/test_hostile_requests.py", "functional/test_hostile_bodie
 _ON_TWO = ["functional", *(f"integration/test_{name}.py" for name in (
     "executions", "idempotency", "prepared", "query_executor", "requests", "roles", "sessions",
 ))]  # fmt: skip
+
+
+def pytest_configure() -> None:
+    """Let SIGTERM and a closed terminal end the run like Ctrl-C, so that it also ends the servers that it started."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _end)
+
+
+_WORKERS: list[int] = []  # their process ids; xdist itself leaves them 5 s before it interrupts them
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodeready(node: Any) -> None:
+    _WORKERS.append(node.gateway._rinfo().pid)
+
+
+def _end(number: int, _frame: object) -> None:
+    signal.signal(number, lambda *_: None)  # a second signal must not interrupt the end of the servers
+    for pid in _WORKERS:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+    raise KeyboardInterrupt
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -24,7 +24,7 @@ class Ready(Struct, frozen=True):
 def ready(resources: Sequence[Resource]) -> Query[Ready]:
     """Whether all tables can answer. It fails where a declared column is missing.
 
-    query_executor/declared.py says more, where the migrations run.
+    query_executor/migrate/declared.py says more, where the migrations run.
     """
     conditions = [
         f"""NOT EXISTS (SELECT {columns(resource)} FROM {table(resource)} LIMIT 0)

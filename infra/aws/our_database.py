@@ -7,6 +7,8 @@ from typing import Any
 
 from infra.aws import eventually
 from infra.aws.account import Account
+from infra.aws.stacks import describe
+from infra.aws.tags import as_dict
 
 # Only after a first creation. A failed update of a complete stack ends as UPDATE_ROLLBACK_...
 _NEVER_COMPLETE = {"CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"}
@@ -20,26 +22,14 @@ WAITS = (
 
 def waits_for_restart(account: Account, outputs: Mapping[str, str]) -> bool:
     """Whether RDS has parameters for it that need a restart. `outputs` are the database stack's."""
-    rds = account.client("rds")
-    if instance := outputs.get("DatabaseInstance"):
-        (found,) = rds.describe_db_instances(DBInstanceIdentifier=instance)["DBInstances"]
-        groups = found.get("DBParameterGroups", [])
-        return any(group.get("ParameterApplyStatus") == "pending-reboot" for group in groups)
-    if cluster := outputs.get("DatabaseCluster"):
-        (found,) = rds.describe_db_clusters(DBClusterIdentifier=cluster)["DBClusters"]
-        members = found.get("DBClusterMembers", [])
-        return any(member.get("DBClusterParameterGroupStatus") == "pending-reboot" for member in members)
-    return False
+    found = _find(account, outputs)
+    groups = [group.get("ParameterApplyStatus") for group in found.get("DBParameterGroups", [])]
+    members = [member.get("DBClusterParameterGroupStatus") for member in found.get("DBClusterMembers", [])]
+    return "pending-reboot" in groups + members
 
 
 def is_protected(account: Account, outputs: Mapping[str, str]) -> bool:
-    rds = account.client("rds")
-    found = []
-    if instance := outputs.get("DatabaseInstance"):
-        found = rds.describe_db_instances(DBInstanceIdentifier=instance)["DBInstances"]
-    elif cluster := outputs.get("DatabaseCluster"):
-        found = rds.describe_db_clusters(DBClusterIdentifier=cluster)["DBClusters"]
-    return any(database.get("DeletionProtection") for database in found)
+    return bool(_find(account, outputs).get("DeletionProtection"))
 
 
 def unprotect_stillborn(account: Account, stack: str) -> list[str]:
@@ -49,7 +39,7 @@ def unprotect_stillborn(account: Account, stack: str) -> list[str]:
     that the database belongs to this stack, not to an older stack of the same name. Return the names of the databases.
     """
     cloudformation, rds = account.client("cloudformation"), account.client("rds")
-    found = _stack(cloudformation, stack)
+    found = describe(cloudformation, stack)
     if found is None or not _failed_at_first(cloudformation, found):
         return []
     done = []
@@ -72,15 +62,14 @@ def _unprotect(rds: Any, operation: str, refusal: str, **name: str) -> None:
     eventually.call(rds, operation, refusal, **off)
 
 
-def _stack(cloudformation: Any, stack: str) -> Any:
-    from botocore.exceptions import ClientError  # noqa: PLC0415
-
-    try:
-        return cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "ValidationError":  # there is none
-            return None
-        raise
+def _find(account: Account, outputs: Mapping[str, str]) -> dict[str, Any]:
+    """The instance or cluster of the outputs, as RDS describes it; empty where the stack has none."""
+    rds, found = account.client("rds"), []
+    if instance := outputs.get("DatabaseInstance"):
+        found = rds.describe_db_instances(DBInstanceIdentifier=instance)["DBInstances"]
+    elif cluster := outputs.get("DatabaseCluster"):
+        found = rds.describe_db_clusters(DBClusterIdentifier=cluster)["DBClusters"]
+    return dict(found[0]) if found else {}
 
 
 def _failed_at_first(cloudformation: Any, found: Any) -> bool:
@@ -100,5 +89,4 @@ def _failed_at_first(cloudformation: Any, found: Any) -> bool:
 
 
 def _is_of(stack: Any, database: Any) -> bool:
-    tags = {tag["Key"]: tag["Value"] for tag in database.get("TagList", [])}
-    return bool(tags.get(_STACK_TAG) == stack["StackId"])
+    return bool(as_dict(database.get("TagList", [])).get(_STACK_TAG) == stack["StackId"])

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from infra import templates
 from infra.aws.stack_events import StackEvents, advice
+from infra.aws.tags import as_dict, as_list
 from infra.errors import StackError
 from infra.hints import Hints
 
@@ -142,15 +143,8 @@ class Stacks:
         raise StackError(f"{name} ended as {status or 'DELETE_COMPLETE'}.\n{reason}\n{advice(reason, self.hints)}")
 
     def _describe(self, stack: str) -> dict[str, Any] | None:
-        from botocore.exceptions import ClientError  # noqa: PLC0415
-
-        try:
-            found: dict[str, Any] = self.cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "ValidationError":  # "Stack with id ... does not exist"
-                return None
-            raise
-        return None if found["StackStatus"] == "DELETE_COMPLETE" else found
+        found = describe(self.cloudformation, stack)
+        return None if found is None or found["StackStatus"] == "DELETE_COMPLETE" else found
 
     def _is_same(self, stack: str, name: str, told: Mapping[str, str]) -> bool:
         """Whether the stack has this template and these parameters. Asking is quicker than making a change set."""
@@ -161,7 +155,7 @@ class Stacks:
             return False
         has = _parameters(found)
         wanted = {key: value for key, value in templates.parameters(name).items() if value is not None} | dict(told)
-        tagged = {tag["Key"]: tag["Value"] for tag in found.get("Tags", [])}
+        tagged = as_dict(found.get("Tags", []))
         if has != wanted or tagged != dict(self.tags):
             return False
         body = self.cloudformation.get_template(StackName=stack, TemplateStage="Original")["TemplateBody"]
@@ -176,7 +170,7 @@ class Stacks:
             TemplateBody=templates.text(name),
             Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in sorted(told.items())],
             Capabilities=["CAPABILITY_NAMED_IAM"],
-            Tags=[{"Key": key, "Value": value} for key, value in sorted(self.tags.items())],
+            Tags=as_list(self.tags),
         )["Id"]
         while True:
             found: dict[str, Any] = self.cloudformation.describe_change_set(ChangeSetName=change_set, StackName=stack)
@@ -192,6 +186,18 @@ class Stacks:
         raise StackError(
             f"{stack} cannot become what infra/templates/{name}.yaml says: {reason}\n{advice(reason, self.hints)}"
         )
+
+
+def describe(cloudformation: Any, stack: str) -> dict[str, Any] | None:
+    """CloudFormation's description of a stack, by its name or id; None where there is none."""
+    from botocore.exceptions import ClientError  # noqa: PLC0415
+
+    try:
+        return dict(cloudformation.describe_stacks(StackName=stack)["Stacks"][0])
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ValidationError":  # "Stack with id ... does not exist"
+            return None
+        raise
 
 
 def _parameters(found: Mapping[str, Any]) -> dict[str, str]:

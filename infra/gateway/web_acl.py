@@ -7,6 +7,7 @@ from typing import Any
 
 from infra.aws import eventually
 from infra.aws.change import Change
+from infra.aws.tags import as_list
 from infra.gateway.rest_api import RestApi
 
 SCOPE = "REGIONAL"
@@ -27,7 +28,7 @@ def changes(client: Any, api: RestApi, requests_per_5_minutes: int | None) -> It
         yield Change(
             f"Make the web ACL {api.name}: {requests_per_5_minutes} requests from an address in 5 minutes, "
             f"and the rules of {COMMON_RULES}.",
-            lambda: client.create_web_acl(**wanted, Tags=_tags(api)),
+            lambda: client.create_web_acl(**wanted, Tags=as_list(api.tags)),
         )
     else:
         has = client.get_web_acl(**found)["WebACL"]
@@ -37,10 +38,10 @@ def changes(client: Any, api: RestApi, requests_per_5_minutes: int | None) -> It
                 lambda: _update(client, api, wanted),
             )
         tagged = client.list_tags_for_resource(ResourceARN=has["ARN"])["TagInfoForResource"]["TagList"]
-        if any(tag not in tagged for tag in _tags(api)):
+        if any(tag not in tagged for tag in as_list(api.tags)):
             yield Change(
                 f"Tag the web ACL {api.name}.",
-                lambda: client.tag_resource(ResourceARN=has["ARN"], Tags=_tags(api)),
+                lambda: client.tag_resource(ResourceARN=has["ARN"], Tags=as_list(api.tags)),
             )
     if found is None or found["Id"] != _associated(client, api).get("Id"):
         yield Change(f"Put the web ACL {api.name} before the stage {api.api_stage}.", lambda: _associate(client, api))
@@ -89,10 +90,6 @@ def _definition(api: RestApi, limit: int) -> dict[str, Any]:
         ],
         "VisibilityConfig": _visibility(api.name),
     }
-
-
-def _tags(api: RestApi) -> list[dict[str, str]]:
-    return [{"Key": key, "Value": value} for key, value in sorted(api.tags.items())]
 
 
 def _visibility(metric: str) -> dict[str, Any]:

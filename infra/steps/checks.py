@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from infra.aws import functions, own_network, roles
 from infra.aws.account import Account
 from infra.aws.api import api_function
-from infra.aws.executor import base_image, image, migrations
+from infra.aws.executor import base_image, executor_release, image, migrations
 from infra.aws.stacks import Stacks
 from infra.errors import AccountError, ConfigError, ImageError, RefusedError
 from infra.stage import Parameters, Stage
@@ -90,13 +90,9 @@ def reserves(account: Account, stage: Stage) -> tuple[bool, str | None]:
     An account may have none to reserve. When its limit of functions is below the database's connections, that limit
     bounds the connections. Raises `AccountError` where nothing bounds them.
     """
-    client = account.client("lambda")
-    try:
-        # Only an existing function has an answer. Its reservation is not part of what is left.
-        if client.get_function(FunctionName=f"{stage.prefix}-query-executor").get("Concurrency"):
-            return True, None
-    except client.exceptions.ResourceNotFoundException:
-        pass
+    function = functions.find(account, executor_release.function_name(stage))
+    if function and function.get("Concurrency"):  # which is not part of what is left
+        return True, None
     limit = account.client("lambda").get_account_settings()["AccountLimit"]
     # Lambda keeps 100 for all other functions, or everything that a new account has.
     free = limit["UnreservedConcurrentExecutions"] - min(UNRESERVED, limit["ConcurrentExecutions"])

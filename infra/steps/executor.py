@@ -24,8 +24,7 @@ class Executor(StackStep):
         )  # fmt: skip
 
     def is_known(self) -> bool:
-        has_database = self.stage.database_stack is None or bool(self.run.outputs("database"))
-        return has_database and bool(self.run.outputs("network"))
+        return self.run.has_database and bool(self.run.outputs("network"))
 
     def changes(self) -> list[str]:
         return [*super().changes(), *(change.sentence for change in self._by_hand())]

@@ -16,8 +16,7 @@ class Observability(StackStep):
         return parameters.observability(self.stage, self.names(), run.outputs("executor"), run.outputs("database"))
 
     def is_known(self) -> bool:
-        has_database = self.stage.database_stack is None or bool(self.run.outputs("database"))
-        return has_database and bool(self.run.outputs("executor"))
+        return self.run.has_database and bool(self.run.outputs("executor"))
 
     def log_groups(self) -> list[str]:
         return [f"/aws/lambda/{self.stage.prefix}", f"/crud-api/{self.stage.name}/access"]

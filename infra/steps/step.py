@@ -55,6 +55,11 @@ class Run:
             self.account, self.stage, self.stacks, allow_public=options.allow_public, image_tag=options.image_tag
         )
 
+    @property
+    def has_database(self) -> bool:
+        """Whether the database exists: your own always does."""
+        return self.stage.database_stack is None or bool(self.outputs("database"))
+
     def outputs(self, part: str) -> Parameters:
         """The outputs of a stack. The database has none when the stage uses your own database."""
         if part == "database" and self.stage.database_stack is None:

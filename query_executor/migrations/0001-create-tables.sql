@@ -1,8 +1,8 @@
--- The two tables, where they are missing. A table that is there belongs to its user: the later
--- migrations add to it what the API can use, and alter no column, default or row it has.
+-- Makes the two tables if they are missing. A table that exists belongs to its user. The later
+-- migrations add to it what the API can use, and change no column, default or row of it.
 --
--- No check on status: the API decides which ones it accepts, and rows of before may hold others.
--- The foreign key is added by 0004, which copes with a customers table of any make.
+-- There is no check on status: the API decides which values it accepts, and old rows may have others.
+-- 0004 adds the foreign key, because it can do so for any customers table.
 DO $body$
 DECLARE
     lacking text;

@@ -1,5 +1,5 @@
--- created_at and updated_at. Added without a default first, so that the rows that are there say
--- null (nobody knows when they were made) and none is rewritten; the default is for rows to come.
+-- Adds created_at and updated_at. First without a default, so that existing rows have null, because
+-- nobody knows when they were created, and no row is rewritten. Then the default, for new rows.
 DO $body$
 DECLARE
     missing record;

@@ -1,6 +1,7 @@
 -- transactional: false
--- orders.customer_id references customers.customer_id. This query answers what is left to do for that; online.py does
--- it. A foreign key that the user has is left as it is; one of ours has a comment until it is validated.
+-- Makes orders.customer_id a foreign key to customers.customer_id. This query answers what is left to do, and
+-- query_executor/migrate/online.py does it. A foreign key of the user stays as it is. Ours has a comment until it is
+-- validated.
 SELECT k.conname AS foreign_key
 FROM (VALUES (1)) AS once
 LEFT JOIN pg_constraint k ON k.conrelid = 'demo.orders'::regclass AND k.contype = 'f' AND NOT k.convalidated

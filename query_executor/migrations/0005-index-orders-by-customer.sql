@@ -1,6 +1,6 @@
 -- transactional: false
--- A customer's orders in key order: what ?customer_id= and its pages read. This query answers where that index is
--- missing; query_executor/online.py makes it, while others go on reading and writing.
+-- Adds an index of a customer's orders in the order of their keys, for ?customer_id= and its pages. This query answers
+-- where the index is missing. query_executor/migrate/online.py makes it while other sessions read and write.
 SELECT c.relname AS table_name, wanted.column_names
 FROM (VALUES ('orders', ARRAY['customer_id', 'order_id'])) AS wanted (table_name, column_names)
 JOIN pg_class c ON c.relnamespace = 'demo'::regnamespace AND c.relname = wanted.table_name

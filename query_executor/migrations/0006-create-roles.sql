@@ -1,10 +1,11 @@
--- The application's rights: crud_api may read and change rows in the schema demo, in the tables that are there and in
--- those to come, and nothing else. It is a group: the user the executor connects as is made a member of it. On RDS,
--- where IAM can sign in instead of a password, that user is made here too (on a group, rds_iam would lock out
--- members who have passwords).
+-- Makes the role crud_api, with the application's rights. It may read and change rows in the schema demo, in existing
+-- and future tables, and nothing else. The role is a group: the executor's user becomes a member. On RDS, users can sign
+-- in with IAM instead of a password. There this migration also makes that user, because rds_iam on the group would lock
+-- out members with passwords.
 --
--- Roles belong to the whole server. One that is there is taken as it is; and who may not make one, or grant what
--- another role owns, is told what to have run. No right on sequences but the one an INSERT needs.
+-- Roles belong to the whole server, so a role that exists stays as it is. If the owner may not make a role, or may not
+-- grant what another role owns, a message says what an administrator should run. On sequences the role gets only the
+-- right that an INSERT needs.
 DO $body$
 DECLARE
     command text;
@@ -59,7 +60,7 @@ BEGIN
         END IF;
     END IF;
 
-    -- Up to PostgreSQL 14 every role may. Somebody may rely on it, so it is theirs to end.
+    -- Up to PostgreSQL 14 every role may create there. Somebody may rely on this, so it is only reported.
     IF EXISTS (SELECT FROM pg_namespace
                WHERE nspname = 'public' AND has_schema_privilege('public', oid, 'CREATE')) THEN
         RAISE WARNING 'Every role can create objects in the schema public, so crud_api can too. '

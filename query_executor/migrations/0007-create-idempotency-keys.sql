@@ -1,8 +1,8 @@
--- What was answered to a POST with an Idempotency-Key, kept for 24 hours: the API writes it in the transaction that
--- stores the rows, and removes what has expired. The id is a digest of the caller, the path and the key. Another
--- table of this name is left as it is.
+-- Makes the table of the answers to a POST with an Idempotency-Key. They are kept for 24 hours. The API writes an answer
+-- in the transaction that stores the rows, and removes expired answers. The id is a digest of the caller, the path and
+-- the key. Another table of this name stays as it is.
 --
--- The rights are those that 0006 gives, which reach this table by themselves only where the same role made both.
+-- The rights are the rights of 0006. They hold for this table by default only if the same role made both.
 DO $body$
 DECLARE
     lacking text;

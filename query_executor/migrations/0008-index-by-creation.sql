@@ -1,6 +1,6 @@
 -- transactional: false
--- Rows in the order in which they were created, newest or oldest first: what ?sort=-created_at and its pages read. This
--- query answers where such an index is missing; query_executor/online.py makes it.
+-- Adds an index of the rows in the order of their creation, for ?sort=-created_at and its pages. This query answers
+-- where such an index is missing. query_executor/migrate/online.py makes it.
 SELECT c.relname AS table_name, wanted.column_names
 FROM (VALUES ('customers', ARRAY['created_at', 'customer_id']), ('orders', ARRAY['created_at', 'order_id'])) AS wanted (table_name, column_names)
 JOIN pg_class c ON c.relnamespace = 'demo'::regnamespace AND c.relname = wanted.table_name

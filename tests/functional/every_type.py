@@ -130,6 +130,7 @@ documents = json_values.map(_compact)
 no_nulls = json_values.filter(lambda value: value is not None).map(_compact)
 bits = st.text("01", max_size=9)
 binaries = st.binary(max_size=70).map(lambda content: "\\x" + content.hex())
+Price = Annotated[Decimal, Meta(extra={"decimal_places": 2})]  # its column would round more
 cents = st.integers(-(10**12), 10**12).map(lambda cents: f"{Decimal(cents) / 100}")
 feelings = _one_of("sad", "ok", 'very "happy"')
 days = st.dates(date(1000, 1, 1))
@@ -217,7 +218,7 @@ SAMPLES: dict[str, Sample] = {
     "a_box": Sample(other.Box, "box", st.builds("{},{}".format, points, points)),
     "a_circle": Sample(other.Circle, "circle", points.map(lambda point: f"<{point},1.5>")),
     "a_polygon": Sample(other.Polygon, "polygon", st.builds("({},{})".format, points, points)),
-    "a_price": Sample(Decimal, "demo.every_price", st.decimals(-9, 9, places=2).map(str)),
+    "a_price": Sample(Price, "demo.every_price", st.decimals(-9, 9, places=2).map(str)),
     "a_document": Sample(Jsonb, "demo.every_document", no_nulls),
     "a_code": Sample(str, "demo.every_code", words.filter(lambda text: text != "x")),
     "a_visit": Sample(Annotated[Visit, Composite("demo.every_visit")], "demo.every_visit", visits),
@@ -244,7 +245,7 @@ SAMPLES: dict[str, Sample] = {
     "visits": Sample(
         list[Annotated[Visit, Composite("demo.every_visit")] | None], "demo.every_visit[]", _array(visits)
     ),
-    "prices": Sample(list[Decimal | None], "demo.every_price[]", _array(st.decimals(-9, 9, places=2).map(str))),
+    "prices": Sample(list[Price | None], "demo.every_price[]", _array(st.decimals(-9, 9, places=2).map(str))),
 }  # fmt: skip
 
 

@@ -17,7 +17,8 @@ import pytest
 from psycopg2.extensions import make_dsn, parse_dsn
 
 from query_executor.credentials import Credentials
-from query_executor.settings import Settings, SettingsError
+from query_executor.errors import SettingsError
+from query_executor.settings import Settings
 from tests.conftest import execute
 from tests.executor import Executor, failure, value, within
 from tests.network import proxy_to, silent_port
@@ -334,3 +335,18 @@ def test_a_setting_that_proves_wrong_when_it_is_used_is_named(
         environment.delenv(name, raising=False)
     with pytest.raises(SettingsError, match=named):
         Credentials(Settings.from_environment(environ)).dsn()
+
+
+@pytest.mark.parametrize("password", ["hush/", "x@hush", "1/hush", "%hush", "a:b/hush"])
+def test_a_url_with_a_raw_password_is_refused_before_libpq_could_print_a_part_of_it(password: str) -> None:
+    settings = Settings.from_environment({"DATABASE_URL": f"postgresql://me:{password}@nowhere.invalid/app"})
+    with pytest.raises(SettingsError, match="percent-encoded") as caught:
+        Credentials(settings).dsn()
+    assert "hush" not in str(caught.value)
+
+
+def test_a_database_and_a_socket_with_an_at_sign_are_no_raw_password() -> None:
+    parts = {"DB_HOST": "@socket", "DB_NAME": "a@b", "DB_USER": "u"}
+    assert parse_dsn(Credentials(Settings.from_environment(parts)).dsn()) == {
+        "host": "@socket", "dbname": "a@b", "user": "u"
+    }  # fmt: skip

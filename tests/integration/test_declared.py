@@ -21,8 +21,8 @@ from infra.declarations import declared
 from infra.errors import DatabaseError
 from infra.local.database import open_database
 from query_executor import migrate
-from query_executor.declared import Difference, create_table, differences
 from query_executor.migrate import MigrationError, apply_migrations
+from query_executor.migrate.declared import Difference, create_table, differences
 from tests.conftest import execute as run_sql
 from tests.functional.client import Api, api_on
 from tests.integration.test_migrations import url_of
@@ -355,6 +355,14 @@ def test_names_that_need_quotes_have_them(url: str) -> None:
     (missing,) = stops(url, resource)
     run_sql(url, missing.partition("Make it: ")[2])
     assert found(url, resource) == []
+
+
+def test_a_column_that_every_change_sets_is_not_a_generated_one(url: str) -> None:
+    run_sql(url, "CREATE TABLE demo.mine (id bigint PRIMARY KEY, mine timestamptz GENERATED ALWAYS AS (NULL) STORED)")
+    only_read = frozenset({"mine"})
+    (refused,) = stops(url, one_column(TIME, read_only=only_read, updated_at="mine"))
+    assert "every change sets it" in refused
+    assert found(url, one_column(TIME, read_only=only_read)) == []
 
 
 def test_a_second_resource_may_refer_to_one_that_is_not_served(url: str) -> None:

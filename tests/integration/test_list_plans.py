@@ -49,7 +49,7 @@ def source(postgres_url: str) -> Iterator[cursor]:
 def steps(source: cursor, resource: str, query: ListQuery) -> list[dict[str, Any]]:
     """The steps of the plan, as they were run."""
     (statement,) = select_page(BY_NAME[resource], query).statements
-    explain = "EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) " + scan(statement.sql).text
+    explain = "EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) " + scan(statement.sql).sql
     source.execute(explain, {name: bound(param, []) for name, param in statement.params.items()})
     ((((plan,),)),) = source.fetchall()
     found = [plan["Plan"]]
@@ -122,7 +122,7 @@ def test_a_page_that_no_answer_could_hold_does_not_leave_the_database(source: cu
     )
     query = list_query(BY_NAME["customers"], {}, {"customer_id[gte]": ["Z"]})
     (statement,) = select_page(BY_NAME["customers"], query).statements
-    source.execute(scan(statement.sql).text, {name: bound(param, []) for name, param in statement.params.items()})
+    source.execute(scan(statement.sql).sql, {name: bound(param, []) for name, param in statement.params.items()})
     ((items, found, *_),) = source.fetchall()
     assert (items, found) == (None, 40)
 

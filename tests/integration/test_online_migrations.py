@@ -167,7 +167,7 @@ def own_migrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[
     source = Path(__file__).parents[2] / "query_executor/migrations"
     for path in source.iterdir():
         (tmp_path / path.name).write_text(path.read_text())
-    monkeypatch.setattr("query_executor.migrate._FOLDER", str(tmp_path))
+    monkeypatch.setattr("query_executor.migrate.apply.FOLDER", str(tmp_path))
 
     def add(name: str, text: str) -> None:
         (tmp_path / name).write_text(text)

@@ -1,4 +1,4 @@
-"""A lock that is not pyproject.toml's is found; packages come from this machine's own index, and only by their hash."""
+"""pyproject.toml, uv.lock and the requirements that ship say the same, and packages come only by their hash."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from infra import PROJECT
-from infra.dev.packages import SHIPPED, exported, for_uv, problems
+from infra.dev.packages import SHIPPED, exported, for_uv, pin, problems
 
 WHEEL = "ours-1.0-py3-none-any.whl"
 NOWHERE = "http://127.0.0.1:1/simple"
@@ -214,3 +214,22 @@ def test_certificates_proxies_and_trusted_hosts_of_pip_are_uvs_too(tmp_path: Pat
     assert started["SSL_CERT_FILE"] == "/own/ca.pem"
     assert started["ALL_PROXY"] == "http://proxy:3128"
     assert started["UV_INSECURE_HOST"].split() == ["a.example", "b.example"]
+
+
+def test_the_lock_is_that_of_pyproject_and_what_ships_is_that_of_the_lock() -> None:
+    assert list(problems()) == []
+
+
+def test_every_group_can_be_exported_with_a_hash_for_each_package() -> None:
+    for group in ("local", "dev", "bench", "clients", "checkov", "lambda-front-end"):
+        pins = [line for line in exported(group).replace("\\\n", " ").splitlines() if line.strip()]
+        assert pins
+        assert not [line for line in pins if "==" not in line or "--hash=sha256:" not in line], group
+
+
+def test_the_front_end_of_lambda_comes_without_what_the_sam_cli_needs() -> None:
+    assert re.findall(r"^\S+==", exported("lambda-front-end"), re.MULTILINE) == ["aws-sam-cli=="]
+
+
+def test_pip_gets_uv_by_the_locks_version_and_hashes() -> None:
+    assert re.fullmatch(r"uv==[\d.]+( \\\n    --hash=sha256:[0-9a-f]{64})+\n", pin())

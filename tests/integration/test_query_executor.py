@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from query_executor.database import Database
+from query_executor.errors import SettingsError
 from query_executor.handler import create_handler, create_local_handler
-from query_executor.settings import Settings, SettingsError
+from query_executor.settings import Settings
 from tests.conftest import execute as run_sql
 
 Call = Callable[..., dict[str, Any]]

@@ -202,7 +202,7 @@ def test_no_value_in_place_of_a_param_makes_a_second_statement(connection: Any, 
         with connection.cursor() as cursor:
             for one in _VALUES:
                 params = dict.fromkeys(scanned.names, bound(one, []))
-                sql = cursor.mogrify(scanned.text, params or None).decode()
+                sql = cursor.mogrify(scanned.sql, params or None).decode()
                 assert opinion(connection, sql) != SEVERAL
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import psycopg2
 import pytest
 
-from query_executor.failures import StalledError
+from query_executor.errors import StalledError
 from query_executor.waiting import Waiting, addresses
 from tests.conftest import execute
 from tests.executor import failure, value

@@ -12,7 +12,8 @@ import trustme
 from psycopg2.extensions import parse_dsn
 
 from query_executor.credentials import Credentials
-from query_executor.settings import RDS_CA_BUNDLE, Settings, SettingsError
+from query_executor.errors import SettingsError
+from query_executor.settings import RDS_CA_BUNDLE, Settings
 from tests.conftest import execute
 from tests.executor import HANG_S, Executor, eventually, failure, value, within
 from tests.network import Proxy, proxy_to

@@ -191,8 +191,8 @@ MUTATIONS = [
     Mutation(
         "what is in the rows is in the logs",
         "query_executor/log.py",
-        '"statements": [fingerprint(one.sql) for one in request.statements] if request else [],',
-        '"statements": [str(one.params) for one in request.statements] if request else [],',
+        '"statements": [fingerprint(statement.sql) for statement in request.statements] if request else [],',
+        '"statements": [str(statement.params) for statement in request.statements] if request else [],',
         "tests/integration/test_logs.py",
     ),
     Mutation(
@@ -393,21 +393,21 @@ MUTATIONS = [
     ),
     Mutation(
         "nobody can write an order while its key is made",
-        "query_executor/online.py",
+        "query_executor/migrate/online.py",
         'session.scan(f"CREATE UNIQUE INDEX CONCURRENTLY {index} ON demo.{table} ({column})")',
         'session.alter(f"CREATE UNIQUE INDEX {index} ON demo.{table} ({column})")',
         "tests/integration/test_online_migrations.py -k whole_table",
     ),
     Mutation(
         "a migration that was killed can never be applied",
-        "query_executor/online.py",
+        "query_executor/migrate/online.py",
         'session.scan(f"DROP INDEX CONCURRENTLY demo.{index}")',
         "pass",
         "tests/integration/test_online_migrations.py -k killed",
     ),
     Mutation(
         "a change of one row changes others, which have the same key outside of a partial index",
-        "query_executor/declared.py",
+        "query_executor/migrate/catalogue.py",
         "AND i.indpred IS NULL),",
         "),",
         "tests/integration/test_declared.py -k hold_unique",

@@ -146,7 +146,7 @@ def test_a_time_is_passed_on_in_utc() -> None:
 )
 def test_a_whole_number_is_read_in_full(text: str, value: int) -> None:
     assert filter_of(things, "number[in]", text).value == [value]
-    for wrong in ("1.0", "1e3", "9" * 101, "\u0661", "1_000", "NaN"):
+    for wrong in ("1.0", "1e3", "\u0661", "1_000", "NaN"):
         with pytest.raises(ValueError, match="must be a whole number"):
             filter_of(things, "number[in]", wrong)
 

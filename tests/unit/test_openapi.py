@@ -17,7 +17,6 @@ from uuid import UUID
 import pytest
 from jsonschema import Draft202012Validator
 from msgspec import Meta, Struct, defstruct, field
-from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from crud_api.access import KINDS
 from crud_api.application import create_app
@@ -52,6 +51,8 @@ class Review(Struct):
     stars: Literal["one", "two"] | None = None
 
 
+Visit = defstruct("Visit", [("visit_id", UUID), ("day", date, date(2026, 1, 31)), ("at", datetime | None, None)])
+visits = Resource(name="visits", table="visits", model=Visit, key="visit_id")
 reviews = Resource(
     name="reviews",
     table="demo.reviews",
@@ -108,10 +109,6 @@ def test_its_version_is_the_projects() -> None:
     assert f'version = "{API_VERSION}"' in (ROOT / "pyproject.toml").read_text()
 
 
-def test_it_is_valid_with_further_tables() -> None:
-    OpenAPIV31SpecValidator(document([products, reviews], "cognito")).validate()
-
-
 def test_every_view_is_described_under_its_name_and_nothing_else_is() -> None:
     resources = [*RESOURCES, products, reviews]
     app = create_app(lambda _: Reply([]), resources)
@@ -144,9 +141,7 @@ def test_a_third_and_a_fourth_table_are_described_by_their_declarations() -> Non
 
 
 def test_dates_and_uuids_have_their_format_in_bodies_and_filters() -> None:
-    model = defstruct("Visit", [("visit_id", UUID), ("day", date, date(2026, 1, 31)), ("at", datetime | None, None)])
-    described = document([Resource(name="visits", table="visits", model=model, key="visit_id")], "none")
-    OpenAPIV31SpecValidator(described).validate()
+    described = document([visits], "none")
     formats = {"visit_id": "uuid", "day": "date", "at": "date-time"}
     new = described["components"]["schemas"]["NewVisit"]
     assert {name: one["format"] for name, one in new["properties"].items()} == formats

@@ -8,7 +8,8 @@ import pytest
 
 from query_executor.contract import DEADLINE_EXCEEDED, Failure, InvalidRequestError, Request, Statement
 from query_executor.database import Database
-from query_executor.scanner import ScanTimeoutError, scan
+from query_executor.errors import ScanTimeoutError
+from query_executor.scanner import scan
 from query_executor.settings import Settings
 
 ONE = [
@@ -133,13 +134,13 @@ def test_a_query_is_told_from_a_change(sql: str, query: bool) -> None:
 def test_params_are_found_only_where_a_value_can_stand() -> None:
     scanned = scan("""SELECT :a::text, ':b', ":c", $$:d$$, /* :e */ x[1 : 2], f(n := :g) -- :h""")
     assert scanned.names == {"a", "g"}
-    assert "%(a)s::text" in scanned.text
-    assert "n := %(g)s" in scanned.text
+    assert "%(a)s::text" in scanned.sql
+    assert "n := %(g)s" in scanned.sql
 
 
 def test_percent_signs_are_doubled_only_when_the_driver_will_format_the_text() -> None:
-    assert scan("SELECT 5 % 2").text == "SELECT 5 % 2"
-    assert scan("SELECT :a % 2, '%'").text == "SELECT %(a)s %% 2, '%%'"
+    assert scan("SELECT 5 % 2").sql == "SELECT 5 % 2"
+    assert scan("SELECT :a % 2, '%'").sql == "SELECT %(a)s %% 2, '%%'"
 
 
 @pytest.mark.parametrize(
@@ -172,7 +173,7 @@ def test_what_later_sessions_begin_with_cannot_be_changed(sql: str) -> None:
 
 @pytest.mark.parametrize("sql", ["ALTER USER MAPPING FOR u SERVER s OPTIONS (a '1')", "ALTER TABLE role ADD n int"])
 def test_other_things_can_be_altered(sql: str) -> None:
-    assert scan(sql).text == sql
+    assert scan(sql).sql == sql
 
 
 @pytest.mark.parametrize(

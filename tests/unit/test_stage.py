@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -172,17 +170,6 @@ def test_what_the_executor_lacks_is_named(member: str) -> None:
     file["lambda_functions"]["query_executor"].pop(member)
     with pytest.raises(ConfigError, match=f"stage dev: lambda_functions.query_executor lacks {member}: it must be"):
         Stage.from_file("dev", config.check(file), PROJECT)
-
-
-@pytest.mark.parametrize("load", ["stage.Stage.load('dev')", "local.chalice_config.load(infra.PROJECT).chalice_app"])
-def test_a_command_reads_the_file_once(load: str) -> None:
-    program = (
-        "import sys, infra.stage, infra.local.chalice_config\n"
-        "sys.addaudithook(lambda event, args: event == 'open' and print(args[0]))\n"
-        f"infra.{load}\n"
-    )
-    done = subprocess.run([sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True)
-    assert sum(path.endswith(".chalice/config.json") for path in done.stdout.splitlines()) == 1
 
 
 def test_an_executor_that_nothing_bounds_is_refused() -> None:

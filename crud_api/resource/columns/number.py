@@ -220,7 +220,7 @@ class MoneyColumn(DecimalColumn):
     name = "Money"
     sql_type = "money"
     carriers = frozenset({"money"})
-    says = "an amount of money, a number like 1234.56"
+    says = "an amount of money, a number like 1234.56 with at most 2 decimal places"
     shown_example = 1234.56
     in_one_pass = False
     cast = "::numeric::money"
@@ -229,6 +229,13 @@ class MoneyColumn(DecimalColumn):
     def takes(self, text: str) -> bool:  # noqa: ARG002
         """No text is an amount."""
         return False
+
+    def number(self, value: Any) -> Value:
+        """The amount, which PostgreSQL would round without an error."""
+        digits, exponent = value.as_tuple()[1:]
+        if value.is_finite() and exponent < -2 and any(digits[exponent + 2 :]):
+            raise ValueError(self.must)
+        return super().number(value)
 
     def schema(self) -> Schema:
         """A number."""

@@ -10,6 +10,7 @@ from typing import Any
 from infra.aws import functions
 from infra.aws.account import Account
 from infra.aws.change import Change
+from infra.aws.tags import as_dict, as_list
 from infra.stage import Stage
 
 TRUST = {
@@ -37,7 +38,7 @@ def arn(account: Account, stage: Stage) -> str:
 def changes(account: Account, stage: Stage, boundary: str) -> Iterator[Change]:
     """The changes after which the role may do what the stage's policy file says, within the boundary."""
     iam, role, policy = account.client("iam"), name(account, stage), _policy(stage)
-    tags = [{"Key": key, "Value": value} for key, value in sorted(stage.tags.items())]
+    tags = as_list(stage.tags)
     found = _find(iam, role)
     if found is None:
         bounded = {"PermissionsBoundary": boundary} if boundary else {}
@@ -52,7 +53,7 @@ def changes(account: Account, stage: Stage, boundary: str) -> Iterator[Change]:
             ),
         )
     else:
-        has = {tag["Key"]: tag["Value"] for tag in found.get("Tags", [])}
+        has = as_dict(found.get("Tags", []))
         if boundary and found.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn") != boundary:
             yield Change(
                 f"Bound the role {role} by {boundary}.",

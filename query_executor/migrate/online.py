@@ -1,8 +1,8 @@
-"""Changes of large tables that stop nobody: keys, foreign keys and indexes, while others go on reading and writing.
+"""Adds keys, foreign keys and indexes to large tables, while other sessions go on reading and writing.
 
-What reads a whole table takes no lock that keeps others from it. What takes such a lock reads nothing, and does not
-wait for it for long. So none of this fits into one transaction. A run may be killed between any two steps: each
-migration asks first what is left to do, and what an earlier run left half-made has a name of ours.
+A step that reads a whole table takes no lock that other sessions notice. A step that takes such a lock reads no rows,
+and waits for the lock only briefly. So the steps cannot be one transaction. A run may be killed between any two steps.
+So each migration first asks what is left to do, and a half-made index or constraint has a name of ours.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from psycopg2.extensions import connection
 
 T = TypeVar("T")
 
-# How long a statement may wait for a table that is in use: whatever comes after it waits for as long. Then it lets the
-# others pass, and tries again.
+# The longest wait for a table that is in use. Statements that come later wait behind it for as long. After this time it
+# lets them pass, and tries again after a pause.
 ATTEMPT_S = 0.1
 PAUSE_S = 0.4
 _UNVALIDATED = "crud-api has yet to validate this"
 
 
 class Session:
-    """The connection, outside of any transaction. `done` is what was done, a sentence each.
+    """The connection, outside of any transaction. `done` has a sentence for each thing done.
 
-    `table_lock_s` bounds the attempts to lock a table, `scan_s` the wait for transactions that began before.
+    `table_lock_s` bounds the attempts to lock a table. `scan_s` bounds the wait for transactions that began before.
     """
 
     def __init__(self, source: connection, table_lock_s: float, scan_s: float = 300) -> None:
@@ -41,7 +41,7 @@ class Session:
             return cursor.fetchall() if cursor.description else []
 
     def alter(self, *statements: str) -> None:
-        """Run statements that lock a table and read none of its rows, as one transaction."""
+        """Run statements that lock a table and read none of its rows, as a transaction."""
 
         def run() -> None:
             self.rows("BEGIN")
@@ -57,7 +57,7 @@ class Session:
         patiently(run, self._table_lock_s)
 
     def scan(self, statement: str) -> None:
-        """Run a statement that reads a table, takes its time, and keeps nobody from the table."""
+        """Run a statement that reads a whole table, may take long, and locks out no other session."""
         self.rows(f"SET lock_timeout = {round(self._scan_s * 1000)}")
         self.rows("SET statement_timeout = 0")
         try:
@@ -69,12 +69,12 @@ class Session:
 
 
 def attempt_ms(table_lock_s: float) -> int:
-    """The lock_timeout of one attempt."""
+    """The lock_timeout of an attempt."""
     return max(1, round(min(ATTEMPT_S, table_lock_s) * 1000))
 
 
 def patiently(run: Callable[[], T], table_lock_s: float) -> T:
-    """Run it again and again while a table is in use. Raises `LockNotAvailable` at the end."""
+    """Call `run` again and again while a table is in use. Raises `LockNotAvailable` after `table_lock_s`."""
     give_up = time.monotonic() + table_lock_s
     while True:
         try:
@@ -86,7 +86,7 @@ def patiently(run: Callable[[], T], table_lock_s: float) -> T:
 
 
 def add_keys(session: Session, missing: Sequence[tuple[Any, ...]]) -> None:
-    """0003. PostgreSQL itself judges whether the rows allow a key: asking first would be a race."""
+    """Migration 0003. PostgreSQL decides whether the rows allow a key. To ask first would be a race."""
     for table, column, may_be_null, has_primary_key in missing:
         kind = "UNIQUE" if has_primary_key else "PRIMARY KEY"
         index = f"crud_api_key_of_{table}"
@@ -112,7 +112,7 @@ def add_keys(session: Session, missing: Sequence[tuple[Any, ...]]) -> None:
 
 
 def add_foreign_key(session: Session, left: Sequence[tuple[Any, ...]]) -> None:
-    """0004. New rows are checked from the first step on; old ones that name no customer stay, and are pointed out."""
+    """Migration 0004. The first step checks new rows. Old rows without a customer stay, and a warning names them."""
     for (foreign_key,) in left:
         name = foreign_key or "orders_customer_id_fkey"
         if foreign_key is None and not _add_unvalidated(session, name):
@@ -129,7 +129,7 @@ def add_foreign_key(session: Session, left: Sequence[tuple[Any, ...]]) -> None:
 
 
 def add_indexes(session: Session, missing: Sequence[tuple[Any, ...]]) -> None:
-    """0005 and 0008."""
+    """Migrations 0005 and 0008."""
     for table, columns in missing:
         index = "_".join(["crud_api", table, "by", columns[0]])
         _drop_index(session, index)
@@ -170,7 +170,8 @@ def _add_unvalidated(session: Session, name: str) -> bool:
 
 
 def _refuse_nulls(session: Session, table: str, column: str) -> None:
-    # A primary key makes its column NOT NULL, which reads the whole table under a lock, unless a check says it already.
+    # A primary key makes its column NOT NULL. That reads the whole table under a lock, unless a check constraint has
+    # proved it before.
     check = _not_null(table)
     session.alter(
         f"ALTER TABLE demo.{table} DROP CONSTRAINT IF EXISTS {check}",
@@ -188,6 +189,6 @@ def _not_null(table: str) -> str:
 
 
 def _drop_index(session: Session, index: str) -> None:
-    # Half-made by a run that was killed, or refused by the rows.
+    # A run that was killed left it half-made, or the rows refused it.
     if session.rows(f"SELECT true WHERE to_regclass('demo.{index}') IS NOT NULL"):
         session.scan(f"DROP INDEX CONCURRENTLY demo.{index}")

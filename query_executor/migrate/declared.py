@@ -1,108 +1,41 @@
-"""Compares what an application declares of its tables with what the database has.
+"""Compares what an application declares of its tables with the tables of the database.
 
-A declaration is plain JSON, so that it travels in the event of the migrations' function:
+A declaration is plain JSON, because it travels in the event of the migrations' function:
 
     {"table": ["demo", "orders"], "key": "order_id",
      "columns": [{"name": "order_id", "kind": "str", "carriers": null, "made_as": "text", "written": true,
                   "required": true, "nullable": false}, ...],
      "references": [{"column": "customer_id", "table": ["demo", "customers"], "key": "customer_id"}]}
 
-`kind` is what the application calls the column's type. `carriers` are the types of PostgreSQL that carry its values
-unchanged, both ways (`pg_type.typname`, or with its schema); null stands for all that come out as a text. `made_as` is
-the type in a CREATE TABLE. A Decimal may have `max_digits` and `decimal_places`, a datetime is `zoned` where its values
-have an offset. Of an `array`, the carriers and limits are those of its elements, and `element` is their kind. A
-composite type has `fields`. The table's schema may be null.
+`kind` is the application's name of the column's type. `carriers` are the types of PostgreSQL that carry its values
+unchanged, both ways (`pg_type.typname`, alone or after its schema). Null stands for all types that come out as a text.
+`made_as` is the type in a CREATE TABLE. A Decimal may have `max_digits` and `decimal_places`. A datetime is `zoned` if
+its values have an offset. The carriers and limits of an `array` are those of its elements, and `element` is their kind.
+A composite type has `fields`. Every change sets a `stamped` column. The table's schema may be null.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from psycopg2 import errors
 from psycopg2.extensions import connection
 
+from query_executor.migrate.catalogue import Facts, facts_of
+from query_executor.migrate.identifiers import named, quoted
+
 Table = Mapping[str, Any]
-Facts = Mapping[str, Any]
 
-# Of each declared table, in their order: null where there is none, else what is compared here.
-_CATALOGUE = """
-WITH RECURSIVE base (oid, plain) AS (
-  SELECT oid, oid FROM pg_type WHERE typtype <> 'd'
-  UNION ALL
-  SELECT pg_type.oid, base.plain FROM pg_type JOIN base ON base.oid = pg_type.typbasetype WHERE typtype = 'd'
-), wanted AS (
-  SELECT n, one ->> 0 AS schema_name, one ->> 1 AS table_name
-  FROM json_array_elements(%(tables)s::json) WITH ORDINALITY AS listed (one, n)
-), reader AS (
-  SELECT oid FROM pg_roles WHERE rolname = coalesce(%(role)s, current_user)
-)
-SELECT CASE WHEN c.oid IS NOT NULL THEN json_build_object(
-  'kind', c.relkind,
-  'updatable', pg_relation_is_updatable(c.oid, false) <> 0,
-  'has_children', c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits WHERE inhparent = c.oid),
-  'schema_usable', coalesce((SELECT has_schema_privilege(oid, c.relnamespace, 'USAGE') FROM reader), true),
-  'lacks', (SELECT json_agg(wish) FROM reader, unnest(ARRAY['INSERT', 'UPDATE', 'DELETE']) AS wish
-            WHERE NOT has_table_privilege(oid, c.oid, wish)
-              AND (wish = 'DELETE' OR NOT has_any_column_privilege(oid, c.oid, wish))),
-  'unique', (SELECT json_agg(a.attname) FROM pg_index i
-             JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-             WHERE i.indrelid = c.oid AND i.indnkeyatts = 1 AND i.indisunique AND i.indisvalid AND i.indimmediate
-               AND i.indpred IS NULL),
-  'columns', (SELECT json_object_agg(a.attname, json_build_object(
-      'type', format_type(a.atttypid, a.atttypmod),
-      'array', plain.oid <> leaf.oid,
-      'plain', leaf.typname,
-      'names', ARRAY[leaf.typname, (
-        SELECT nspname || '.' || leaf.typname FROM pg_namespace WHERE pg_namespace.oid = leaf.typnamespace)],
-      'system', leaf.typnamespace = 'pg_catalog'::regnamespace,
-      'category', leaf.typcategory,
-      'fields', (SELECT json_agg(attname ORDER BY attnum) FROM pg_attribute
-                 WHERE attrelid = leaf.typrelid AND leaf.typrelid <> 0 AND attnum > 0 AND NOT attisdropped),
-      'modifier', CASE WHEN a.atttypmod >= 0 THEN a.atttypmod WHEN own.typtypmod >= 0 THEN own.typtypmod
-                       ELSE (SELECT typtypmod FROM pg_type WHERE oid = element.oid) END,
-      'not_null', a.attnotnull OR own.typnotnull,
-      'filled', a.atthasdef OR a.attidentity <> '' OR own.typdefault IS NOT NULL,
-      'computed', CASE WHEN a.attgenerated <> '' THEN 'generated' WHEN a.attidentity = 'a' THEN 'identity' END,
-      'readable', coalesce((SELECT has_column_privilege(oid, c.oid, a.attnum, 'SELECT') FROM reader), true)))
-    FROM pg_attribute a
-    JOIN pg_type own ON own.oid = a.atttypid
-    JOIN base ON base.oid = own.oid
-    JOIN pg_type plain ON plain.oid = base.plain
-    JOIN base AS element ON element.oid = CASE WHEN plain.typcategory = 'A' THEN plain.typelem ELSE plain.oid END
-    JOIN pg_type leaf ON leaf.oid = element.plain
-    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
-) END
-FROM wanted LEFT JOIN (
-  SELECT pg_class.*, nspname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-  WHERE relkind IN ('r', 'p', 'v', 'm', 'f')
-) AS c ON c.relname = wanted.table_name
-  AND (c.nspname = wanted.schema_name OR wanted.schema_name IS NULL AND pg_table_is_visible(c.oid))
-ORDER BY n
-"""
-
-# By pg_type.typcategory.
+# Why a column of this category is no text, by pg_type.typcategory.
 _NO_TEXTS = {
     "A": "comes out as an array", "B": "comes out as true or false", "C": "comes out as an object",
     "N": "comes out as a number",
 }  # fmt: skip
-# What stands for itself unless it is quoted (PostgreSQL documentation, appendix C).
-_RESERVED = frozenset(
-    """
-    all analyse analyze and any array as asc asymmetric authorization binary both case cast check collate collation
-    column concurrently constraint create cross current_catalog current_date current_role current_schema current_time
-    current_timestamp current_user default deferrable desc distinct do else end except false fetch for foreign freeze
-    from full grant group having ilike in initially inner intersect into is isnull join lateral leading left like limit
-    localtime localtimestamp natural not notnull null offset on only or order outer overlaps placing primary references
-    returning right select session_user similar some symmetric system_user table tablesample then to trailing true
-    union unique user using variadic verbose when where window with
-    """.split()
-)
 
 
 class Difference(NamedTuple):
-    """What the database has otherwise than it is declared, and what to do. `stops`: requests fail or rows are lost."""
+    """A difference between the database and the declaration, and its cure. `stops`: requests fail or rows are lost."""
 
     sentence: str
     cure: str
@@ -113,19 +46,18 @@ class Difference(NamedTuple):
 
 
 def differences(source: connection, tables: Sequence[Table], role: str | None = None) -> list[Difference]:
-    """All differences at once, in the order of the tables. `role` is who will ask; without it, who asks now.
+    """All differences at once, in the order of the tables.
 
-    A role that is not there is not judged.
+    `role` is the role of the requests. Without it, it is the user of the connection. The rights of a role that does not
+    exist are not compared.
     """
-    with source.cursor() as cursor:
-        cursor.execute(_CATALOGUE, {"tables": json.dumps([one["table"] for one in tables]), "role": role})
-        found: list[Facts | None] = [facts for (facts,) in cursor.fetchall()]
+    found = facts_of(source, [table["table"] for table in tables], role)
     role = role or source.info.user
     by_name = {tuple(table["table"]): facts for table, facts in zip(tables, found, strict=True)}
     every: list[Difference] = []
     for table, facts in zip(tables, found, strict=True):
         if facts is None:
-            every.append(Difference(f"There is no table {_named(table['table'])}.", f"Make it: {create_table(table)}"))
+            every.append(Difference(f"There is no table {named(table['table'])}.", f"Make it: {create_table(table)}"))
             continue
         every += _columns(table, facts)
         every += _key(source, table, facts)
@@ -136,35 +68,40 @@ def differences(source: connection, tables: Sequence[Table], role: str | None = 
 
 def create_table(table: Table) -> str:
     """The CREATE TABLE that a declaration asks for."""
-    references = {one["column"]: one for one in table["references"]}
+    references = {reference["column"]: reference for reference in table["references"]}
     lines = []
     for column in table["columns"]:
-        line = f"{_quoted(column['name'])} {column['made_as']}"
+        line = f"{quoted(column['name'])} {column['made_as']}"
         if column["name"] == table["key"]:
             line += " PRIMARY KEY"
         elif not column["nullable"]:
             line += " NOT NULL"
         if (reference := references.get(column["name"])) is not None:
-            line += f" REFERENCES {_named(reference['table'])} ({_quoted(reference['key'])})"
+            line += f" REFERENCES {named(reference['table'])} ({quoted(reference['key'])})"
         if column["kind"] == "datetime" and not column["written"]:
             line += " DEFAULT now()"
         lines.append(line)
-    return f"CREATE TABLE {_named(table['table'])} ({', '.join(lines)});"
+    return f"CREATE TABLE {named(table['table'])} ({', '.join(lines)});"
 
 
 def _columns(table: Table, facts: Facts) -> Iterator[Difference]:
-    name = _named(table["table"])
+    name = named(table["table"])
     declared = {column["name"] for column in table["columns"]}
     for column in table["columns"]:
         there = facts["columns"].get(column["name"])
-        of = f"{name}.{_quoted(column['name'])}"
+        of = f"{name}.{quoted(column['name'])}"
         if there is None:
-            kind = f"ALTER TABLE {name} ADD COLUMN {_quoted(column['name'])} {column['made_as']};"
-            yield Difference(f"{name} has no column {_quoted(column['name'])}.", f"Add it, or name yours so: {kind}")
+            kind = f"ALTER TABLE {name} ADD COLUMN {quoted(column['name'])} {column['made_as']};"
+            yield Difference(f"{name} has no column {quoted(column['name'])}.", f"Add it, or name yours so: {kind}")
             continue
         yield from _type(column, there, name, of)
-        if there["computed"] and column["written"]:
-            always = "GENERATED ALWAYS AS IDENTITY" if there["computed"] == "identity" else "a generated column"
+        always = "GENERATED ALWAYS AS IDENTITY" if there["computed"] == "identity" else "a generated column"
+        if there["computed"] and column.get("stamped"):
+            yield Difference(
+                f"{of} is {always} and takes no value, but every change sets it to the time.",
+                "Leave updated_at out of the declaration, and keep the column in read_only.",
+            )
+        elif there["computed"] and column["written"]:
             yield Difference(
                 f"{of} is {always} and takes no value, but the declaration lets clients send a value.",
                 "Name it in read_only of the declaration.",
@@ -172,8 +109,8 @@ def _columns(table: Table, facts: Facts) -> Iterator[Difference]:
     for column_name, there in facts["columns"].items():
         if column_name not in declared and there["not_null"] and not there["filled"]:
             yield Difference(
-                f"{name}.{_quoted(column_name)} must have a value and is not declared, so no row can be created.",
-                f"Declare it, or give it a default: ALTER TABLE {name} ALTER COLUMN {_quoted(column_name)} "
+                f"{name}.{quoted(column_name)} must have a value and is not declared, so no row can be created.",
+                f"Declare it, or give it a default: ALTER TABLE {name} ALTER COLUMN {quoted(column_name)} "
                 "SET DEFAULT ...;",
                 stops=False,
             )
@@ -204,8 +141,8 @@ def _type(column: Mapping[str, Any], there: Facts, name: str, of: str) -> Iterat
         wanted = column["made_as"]
         yield Difference(
             f"{of} is of type {there['type']} and is declared as {kind}: it {why}.",
-            f"Declare it as what it is, or: ALTER TABLE {name} ALTER COLUMN {_quoted(column['name'])} TYPE {wanted} "
-            f"USING {_quoted(column['name'])}::{wanted};",
+            f"Declare it as what it is, or: ALTER TABLE {name} ALTER COLUMN {quoted(column['name'])} TYPE {wanted} "
+            f"USING {quoted(column['name'])}::{wanted};",
             stops,
         )
 
@@ -222,9 +159,9 @@ def _rounds(column: Mapping[str, Any], there: Facts) -> str:
 
 
 def _precision(plain: str, modifier: int) -> str:
-    """What a time keeps, where the column says that it keeps less than its type can."""
+    """What a column of times keeps, if it keeps less than its type can; otherwise empty."""
     fields = ""
-    if plain == "interval" and modifier >= 0:  # the low half is the precision, the high half which fields it has
+    if plain == "interval" and modifier >= 0:  # the low half is the precision, the high half its fields
         fields = "" if modifier >> 16 & 0x7FFF == 0x7FFF else "its fields"
         modifier = -1 if modifier & 0xFFFF == 0xFFFF else modifier & 0xFFFF
     elif plain not in {"timestamptz", "timestamp", "time", "timetz"}:
@@ -233,7 +170,7 @@ def _precision(plain: str, modifier: int) -> str:
 
 
 def _as_text(category: str, plain: str) -> str:
-    """What a column that is declared as a text does to it; nothing, where it is one or can be written as one."""
+    """How a column that is declared as a text changes it; empty for a column that keeps it."""
     if plain == "bytea":
         return "holds bytes: a text that goes in comes out as hexadecimal digits"
     if plain in {"json", "jsonb"}:
@@ -242,7 +179,7 @@ def _as_text(category: str, plain: str) -> str:
 
 
 def _key(source: connection, table: Table, facts: Facts) -> Iterator[Difference]:
-    name, key = _named(table["table"]), _quoted(table["key"])
+    name, key = named(table["table"]), quoted(table["key"])
     if (there := facts["columns"].get(table["key"])) is None:
         return
     lost = "A change of one row would change every row with the same key, and pages would leave out rows."
@@ -267,7 +204,7 @@ def _key(source: connection, table: Table, facts: Facts) -> Iterator[Difference]
                 f"Run: ALTER TABLE {name} ALTER COLUMN {key} SET NOT NULL;",
             )
     elif facts["kind"] == "v" and facts["updatable"]:
-        # PostgreSQL looks through such a view at the table below it, when it looks for what a conflict could be with.
+        # For ON CONFLICT, PostgreSQL looks through such a view at the keys of its table.
         if not _conflicts(source, name, key):
             yield Difference(f"{name} is a view of a table that does not hold {key} unique. {lost}", unique)
     elif table["key"] not in (facts["unique"] or []):
@@ -288,7 +225,7 @@ def _conflicts(source: connection, name: str, key: str) -> bool:
     except (errors.InvalidColumnReference, errors.ObjectNotInPrerequisiteState):
         return False
     except errors.InsufficientPrivilege:
-        return True  # who may not write changes no row
+        return True  # a role that may not write changes no row
     return True
 
 
@@ -304,18 +241,18 @@ def _references(
         try:
             _run(source, f"SELECT NULL::{column['type']} = NULL::{key['type']}")
         except (errors.UndefinedFunction, errors.AmbiguousFunction):
-            name, of = _named(table["table"]), _quoted(reference["column"])
+            name, of = named(table["table"]), quoted(reference["column"])
             yield Difference(
-                f"{name}.{of} is of type {column['type']} and refers to {_named(reference['table'])}."
-                f"{_quoted(reference['key'])}, which is of type {key['type']}: PostgreSQL cannot compare them.",
+                f"{name}.{of} is of type {column['type']} and refers to {named(reference['table'])}."
+                f"{quoted(reference['key'])}, which is of type {key['type']}: PostgreSQL cannot compare them.",
                 f"Run: ALTER TABLE {name} ALTER COLUMN {of} TYPE {key['type']} USING {of}::{key['type']};",
             )
 
 
 def _rights(table: Table, facts: Facts, role: str) -> Iterator[Difference]:
-    name, role = _named(table["table"]), _quoted(role)
+    name, role = named(table["table"]), quoted(role)
     if not facts["schema_usable"]:
-        schema = _quoted(table["table"][0] or "public")
+        schema = quoted(table["table"][0] or "public")
         yield Difference(
             f"The role {role} may not use the schema {schema}.", f"Run: GRANT USAGE ON SCHEMA {schema} TO {role};"
         )
@@ -339,14 +276,5 @@ def _run(source: connection, sql: str) -> None:
 
 
 def _scale(modifier: int) -> int | None:
-    # As numeric's typmod has it: 11 bits with a sign, since PostgreSQL 15. None where any scale is kept.
+    # The scale in numeric's typmod: 11 bits with a sign, since PostgreSQL 15. None for a column that keeps any scale.
     return None if modifier < 4 else (((modifier - 4) & 0x7FF) ^ 1024) - 1024
-
-
-def _named(table: Sequence[str | None]) -> str:
-    return ".".join(_quoted(part) for part in table if part is not None)
-
-
-def _quoted(name: str) -> str:
-    plain = name.isascii() and name.isidentifier() and name.islower() and name not in _RESERVED
-    return name if plain else '"' + name.replace('"', '""') + '"'
