@@ -9,14 +9,12 @@ from collections.abc import Mapping
 
 from chalice.app import Authorizer, Chalice, CognitoUserPoolAuthorizer, IAMAuthorizer
 
+from crud_api.errors import AccessError
+
 API_KEY, IAM, COGNITO, NONE = "api_key", "iam", "cognito", "none"
 KINDS = (NONE, API_KEY, IAM, COGNITO)
 # Answered without a key, for load balancers and uptime checks: they expose no data.
 OPEN_PATHS = frozenset({"/health"})
-
-
-class AccessError(ValueError):
-    """The API cannot enforce ACCESS as it is set, or a setting that ACCESS needs is missing."""
 
 
 def read_access(environ: Mapping[str, str], *, deployed: bool) -> tuple[str, str | None]:
