@@ -1,6 +1,6 @@
-"""Who may call a stage, declared on every route, so that Chalice's own definition of the REST API carries it.
+"""Who may call a stage. It is declared on every route, so Chalice's own definition of the REST API has it.
 
-Set on the deployed API instead, it would be gone with each `chalice deploy`, which imports the definition anew.
+Each `chalice deploy` imports that definition again, so a setting on the deployed API would be lost.
 """
 
 from __future__ import annotations
@@ -9,18 +9,16 @@ from collections.abc import Mapping
 
 from chalice.app import Authorizer, Chalice, CognitoUserPoolAuthorizer, IAMAuthorizer
 
+from crud_api.errors import AccessError
+
 API_KEY, IAM, COGNITO, NONE = "api_key", "iam", "cognito", "none"
 KINDS = (NONE, API_KEY, IAM, COGNITO)
-# Answered without a key, for load balancers and uptime checks; they say nothing that is anybody's.
+# Answered without a key, for load balancers and uptime checks: they expose no data.
 OPEN_PATHS = frozenset({"/health"})
 
 
-class AccessError(ValueError):
-    """ACCESS, or what it needs, is not set to anything the API could enforce."""
-
-
 def read_access(environ: Mapping[str, str], *, deployed: bool) -> tuple[str, str | None]:
-    """(kind, ARN of the Cognito user pool). A deployed stage that says nothing asks for an API key.
+    """(kind, ARN of the Cognito user pool). A deployed stage without ACCESS asks for an API key.
 
     Raises `AccessError`: a stage that misspells its protection must not start without one.
     """
@@ -34,7 +32,7 @@ def read_access(environ: Mapping[str, str], *, deployed: bool) -> tuple[str, str
 
 
 def protect(app: Chalice, kind: str, cognito_user_pool_arn: str | None = None) -> Chalice:
-    """The app, every route of it protected but those of OPEN_PATHS: a new route has no way to forget it.
+    """Protect every route of the app except the routes of OPEN_PATHS. A new route is protected, too.
 
     A browser's preflight (OPTIONS) carries no credentials, so it cannot be asked for any (the Fetch standard).
     """

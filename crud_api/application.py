@@ -1,4 +1,4 @@
-"""The composition root's factory: the one Chalice app, made of the resources it serves."""
+"""`create_app` makes the Chalice app from the resources that it serves."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ def create_app(
     tells_all: bool = False,
     stage: str | None = None,
 ) -> Chalice:
-    """The app that serves the resources by `execute`. `access` is what its description says of who is let in.
+    """The app that serves the resources by `execute`. The description says that `access` is needed.
 
-    `stage` is what the deploy calls it, for messages that name a command; a laptop has none.
-    `tells_all`: its log is a laptop's terminal, where the database's messages may stand with the values in them.
+    `stage` is the name of the stage in AWS, for messages that name a command. A laptop has none. `tells_all`: the log
+    is a laptop's terminal, so the database's messages are shown there, with the values in them.
     """
-    # Lambda's own log format makes JSON of what the standard loggers are given; Chalice's handler would not.
+    # Lambda's own handler writes the lines of the standard loggers as JSON. Chalice's handler would not.
     app = TextOnlyChalice(APP_NAME, configure_logs=False)
     log = logging.getLogger(APP_NAME)
     if cors_origins:
-        cors.allow_origins(app, cors_origins)  # before the problems, so that they have its headers too
+        cors.allow_origins(app, cors_origins)  # before the problems, so that they have its headers, too
 
     @app.middleware("http")
     def answer_problems(request: Request, get_response: Callable[[Request], Response]) -> Response:
-        """The one way out for everything that is not a success."""
+        """Turn everything that is not a success into a problem."""
         response = answer(request, get_response)
         return response if request.method != "HEAD" else without_body(response)
 

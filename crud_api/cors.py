@@ -1,6 +1,6 @@
 """Cross-origin requests (the Fetch standard, CORS protocol): off unless the settings name origins.
 
-Chalice's own `cors=` allows one origin, answers its preflight from API Gateway and says nothing on errors.
+Chalice's own `cors=` allows one origin, answers preflights from API Gateway and adds no headers to errors.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _EXPOSED = {
 
 
 def allow_origins(app: Chalice, origins: Sequence[str]) -> None:
-    """Let pages of these origins read every answer of the app, problems too. Called before other middleware is."""
+    """Let pages of these origins read every response, also problems. Call it before other middleware is added."""
 
     @app.middleware("http")
     def say_who_may_read(request: Request, get_response: Callable[[Request], Response]) -> Response:
         response = get_response(request)
-        response.headers["Vary"] = "Origin"  # for caches: the answer to another origin differs
+        response.headers["Vary"] = "Origin"  # for caches: other origins get another answer
         origin = request.headers.get("origin")
         if origin is not None and origin in origins:
             response.headers["Access-Control-Allow-Origin"] = origin
@@ -37,7 +37,7 @@ def allow_origins(app: Chalice, origins: Sequence[str]) -> None:
 
 
 def answer_preflight(allowed: str, _request: Request) -> Response:
-    """The methods of a path. A preflight carries no credentials: it needs none."""
+    """The methods of a path. A preflight carries no credentials, and needs none."""
     response = no_content()
     response.headers["Access-Control-Allow-Methods"] = allowed
     return response

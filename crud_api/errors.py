@@ -22,7 +22,8 @@
      ├── NotReadyError             503   the database does not answer a monitor
      └── DeadlineExceededError     504   the database took too long, and nothing was written
 
-`ChaliceUnhandledError` is the one exception that Chalice lets through to the middleware, which makes the response.
+`ChaliceUnhandledError` is the only exception that Chalice lets through to the middleware, which makes the response.
+`AccessError` is not an error of a request: with wrong settings the app does not start.
 """
 
 from __future__ import annotations
@@ -60,6 +61,10 @@ class ApiError(ChaliceUnhandledError):
         self.headers = headers or {}
         self.cause = cause
         self.said = said
+
+
+class AccessError(ValueError):
+    """The API cannot enforce ACCESS as it is set, or a setting that ACCESS needs is missing."""
 
 
 class MalformedBodyError(ApiError):

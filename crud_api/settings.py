@@ -11,8 +11,8 @@ from crud_api.access import NONE, read_access
 
 MAX_BODY_BYTES = 1_000_000
 MAX_QUERY_BYTES = 8192
-# Seconds. The client waits longer than the executor's function may run, so that a time-out is always the
-# executor's own answer, and less long than the API's function and API Gateway (29 s) wait for us.
+# Seconds. The client waits longer than the executor's function may run, so a time-out is always the executor's own
+# answer. It waits less than the API's function and API Gateway (29 s).
 EXECUTOR_CONNECT_S = 1
 EXECUTOR_READ_S = 26
 
@@ -20,10 +20,10 @@ _ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """`executor_function` is the name or ARN of the query executor; without one the app runs it in its own process.
+    """`executor_function` is the name or ARN of the query executor. Without it, the app runs the executor itself.
 
-    `access` is who may call the API (crud_api/access.py). Pages of `cors_origins` may read the answers; without any, no
-    page of another origin may.
+    `access` is who may call the API (crud_api/access.py). Pages of `cors_origins` may read the answers. Without an
+    origin, no page of another origin may.
     """
 
     executor_function: str | None = None
@@ -48,8 +48,8 @@ class Settings(Struct, frozen=True, kw_only=True):
 
 
 def parse_origins(text: str) -> tuple[str, ...]:
-    """The origins of a comma-separated text. Raises `ValueError` for what no browser sends as Origin, `*` among it."""
-    origins = tuple(one.strip() for one in text.split(",") if one.strip())
+    """The origins of a comma-separated text. Raises `ValueError` if a browser never sends it as Origin, as `*`."""
+    origins = tuple(origin.strip() for origin in text.split(",") if origin.strip())
     for origin in origins:
         if not _ORIGIN.fullmatch(origin):
             raise ValueError(f"CORS_ORIGINS names {origin!r}, which is not an origin like https://app.example.com")

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import psycopg2
 
-from query_executor import contract, failures
+from query_executor import contract, failures, pg_types
 from query_executor.connection import Connection, KeptConnection
-from query_executor.contract import Failure, Reply, Request
+from query_executor.contract import Failure, InvalidRequestError, Param, Reply, Request, Typed
 from query_executor.errors import ScanTimeoutError, SecretUnavailableError, StalledError
 from query_executor.scanner import ScannedStatement, scan
 from query_executor.settings import REPLY_MARGIN_MS, STALL_MS, STATEMENT_MS, Settings
 from query_executor.transaction import ScannedRequest, Transaction
-from query_executor.values import check
 
 _KEPT, _LONGEST_KEPT = 256, 10_000  # scanned texts, and the characters of the longest: together at most some 20 MB
 
@@ -45,7 +44,7 @@ class Database:
             return Failure(contract.DEADLINE_EXCEEDED, "the time was over before the sql was read to its end")
         for number, (text, statement) in enumerate(scanned):
             for params in (statement.params,) if statement.batch is None else statement.batch:
-                check(params, text.names, number)
+                _check(params, text.names, number)
         if self._kept is None or self._settings is None:
             self._settings = self._read_settings()
             self._kept = KeptConnection(self._settings)
@@ -81,10 +80,7 @@ class Database:
                 return Failure(contract.UNAVAILABLE, f"connecting: {error}", retryable=True)
             transaction = Transaction(connection, request, read_only, deadline)
             answer = transaction.run(scanned)
-            # A time-out may come from a shorter limit that a trigger left in the session.
-            late = isinstance(answer, Failure) and answer.code == contract.DEADLINE_EXCEEDED
-            crowded = connection.prepared.is_crowded
-            if late or crowded or not transaction.is_plain or transaction.changed_settings:
+            if transaction.leaves_traces:
                 self._kept.clean()
             if isinstance(answer, Reply):
                 return answer
@@ -101,6 +97,19 @@ class Database:
                 pause_s *= 2
             else:
                 return answer
+
+
+def _check(params: Mapping[str, Param], names: frozenset[str], number: int) -> None:
+    """Raise `InvalidRequestError` unless the params are those of the statement and their types are known."""
+    if params.keys() != names:
+        at = f"statements[{number}].params"
+        if missing := names - params.keys():
+            raise InvalidRequestError(f"{at} lacks {', '.join(sorted(missing))}")
+        raise InvalidRequestError(f"{at}.{min(params.keys() - names)} is not in its sql")
+    for name, param in params.items():
+        if isinstance(param, Typed) and param.type not in pg_types.CASTS:
+            at = f"statements[{number}].params.{name}"
+            raise InvalidRequestError(f"{at}.type must be one of {', '.join(sorted(pg_types.CASTS))}")
 
 
 def _with_reason(failure: Failure, connection: Connection, read_only: bool) -> Failure:

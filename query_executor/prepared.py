@@ -100,15 +100,12 @@ class Prepared:
         self._ready: dict[_Shape, tuple[str, str]] = {}  # the commands that execute and drop it; the oldest first
         self._seen: set[_Shape] = set()
         self._refused: set[_Shape] = set()
+        # Whether so many statements were refused that the session should drop them. Some are still prepared there.
+        self.is_crowded = False
         self._way = _LAST
         self._plan = ""
         self._is_lost = False  # the statement that was refused last is not on the server
         self._last: tuple[ScannedStatement, Mapping[str, object], int | None, _Shape, str]
-
-    @property
-    def is_crowded(self) -> bool:
-        """Whether so many statements were refused that the session should drop them. Some are still prepared there."""
-        return len(self._refused) >= _MOST
 
     def message(self, statement: ScannedStatement, params: Mapping[str, object], most: int | None) -> str | None:
         """The commands that run the statement prepared, for at most `most` rows; None if it has to be sent as it is.
@@ -150,6 +147,7 @@ class Prepared:
         if way == _LAST:
             if self._is_lost:  # for example because a table is missing now
                 self._refused.discard(shape)
+                self.is_crowded = len(self._refused) >= _MOST
             return None
         if sqlstate is None or sqlstate.startswith(_OF_THE_RUN):
             return None
@@ -181,6 +179,7 @@ class Prepared:
                 self._way = _NEWLY_PREPARED
                 return Retry(("" if sqlstate == _LOST else drop) + self._prepare())
             self._refused.add(shape)
+            self.is_crowded = len(self._refused) >= _MOST
             self._is_lost = explained == _LOST
         self._way = _LAST
         return Retry(None)

@@ -38,13 +38,15 @@ class ResultReader:
     def __init__(self) -> None:
         self._type_names = dict(pg_types.NAMES)
 
-    def read(self, source: cursor, *, named: bool, in_transaction: bool) -> Result:
+    def read(self, source: cursor, size: ReplySize, most: int | None, *, named: bool, in_transaction: bool) -> Result:
         """The result of the cursor's last statement, with its columns if they are `named`.
 
-        Raises `psycopg2.Error` and `StalledError` only `in_transaction`, while everything can be rolled back. After the
-        commit, a type that cannot be looked up is `unknown`, and its values are PostgreSQL's text.
+        `size` counts its first `most` rows. Raises `psycopg2.Error` and `StalledError` only `in_transaction`, while
+        everything can be rolled back. After the commit, a type that cannot be looked up is `unknown`, and its values
+        are PostgreSQL's text.
         """
         if source.description is None:
+            size.add([], [])
             return Result([], [], max(source.rowcount, 0))
         description, rows = source.description, source.fetchall()
         names = self._type_names
@@ -61,6 +63,7 @@ class ResultReader:
                     for row in rows
                 ]
         columns = [Column(column.name, names[column.type_code]) for column in description] if named else []
+        size.add(columns, rows if most is None or len(rows) <= most else rows[:most])
         return Result(columns, rows, len(rows))
 
     def _looked_up(self, source: cursor, oids: Sequence[int], in_transaction: bool) -> dict[int, Caster]:
@@ -78,17 +81,11 @@ class ResultReader:
         return casters
 
 
-def cut(result: Result, max_rows: int | None) -> Result:
-    """The result with at most `max_rows` rows."""
-    if max_rows is None or len(result.rows) <= max_rows:
-        return result
-    return Result(result.columns, result.rows[:max_rows], max_rows, truncated=True)
-
-
 class ReplySize:
     """The bytes of a growing reply as JSON. It never counts too few, and counts exactly near the limit."""
 
     def __init__(self) -> None:
+        self.fits = True  # whether Lambda accepts a reply of this size
         self._counted = _FRAME_BYTES
         self._estimated = 0
         self._rows: list[Sequence[Sequence[Value]]] = []  # the rows that are only estimated yet
@@ -104,16 +101,12 @@ class ReplySize:
             self._counted += sum(_count(estimated) for estimated in self._rows)
             self._estimated = 0
             self._rows.clear()
+            self.fits = self._counted <= MAX_REPLY_BYTES
 
     @property
     def bytes(self) -> int:
         """The number of bytes so far."""
         return self._counted + self._estimated
-
-    @property
-    def fits(self) -> bool:
-        """Whether Lambda accepts a reply of this size."""
-        return self._counted + self._estimated <= MAX_REPLY_BYTES
 
 
 def _estimate(rows: Sequence[Sequence[Value]]) -> int:

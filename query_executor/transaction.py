@@ -23,9 +23,9 @@ from query_executor.contract import (
     Statement,
 )
 from query_executor.errors import MissingRowError, StalledError
-from query_executor.results import ReplySize, cut
+from query_executor.results import ReplySize
 from query_executor.scanner import ScannedStatement
-from query_executor.values import bind
+from query_executor.values import Literal, bound
 
 # Each text as it was scanned, beside the statement of the request that has its params.
 ScannedRequest = Sequence[tuple[ScannedStatement, Statement]]
@@ -68,22 +68,28 @@ class Transaction:
         self._size = ReplySize()
         self._discard = ""
         self._open = self._begun = False
-        self.is_plain = False  # whether all of its statements leave nothing behind in the session
-
-    @property
-    def changed_settings(self) -> bool:
-        """Whether the server reports other settings of the session now. A trigger may have changed them."""
-        return not self._connection.closed and not self._has(_READ_AND_WRITTEN_AS)
+        self._is_plain = False  # whether all of its statements leave nothing behind in the session
+        self.leaves_traces = False  # whether the session has to be cleaned now
 
     def run(self, scanned: ScannedRequest) -> Reply | Failure:
         """Run and commit all statements; return their results, or the failure."""
+        answer = self._run(scanned)
+        # A time-out may come from a shorter limit that a trigger left in the session.
+        late = isinstance(answer, Failure) and answer.code == contract.DEADLINE_EXCEEDED
+        # The server reports its settings. A trigger may have changed them.
+        changed_settings = not self._connection.closed and not self._has(_READ_AND_WRITTEN_AS)
+        crowded = self._connection.prepared.is_crowded
+        self.leaves_traces = late or crowded or changed_settings or not self._is_plain
+        return answer
+
+    def _run(self, scanned: ScannedRequest) -> Reply | Failure:
         at = None
         # A message of several commands is a transaction by itself. BEGIN is for a request of more than one message.
         self._open = not _fits_one_message(scanned, self._max_rows)
-        self.is_plain = all([text.is_plain for text, _ in scanned])  # noqa: C419 - a generator costs more
+        self._is_plain = all([text.is_plain for text, _ in scanned])  # noqa: C419 - a generator costs more
         # An INSERT before it left lastval() in the session, for it is plain and not cleaned up after. So a request that
         # may ask for lastval() clears it first.
-        discards = not self.is_plain
+        discards = not self._is_plain
         try:
             with self._connection.cursor() as source:
                 for at, (text, statement) in enumerate(scanned):  # noqa: B007 - a failure names its statement
@@ -92,7 +98,7 @@ class Transaction:
                     result = self._result(source, text, statement)
                     if statement.expect_rows is not None:
                         self._expect(text, statement.expect_rows, result)
-                    self._results.append(cut(result, self._max_rows))
+                    self._results.append(self._cut(result))
                     self._check_size(text)
                 at = None
                 if self._open:
@@ -126,7 +132,8 @@ class Transaction:
         if statement.batch is not None:
             for message in self._batches(source, text, statement.batch):
                 self._send(source, message)
-            return self._counted(Result([], [], None))
+            self._size.add([], [])
+            return Result([], [], None)
         if self._open or not text.is_preparable:
             return self._as_it_is(source, text, statement)
         return self._repeated(source, text, statement)
@@ -135,14 +142,19 @@ class Transaction:
         if text.is_query:
             return self._fetched(source, text, statement)
         self._send(source, text.sql, self._bound(statement.params))
-        return self._counted(self._read(source))
-
-    def _counted(self, result: Result) -> Result:
-        self._size.add(result.columns, cut(result, self._max_rows).rows)
-        return result
+        return self._read(source)
 
     def _read(self, source: cursor) -> Result:
-        return self._connection.reader.read(source, named=self._reads_names, in_transaction=self._open)
+        """The result of what was sent last. The size counts the part that the reply will have."""
+        named, in_transaction = self._reads_names, self._open
+        reader = self._connection.reader
+        return reader.read(source, self._size, self._max_rows, named=named, in_transaction=in_transaction)
+
+    def _cut(self, result: Result) -> Result:
+        most = self._max_rows
+        if most is None or len(result.rows) <= most:
+            return result
+        return Result(result.columns, result.rows[:most], most, truncated=True)
 
     def _repeated(self, source: cursor, text: ScannedStatement, statement: Statement) -> Result:
         """Run a statement prepared, if this is possible and may succeed; return its result."""
@@ -157,7 +169,7 @@ class Transaction:
                 if message is None:
                     return self._as_it_is(source, text, statement)
                 self._send(source, message)
-                return self._counted(self._read(source))
+                return self._read(source)
             except psycopg2.Error as error:
                 if message is None:
                     failed = error
@@ -195,13 +207,13 @@ class Transaction:
         self._send(source, declare, self._bound(statement.params))
         result = self._read(source)
         rows, new = list(result.rows), result.rows
-        self._size.add(result.columns, cut(result, self._max_rows).rows)
         while len(new) == chunk and len(rows) < wanted and self._size.fits:
             used, left = max(1, self._size.bytes - before), MAX_REPLY_BYTES - self._size.bytes
             chunk = int(min(wanted - len(rows), max(1, min(10 * len(rows), len(rows) * left // used))))
             self._send(source, f"FETCH {chunk} FROM {name}")
-            new = self._read(source).rows
-            self._size.add([], new if len(rows) + len(new) <= most else new[: max(0, int(most) - len(rows))])
+            answered = None if most == math.inf else max(0, int(most) - len(rows))  # of these
+            reader = self._connection.reader
+            new = reader.read(source, self._size, answered, named=False, in_transaction=self._open).rows
             rows += new
         return Result(result.columns, rows, len(rows))
 
@@ -245,7 +257,12 @@ class Transaction:
 
     def _bound(self, params: Mapping[str, Param]) -> Mapping[str, object] | None:
         try:
-            return bind(params, self._results) if params else None
+            if not params:
+                return None
+            return {
+                name: Literal(param) if isinstance(param, str) else bound(param, self._results)
+                for name, param in params.items()
+            }
         except MissingRowError as error:
             raise _GivenUpError(contract.EXPECTATION_FAILED, str(error)) from None
 
@@ -267,7 +284,7 @@ class Transaction:
         # For most requests, which are plain, the session's time-out is right. An earlier statement of this request may
         # have changed it. SET LOCAL makes the message a transaction, so CALL and DO cannot commit it.
         session_ms = self._connection.statement_ms
-        if not (first and self.is_plain and left_ms >= session_ms - min(_SLACK_MS, session_ms // 10)):
+        if not (first and self._is_plain and left_ms >= session_ms - min(_SLACK_MS, session_ms // 10)):
             limits = f"SET LOCAL statement_timeout = {left_ms}; "
             if self._connection.server_version >= TRANSACTION_TIME_OUT_SINCE:
                 # The session's time-out is running. A new value counts only after 0 has stopped it.

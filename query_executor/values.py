@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from psycopg2.extensions import AsIs
 
@@ -39,30 +39,11 @@ class Literal:
         return f"({value}{self.cast})" if self.cast else value
 
 
-def check(params: Mapping[str, Param], names: frozenset[str], number: int) -> None:
-    """Raise `InvalidRequestError` unless the params are those of the statement and their types are known."""
-    if params.keys() != names:
-        at = f"statements[{number}].params"
-        if missing := names - params.keys():
-            raise InvalidRequestError(f"{at} lacks {', '.join(sorted(missing))}")
-        raise InvalidRequestError(f"{at}.{min(params.keys() - names)} is not in its sql")
-    for name, param in params.items():
-        if isinstance(param, Typed) and param.type not in pg_types.CASTS:
-            at = f"statements[{number}].params.{name}"
-            raise InvalidRequestError(f"{at}.type must be one of {', '.join(sorted(pg_types.CASTS))}")
-
-
-def bind(params: Mapping[str, Param], results: Sequence[Result]) -> dict[str, object]:
-    """The params as psycopg2 takes them.
+def bound(param: Param, results: Sequence[Result]) -> object:
+    """A param as psycopg2 takes it. `results` are the results of the earlier statements.
 
     Raises `MissingRowError`, and `InvalidRequestError` for a column that an earlier result does not have.
     """
-    return {
-        name: Literal(param) if isinstance(param, str) else _bound(param, results) for name, param in params.items()
-    }
-
-
-def _bound(param: Param, results: Sequence[Result]) -> object:
     if isinstance(param, Typed):
         if param.value is None:
             return AsIs(f"(NULL::{param.type})")

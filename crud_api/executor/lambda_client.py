@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from crud_api.runtime.gc_pause import gc_pause
 
 with gc_pause():
-    from botocore import exceptions as exceptions  # noqa: PLC0414 - for who calls the client
+    from botocore import exceptions as exceptions  # noqa: PLC0414 - for callers of the client
     from botocore.config import Config as Config  # noqa: PLC0414
     from botocore.handlers import BUILTIN_HANDLERS, REGISTER_FIRST, REGISTER_LAST
     from botocore.loaders import Loader

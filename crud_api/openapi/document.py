@@ -49,7 +49,7 @@ def document(resources: Sequence[Resource], access: str) -> dict[str, Any]:
         "info": {
             "title": "crud-api",
             "version": API_VERSION,
-            "summary": f"{', '.join(one.name.capitalize() for one in resources)} in PostgreSQL, over HTTP",
+            "summary": f"{', '.join(resource.name.capitalize() for resource in resources)} in PostgreSQL, over HTTP",
             "description": _DESCRIPTION,
             "contact": {"name": "The team that runs this API"},
             "license": {"name": "Proprietary", "identifier": "LicenseRef-Proprietary"},
@@ -57,7 +57,7 @@ def document(resources: Sequence[Resource], access: str) -> dict[str, Any]:
         # Relative to where the description is: API Gateway's stage, or a custom domain's base path, comes before.
         "servers": [{"url": ".", "description": "The API that answers this description.", "x-internal": False}],
         "tags": [
-            *({"name": one.name, "description": f"Rows of {one.name}."} for one in resources),
+            *({"name": resource.name, "description": f"Rows of {resource.name}."} for resource in resources),
             {"name": "service", "description": "The service itself."},
         ],
         "security": security_requirement(access),
@@ -90,5 +90,5 @@ def _complete(paths: dict[str, Schema], access: str) -> tuple[dict[str, Schema],
 
 
 def _answers(paths: dict[str, Schema], responses: dict[str, Schema]) -> list[Schema]:
-    operations = [one for item in paths.values() for method, one in item.items() if method != "parameters"]
-    return [answer for one in operations for answer in one["responses"].values()] + list(responses.values())
+    operations = [operation for item in paths.values() for method, operation in item.items() if method != "parameters"]
+    return [answer for operation in operations for answer in operation["responses"].values()] + list(responses.values())

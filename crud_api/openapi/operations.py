@@ -169,7 +169,7 @@ def _change(resource: Resource, name: str) -> Schema:
         "description": "PUT behaves like PATCH: it changes only the fields that you send, and null clears (RFC 7396). "
         "PATCH also takes application/merge-patch+json.",
         "tags": [resource.name],
-        "parameters": [ref("parameters", one) for one in ("preferReturn", "ifMatch", "ifNoneMatchChange")],
+        "parameters": [ref("parameters", name) for name in ("preferReturn", "ifMatch", "ifNoneMatchChange")],
         "requestBody": {"required": True, "content": {JSON: body}},
         "responses": {
             "200": success(

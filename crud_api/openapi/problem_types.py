@@ -85,9 +85,9 @@ def every_problem_type() -> list[ProblemType]:
     """All there are."""
 
     def below(kind: type[ApiError]) -> Iterator[type[ApiError]]:
-        for one in kind.__subclasses__():
-            yield one
-            yield from below(one)
+        for subclass in kind.__subclasses__():
+            yield subclass
+            yield from below(subclass)
 
     return [*map(of, below(ApiError)), *GATEWAY]
 
@@ -117,7 +117,7 @@ def choice_of(kinds: Sequence[ProblemType]) -> Schema:
     return {
         "description": ". Or: ".join(kind.title for kind in kinds) + ".",
         "oneOf": list(refs.values()),
-        "discriminator": {"propertyName": "type", "mapping": {uri: one["$ref"] for uri, one in refs.items()}},
+        "discriminator": {"propertyName": "type", "mapping": {uri: ref["$ref"] for uri, ref in refs.items()}},
     }
 
 

@@ -11,7 +11,7 @@ from crud_api.errors import MalformedBodyError
 
 # What to do when the Content-Type is missing or another one.
 SEND_JSON = "Send the body with the header Content-Type: application/json (curl: -H 'Content-Type: application/json')."
-MAX_DEPTH = 32  # of arrays and objects in each other
+MAX_DEPTH = 32  # of nested arrays and objects
 _MAX_NAME = 100  # characters of a name that an answer repeats
 
 
@@ -26,8 +26,8 @@ def parse_object(text: str) -> dict[str, Any]:
 def parse_json(text: str) -> Any:
     """The JSON that a body holds, its numbers as int and Decimal. Raises `MalformedBodyError`.
 
-    Python's parser takes NaN, lone surrogates and numbers of any length; they become values here, which the
-    fields refuse by name.
+    Python's parser takes NaN, lone surrogates and numbers of any length. They become values here, and the fields
+    refuse them by name.
     """
     if not text:
         raise MalformedBodyError("The request has no body. Send JSON.")
@@ -46,8 +46,8 @@ def _is_deeper(value: Any, levels: int) -> bool:
     if levels == 0:
         return isinstance(value, dict | list)
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    for one in inner:  # noqa: SIM110 - any() of a generator costs more than the rest
-        if isinstance(one, dict | list) and _is_deeper(one, levels - 1):
+    for member in inner:  # noqa: SIM110 - any() of a generator costs more than the rest
+        if isinstance(member, dict | list) and _is_deeper(member, levels - 1):
             return True
     return False
 
@@ -59,7 +59,7 @@ def _too_deep() -> MalformedBodyError:
 def _integer(digits: str) -> int | Decimal:
     if digits == "-0":  # of a float that is another number than 0
         return Decimal(digits)
-    # Python refuses to convert more than 4,300 digits; no column holds a fraction of that.
+    # Python refuses to convert more than 4,300 digits. No column holds nearly as many.
     return int(digits) if len(digits) <= 1000 else Decimal(digits)
 
 

@@ -1,4 +1,4 @@
-"""Cursors: where in an order a page begins, and of which list that is."""
+"""Cursors: the place in an order where a page begins, and the list that it belongs to."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Place = str | Looked | None
 class Cursor(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """The rows after (`gt`) or before (`lt`) the place in the order that `values` are, or from it on (`gte`, `lte`).
 
-    The values are PostgreSQL's own text of the sort keys, or null. The last is that of the resource's key.
+    The values are PostgreSQL's own text of the sort keys, or null. The last value is the resource's key.
     """
 
     toward: Toward
@@ -43,7 +43,7 @@ class Cursor(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
 
     @property
     def inclusive(self) -> bool:
-        """Whether a row in the very place is meant, too."""
+        """Whether a row in exactly this place is included."""
         return self.toward in {"gte", "lte"}
 
     @property
@@ -52,12 +52,12 @@ class Cursor(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
         return any(isinstance(value, Looked) for value in self.values)
 
     def opposite(self) -> Cursor:
-        """All the rows that this one leaves out."""
+        """The cursor of all the rows that this cursor leaves out."""
         return Cursor(_OPPOSITE[self.toward], self.values)
 
 
 class Sealed(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A cursor as a parameter carries it, with the seal of the list it is of."""
+    """A cursor as a parameter carries it, with the seal of its list."""
 
     cursor: Cursor
     seal: str
@@ -95,7 +95,7 @@ def place(values: Sequence[str | None]) -> tuple[Place, ...]:
     sizes = [len(value.encode()) if value else 0 for value in values]
     if sum(sizes) <= _MOST:
         return tuple(values)
-    # MD5 tells whether it is the value of before; nobody gains by forging it. Few pages need it, so it is loaded here.
+    # MD5 tells whether the value is still the same. Nobody gains by forging it. Few pages need it: it is loaded here.
     from hashlib import md5  # noqa: PLC0415
 
     found: list[Place] = list(values)
@@ -106,5 +106,5 @@ def place(values: Sequence[str | None]) -> tuple[Place, ...]:
 
 
 def _seal(cursor: Cursor, scope: bytes) -> str:
-    # No secret: whoever forges one reads no more than filters would show. It finds what was mixed up or cut.
+    # It is no secret: a forged cursor reads no more than filters would show. It finds cursors that are cut or mixed up.
     return f"{zlib.crc32(msgspec.json.encode(cursor), zlib.crc32(scope)):08x}"

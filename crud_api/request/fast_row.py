@@ -1,7 +1,8 @@
-"""Most bodies are one object of valid fields: such a one is read, checked and made into values in one pass.
+"""Most bodies are one object of valid fields. msgspec reads and checks such a body in one pass.
 
-Where anything is wrong, or could be (a field twice, a number in quotes, an escape), there are no values, and the body
-is read step by step (`body`, `validation`), which finds out what it is. A body that has values here has the same there.
+If anything is wrong or may be wrong (a field twice, a number in quotes, an escape), there are no values here. The view
+then reads the body step by step (`body`, `validation`), and the steps find every error. If a body has values here, the
+steps make the same values of it.
 """
 
 from __future__ import annotations
@@ -57,8 +58,8 @@ def _values(resource: Resource, body: bytes) -> Values | None:
         elif not _fits(value, resource.fields[name].column.meta.extra or {}):
             return None
         values[name] = param(value)
-    # Without escapes, a member's name and a text have two quotes each. Where there are more, a field came twice, or a
-    # number in quotes, which msgspec takes.
+    # Without escapes, each name and each text has two quotes. If there are more, a field came twice, or a number came
+    # in quotes, which msgspec takes.
     return values if body.count(b'"') == 2 * (len(values) + texts) else None
 
 

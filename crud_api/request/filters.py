@@ -18,7 +18,7 @@ _ESCAPES = re.compile(r"\\(.)|\*|\\$", re.DOTALL)
 
 
 class Filter(Struct, frozen=True):
-    """A condition on a field; `operator` is the name of an `Operator`, and `in` has a list."""
+    """A condition on a field. `operator` is the name of an `Operator`. The value of `in` is a list."""
 
     field: str
     operator: str
@@ -44,7 +44,7 @@ def _value(column: Column, operator: Operator, text: str) -> Value:
         case "a value":
             return column.parse_text(text)
         case "values":
-            return [column.parse_text(one) for one in _elements(text)]
+            return [column.parse_text(element) for element in _elements(text)]
         case "a pattern":
             return _ESCAPES.sub(_pattern, str(column.parse_text(text)))
         case "a presence":
@@ -54,7 +54,7 @@ def _value(column: Column, operator: Operator, text: str) -> Value:
 
 
 def _pattern(match: re.Match[str]) -> str:
-    # In LIKE a star is a star. A backslash at the end escapes nothing and stands for itself; LIKE would refuse it.
+    # In LIKE a star is a plain star. A backslash at the end escapes nothing. LIKE would refuse it, so it is doubled.
     return {"*": "%", "\\*": "*", "\\": "\\\\"}.get(match[0], match[0])
 
 

@@ -1,4 +1,4 @@
-"""What a view asks of Chalice's request: each value decoded once, or the error that says why it cannot be."""
+"""What a view takes from Chalice's request. Each value is decoded once, or an error says why it cannot be."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def path_parameter(request: Request, name: str) -> str:
 
 
 def nested_path(request: Request, resource: Resource, name: str) -> str:
-    """The path of a row's `name`, as the client knows it; API Gateway says it with the key decoded."""
+    """The path of a row's `name`, as the client knows it. API Gateway's own path has the key decoded."""
     key = quote(_key_text(resource, request), safe="")
     return f"{_before(request, resource, name)}/{resource.name}/{key}/{name}"
 
@@ -48,12 +48,12 @@ def query_parameters(request: Request) -> dict[str, list[str]]:
 
 
 def key_of(resource: Resource, request: Request) -> Value:
-    """The key in the path. One that the column's type cannot hold names no row: `NotFoundError`."""
+    """The key in the path. Raises `NotFoundError` if the column's type cannot hold it: no row has such a key."""
     try:
         key = resource.fields[resource.key].column.parse_text(_key_text(resource, request))
     except ValueError:
         raise not_found(resource) from None
-    # As a number of a larger type than the column's it would be looked for without the index.
+    # As a number of a larger type than the column's, PostgreSQL would look for it without the index.
     return str(key) if type(key) is int and key.bit_length() > _BITS else key
 
 
@@ -94,8 +94,8 @@ def json_array(body: bytes) -> list[Any]:
 def raw_body(request: Request) -> bytes:
     """The body as it was sent. Raises `BodyTooLargeError`, `MalformedBodyError` and `UnsupportedMediaTypeError`.
 
-    A page of another origin may send a body without a Content-Type, or one of text/plain;application/json, and is not
-    asked before (the Fetch standard, CORS-safelisted request-header): Chalice would take both for JSON.
+    A page of another origin may send a body without a Content-Type, or with text/plain;application/json. Its browser
+    then sends no preflight (the Fetch standard, CORS-safelisted request-header). Chalice would take both for JSON.
     """
     essence = request.headers.get("content-type", "").partition(";")[0]
     if essence not in _JSON_TYPES and essence.strip().lower() not in _JSON_TYPES:

@@ -18,22 +18,22 @@ _MAX_LENGTH = 255
 
 
 class Attempt(Struct, frozen=True):
-    """One request with an Idempotency-Key. `id` is of the caller, the path and the key, `fingerprint` of the rest."""
+    """A request with an Idempotency-Key. `id` is a hash of caller, path and key, and `fingerprint` of the rest."""
 
     id: str  # hexadecimal digits, at least 16
     fingerprint: str
 
 
 def attempt_of(request: Request, preferences: Preferences) -> Attempt | None:
-    """What identifies this POST among those with a key; None when it has none. Raises `InvalidHeaderError`.
+    """What identifies a POST with a key, or None without a key. Raises `InvalidHeaderError`.
 
-    A key counts for its caller and path. The body and what was preferred have to be the same.
+    A key belongs to its caller and its path. A repeated request must have the same body and the same preferences.
     """
     header = request.headers.get(HEADER)
     if header is None:
         return None
     key = parse_key(header)
-    # OpenSSL's part of hashlib takes milliseconds to load, which only requests with a key pay.
+    # OpenSSL's part of hashlib takes milliseconds to load. Only requests with a key pay for it.
     from hashlib import sha256  # noqa: PLC0415
 
     where = "\n".join([_caller(request), collection_path(request).rstrip("/"), key])
@@ -56,7 +56,7 @@ def parse_key(header: str) -> str:
 
 
 def _caller(request: Request) -> str:
-    """Whose key it is, by whatever API Gateway knows its caller."""
+    """Whose key it is, as API Gateway knows its caller."""
     identity = request.context.get("identity") or {}
     claims = (request.context.get("authorizer") or {}).get("claims") or {}
     known = {"sub": claims.get("sub"), "arn": identity.get("userArn"), "key": identity.get("apiKeyId")}

@@ -1,4 +1,4 @@
-"""From a POST's body to the rows that it asks for: one or many of a resource, with rows that refer to them."""
+"""From a POST's body to the rows that it stores: one or many rows, with the rows that refer to them."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class RowInsert(Struct, frozen=True):
 
 
 class TableInsert(Struct, frozen=True):
-    """Rows of one table. They may refer, by `column`, to rows of the same request, which call them `member`.
+    """Rows of one table. Their `column` may refer to rows of the same request, whose `member` they are.
 
-    `parents` are the places, counted from 1, of the rows that have that member, be it empty.
+    `parents` are the places, counted from 1, of the rows that have that member, even an empty one.
     """
 
     resource: Resource
@@ -39,7 +39,7 @@ class TableInsert(Struct, frozen=True):
 
 
 class Creation(Struct, frozen=True):
-    """All that a body asks for. `many`: it is an array."""
+    """All that a body asks for. `many`: the body is an array."""
 
     rows: TableInsert
     referring: list[TableInsert]
@@ -56,30 +56,32 @@ def parse_creation(resource: Resource, relations: Relations, body: Mapping[str, 
     if many and not 1 <= len(body) <= MAX_ROWS:
         refuse({"#": f"the array must have 1 to {MAX_ROWS} objects, not {len(body)}"})
     found = {
-        name: TableInsert(one.resource, column=one.column, member=name) for name, one in relations.items() if one.many
+        name: TableInsert(relation.resource, column=relation.column, member=name)
+        for name, relation in relations.items()
+        if relation.many
     }
     rows = TableInsert(resource)
-    for n, one in enumerate(body if isinstance(body, Sequence) else [body]):
+    for n, sent in enumerate(body if isinstance(body, Sequence) else [body]):
         at = f"#/{n}" if many else "#"
-        if not isinstance(one, Mapping):
+        if not isinstance(sent, Mapping):
             errors[at] = "each element of the array must be an object"
             continue
-        own = {name: value for name, value in one.items() if name not in found} if found else one
+        own = {name: value for name, value in sent.items() if name not in found} if found else sent
         row = _row(resource, own, errors, at)
         rows.rows.append(row)
-        for member, those in found.items():
-            if member in one and resource.key not in row.values and not resource.fields[resource.key].required:
+        for member, insert in found.items():
+            if member in sent and resource.key not in row.values and not resource.fields[resource.key].required:
                 errors[pointer(resource.key, at)] = f"{resource.key} is needed to store {member} with the row"
-            if member in one:
-                _add_referring(those, one[member], row.values.get(resource.key), at, len(rows.rows), errors)
+            if member in sent:
+                _add_referring(insert, sent[member], row.values.get(resource.key), at, len(rows.rows), errors)
     refuse(errors)
-    present = [those for those in found.values() if those.parents]
-    refuse_taken([one for those in [rows, *present] for one in _repeated(those)])
+    present = [insert for insert in found.values() if insert.parents]
+    refuse_taken([taken for insert in [rows, *present] for taken in _repeated(insert)])
     return Creation(rows, present, many)
 
 
 def refuse_taken(pointers: Sequence[tuple[str, str]], more: Errors | None = None) -> None:
-    """Raise `ConflictError` if any key is taken: each a pointer and the reason. `more` is what is wrong besides."""
+    """Raise `ConflictError` if a key is taken. Each has a pointer and the reason. `more` are the other errors."""
     if pointers:
         errors = [{"detail": detail, "pointer": at} for at, detail in [*pointers, *(more or {}).items()]]
         raise ConflictError("Nothing was stored: keys are taken. Each error names its field.", errors=errors[:MAX_ROWS])
@@ -90,37 +92,37 @@ def _row(resource: Resource, body: Mapping[str, Any], errors: Errors, at: str) -
     return RowInsert(at, values, frozenset(body))
 
 
-def _add_referring(those: TableInsert, value: Any, key: Value, above: str, place: int, errors: Errors) -> None:
+def _add_referring(insert: TableInsert, value: Any, key: Value, above: str, place: int, errors: Errors) -> None:
     """Adds the rows of a member. Each may leave out the key of the row that it refers to, or repeat it."""
-    at = pointer(those.member, above)
+    at = pointer(insert.member, above)
     if not isinstance(value, list):
-        errors[at] = f"{those.member} must be an array of objects"
-    elif len(those.rows) + len(value) > MAX_ROWS:
-        errors[at] = f"{those.member} must have at most {MAX_ROWS} objects in one request"
+        errors[at] = f"{insert.member} must be an array of objects"
+    elif len(insert.rows) + len(value) > MAX_ROWS:
+        errors[at] = f"{insert.member} must have at most {MAX_ROWS} objects in one request"
     else:
-        those.parents.append(place)
-        for n, one in enumerate(value):
-            if isinstance(one, Mapping):
-                those.rows.append(_referring_row(those, one, key, f"{at}/{n}", place, errors))
+        insert.parents.append(place)
+        for n, row in enumerate(value):
+            if isinstance(row, Mapping):
+                insert.rows.append(_referring_row(insert, row, key, f"{at}/{n}", place, errors))
             else:
                 errors[f"{at}/{n}"] = "each element of the array must be an object"
 
 
 def _referring_row(
-    those: TableInsert, body: Mapping[str, Any], key: Value, at: str, place: int, errors: Errors
+    insert: TableInsert, body: Mapping[str, Any], key: Value, at: str, place: int, errors: Errors
 ) -> RowInsert:
-    resource, column = those.resource, those.column
-    values = converted(resource, {name: one for name, one in body.items() if name != column}, errors, at)
+    resource, column = insert.resource, insert.column
+    values = converted(resource, {name: value for name, value in body.items() if name != column}, errors, at)
     values = with_defaults(resource, values | {column: key}, {**body, column: key}, errors, at)
     if key is not None and column in body and not resource.fields[column].column.same(body[column], key):
         errors[pointer(column, at)] = f"{column} must be absent or equal the key of the row that contains it"
     return RowInsert(at, values, frozenset({*body, column}), place)
 
 
-def _repeated(those: TableInsert) -> list[tuple[str, str]]:
-    key, repeated = those.resource.key, []
+def _repeated(insert: TableInsert) -> list[tuple[str, str]]:
+    key, repeated = insert.resource.key, []
     seen: set[Any] = set()
-    for row in those.rows:
+    for row in insert.rows:
         value = row.values.get(key)
         if value in seen:
             repeated.append((pointer(key, row.at), f"another row of this request has the same {key}"))

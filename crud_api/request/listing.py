@@ -23,7 +23,7 @@ MAX_FILTERS = 20
 
 
 class Parent(Struct, frozen=True):
-    """The row whose rows are listed: that of `resource` with this key, by `relation`."""
+    """The row whose rows are listed: the row of `resource` with this key. `relation` leads to its rows."""
 
     resource: Resource
     relation: Relation
@@ -31,7 +31,7 @@ class Parent(Struct, frozen=True):
 
 
 class ListQuery(Struct, frozen=True, kw_only=True):
-    """Which rows of a resource, in which order, from where on, and what of them."""
+    """Which rows of a resource, in which order, from which place on, and which of their columns."""
 
     limit: int
     filters: Sequence[Filter]
@@ -72,7 +72,7 @@ def list_query(resource: Resource, relations: Relations, query: Parameters, pare
 
     parameters.read(query, take)
     # The same filters in another order are the same list, and the same statement.
-    filters.sort(key=lambda one: (one.field, one.operator))
+    filters.sort(key=lambda condition: (condition.field, condition.operator))
     order = total_order(resource, keys)
     scope = msgspec.json.encode([resource.name, parent and [parent.resource.name, parent.key], filters, order])
     return ListQuery(

@@ -41,8 +41,8 @@ class Operator(Struct, frozen=True):
 _PATTERN = "`%` or `*` stands for any characters, `_` for one; a backslash takes the next character literally"
 EQUAL = Operator("eq", "{column} = {value}", "a value", "Only rows whose {name} is this value.", "equality")
 OPERATORS = {
-    one.name: one
-    for one in (
+    operator.name: operator
+    for operator in (
         Operator(
             "ne",
             "{column} <> {value}",

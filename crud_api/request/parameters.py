@@ -9,7 +9,7 @@ from crud_api.request.operators import OPERATORS
 from crud_api.settings import MAX_QUERY_BYTES
 
 Parameters = Mapping[str, Sequence[str]]
-_LISTS = tuple(f"[{one.name}]" for one in OPERATORS.values() if one.takes == "values")
+_LISTS = tuple(f"[{operator.name}]" for operator in OPERATORS.values() if operator.takes == "values")
 
 
 def read(parameters: Parameters, take: Callable[[str, str], None]) -> None:
@@ -35,7 +35,7 @@ def read(parameters: Parameters, take: Callable[[str, str], None]) -> None:
 
 
 def _is_list(name: str) -> bool:
-    """Whether it lists names or values: most clients repeat such a parameter, where commas are as good."""
+    """Whether it lists names or values. Most clients repeat such a parameter, and others send commas."""
     return name in {"fields", "expand", "sort"} or name.endswith(_LISTS)
 
 
@@ -48,12 +48,12 @@ def wrong(errors: Mapping[str, str]) -> InvalidParameterError:
 
 
 def too_large(names: Iterable[str]) -> InvalidParameterError:
-    """The error for an answer that Lambda would not let through, which these parameters make as large."""
+    """The error for an answer that is too large for Lambda because of these parameters."""
     return wrong(dict.fromkeys(names, "makes the answer too large: ask for less"))
 
 
 def names(text: str, known: Mapping[str, object], kind: str) -> list[str]:
-    """The names in a list separated by commas, each of them known and none twice. Raises `ValueError`."""
+    """The names in a list separated by commas. Raises `ValueError` for an unknown name and for a name twice."""
     listed = text.split(",")
     if any(name not in known for name in listed):
         raise ValueError(f"must list {kind} of this resource, separated by commas: {', '.join(known) or 'it has none'}")

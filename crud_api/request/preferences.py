@@ -1,4 +1,4 @@
-"""What a client would like, by its Prefer header (RFC 7240): read once, and said back where it was done."""
+"""What a client prefers, by its Prefer header (RFC 7240). A response says which preferences were applied."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from msgspec import Struct
 
-_ONE = re.compile(r'(?:[^",]|"(?:[^"\\]|\\.)*+"?)++')  # between commas, those in quotes aside
+_PREFERENCE = re.compile(r'(?:[^",]|"(?:[^"\\]|\\.)*+"?)++')  # between commas, those in quotes aside
 _KNOWN = {
     "return": {"minimal", "representation"},
     "resolution": {"merge-duplicates"},
@@ -15,7 +15,7 @@ _KNOWN = {
 
 
 class Preferences(Struct, frozen=True):
-    """What is preferred of the things this API can do; None where nothing is."""
+    """The preferences that this API knows; None where the client has none."""
 
     return_: str | None = None  # minimal, representation
     resolution: str | None = None  # merge-duplicates
@@ -34,12 +34,12 @@ _NONE = Preferences()
 
 
 def parse_preferences(header: str | None) -> Preferences:
-    """The preferences of a Prefer header. What is not known is ignored, and of two the first holds (RFC 7240)."""
+    """The preferences of a Prefer header. Unknown ones are ignored. Of two, the first holds (RFC 7240)."""
     if not header:
         return _NONE
     found: dict[str, str] = {}
-    for one in _ONE.findall(header):
-        name, _, value = one.partition(";")[0].partition("=")
+    for preference in _PREFERENCE.findall(header):
+        name, _, value = preference.partition(";")[0].partition("=")
         name, value = name.strip().lower(), value.strip().strip('"')
         if name in _KNOWN and value in _KNOWN[name]:
             found.setdefault(name, value)

@@ -1,4 +1,4 @@
-"""What of a row is answered: its fields, and the rows that are embedded in it."""
+"""What a response has of a row: its fields, and the rows that are embedded in it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_EMBEDDED_IN_PAGE = 10_000  # rows of a relation in all rows of a page
 
 
 class Selection(Struct, frozen=True):
-    """The columns answered, in the declaration's order, and the relations embedded, in the request's."""
+    """The columns, in the order of the declaration, and the embedded relations, in the order of the request."""
 
     columns: tuple[str, ...]
     embedded: tuple[Relation, ...] = ()

@@ -12,7 +12,7 @@ MAX_KEYS = 5
 
 
 class SortKey(Struct, frozen=True):
-    """A column to sort by. Null comes last where it ascends and first where it descends, as in PostgreSQL."""
+    """A column to sort by. Null comes last in ascending and first in descending order, as in PostgreSQL."""
 
     column: str
     descending: bool = False
@@ -41,9 +41,9 @@ def sort_of(resource: Resource, text: str) -> list[SortKey]:
 
 
 def total_order(resource: Resource, keys: Sequence[SortKey]) -> list[SortKey]:
-    """The keys that decide, the resource's own being the last: no two rows have the same one.
+    """The keys that decide. The resource's key is the last, so no two rows have the same place.
 
-    It runs in the direction of the key before it, so that one index serves both directions.
+    The last key has the direction of the key before it, so one index serves both directions.
     """
     columns = [key.column for key in keys]
     if resource.key in columns:

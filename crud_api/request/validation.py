@@ -27,10 +27,10 @@ def new_row(resource: Resource, body: Mapping[str, Any]) -> Values:
 
 
 def changes(resource: Resource, body: Mapping[str, Any], key: Value) -> Values:
-    """The values that change in the row of this key; absent fields stay. Raises `InvalidFieldsError`."""
-    # A key that was made before today's rules, or by another program, may stay what it is.
+    """The values that change in the row of this key. Absent fields stay as they are. Raises `InvalidFieldsError`."""
+    # A key may stay as it is, even if another program or an older rule made it.
     errors: Errors = {}
-    values = converted(resource, {name: one for name, one in body.items() if name != resource.key}, errors)
+    values = converted(resource, {name: value for name, value in body.items() if name != resource.key}, errors)
     if resource.key in body and not resource.fields[resource.key].column.same(body[resource.key], key):
         errors[pointer(resource.key)] = f"{resource.key} must equal the key in the path: a key cannot change"
     refuse(errors)
@@ -46,7 +46,7 @@ def converted(resource: Resource, body: Mapping[str, Any], errors: Errors, at: s
             errors[at] = f"a name of {len(name)} characters is not a field of this resource"
         elif field is None:
             errors[pointer(name, at)] = f"{name} is not a field of this resource"
-        elif name in resource.read_only:  # a row that is sent back has it: the server sets it anyway
+        elif name in resource.read_only:  # a row that is sent back has it, and the server sets it anyway
             continue
         elif value is None and not field.column.takes_null:
             if field.nullable:

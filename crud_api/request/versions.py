@@ -11,7 +11,7 @@ _ETAG = re.compile(r'(W/)?"([!#-~\x80-\xff]*)"')  # RFC 9110, section 8.8.3
 
 
 class Conditions(Struct, frozen=True):
-    """The ETags of which a row must have one, and those of which it must have none; None where any will do."""
+    """A row must have one of the ETags `one_of`, and none of `none_of`. None stands for no condition."""
 
     one_of: Sequence[str] | None = None
     none_of: Sequence[str] | None = None
@@ -21,7 +21,7 @@ NO_CONDITIONS = Conditions()
 
 
 def conditions(if_match: str | None, if_none_match: str | None) -> Conditions:
-    """What a row must be for a change of it, by the two headers (RFC 9110, sections 13.1.1 and 13.1.2)."""
+    """The conditions of a change, by its two headers (RFC 9110, sections 13.1.1 and 13.1.2)."""
     if if_match is None and if_none_match is None:
         return NO_CONDITIONS
     one_of: list[str] | None = None
@@ -36,7 +36,7 @@ def conditions(if_match: str | None, if_none_match: str | None) -> Conditions:
 
 
 def has_version(if_none_match: str | None, etag: str) -> bool:
-    """Whether the client of a GET has the version of this ETag, which may be a whole header, already."""
+    """Whether the client of a GET already has the version of this ETag. The ETag may be a whole header."""
     if if_none_match is None:
         return False
     return if_none_match.strip() == "*" or etag.removeprefix("W/").strip('"') in _tags(if_none_match)

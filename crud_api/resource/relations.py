@@ -1,4 +1,4 @@
-"""Which rows of other resources belong to a row: every reference, seen from both of its sides."""
+"""Which rows of other resources belong to a row. A reference is a relation of both of its sides."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from crud_api.resource import Resource
 
 
 class Relation(Struct, frozen=True, kw_only=True):
-    """Rows of `resource` whose `column` holds what the own column `own` holds: one of them, or `many`."""
+    """Rows of `resource` whose `column` equals the column `own` of the row: one row, or `many`."""
 
     name: str
     resource: Resource
@@ -23,7 +23,7 @@ Relations = Mapping[str, Relation]
 
 
 def relations_of(resources: Mapping[str, Resource]) -> dict[str, Relations]:
-    """The relations of each resource, by name. Raises `ValueError` for two declarations that call two things the same.
+    """The relations of each resource, by name. Raises `ValueError` if a name is taken.
 
     A reference to a resource that is not registered has no other side to show.
     """
@@ -32,9 +32,9 @@ def relations_of(resources: Mapping[str, Resource]) -> dict[str, Relations]:
         for column, reference in resource.references.items():
             if (other := resources.get(reference.resource)) is None:
                 continue
-            one = Relation(name=reference.name, resource=other, own=column, column=other.key, many=False)
-            many = Relation(name=reference.reverse, resource=resource, own=other.key, column=column, many=True)
-            for owner, relation in ((resource, one), (other, many)):
+            to_one = Relation(name=reference.name, resource=other, own=column, column=other.key, many=False)
+            to_many = Relation(name=reference.reverse, resource=resource, own=other.key, column=column, many=True)
+            for owner, relation in ((resource, to_one), (other, to_many)):
                 if relation.name in relations[owner.name] or relation.name in owner.fields:
                     raise ValueError(f"{owner.name} has {relation.name} twice")
                 relations[owner.name][relation.name] = relation

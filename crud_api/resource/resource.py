@@ -24,7 +24,7 @@ class Reference(Struct, frozen=True, kw_only=True):
 
 
 class Resource(Struct, frozen=True, kw_only=True, dict=True, eq=False):
-    """A table and how it is served. Each is made once, so that one is equal to itself alone and SQL can be kept by it.
+    """A table and how it is served. Compared by identity, so it can be a key of the SQL cache.
 
     `name` is the path's first segment. `table` may have a schema (`demo.customers`). `model`'s fields are the
     columns, in the order in which they are answered. `read_only` columns are answered and never taken:

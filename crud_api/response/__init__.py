@@ -1,1 +1,1 @@
-"""What is answered: rows, pages and problems."""
+"""Responses: rows, pages and problems."""

@@ -1,7 +1,7 @@
 """What a failure of the executor means to the client: one function maps SQLSTATE to HTTP.
 
-The classes and conditions are those of PostgreSQL's documentation, appendix A. A message of PostgreSQL's own may quote
-values of other rows and is never shown; that of a RAISE is written for callers and is.
+The classes and conditions are in PostgreSQL's documentation, appendix A. A message of PostgreSQL's own may quote values
+of other rows, so it is never shown. The message of a RAISE is written for callers, so it is shown.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _ARBITER = frozenset({"infer_arbiter_indexes", "ExecCheckIndexConstraints"})  # 
 CONFLICTS = frozenset({"23505", "23503", "23P01", "23001"})
 _RAISED_STATUS = re.compile("PT([45][0-9][0-9])")
 _MAX_TEXT = 2000  # characters, of a detail
-# Of a name that is shown: constraints have names like this, and values seldom.
+# Of a name that is shown. Constraints have such names, and values seldom do.
 _NAME = re.compile(r"[\w$.-]{1,63}")
 _WRONG = {
     "22001": "is too long for its column",
@@ -65,7 +65,7 @@ def from_failure(
     """
     error = _meaning(failure, resource, method, given, about)
     parts = [failure.code, failure.sqlstate, *_named(table=failure.table, column=failure.column)]
-    error.cause = " ".join([one for one in (*parts, *_named(constraint=failure.constraint)) if one])
+    error.cause = " ".join([part for part in (*parts, *_named(constraint=failure.constraint)) if part])
     error.said = failure.message
     return error
 
@@ -78,7 +78,7 @@ def wrong(name: str, failure: Failure) -> str:
 
 
 def is_raised(failure: Failure) -> bool:
-    """Whether the message is that of a RAISE: the schema's author wrote it for callers."""
+    """Whether the message comes from a RAISE: the schema's author wrote it for callers."""
     sqlstate = failure.sqlstate or ""
     return failure.routine == RAISE or sqlstate == "P0001" or _RAISED_STATUS.fullmatch(sqlstate) is not None
 
@@ -116,7 +116,7 @@ def _meaning(  # noqa: PLR0911 - one for each meaning
 def _refusal(  # noqa: PLR0911 - one for each meaning
     failure: Failure, resource: Resource, method: str, given: Collection[str], about: Collection[str]
 ) -> ApiError:
-    """What it means that the database refuses a change."""
+    """The error for a change that the database refuses."""
     sqlstate, where = failure.sqlstate or "", _where(failure)
     if sqlstate == "42501" and failure.routine == _POLICY:
         return ForbiddenError(f"Nothing was stored: a row-level security policy refuses this row of {resource.name}.")
@@ -140,7 +140,7 @@ def _refusal(  # noqa: PLR0911 - one for each meaning
     if sqlstate == "23P01":
         return ConflictError(f"Nothing was stored: the row conflicts with another row of {resource.name}.{where}")
     if sqlstate == "23503" and not about:
-        # PostgreSQL names the constraint and not its column; the fields that could be meant are known.
+        # PostgreSQL names the constraint and not its column. The foreign keys of the body are the candidates.
         names = [name for name in resource.references if name in given]
         return _refused({name: f"{name} names no row of {resource.references[name].resource}" for name in names}, where)
     if sqlstate.startswith(("22", "23", "44")) or sqlstate in {"428C9", "54000", "0A000"}:
@@ -160,7 +160,7 @@ def _raised(failure: Failure, resource: Resource) -> RaisedError:
         status = 403
     else:
         status = 422 if sqlstate.startswith(("22", "23")) else 400
-    text = "\n".join(one for one in (failure.message, failure.detail, failure.hint) if one)[:_MAX_TEXT]
+    text = "\n".join(text for text in (failure.message, failure.detail, failure.hint) if text)[:_MAX_TEXT]
     name = failure.column if failure.column in resource.fields else None
     errors = [{"detail": text, "pointer": pointer(name)}] if name else []
     return RaisedError(text or "The database gives no reason.", status, errors=errors)
@@ -183,7 +183,7 @@ def _internal() -> InternalError:
 
 def _where(failure: Failure) -> str:
     return "".join(
-        f" The {one.replace(' ', ' is ', 1)}." for one in _named(column=failure.column, constraint=failure.constraint)
+        f" The {name.replace(' ', ' is ', 1)}." for name in _named(column=failure.column, constraint=failure.constraint)
     )
 
 

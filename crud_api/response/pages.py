@@ -1,4 +1,4 @@
-"""From what a page's statement answers to the page: its items in order, and the cursors of its neighbours."""
+"""From the rows of a page to the page: its items in order, and the cursors of its neighbours."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from crud_api.sql.select import SEPARATOR, PageRows
 
 
 class Page(Struct, frozen=True):
-    """The items' JSON text, and the cursors that the pages after and before them have as parameters."""
+    """The items as JSON, and the cursors of the pages after and before them, as parameters."""
 
     items: str
     next: str | None

@@ -1,4 +1,4 @@
-"""Everything that goes wrong, as one kind of response: problem details (RFC 9457)."""
+"""Every error is the same kind of response: problem details (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def to_response(error: ApiError, request_id: str) -> Response:
 
 
 def from_chalice(response: Response) -> ApiError:
-    """The error for a response that Chalice made by itself, before or after a view."""
+    """The error for a response that Chalice made itself, before or after a view."""
     if response.status_code == 405:
         allow = ", ".join(sorted(str(response.headers["Allow"]).split(", ")))
         return MethodNotAllowedError(f"Allowed methods: {allow}.", headers={"Allow": allow})

@@ -1,7 +1,7 @@
-"""What a failed request was about, where PostgreSQL does not say: a second look, at each part of it alone.
+"""Which part of a request a failure is about, where PostgreSQL does not say. A second look tries each part alone.
 
 Only a failure that the client can mend costs this second invocation, which only reads. PostgreSQL names no column for a
-value that is too long, out of range or not of its type, and no version before 16 can be asked without an error.
+value that is too long, out of range or not of its type. Versions before 16 have no way to ask without an error.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from query_executor import contract
 from query_executor.contract import Failure, Value
 
 _CALCULATED = frozenset({"22012", "22016", "2201E", "2201F", "2201G"})  # division by zero, logarithms, powers
-LOOK_MS = 5000  # what the second look may take; without it, the failure is answered as PostgreSQL has it
-_MOST = 200  # values that are looked at one by one
+LOOK_MS = 5000  # the most that the second look may take; if it fails, the answer is PostgreSQL's own failure
+_MOST = 200  # values that are tried one by one
 
 T = TypeVar("T")
 
@@ -59,7 +59,7 @@ def error_of(
     *,
     many: bool = False,
 ) -> ApiError:
-    """The client's error. `many`: the request has several rows, of which the failure names none."""
+    """The client's error. `many`: the request has several rows, and the failure names none of them."""
     found = None
     if suspects is not None and _may_be_a_part(failure, method):
         found = _suspected(suspects(), look)
@@ -77,7 +77,7 @@ def error_of(
 
 
 def of_key(resource: Resource, key: Value) -> Suspect:
-    """The key in a path: a key that the column cannot hold is that of no row."""
+    """The key in a path. No row has a key that the column cannot hold."""
     return Suspect(looking.by_key(resource, key), lambda failure: not_found(resource) if _is_data(failure) else None)
 
 
@@ -88,7 +88,7 @@ def of_values(resource: Resource, values: Mapping[str, Value], key: Value = None
 
 
 def of_creation(creation: Creation) -> list[Suspect]:
-    """Each value of every row or, where there are too many, all values of each column."""
+    """Each value of every row or, if there are too many, all values of each column."""
     every = [
         (rows.resource, name, value, pointer(name, row.at))
         for rows in (creation.rows, *creation.referring)
@@ -151,12 +151,12 @@ def _may_be_a_part(failure: Failure, method: str) -> bool:
         return False
     if method in READS:
         return sqlstate.startswith(("22", "42", "0A"))
-    # Domains have checks and may refuse null; PostgreSQL names neither a table nor a column then.
+    # Domains have checks and may refuse null. PostgreSQL then names neither a table nor a column.
     return sqlstate.startswith("22") or (sqlstate in {"23514", "23502"} and failure.table is None)
 
 
 def _is_data(failure: Failure) -> bool:
-    # Not for what a view or a function calculates of the rows that are there.
+    # Not an error in what a view or a function calculates from stored rows.
     sqlstate = failure.sqlstate or ""
     return sqlstate.startswith("22") and sqlstate not in _CALCULATED
 
@@ -166,7 +166,7 @@ def _suspected(suspects: Sequence[Suspect], look: Look) -> ApiError | None:
         return None
     try:
         answer = look(together(suspect.query for suspect in suspects))
-    except ApiError:  # what failed first is what counts
+    except ApiError:  # the first failure counts
         return None
     if not isinstance(answer, Failure) or answer.statement is None or answer.retryable:
         return None
@@ -174,7 +174,7 @@ def _suspected(suspects: Sequence[Suspect], look: Look) -> ApiError | None:
 
 
 def _columns(failure: Failure, resource: Resource, given: Collection[str], look: Look) -> list[str]:
-    """The fields that a constraint is of, or that cannot be written."""
+    """The fields of the constraint, or the fields that cannot be written."""
     sqlstate = failure.sqlstate or ""
     if failure.code != contract.STATEMENT_FAILED or failures.is_raised(failure):
         return []

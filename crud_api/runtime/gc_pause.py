@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def gc_pause() -> Iterator[None]:
-    """Pauses the collector. What is there in the end it never looks at: modules, which stay anyway, and what they made.
+    """Pauses the collector. Everything alive on exit is frozen: modules are never garbage.
 
     For the start of a process; each use keeps whatever else is alive then.
     """

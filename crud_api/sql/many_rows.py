@@ -1,4 +1,4 @@
-"""The statement that stores any number of rows, with rows that refer to them: all of them, or none.
+"""The statement that stores any number of rows, with the rows that refer to them: all of them, or none.
 
 Rows travel as JSON, which PostgreSQL reads by the table's own types: one param, however many there are. What a row
 leaves out has the column's default, so rows that leave out the same are stored by one INSERT: they are a group. A row's
@@ -130,7 +130,7 @@ def insert_plan(
 
 
 def _groups(n: int, rows: TableInsert, *, merge: bool) -> list[_Group]:
-    # In an order of their own, not that of the request: so the same groups are the same text.
+    # Sorted, and not in the order of the request, so that the same groups have the same text.
     alike: dict[tuple[tuple[str, ...], tuple[str, ...]], list[tuple[int, RowInsert]]] = {}
     for place, row in enumerate(rows.rows, 1):
         names = tuple(name for name in rows.resource.fields if name in row.values)
@@ -170,7 +170,7 @@ def _sent(group: _Group, *, merge: bool) -> str:
             names += f", {cell(group.resource, name)}"
     new = "true"
     if merge and group.resource.key in group.names:
-        # The stored row's xmax would tell it exactly, even of one that another inserts just now; but views have none.
+        # The stored row's xmax would tell it exactly, also for a row that is inserted just now. But views have no xmax.
         new = f"NOT EXISTS (SELECT FROM {table(group.resource)} AS stored WHERE stored.{key} = sent.{key})"
     return f"""sent_{group.label} AS MATERIALIZED (
           SELECT "unnest" AS "#place", {new} AS "#inserted"{names}
@@ -291,7 +291,7 @@ def _stored(group: _Group, condition: str, *, merge: bool) -> str:
 
 
 def _order(group: _Group) -> str:
-    # Of a request and another program that both change the same rows in this order, neither waits for the other twice.
+    # If another program changes the same rows in this order, too, neither can block the other in a circle.
     return f'{quoted(group.resource.key)}, "#place"' if group.resource.key in group.names else '"#place"'
 
 
@@ -316,8 +316,8 @@ def _items(n: int, groups: Sequence[_Group]) -> str:
 
 
 def _items_of(group: _Group) -> str:
-    # RETURNING answers rows in the order in which they were stored. It answers fewer where some were suppressed; the
-    # numbers are wrong then, and nothing of it is kept.
+    # RETURNING answers rows in the order in which they were stored. It answers fewer if some were suppressed. Then the
+    # numbers are wrong, and nothing is kept.
     label = group.label
     return f"""SELECT "#place", "#item", "#key", "#inserted"
             FROM (SELECT row_number() OVER () AS "#n", row_to_json(stored_{label}.*)::text AS "#item",

@@ -1,4 +1,4 @@
-"""What a declaration names, as SQL writes it. There are no more names than are declared, so all are kept."""
+"""The names of a declaration, as SQL writes them. There are only as many as are declared, so all are kept."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def columns(resource: Resource, prefix: str = "") -> str:
 
 @cache
 def shown(resource: Resource, name: str, prefix: str = "") -> str:
-    """A column as it is answered: as its type has it in JSON."""
+    """A column as a response has it: as its type is in JSON."""
     column = f"{prefix}{quoted(name)}"
     shown = resource.fields[name].column.shown(column)
     return column if shown == column else f"{shown} AS {quoted(name)}"
@@ -23,7 +23,7 @@ def shown(resource: Resource, name: str, prefix: str = "") -> str:
 
 @cache
 def key_text(resource: Resource) -> str:
-    """The key of a row as a path names it: as the row's JSON has it."""
+    """The key of a row as a path has it, which is as the row's JSON has it."""
     return resource.fields[resource.key].column.key_text(quoted(resource.key))
 
 
@@ -46,7 +46,7 @@ def table(resource: Resource) -> str:
 
 @cache
 def quoted(identifier: str) -> str:
-    """The identifier, which then is nothing else."""
+    """The identifier in quotes, so SQL cannot read it as anything else."""
     return '"' + identifier.replace('"', '""') + '"'
 
 
@@ -57,8 +57,8 @@ def literal(name: str) -> str:
 
 @cache
 def unchanged(resource: Resource) -> str:
-    """The column that a change names which changes nothing. Not the key, where there is another column.
+    """The column that an empty change sets to its own value. It is not the key, if there is another column.
 
-    To set a key is a stronger lock, even to its own value: rows that refer to it would wait.
+    To set a key takes a stronger lock, even to its own value: rows that refer to it would wait.
     """
     return next((name for name in resource.fields if name not in {resource.key, *resource.read_only}), resource.key)

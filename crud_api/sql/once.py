@@ -1,8 +1,8 @@
-"""The record of what was answered to an Idempotency-Key, in the transaction that stores the rows.
+"""Rows that are stored once: the answer to an Idempotency-Key is recorded in the transaction that stores the rows.
 
-A lock tells who is first, and ends with the transaction, however it ends. The second statement sees what others have
-committed until then: where there is a record it answers that one, and otherwise only who has the lock stores anything.
-An error, and rows that are wrong, leave no record.
+The first statement takes a lock, which ends with the transaction, however it ends. The second statement sees what
+others have committed until then. If there is a record, it answers the record. If there is none, it stores the rows only
+with the lock. An error leaves no record, and wrong rows leave none.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Statements that change one row and answer it as it is then."""
+"""Queries that change one row and answer the row after the change."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from crud_api.sql.params import typed_param, typed_params
 from crud_api.sql.query import Query
 from query_executor.contract import MAX_REPLY_BYTES, Param, Statement, Value
 
-# A body that no answer can hold is left out, and its row is stored. Each answer is a string within JSON, in which a
-# character has at most 6 bytes. It has headers, for which the executor keeps 16 KB, and a key beside it.
+# If no answer can hold a body, the body is left out and its row is stored. In an answer the body is a string within
+# JSON, where a character has at most 6 bytes. Beside it are the headers, for which the executor keeps 16 KB, and a key.
 _LIMIT = MAX_REPLY_BYTES - 48 * 1024
 _BODY = f"""CASE WHEN octet_length(body) < {_LIMIT // 6} THEN body
                       WHEN octet_length(to_json(body)::text) + 4 * (octet_length(body) - char_length(body)) < {_LIMIT}
@@ -70,7 +70,7 @@ def delete(resource: Resource, key: Value, conditions: Conditions = NO_CONDITION
 
 
 def _checks(conditions: Conditions, params: dict[str, Param]) -> str:
-    """The conditions as SQL, empty where there are none; adds their params."""
+    """The conditions as SQL, empty if there are none. Adds their params."""
     if conditions is NO_CONDITIONS:
         return ""
     checks = ""
@@ -120,7 +120,7 @@ def _update(resource: Resource, names: Sequence[str], checks: str) -> str:
 def _delete(resource: Resource, checks: str) -> str:
     remove = f"DELETE FROM {table(resource)} AS stored"
     if not checks:
-        # Not the count: where a rule makes another command of it, there is none.
+        # Not the row count: if a rule rewrites the command, there is none.
         return f"{remove} WHERE {has_key(resource)} RETURNING true"
     return f"""WITH current AS ({_locked(resource, "UPDATE")}),
                removed AS ({remove} USING current WHERE {_is_current(resource)}{checks} RETURNING true AS removed)
@@ -128,8 +128,8 @@ def _delete(resource: Resource, checks: str) -> str:
 
 
 def _locked(resource: Resource, strength: str) -> str:
-    # The lock makes the ETag that of the row as it will be changed: another change has been committed by then. It is no
-    # stronger than what the change itself takes: rows that refer to this one go on being stored.
+    # With the lock, the ETag belongs to the row that will be changed: another change has been committed by then. The
+    # lock is no stronger than the lock of the change itself, so rows that refer to this row can still be stored.
     return f"""SELECT {quoted(resource.key)} AS key,
                       (SELECT md5(row_to_json(part.*)::text) FROM (SELECT {columns(resource)}) AS part) AS etag
                FROM {table(resource)} WHERE {has_key(resource)} FOR {strength}"""

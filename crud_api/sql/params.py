@@ -10,13 +10,13 @@ _INT8 = range(-(2**63), 2**63)
 
 
 def typed_param(value: Value) -> Param:
-    """The value. Whole numbers say their type: the executor prepares the statement once, not for each number."""
-    # A large type, not the column's: a number that no column holds is then a row that is not there.
+    """The value. A whole number has its type beside it, so the executor prepares the statement once for all numbers."""
+    # A large type, not the column's, so that a number that the column cannot hold finds no row.
     if type(value) is int:
         return Typed("int8", value) if value in _INT8 else Typed("numeric", str(value))
     if isinstance(value, list) and value and type(value[0]) is int:  # all are, or none
-        large = all(one in _INT8 for one in value)
-        return Typed("int8[]", value) if large else Typed("numeric[]", [str(one) for one in value])
+        large = all(number in _INT8 for number in value)
+        return Typed("int8[]", value) if large else Typed("numeric[]", [str(number) for number in value])
     return value
 
 

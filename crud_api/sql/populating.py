@@ -1,4 +1,4 @@
-"""Rows that travel as JSON: each value means in its column what it means alone, as a param."""
+"""Rows that travel as JSON. Each value means the same in its column as it does alone, as a param."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from query_executor.contract import Value
 
 
 def populated(resource: Resource, names: Sequence[str], param: str) -> str:
-    """A table of the rows that the JSON array `param` is, of which only the columns `names` count.
+    """A table of the rows in the JSON array `param`. Only its columns `names` count.
 
     A string is PostgreSQL's text of the value for every type but json and jsonb, where json_populate_recordset takes
-    it for a JSON string. For these it is replaced by the JSON that it is the text of.
+    it for a JSON string. For json and jsonb, the JSON that the string spells replaces it.
     """
     types = {name: resource.fields[name].column for name in names}
-    rows = given = _with_casts({name: one.cast for name, one in types.items() if one.cast != one.text_cast}, param)
-    # What is declared as neither a text nor JSON is in no column of JSON.
+    rows = given = _with_casts(
+        {name: type_.cast for name, type_ in types.items() if type_.cast != type_.text_cast}, param
+    )
+    # Only a field that is declared as a text or as JSON can have a column of JSON.
     if names := [name for name in names if types[name].is_populated_as_json]:
         columns = ", ".join(f"CASE WHEN {_is_json(resource, name)} THEN {_literal(name)} END" for name in names)
         rows = f"""CASE WHEN {" OR ".join(_is_json(resource, name) for name in names)} THEN (
@@ -32,7 +34,7 @@ def populated(resource: Resource, names: Sequence[str], param: str) -> str:
 
 
 def cell(resource: Resource, name: str) -> str:
-    """The column of a populated table: JSON's null is SQL's there, also where it is a document."""
+    """The column of a populated table. There JSON's null is SQL's null, also if it is a document."""
     if resource.fields[name].column.takes_null:
         return f"coalesce({quoted(name)}, 'null') AS {quoted(name)}"
     return quoted(name)

@@ -15,8 +15,8 @@ T = TypeVar("T")
 class Query(Struct, Generic[T], frozen=True):
     """Statements that run as one transaction. Each answers one row or none.
 
-    `read` makes a T of the columns of these rows, in their order: those of the second statement follow those of the
-    first. It is not called if a statement answers no row.
+    `read` makes a T of the columns of these rows: first the columns of the first statement, then of the second. It is
+    not called if a statement answers no row.
     """
 
     statements: Sequence[Statement]

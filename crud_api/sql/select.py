@@ -1,4 +1,4 @@
-"""Statements that read: one row, a page of rows, how many there are."""
+"""Queries that read: one row, or a page of rows and their number."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from crud_api.sql.query import Query
 from crud_api.sql.where import after_cursor, filtered, held
 from query_executor.contract import MAX_REPLY_BYTES, Statement, Value
 
-# Between the items of a page: in JSON it cannot be, while a column of type json may hold any space, line feeds too.
+# Between the items of a page. JSON cannot have it. A column of type json may hold any white space, also line feeds.
 SEPARATOR = "\x1e"
 
 
@@ -54,7 +54,8 @@ class PageRows(Struct, frozen=True):
 
 def select_one(resource: Resource, key: Value, selection: Selection) -> Query[Row]:
     """Read the row with this key. It has no answer where there is none."""
-    return Query([Statement(_select_one(resource, selection), {"key": typed_param(key)})], Row)
+    param = key if isinstance(key, str) else typed_param(key)  # most keys are texts, which travel as they are
+    return Query([Statement(_select_one(resource, selection), {"key": param})], Row)
 
 
 @lru_cache(SHAPES)
@@ -87,7 +88,7 @@ def select_page(resource: Resource, query: ListQuery, count: str | None = None) 
         tuple(places),
         there,
         counted=count == "exact",
-        # Fewer rows than these have no more than a page may have, since each of them has a bound.
+        # Fewer rows cannot exceed the bound of a page, because each row has a bound of its own.
         bounded=(query.limit + 1) * MAX_EMBEDDED > MAX_EMBEDDED_IN_PAGE,
     )
     if count == "estimated":
@@ -109,7 +110,7 @@ def _select_page(
     bounded: bool,
 ) -> str:
     counts = f"(SELECT count(*) FROM {table(resource)}{_where(conditions)})" if counted else "null"
-    keys = {f"key_{n}": one.column for n, one in enumerate(direction)}
+    keys = {f"key_{n}": key.column for n, key in enumerate(direction)}
     needed = _needed(resource, selection, *keys.values())
     alternatives = [[*conditions, place] for place in places] or [list(conditions)]
     page = _limited(f"SELECT {needed} FROM {table(resource)}", direction, alternatives)
@@ -152,7 +153,7 @@ def _estimated(*columns: Any) -> PageRows:
 
 
 def _limited(rows: str, direction: Sequence[SortKey], alternatives: Sequence[Sequence[str]]) -> str:
-    # Each alternative reads no further than the limit, whatever index it has; together they are cut once more.
+    # Each alternative reads no further than the limit, with whatever index it has. Together they are cut once more.
     order = ", ".join(f"{quoted(key.column)}{' DESC' if key.descending else ''}" for key in direction)
     cut = f"ORDER BY {order} LIMIT :limit + 1"
     pages = [f"{rows}{_where(conditions)} {cut}" for conditions in alternatives]
@@ -167,7 +168,7 @@ def _needed(resource: Resource, selection: Selection, *others: str) -> str:
 
 
 def _few(n: int, relation: Relation) -> str:
-    # Whether the page has no more than it may of a relation. It counts no further than that, and builds no row.
+    # Whether the page is within its bound of a relation. It counts no further than the bound, and builds no row.
     theirs = f"""SELECT FROM {table(relation.resource)} AS theirs
                  WHERE theirs.{quoted(relation.column)} = page.{quoted(relation.own)} LIMIT {MAX_EMBEDDED + 1}"""
     return f"""few_{n} AS MATERIALIZED (

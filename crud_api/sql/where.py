@@ -23,8 +23,8 @@ def filtered(resource: Resource, query: ListQuery) -> tuple[list[str], dict[str,
         column = query.parent.relation.column
         conditions.append(f"{quoted(column)} = :parent{cast_of(resource, column)}")
         params["parent"] = typed_param(query.parent.key)
-    for n, one in enumerate(query.filters):
-        conditions.append(_condition(resource.fields[one.field].column, one, f"filter_{n}", params))
+    for n, filter_ in enumerate(query.filters):
+        conditions.append(_condition(resource.fields[filter_.field].column, filter_, f"filter_{n}", params))
     return conditions, params
 
 
@@ -58,10 +58,10 @@ def after_cursor(resource: Resource, order: Sequence[SortKey], cursor: Cursor) -
 def held(resource: Resource, order: Sequence[SortKey], cursor: Cursor) -> str | None:
     """The condition that the row of the cursor's place still has the values that are looked up in it, if there are any.
 
-    Its params are those of `after_cursor`.
+    It has the params of `after_cursor`.
     """
     looked = [_found(resource, order, n) for n, value in enumerate(cursor.values) if isinstance(value, Looked)]
-    return " AND ".join(f"EXISTS (SELECT {one})" for one in looked) or None
+    return " AND ".join(f"EXISTS (SELECT {place})" for place in looked) or None
 
 
 def _place(resource: Resource, order: Sequence[SortKey], cursor: Cursor, n: int) -> str:
@@ -105,18 +105,18 @@ def _after_null(key: SortKey, inclusive: bool) -> str:
     return "IS NULL" if inclusive else "IS NULL AND false"
 
 
-def _condition(column: Column, one: Filter, param: str, params: dict[str, Param]) -> str:
+def _condition(column: Column, filter_: Filter, param: str, params: dict[str, Param]) -> str:
     """The condition of a filter; adds its params."""
-    operator, name, value = operator_of(one.operator), quoted(one.field), f":{param}{column.cast}"
+    operator, name, value = operator_of(filter_.operator), quoted(filter_.field), f":{param}{column.cast}"
     if operator.takes == "a presence":
-        value = PRESENCES[str(one.value)]
-    elif operator.takes == "values" and isinstance(one.value, list) and column.is_array:
+        value = PRESENCES[str(filter_.value)]
+    elif operator.takes == "values" and isinstance(filter_.value, list) and column.is_array:
         # A list of arrays would be an array of one more dimension, of which ANY looks at the single elements.
-        params |= {f"{param}_{n}": each for n, each in enumerate(one.value)}
-        each = [EQUAL.sql.format(column=name, value=f":{param}_{n}{column.cast}") for n in range(len(one.value))]
+        params |= {f"{param}_{n}": element for n, element in enumerate(filter_.value)}
+        each = [EQUAL.sql.format(column=name, value=f":{param}_{n}{column.cast}") for n in range(len(filter_.value))]
         return f"({' OR '.join(each)})"
     else:
-        params[param] = typed_param(one.value)
+        params[param] = typed_param(filter_.value)
         if operator.takes == "values":
             value = f":{param}{column.cast_of_list()}"
     return operator.sql.format(column=name, text=column.searched(name), value=value)

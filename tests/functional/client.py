@@ -56,6 +56,6 @@ class Api:
         return Response(answer.status_code, answer.headers, answer.body)
 
 
-def api_on(database_url: str) -> Api:
+def api_on(database_url: str, resources: Sequence[Resource] = RESOURCES) -> Api:
     """The API on a database, with the executor in this process."""
-    return Api(InProcessExecutor(create_local_handler(database_url)))
+    return Api(InProcessExecutor(create_local_handler(database_url)), resources)

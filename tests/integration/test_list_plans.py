@@ -17,7 +17,7 @@ from crud_api.sql.select import select_page
 from crud_api.tables import RESOURCES
 from query_executor.migrate import apply_migrations
 from query_executor.scanner import scan
-from query_executor.values import bind
+from query_executor.values import bound
 
 LIMIT = 50
 BY_NAME = {resource.name: resource for resource in RESOURCES}
@@ -50,7 +50,7 @@ def steps(source: cursor, resource: str, query: ListQuery) -> list[dict[str, Any
     """The steps of the plan, as they were run."""
     (statement,) = select_page(BY_NAME[resource], query).statements
     explain = "EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) " + scan(statement.sql).sql
-    source.execute(explain, bind(statement.params, []))
+    source.execute(explain, {name: bound(param, []) for name, param in statement.params.items()})
     ((((plan,),)),) = source.fetchall()
     found = [plan["Plan"]]
     for step in found:
@@ -122,7 +122,7 @@ def test_a_page_that_no_answer_could_hold_does_not_leave_the_database(source: cu
     )
     query = list_query(BY_NAME["customers"], {}, {"customer_id[gte]": ["Z"]})
     (statement,) = select_page(BY_NAME["customers"], query).statements
-    source.execute(scan(statement.sql).sql, bind(statement.params, []))
+    source.execute(scan(statement.sql).sql, {name: bound(param, []) for name, param in statement.params.items()})
     ((items, found, *_),) = source.fetchall()
     assert (items, found) == (None, 40)
 

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from query_executor.contract import InvalidRequestError, Param, Typed
 from query_executor.handler import create_local_handler
 from query_executor.scanner import scan
-from query_executor.values import bind
+from query_executor.values import bound
 from tests.conftest import execute as run_sql
 
 ONE, SEVERAL, NONE, ERROR = "one statement", "several", "none", "another error"
@@ -201,7 +201,7 @@ def test_no_value_in_place_of_a_param_makes_a_second_statement(connection: Any, 
         scanned = scan(f"{left}:p{right}")
         with connection.cursor() as cursor:
             for one in _VALUES:
-                params = bind(dict.fromkeys(scanned.names, one), [])
+                params = dict.fromkeys(scanned.names, bound(one, []))
                 sql = cursor.mogrify(scanned.sql, params or None).decode()
                 assert opinion(connection, sql) != SEVERAL
 

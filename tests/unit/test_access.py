@@ -6,8 +6,9 @@ import pytest
 from chalice.app import Chalice, CognitoUserPoolAuthorizer, IAMAuthorizer
 from chalice.cli.factory import CLIFactory
 
-from crud_api.access import KINDS, AccessError, protect
+from crud_api.access import KINDS, protect
 from crud_api.application import create_app
+from crud_api.errors import AccessError
 from crud_api.executor.seam import Execute
 from crud_api.settings import Settings
 

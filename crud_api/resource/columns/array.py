@@ -46,7 +46,7 @@ class ArrayColumn(Column):
         self.is_plain = leaf.shown("x") == f"x{leaf.shown_as}"
         if self.depth > 1 and not self.is_plain:
             raise ValueError(f"is a list of lists of {leaf.name}, which is not supported. Declare one list.")
-        self.carriers = None if leaf.carriers is None else frozenset(f"{one}[]" for one in leaf.carriers)
+        self.carriers = None if leaf.carriers is None else frozenset(f"{carrier}[]" for carrier in leaf.carriers)
         self.has_equality, self.has_order = leaf.has_equality, leaf.has_order
         self.cast = leaf.cast_of_list()
         self.says = f"an array{' of arrays' * (self.depth - 1)}, each element {_with_null(leaf)}"
@@ -102,9 +102,9 @@ class ArrayColumn(Column):
         if not isinstance(value, list):
             raise ValueError(self.must)  # noqa: TRY004 - for a client
         if depth == 1:
-            parts = [self._element(n, one) for n, one in enumerate(value)]
+            parts = [self._element(n, element) for n, element in enumerate(value)]
             return f"{{{self.leaf.delimiter.join(parts)}}}", (len(value),)
-        inner = [self._text(one, depth - 1) for one in value]
+        inner = [self._text(element, depth - 1) for element in value]
         shapes = {shape for _, shape in inner}
         if len(shapes) > 1 or any(0 in shape for shape in shapes):
             raise ValueError(f"{self.must}; the arrays in it must be of one length, and not empty")

@@ -98,8 +98,8 @@ class Column:
         raise NotImplementedError
 
     def from_text(self, text: str) -> Value:
-        """The param of a text in a URL, which is one that PostgreSQL can hold."""
-        raise NotImplementedError
+        """The param of a text in a URL, which is one that PostgreSQL can hold: the text."""
+        return text
 
     def from_element(self, text: str) -> Value:
         """The param of PostgreSQL's own text of a value, as an array's text has it. PostgreSQL judges its type."""
@@ -136,7 +136,7 @@ class Column:
 
     def cast_of_list(self) -> str:
         """What SQL has after a param that is an array of values."""
-        return "".join(f"::{one}[]" for one in self.cast.split("::")[1:])
+        return "".join(f"::{type_}[]" for type_ in self.cast.split("::")[1:])
 
     def shown(self, column: str) -> str:
         """The column as a row's JSON has it."""

@@ -112,8 +112,8 @@ class CompositeColumn(Column):
 
     def _schema(self, members: Mapping[str, Schema], required: list[str]) -> Schema:
         properties = {
-            name: {"anyOf": [one, {"type": "null"}]} if self.fields[name].column.nullable and one else one
-            for name, one in members.items()
+            name: {"anyOf": [schema, {"type": "null"}]} if self.fields[name].column.nullable and schema else schema
+            for name, schema in members.items()
         }
         return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 

@@ -64,9 +64,9 @@ def column_of(hint: Any) -> Column:
     """The column that an annotation declares. Raises `ValueError` for a type that the API does not carry."""
     hint, nullable = _without_none(hint)
     base, *metadata = get_args(hint) if get_origin(hint) is Annotated else (hint,)
-    meta = _merged([one for one in metadata if isinstance(one, Meta)])
-    for one in metadata:
-        if (make := getattr(one, "column", None)) is not None:
+    meta = _merged([each for each in metadata if isinstance(each, Meta)])
+    for each in metadata:
+        if (make := getattr(each, "column", None)) is not None:
             return _made(make, hint, meta, nullable)
     origin = get_origin(base) or base
     if origin is Literal:
@@ -102,7 +102,7 @@ def _without_none(hint: Any) -> tuple[Any, bool]:
 def _merged(metas: list[Meta]) -> Meta:
     if len(metas) == 1:
         return metas[0]
-    constraints = {name: value for one in metas for name in _CONSTRAINTS if (value := getattr(one, name)) is not None}
+    constraints = {name: value for meta in metas for name in _CONSTRAINTS if (value := getattr(meta, name)) is not None}
     return Meta(**constraints)
 
 

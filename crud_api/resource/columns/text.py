@@ -33,10 +33,6 @@ class TextColumn(Column):
         """The string, if the declaration's limits allow it."""
         return str(self.converted(value))
 
-    def from_text(self, text: str) -> Value:
-        """The text."""
-        return text
-
     def from_element(self, text: str) -> Value:
         """The text, if the declaration's limits allow it."""
         return self.from_json(text)
