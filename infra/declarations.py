@@ -17,7 +17,14 @@ def declared(resources: Sequence[Resource] = RESOURCES) -> list[dict[str, Any]]:
         {
             "table": _table(resource),
             "key": resource.key,
-            "columns": [_column(resource, field) for field in resource.fields.values()],
+            "columns": [
+                {
+                    **_column(field),
+                    "written": field.name not in resource.read_only,
+                    **({"stamped": True} if field.name == resource.updated_at else {}),
+                }
+                for field in resource.fields.values()
+            ],
             "references": [
                 {"column": column, "table": _table(other), "key": other.key}
                 for column, reference in resource.references.items()
@@ -33,11 +40,11 @@ def _table(resource: Resource) -> list[str | None]:
     return [schema or None, name]
 
 
-def _column(resource: Resource, field: Field) -> dict[str, Any]:
+def _column(field: Field) -> dict[str, Any]:
     column = field.column
     leaf = getattr(column, "leaf", column)  # of an array its elements
     extra = leaf.meta.extra or {}
-    fields = getattr(column, "fields", None)  # of a composite type
+    fields = getattr(leaf, "fields", None)  # of a composite type
     return {
         "name": field.name,
         "kind": column.name,
@@ -45,12 +52,11 @@ def _column(resource: Resource, field: Field) -> dict[str, Any]:
         "carriers": None
         if column.carriers is None
         else sorted(carrier.removesuffix("[]") for carrier in column.carriers),
-        "written": field.name not in resource.read_only,
-        **({"stamped": True} if field.name == resource.updated_at else {}),
         "required": field.required,
         "nullable": field.nullable,
         **{name: extra[name] for name in ("max_digits", "decimal_places") if name in extra},
+        **({} if leaf.meta.max_length is None else {"max_length": leaf.meta.max_length}),
         **({"zoned": True} if column.meta.tz else {}),
         **({"array": True, "element": leaf.name} if column.is_array else {}),
-        **({"fields": list(fields)} if fields is not None else {}),
+        **({"fields": [_column(one) for one in fields.values()]} if fields is not None else {}),
     }

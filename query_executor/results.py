@@ -25,8 +25,9 @@ TYPE_CHECKING = False  # that of `typing` would make the cold start import typin
 if TYPE_CHECKING:
     from query_executor.casters import Caster
 
-# A reply has at most this many bytes around its results.
-_FRAME_BYTES = 1024
+# The most that a reply has around its results. It is also the room for the headers of the API's own response, because
+# Lambda limits that response too. So a change that was stored is never reported as failed.
+_FRAME_BYTES = 16 * 1024
 # These runtimes of Lambda do not escape characters beyond ASCII (awslambdaric's lambda_runtime_marshaller.py).
 _UNESCAPED = frozenset(f"AWS_Lambda_python3.{minor}" for minor in range(12, 16))
 

@@ -12,7 +12,7 @@ from crud_api.request.versions import has_version
 from query_executor.contract import MAX_REPLY_BYTES
 
 JSON = "application/json"
-_MAX_LINK = 8000  # characters: API Gateway lets 10 KB of headers through, and the body has the same URLs
+_MAX_LINK = 8000  # characters: API Gateway lets 10 KB of headers through
 # Rows are private and change. A client may keep a response, and has to ask each time whether it is still valid (RFC
 # 9111, section 5.2.2.4). No shared cache may keep it, and no browser may guess its type.
 PRIVATE = {"Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
@@ -30,9 +30,10 @@ def stored(body: str, status_code: int, headers: Mapping[str, str]) -> Response:
     return _response(body, status_code, {"Content-Type": JSON, **headers} if body else headers)
 
 
-def location(collection: str, key: str) -> str:
-    """The path of a row, below the path of its collection."""
-    return f"{collection.rstrip('/')}/{quote(key, safe='')}"
+def location(collection: str, key: str) -> dict[str, str]:
+    """The path of a row as a header, or no header if it is too long for one."""
+    path = f"{collection.rstrip('/')}/{quote(key, safe='')}"
+    return {"Location": path} if len(path) <= _MAX_LINK else {}
 
 
 def not_modified(etag: str) -> Response:

@@ -16,8 +16,8 @@ from crud_api.sql.query import Query
 from query_executor.contract import MAX_REPLY_BYTES, Param, Statement, Value
 
 # If no answer can hold a body, the body is left out and its row is stored. In an answer the body is a string within
-# JSON, where a character has at most 6 bytes, beside the headers.
-_LIMIT = MAX_REPLY_BYTES - 16 * 1024
+# JSON, where a character has at most 6 bytes. Beside it are headers, for which the executor keeps 16 KB, and a key.
+_LIMIT = MAX_REPLY_BYTES - 48 * 1024
 _BODY = f"""CASE WHEN octet_length(body) < {_LIMIT // 6} THEN body
                       WHEN octet_length(to_json(body)::text) + 4 * (octet_length(body) - char_length(body)) < {_LIMIT}
                         THEN body

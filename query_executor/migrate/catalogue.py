@@ -10,6 +10,34 @@ from psycopg2.extensions import connection
 
 Facts = Mapping[str, Any]
 
+# The facts of the columns of `{of}`, by name. The columns of a composite type are its `{fields}`.
+_COLUMNS = """(
+  SELECT json_object_agg(a{n}.attname, json_build_object(
+      'type', format_type(a{n}.atttypid, a{n}.atttypmod),
+      'array', plain{n}.oid <> leaf{n}.oid,
+      'plain', leaf{n}.typname,
+      'names', ARRAY[leaf{n}.typname, (
+        SELECT nspname || '.' || leaf{n}.typname FROM pg_namespace WHERE pg_namespace.oid = leaf{n}.typnamespace)],
+      'system', leaf{n}.typnamespace = 'pg_catalog'::regnamespace,
+      'category', leaf{n}.typcategory,
+      'fields', {fields},
+      'modifier', CASE WHEN a{n}.atttypmod >= 0 THEN a{n}.atttypmod WHEN own{n}.typtypmod >= 0 THEN own{n}.typtypmod
+                       ELSE (SELECT typtypmod FROM pg_type WHERE oid = element{n}.oid) END,
+      'not_null', a{n}.attnotnull OR own{n}.typnotnull,
+      'filled', a{n}.atthasdef OR a{n}.attidentity <> '' OR own{n}.typdefault IS NOT NULL,
+      'computed', CASE WHEN a{n}.attgenerated <> '' THEN 'generated' WHEN a{n}.attidentity = 'a' THEN 'identity' END,
+      'readable', coalesce(
+        (SELECT has_column_privilege(oid, a{n}.attrelid, a{n}.attnum, 'SELECT') FROM reader), true)
+    ) ORDER BY a{n}.attnum)
+    FROM pg_attribute a{n}
+    JOIN pg_type own{n} ON own{n}.oid = a{n}.atttypid
+    JOIN base base{n} ON base{n}.oid = own{n}.oid
+    JOIN pg_type plain{n} ON plain{n}.oid = base{n}.plain
+    JOIN base element{n}
+      ON element{n}.oid = CASE WHEN plain{n}.typcategory = 'A' THEN plain{n}.typelem ELSE plain{n}.oid END
+    JOIN pg_type leaf{n} ON leaf{n}.oid = element{n}.plain
+    WHERE a{n}.attrelid = {of} AND a{n}.attnum > 0 AND NOT a{n}.attisdropped)"""
+
 # For each declared table, in their order: the facts that are compared, or null if there is no such table.
 _CATALOGUE = """
 WITH RECURSIVE base (oid, plain) AS (
@@ -34,29 +62,7 @@ SELECT CASE WHEN c.oid IS NOT NULL THEN json_build_object(
              JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
              WHERE i.indrelid = c.oid AND i.indnkeyatts = 1 AND i.indisunique AND i.indisvalid AND i.indimmediate
                AND i.indpred IS NULL),
-  'columns', (SELECT json_object_agg(a.attname, json_build_object(
-      'type', format_type(a.atttypid, a.atttypmod),
-      'array', plain.oid <> leaf.oid,
-      'plain', leaf.typname,
-      'names', ARRAY[leaf.typname, (
-        SELECT nspname || '.' || leaf.typname FROM pg_namespace WHERE pg_namespace.oid = leaf.typnamespace)],
-      'system', leaf.typnamespace = 'pg_catalog'::regnamespace,
-      'category', leaf.typcategory,
-      'fields', (SELECT json_agg(attname ORDER BY attnum) FROM pg_attribute
-                 WHERE attrelid = leaf.typrelid AND leaf.typrelid <> 0 AND attnum > 0 AND NOT attisdropped),
-      'modifier', CASE WHEN a.atttypmod >= 0 THEN a.atttypmod WHEN own.typtypmod >= 0 THEN own.typtypmod
-                       ELSE (SELECT typtypmod FROM pg_type WHERE oid = element.oid) END,
-      'not_null', a.attnotnull OR own.typnotnull,
-      'filled', a.atthasdef OR a.attidentity <> '' OR own.typdefault IS NOT NULL,
-      'computed', CASE WHEN a.attgenerated <> '' THEN 'generated' WHEN a.attidentity = 'a' THEN 'identity' END,
-      'readable', coalesce((SELECT has_column_privilege(oid, c.oid, a.attnum, 'SELECT') FROM reader), true)))
-    FROM pg_attribute a
-    JOIN pg_type own ON own.oid = a.atttypid
-    JOIN base ON base.oid = own.oid
-    JOIN pg_type plain ON plain.oid = base.plain
-    JOIN base AS element ON element.oid = CASE WHEN plain.typcategory = 'A' THEN plain.typelem ELSE plain.oid END
-    JOIN pg_type leaf ON leaf.oid = element.plain
-    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
+  'columns', {columns}
 ) END
 FROM wanted LEFT JOIN (
   SELECT pg_class.*, nspname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
@@ -73,5 +79,11 @@ def facts_of(source: connection, tables: Sequence[Sequence[str | None]], role: s
     The rights are those of `role`. Without it, they are those of the user of the connection.
     """
     with source.cursor() as cursor:
-        cursor.execute(_CATALOGUE, {"tables": json.dumps(tables), "role": role})
+        cursor.execute(_catalogue(), {"tables": json.dumps(tables), "role": role})
         return [facts for (facts,) in cursor.fetchall()]
+
+
+def _catalogue() -> str:
+    # No composite type is declared within another.
+    fields = _COLUMNS.format(n=1, of="leaf0.typrelid", fields="NULL::json")
+    return _CATALOGUE.replace("{columns}", _COLUMNS.format(n=0, of="c.oid", fields=fields))

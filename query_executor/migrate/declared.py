@@ -11,7 +11,8 @@ A declaration is plain JSON, because it travels in the event of the migrations' 
 unchanged, both ways (`pg_type.typname`, alone or after its schema). Null stands for all types that come out as a text.
 `made_as` is the type in a CREATE TABLE. A Decimal may have `max_digits` and `decimal_places`. A datetime is `zoned` if
 its values have an offset. The carriers and limits of an `array` are those of its elements, and `element` is their kind.
-A composite type has `fields`. Every change sets a `stamped` column. The table's schema may be null.
+A composite type has `fields`, which are columns too. Every change sets a `stamped` column. The
+table's schema may be null.
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ _NO_TEXTS = {
     "A": "comes out as an array", "B": "comes out as true or false", "C": "comes out as an object",
     "N": "comes out as a number",
 }  # fmt: skip
+
+
+_NAME_BYTES = 63  # of PostgreSQL's type `name`
 
 
 class Difference(NamedTuple):
@@ -94,7 +98,9 @@ def _columns(table: Table, facts: Facts) -> Iterator[Difference]:
             kind = f"ALTER TABLE {name} ADD COLUMN {quoted(column['name'])} {column['made_as']};"
             yield Difference(f"{name} has no column {quoted(column['name'])}.", f"Add it, or name yours so: {kind}")
             continue
-        yield from _type(column, there, name, of)
+        wanted, column_name = column["made_as"], quoted(column["name"])
+        cure = f"ALTER TABLE {name} ALTER COLUMN {column_name} TYPE {wanted} USING {column_name}::{wanted};"
+        yield from _type(column, there, of, cure)
         always = "GENERATED ALWAYS AS IDENTITY" if there["computed"] == "identity" else "a generated column"
         if there["computed"] and column.get("stamped"):
             yield Difference(
@@ -116,33 +122,38 @@ def _columns(table: Table, facts: Facts) -> Iterator[Difference]:
             )
 
 
-def _type(column: Mapping[str, Any], there: Facts, name: str, of: str) -> Iterator[Difference]:
+def _type(column: Mapping[str, Any], there: Facts, of: str, cure: str) -> Iterator[Difference]:
     kind, plain = column["kind"], there["plain"] if there["system"] else ""
     stops, why, carriers = True, "", column["carriers"]
-    is_array = column.get("array", False)
+    is_array, element = column.get("array", False), column.get("element", kind)
+    fields = {field["name"]: field for field in column.get("fields", ())}
     if is_array != there["array"]:
         why = "is no array" if is_array else _NO_TEXTS["A"]
     elif carriers is None:
         stops, why = is_array or there["category"] != "N", _as_text(there["category"], plain)
-    elif column.get("element", kind) == "Decimal" and plain == "numeric":
+        why = why or (_cuts(column, plain) if column["written"] else "")
+    elif element == "Decimal" and plain == "numeric":
         why = _rounds(column, there)
-    elif kind in {"int", "Whole"} and plain == "numeric":
-        why = "" if _scale(there["modifier"]) == 0 else "may hold fractions, which a whole number has not"
+    elif (kind == "int" or element == "Whole") and plain == "numeric":
+        why = _whole(column, there)
     elif kind == "datetime" and plain == "timestamp":
         if column.get("zoned") and column["written"]:
             why = "keeps no offset: the time that a client sends with one would change"
     elif not set(carriers) & set(there["names"]):
         why = "cannot carry every value of it whole"
-    elif column.get("fields") not in (None, there["fields"]):
-        why = f"has other fields, or in another order: {', '.join(there['fields'] or [])}"
+    elif fields and [*fields] != [*(there["fields"] or {})]:
+        why = f"has other fields, or in another order: {', '.join(there['fields'] or {})}"
+    elif fields:
+        for name, fact in there["fields"].items():
+            field = {**fields[name], "written": column["written"]}
+            alter = f"ALTER TYPE {there['type'].removesuffix('[]')} ALTER ATTRIBUTE {quoted(name)}"
+            yield from _type(field, fact, f"{of}.{quoted(name)}", f"{alter} TYPE {field['made_as']};")
     if not why and column["written"] and (precision := _precision(plain, there["modifier"])):
         stops, why = False, f"rounds a time that has more than {precision}, without an error"
     if why:
-        wanted = column["made_as"]
         yield Difference(
             f"{of} is of type {there['type']} and is declared as {kind}: it {why}.",
-            f"Declare it as what it is, or: ALTER TABLE {name} ALTER COLUMN {quoted(column['name'])} TYPE {wanted} "
-            f"USING {quoted(column['name'])}::{wanted};",
+            f"Declare it as what it is, or: {cure}",
             stops,
         )
 
@@ -156,6 +167,26 @@ def _rounds(column: Mapping[str, Any], there: Facts) -> str:
         f"keeps {places} decimal places, and the declaration takes {takes}, so PostgreSQL would round without an error "
         f'(Meta(extra={{"decimal_places": {max(places, 0)}}}) refuses more)'
     )
+
+
+def _whole(column: Mapping[str, Any], there: Facts) -> str:
+    places = _scale(there["modifier"])
+    if places is None or places > 0:
+        return "may hold fractions, which a whole number has not"
+    if places < 0 and column["written"]:
+        return f"holds only numbers that end with {-places} zeros, so PostgreSQL would round without an error"
+    return ""
+
+
+def _cuts(column: Mapping[str, Any], plain: str) -> str:
+    """What a text loses in these types without an error."""
+    if plain == "char":
+        return "keeps one byte of a text, without an error"
+    if plain == "name" and 4 * column.get("max_length", _NAME_BYTES) > _NAME_BYTES:
+        return (
+            f"keeps {_NAME_BYTES} bytes of a text, without an error (Meta(max_length={_NAME_BYTES // 4}) refuses more)"
+        )
+    return ""
 
 
 def _precision(plain: str, modifier: int) -> str:
@@ -264,8 +295,8 @@ def _rights(table: Table, facts: Facts, role: str) -> Iterator[Difference]:
     if lacks := facts["lacks"]:
         listed = ", ".join(lacks)
         yield Difference(
-            f"The role {role} lacks {listed} on {name}: requests that need it are refused.",
-            f"If they should not be, run: GRANT {listed} ON {name} TO {role};",
+            f"The role {role} lacks {listed} on {name}: requests that need it end with status 500.",
+            f"If they should work, run: GRANT {listed} ON {name} TO {role};",
             stops=False,
         )
 

@@ -321,3 +321,15 @@ def test_an_amount_of_money_is_not_rounded(execute: Execute, api_database: str, 
     ):
         assert (answer.status, answer.pointers) == (422, ["#/sum"])
     assert api("POST", "/paid", b"[" + row + b"]", content_type=type_).pointers == ["#/0/sum"]
+
+
+def test_a_filter_of_money_is_not_rounded(execute: Execute, api_database: str) -> None:
+    api = api_over(execute, api_database, "paid", "id money PRIMARY KEY, sum money", {"id": Money, "sum": Money})
+    run_sql(api_database, "INSERT INTO demo.paid VALUES (1.24, 1.24)")
+    for parameter in ("sum", "sum[gt]", "sum[in]"):
+        answer = api("GET", f"/paid?{parameter}=1.239")
+        assert (answer.status, answer.json["errors"][0]["parameter"]) == (400, parameter)
+    for same in ("1.24", "1.240", "124e-2"):
+        assert len(api("GET", f"/paid?sum={same}").json["items"]) == 1
+    assert api("GET", "/paid/1.24").status == 200
+    assert api("GET", "/paid/1.239").status == 404

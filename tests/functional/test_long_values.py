@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from urllib.parse import quote
+from uuid import uuid4
 
 import pytest
 
 from crud_api.executor.seam import Execute
+from query_executor.contract import MAX_REPLY_BYTES
 from tests.conftest import execute as run_sql
 from tests.functional.any_table import api_over
 from tests.functional.client import Api
@@ -104,3 +107,41 @@ def test_a_large_row_is_answered_as_long_as_it_fits(long: Api, api_database: str
     answer = long("PUT", "/long/1", {"c": 1})
     assert (answer.status, len(answer.json["a"])) == (200, 6_000_000)
     assert quote(answer.headers["etag"])
+
+
+@pytest.mark.in_process
+@pytest.mark.parametrize("method", ["POST one", "POST many", "POST once", "upsert", "PATCH"])
+@pytest.mark.parametrize("left", [900, 6_000, 20_000, 80_000])
+def test_what_is_stored_has_an_answer_that_lambda_lets_through(
+    execute: Execute, api_database: str, method: str, left: int
+) -> None:
+    """The headers of the API's answer take their part of it: this key has 5,400 characters in a Location."""
+    api = api_over(
+        execute, api_database, "keyed", "id text PRIMARY KEY, a text, c int", {"id": str, "a": str, "c": int}
+    )
+    key, path, large = "é" * 900, f"/keyed/{quote('é' * 900)}", f"repeat('x', {MAX_REPLY_BYTES - left})"
+    headers = {"POST once": {"idempotency_key": str(uuid4())}, "upsert": {"prefer": "resolution=merge-duplicates"}}
+    if method == "PATCH":
+        run_sql(api_database, f"INSERT INTO demo.keyed VALUES ('{key}', {large})")
+        answer = api("PATCH", path, {"c": 1})
+    else:
+        run_sql(api_database, f"ALTER TABLE demo.keyed ALTER a SET DEFAULT {large}")
+        rows = {"id": key, "c": 1}
+        answer = api("POST", "/keyed", [rows] if method == "POST many" else rows, **headers.get(method, {}))
+    assert run_sql(api_database, "SELECT count(*) FROM demo.keyed WHERE c = 1") == [(int(answer.status < 300),)]
+    whole = {"headers": answer.headers, "multiValueHeaders": {}, "statusCode": answer.status}
+    assert len(json.dumps(whole | {"body": answer.body.decode()}, ensure_ascii=False).encode()) <= MAX_REPLY_BYTES
+    if left == 80_000:
+        assert answer.status < 300
+        assert answer.body
+    if answer.status < 300:
+        found = api("GET", path)
+        assert len(found.body) + 1_000 < MAX_REPLY_BYTES or found.status == 400
+
+
+@pytest.mark.in_process
+def test_a_key_that_no_header_holds_has_no_location(execute: Execute, api_database: str) -> None:
+    api = api_over(execute, api_database, "keyed", "id text PRIMARY KEY", {"id": str})
+    answer = api("POST", "/keyed", {"id": "é" * 2_000})
+    assert (answer.status, answer.headers.get("location")) == (201, None)
+    assert api("POST", "/keyed", {"id": "e" * 2_000}).headers["location"] == f"/keyed/{'e' * 2_000}"

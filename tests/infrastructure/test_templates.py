@@ -64,7 +64,7 @@ def test_a_template_is_small_and_begins_with_what_it_makes_and_why(name: str) ->
     assert len(text.splitlines()) <= 520
     head = text.split("Parameters:")[0]
     assert "# What it makes: " in head
-    assert "# Why so: " in head
+    assert "# Why: " in head
 
 
 @names

@@ -10,9 +10,10 @@ from uuid import UUID
 
 import psycopg2
 import pytest
-from msgspec import Meta, defstruct
+from msgspec import Meta, Struct, defstruct
 
 from crud_api.resource import Reference, Resource
+from crud_api.resource.columns.composite import Composite
 from crud_api.resource.columns.number import Amount, Money, Whole
 from crud_api.resource.columns.text import Name
 from crud_api.resource.columns.time import LocalTimestamp, Timestamp
@@ -200,6 +201,14 @@ def test_a_view_that_cannot_be_written_is_served_with_a_warning(url: str, kind: 
 
 TIME = Annotated[datetime, Meta(tz=True)]
 CENTS = Annotated[Decimal, Meta(extra={"decimal_places": 2})]
+SHORT = Annotated[str, Meta(max_length=15)]
+
+
+class Sum(Struct):
+    """A composite type whose number has more decimals than PostgreSQL's."""
+
+    n: int | None = None
+    of: Decimal | None = None
 
 
 @pytest.mark.parametrize(
@@ -226,7 +235,7 @@ def test_a_type_that_does_not_carry_what_is_declared_is_refused(url: str, kind: 
 @pytest.mark.parametrize(
     ("kind", "type_"),
     [
-        (str, "varchar(3)"), (str, "char(3)"), (str, "uuid"), (str, "date"), (str, "name"), (str, "demo.mood"),
+        (str, "varchar(3)"), (str, "char(3)"), (str, "uuid"), (str, "date"), (SHORT, "name"), (str, "demo.mood"),
         (str, "demo.word"), (str, "inet"), (str, "interval"), (int, "smallint"), (int, "int"), (int, "numeric(10)"),
         (int, "demo.small"), (float, "real"), (Decimal, "numeric"), (Amount, "numeric(10, 2)"),
         (float, "float8"),
@@ -248,16 +257,47 @@ def test_a_type_that_carries_what_is_declared_is_taken(url: str, kind: Any, type
     [
         (Decimal, "numeric(12, 2)"), (Decimal, "numeric(12)"), (CENTS, "numeric(12, 1)"), (CENTS, "numeric(12, -2)"),
         (list[Decimal], "numeric(12, 2)[]"), (list[CENTS], "numeric(12, 1)[]"), (Decimal, "demo.price"),
-        (list[Decimal], "demo.price[]"),
+        (list[Decimal], "demo.price[]"), (list[Whole], "numeric(6, -2)[]"), (Whole, "numeric(6, -2)"),
+        (int, "numeric(6, -2)"), (Annotated[Sum, Composite("demo.sum")], "demo.sum"),
+        (list[Annotated[Sum, Composite("demo.sum")]], "demo.sum[]"),
     ],
 )  # fmt: skip
 def test_a_number_that_the_column_would_round_is_refused_unless_it_is_only_read(
     url: str, kind: Any, type_: str
 ) -> None:
-    run_sql(url, "CREATE DOMAIN demo.price AS numeric(9, 3)")
+    run_sql(url, "CREATE DOMAIN demo.price AS numeric(9, 3); CREATE TYPE demo.sum AS (n int, of numeric(9, 2))")
     run_sql(url, f"CREATE TABLE demo.mine (id bigint PRIMARY KEY, mine {type_})")
     (refused,) = stops(url, one_column(kind))
     assert "would round without an error" in refused
+    assert found(url, one_column(kind, read_only=frozenset({"mine"}))) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "type_"),
+    [
+        (Annotated[Sum, Composite("demo.sum")], "demo.sum"),
+        (list[Annotated[Sum, Composite("demo.sum")]], "demo.sum[]"),
+    ],
+)
+def test_a_field_of_a_composite_type_is_compared_and_can_be_changed(url: str, kind: Any, type_: str) -> None:
+    run_sql(url, "CREATE TYPE demo.sum AS (n int, of text)")
+    run_sql(url, f"CREATE TABLE demo.mine (id bigint PRIMARY KEY, mine {type_})")
+    (refused,) = stops(url, one_column(kind))
+    assert refused.startswith("demo.mine.mine.of is of type text and is declared as Decimal: it cannot carry")
+    run_sql(url, "DROP TABLE demo.mine")  # PostgreSQL changes no type that a table uses
+    run_sql(url, refused.partition("or: ")[2])
+    run_sql(url, f"CREATE TABLE demo.mine (id bigint PRIMARY KEY, mine {type_})")
+    assert found(url, one_column(kind)) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "type_"),
+    [(str, "name"), (Name, "name"), (list[str], "name[]"), (str, '"char"'), (SHORT, '"char"'), (list[str], '"char"[]')],
+)
+def test_a_text_that_the_column_would_cut_is_refused_unless_it_is_only_read(url: str, kind: Any, type_: str) -> None:
+    run_sql(url, f"CREATE TABLE demo.mine (id bigint PRIMARY KEY, mine {type_})")
+    (refused,) = stops(url, one_column(kind))
+    assert "of a text, without an error" in refused
     assert found(url, one_column(kind, read_only=frozenset({"mine"}))) == []
 
 
@@ -341,7 +381,10 @@ def test_a_role_that_may_not_read_is_told_what_to_grant(url: str) -> None:
             run_sql(url, one.partition("Run: ")[2])
         warnings = found(url, role="reader")
         assert [one.stops for one in warnings] == [False, False]
-        assert "The role reader lacks INSERT, UPDATE, DELETE on demo.customers" in str(warnings[0])
+        assert (
+            "The role reader lacks INSERT, UPDATE, DELETE on demo.customers: requests that need it end with status"
+            in (str(warnings[0]))
+        )
         assert found(url, role="a role that is not there") == []
         assert found(url, role="crud_api") == []
     finally:

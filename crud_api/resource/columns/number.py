@@ -230,10 +230,16 @@ class MoneyColumn(DecimalColumn):
         """No text is an amount."""
         return False
 
+    def from_text(self, text: str) -> Value:
+        """The amount: one with more decimals would be compared as another."""
+        value = super().from_text(text)
+        if not _has_places(Decimal(str(value)), 2):
+            raise self.wrong()
+        return value
+
     def number(self, value: Any) -> Value:
         """The amount, which PostgreSQL would round without an error."""
-        digits, exponent = value.as_tuple()[1:]
-        if value.is_finite() and exponent < -2 and any(digits[exponent + 2 :]):
+        if value.is_finite() and not _has_places(value, 2):
             raise ValueError(self.must)
         return super().number(value)
 
@@ -253,7 +259,13 @@ def within(number: Decimal, limits: Mapping[str, int]) -> bool:
     places = limits.get("decimal_places", 0)
     if "max_digits" in limits and number and number.adjusted() >= limits["max_digits"] - places:
         return False
-    return "decimal_places" not in limits or number == round(number, places)
+    return "decimal_places" not in limits or _has_places(number, places)
+
+
+def _has_places(number: Decimal, most: int) -> bool:
+    # round() raises where the number has more digits than Python calculates with.
+    _, digits, exponent = number.as_tuple()
+    return exponent >= -most or not any(digits[exponent + most :])  # type: ignore[operator]  # it is finite
 
 
 def _number_type(meta: Meta) -> Schema:
