@@ -194,8 +194,8 @@ def executor_size() -> int:
     """The bytes that the executor's image adds: its code, and the wheels of its requirements without caches."""
     total = sum(path.stat().st_size for path in (ROOT / "query_executor").rglob("*") if path.suffix in {".py", ".sql"})
     for line in (ROOT / "query_executor" / "requirements.txt").read_text().splitlines():
-        name = line.partition("==")[0].strip()
-        for file in files(name) or () if name and not name.startswith("#") else ():
+        name, pinned, _ = line.partition("==")  # the lines between are hashes
+        for file in files(name) or () if pinned else ():
             path = Path(str(file.locate()))
             total += path.stat().st_size if path.is_file() and path.suffix != ".pyc" else 0
     return total
