@@ -121,7 +121,7 @@ class KeptConnection:
         return kept
 
     def clean(self) -> None:
-        """Reset the session, so that the next request finds nothing of this request."""
+        """Reset the session. The next request must find nothing that this request left."""
         if self._connection is None or self._connection.closed:
             return
         try:

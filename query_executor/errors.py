@@ -37,7 +37,7 @@ class MissingRowError(Exception):
 
 
 class MigrationError(Exception):
-    """A migration could not be applied, and nothing of this migration was kept.
+    """A migration could not be applied. The database keeps nothing of it.
 
     `done` is what the migrations before it did. They are not applied again, so this is the only time that their
     warnings are given. str() has them too, before the reason.

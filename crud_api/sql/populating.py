@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from crud_api.resource import Resource
-from crud_api.sql.names import quoted, table
+from crud_api.sql.names import literal, quoted, table
 from query_executor.contract import Value
 
 
@@ -21,7 +21,7 @@ def populated(resource: Resource, names: Sequence[str], param: str) -> str:
     )
     # Only a field that is declared as a text or as JSON can have a column of JSON.
     if names := [name for name in names if types[name].is_populated_as_json]:
-        columns = ", ".join(f"CASE WHEN {_is_json(resource, name)} THEN {_literal(name)} END" for name in names)
+        columns = ", ".join(f"CASE WHEN {_is_json(resource, name)} THEN {literal(name)} END" for name in names)
         rows = f"""CASE WHEN {" OR ".join(_is_json(resource, name) for name in names)} THEN (
             SELECT json_agg((
               SELECT json_object_agg(member.key, CASE
@@ -45,7 +45,7 @@ def _with_casts(casts: Mapping[str, str], param: str) -> str:
     if not casts:
         return f":{param}"
     cases = " ".join(
-        f"WHEN {_literal(name)} THEN to_json((member.value #>> '{{}}'){cast}::text)" for name, cast in casts.items()
+        f"WHEN {literal(name)} THEN to_json((member.value #>> '{{}}'){cast}::text)" for name, cast in casts.items()
     )
     return f"""(SELECT json_agg((
             SELECT json_object_agg(member.key, CASE member.key {cases} ELSE member.value END)
@@ -63,9 +63,9 @@ def with_null_text(resource: Resource, name: str, is_here: str) -> str:
 
     Only a row's own text makes a value of a type that is not known here: `(,null,)`.
     """
-    row = f"""(SELECT '(' || string_agg(CASE attname WHEN {_literal(name)} THEN 'null' ELSE '' END, ',' ORDER BY attnum)
+    row = f"""(SELECT '(' || string_agg(CASE attname WHEN {literal(name)} THEN 'null' ELSE '' END, ',' ORDER BY attnum)
                       || ')' FROM pg_catalog.pg_attribute
-               WHERE attrelid = {_literal(table(resource))}::regclass AND attnum > 0 AND NOT attisdropped)"""
+               WHERE attrelid = {literal(table(resource))}::regclass AND attnum > 0 AND NOT attisdropped)"""
     made = f"(SELECT made.{quoted(name)} FROM (SELECT ({row}::{table(resource)}).*) AS made)"
     return f"CASE WHEN {is_here} AND {_is_json(resource, name)} THEN {made} ELSE {quoted(name)} END AS {quoted(name)}"
 
@@ -79,7 +79,3 @@ def type_of(resource: Resource, name: str) -> str:
 
 def _is_json(resource: Resource, name: str) -> str:
     return f"{type_of(resource, name)} IN ('json'::regtype, 'jsonb'::regtype)"
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -133,7 +133,7 @@ def _response(
     if etag is not None:
         headers["ETag"] = f'"{etag}"'
     if status == 201 and key is not None:
-        headers |= responses.location(collection_path(request), str(key))
+        headers |= responses.location(collection_path(request), key)
     return responses.stored("" if preferences.return_ == "minimal" else body or "", status, headers)
 
 

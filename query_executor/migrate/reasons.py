@@ -39,8 +39,8 @@ def reason_of(error: psycopg2.Error, database_url: str) -> str:
     match error:
         case errors.LockNotAvailable():
             return (
-                "demo.customers or demo.orders was in use for too long. Nothing of this migration was "
-                "kept; run it again when no long transaction holds them."
+                "demo.customers or demo.orders was in use for too long. The database keeps nothing of this migration. "
+                "Run it again when no long transaction uses these tables."
             )
         case errors.ReadOnlySqlTransaction():
             return "The database is read-only, so nothing can be migrated there. Name the server that takes changes."

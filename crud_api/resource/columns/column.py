@@ -182,6 +182,11 @@ class Spelled(Column):
 
     form: ClassVar[str]  # a pattern, which `re` compiles when it is first used: a cold start has no time for it
 
+    def __init_subclass__(cls) -> None:
+        """The type in a CREATE TABLE carries the values, unless the class names other carriers."""
+        if "sql_type" in cls.__dict__ and "carriers" not in cls.__dict__:
+            cls.carriers = frozenset({cls.sql_type})
+
     def from_json(self, value: Any) -> Value:
         """The string, if it has the form."""
         text = self.converted(value)
@@ -207,6 +212,11 @@ class Spelled(Column):
     def filtered(self) -> Schema:
         """The form as a pattern."""
         return {"type": "string", "maxLength": MAX_VALUE_CHARACTERS, "pattern": f"^({self.form})$"}
+
+
+def json_text(column: str) -> str:
+    """A column's text as its JSON has it, where a cast to text would write it otherwise."""
+    return f"(to_json({column}) #>> ARRAY[]::text[])"
 
 
 def limited(schema: Schema) -> Schema:

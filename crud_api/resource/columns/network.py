@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from crud_api.resource.columns.column import Spelled
+from crud_api.resource.columns.column import Spelled, json_text
 from query_executor.contract import Value
 
 _ADDRESS = r"[0-9a-fA-F:.]{2,45}(/[0-9]{1,3})?"
@@ -16,7 +16,6 @@ class InetColumn(Spelled):
 
     name = "Inet"
     sql_type = "inet"
-    carriers = frozenset({"inet"})
     says = "an IP address like 10.0.0.1, or with its network 10.0.0.1/24"
     shown_example = "10.0.0.1"
     form = _ADDRESS
@@ -27,7 +26,7 @@ class InetColumn(Spelled):
 
     def key_text(self, column: str) -> str:
         """The address, to which ::text would add a prefix."""
-        return f"(to_json({column}) #>> ARRAY[]::text[])"
+        return json_text(column)
 
 
 class CidrColumn(Spelled):
@@ -35,7 +34,6 @@ class CidrColumn(Spelled):
 
     name = "Cidr"
     sql_type = "cidr"
-    carriers = frozenset({"cidr"})
     says = "a network like 10.0.0.0/8"
     shown_example = "10.0.0.0/8"
     form = _ADDRESS
@@ -46,7 +44,6 @@ class MacaddrColumn(Spelled):
 
     name = "Macaddr"
     sql_type = "macaddr"
-    carriers = frozenset({"macaddr"})
     says = "a MAC address like 08:00:2b:01:02:03"
     shown_example = "08:00:2b:01:02:03"
     form = r"[0-9a-fA-F]{2}([:.-]?[0-9a-fA-F]{2}){5}"
@@ -61,7 +58,6 @@ class Macaddr8Column(MacaddrColumn):
 
     name = "Macaddr8"
     sql_type = "macaddr8"
-    carriers = frozenset({"macaddr8"})
     says = "a MAC address of 8 bytes like 08:00:2b:01:02:03:04:05"
     shown_example = "08:00:2b:01:02:03:04:05"
     form = r"[0-9a-fA-F]{2}([:.-]?[0-9a-fA-F]{2}){7}"

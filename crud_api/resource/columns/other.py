@@ -17,7 +17,6 @@ class TsvectorColumn(Spelled):
 
     name = "Tsvector"
     sql_type = "tsvector"
-    carriers = frozenset({"tsvector"})
     says = "the words of a text like 'cat':3 'fat':2"
     shown_example = "'cat':3 'fat':2"
     form = rf"( *{_LEXEME}(:{_PLACE}(,{_PLACE})*)?(?= |$))* *"
@@ -29,7 +28,6 @@ class XmlColumn(Spelled):
 
     name = "Xml"
     sql_type = "xml"
-    carriers = frozenset({"xml"})
     says = "XML"
     shown_example = "<a>1</a>"
     form = _ANY
@@ -42,9 +40,6 @@ class _Figure(Spelled):
     form = _FIGURE
     has_equality = False
     has_order = False
-
-    def __init_subclass__(cls) -> None:
-        cls.carriers = frozenset({cls.sql_type})
 
 
 class PointColumn(_Figure):

@@ -18,11 +18,12 @@ class _Range(Spelled):
     form = _RANGE
     may_hold_commas = True
 
-    def __init_subclass__(cls) -> None:
-        cls.carriers = frozenset({cls.sql_type})
-
     def from_text(self, text: str) -> Value:
         return super().from_text(re.sub(_SPACE_FOR_PLUS, r"\1+\2", text))
+
+
+class _Multirange(_Range):
+    form = _MULTIRANGE
 
 
 class Int4RangeColumn(_Range):
@@ -66,51 +67,45 @@ class TstzRangeColumn(_Range):
     shown_example = '["2026-01-01 09:00:00+00","2026-01-01 10:00:00+00")'
 
 
-class Int4MultirangeColumn(_Range):
+class Int4MultirangeColumn(_Multirange):
     """Ranges of whole numbers."""
 
-    form = _MULTIRANGE
     name, sql_type, says = "Int4Multirange", "int4multirange", "ranges of whole numbers like {[1,3),[7,9)}"
     shown_example = "{[1,3),[7,9)}"
 
 
-class Int8MultirangeColumn(_Range):
+class Int8MultirangeColumn(_Multirange):
     """Ranges of large whole numbers."""
 
-    form = _MULTIRANGE
     name, sql_type, says = "Int8Multirange", "int8multirange", "ranges of whole numbers like {[1,3),[7,9)}"
     shown_example = "{[1,3),[7,9)}"
 
 
-class NumMultirangeColumn(_Range):
+class NumMultirangeColumn(_Multirange):
     """Ranges of numbers."""
 
-    form = _MULTIRANGE
     name, sql_type, says = "NumMultirange", "nummultirange", "ranges of numbers like {[0.5,2.5)}"
     shown_example = "{[0.5,2.5)}"
 
 
-class DateMultirangeColumn(_Range):
+class DateMultirangeColumn(_Multirange):
     """Ranges of days."""
 
-    form = _MULTIRANGE
     name, sql_type, says = "DateMultirange", "datemultirange", "ranges of dates like {[2026-01-01,2026-02-01)}"
     shown_example = "{[2026-01-01,2026-02-01)}"
 
 
-class TsMultirangeColumn(_Range):
+class TsMultirangeColumn(_Multirange):
     """Ranges of times without zone."""
 
-    form = _MULTIRANGE
     name, sql_type = "TsMultirange", "tsmultirange"
     says = 'ranges of times like {["2026-01-01 09:00:00","2026-01-01 10:00:00")}'
     shown_example = '{["2026-01-01 09:00:00","2026-01-01 10:00:00")}'
 
 
-class TstzMultirangeColumn(_Range):
+class TstzMultirangeColumn(_Multirange):
     """Ranges of times."""
 
-    form = _MULTIRANGE
     name, sql_type = "TstzMultirange", "tstzmultirange"
     says = 'ranges of times like {["2026-01-01 09:00:00+00","2026-01-01 10:00:00+00")}'
     shown_example = '{["2026-01-01 09:00:00+00","2026-01-01 10:00:00+00")}'

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from crud_api.resource.columns.column import Column, Schema, Spelled, limited, param
+from crud_api.resource.columns.column import Column, Schema, Spelled, json_text, limited, param
 from query_executor.contract import Value
 
 _UNLIMITED = frozenset({"infinity", "-infinity"})
@@ -56,13 +56,17 @@ class _Moment(Column):
         return param(value)
 
     def answered(self) -> Schema:
-        return limited({"type": "string"} | ({"format": self.format} if self.format else {}))
+        return limited(self.plain())
 
     def schema(self) -> Schema:
-        return msgspec.json.schema(self.hint) | {"type": "string"} | ({"format": self.format} if self.format else {})
+        return msgspec.json.schema(self.hint) | self.plain()
 
     def filtered(self) -> Schema:
-        return {"type": "string", **({"format": self.format} if self.format else {}), "maxLength": 64}
+        return self.plain() | {"maxLength": 64}
+
+    def plain(self) -> Schema:
+        """A string, with its format if JSON Schema has one."""
+        return {"type": "string"} | ({"format": self.format} if self.format else {})
 
     format = ""
 
@@ -128,7 +132,7 @@ class TimestampColumn(_Moment):
 
     def key_text(self, column: str) -> str:
         """The time as JSON has it."""
-        return f"(to_json({column}) #>> ARRAY[]::text[])"
+        return json_text(column)
 
 
 class LocalTimestampColumn(_Moment):
@@ -154,7 +158,7 @@ class LocalTimestampColumn(_Moment):
 
     def key_text(self, column: str) -> str:
         """The time as JSON has it."""
-        return f"(to_json({column}) #>> ARRAY[]::text[])"
+        return json_text(column)
 
 
 class TimeColumn(Spelled):
@@ -162,7 +166,6 @@ class TimeColumn(Spelled):
 
     name = "time"
     sql_type = "time"
-    carriers = frozenset({"time"})
     says = "a time of day like 09:30:00"
     shown_example = "09:30:00"
     form = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?|24:00:00"
@@ -177,7 +180,6 @@ class TimeTzColumn(TimeColumn):
 
     name = "TimeTz"
     sql_type = "timetz"
-    carriers = frozenset({"timetz"})
     says = "a time of day with its offset, like 09:30:00+02"
     shown_example = "09:30:00+00"
     form = rf"({TimeColumn.form})(Z|{_OFFSET})"
@@ -192,7 +194,6 @@ class IntervalColumn(Spelled):
 
     name = "Interval"
     sql_type = "interval"
-    carriers = frozenset({"interval"})
     says = "a length of time, ISO 8601, like P1DT2H30M"
     shown_example = "P1DT2H30M"
     form = (
