@@ -49,8 +49,13 @@ def add_routes(
 
 
 def _add_resource(app: Chalice, served: Served) -> None:
+    if not served.resource.key_columns:
+        raise ValueError(
+            f"{served.resource.name} has no key, so its rows have no paths. Name its key in the declaration, or "
+            "take it out of RESOURCES."
+        )
     one, many = served.resource.one, served.resource.name
-    rows, row = f"/{many}", f"/{many}/{{{served.resource.key}}}"
+    rows, row = f"/{many}", f"/{many}/{{{served.resource.key_columns[0]}}}"
     _add(app, "GET", rows, f"list_{many}", read.list_rows, served)
     _add(app, "GET", row, f"get_{one}", read.get_row, served)
     for relation in served.relations[many].values():

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from crud_api.resource import Resource
 from crud_api.resource.columns.field import Field
+from crud_api.resource.relations import Relations, relations_of
 from crud_api.tables import RESOURCES
 
 
 def declared(resources: Sequence[Resource] = RESOURCES) -> list[dict[str, Any]]:
     """The declarations as plain JSON, an object for each resource."""
-    by_name = {resource.name: resource for resource in resources}
+    relations = relations_of({resource.name: resource for resource in resources})
     return [
         {
             "table": _table(resource),
-            "key": resource.key,
+            "key": list(resource.key_columns),
             "columns": [
                 {
                     **_column(field),
@@ -26,13 +27,27 @@ def declared(resources: Sequence[Resource] = RESOURCES) -> list[dict[str, Any]]:
                 for field in resource.fields.values()
             ],
             "references": [
-                {"column": column, "table": _table(other), "key": other.key}
-                for column, reference in resource.references.items()
-                if (other := by_name.get(reference.resource)) is not None
+                {
+                    "columns": list(relation.own),
+                    "table": _table(relation.resource),
+                    "key": list(relation.columns),
+                    **({"constraint": relation.constraint} if relation.constraint else {}),
+                }
+                for relation in relations[resource.name].values()
+                if relation.refers
             ],
+            "unique": [list(columns) for columns in dict.fromkeys(_unique(resource, relations))],
         }
         for resource in resources
     ]
+
+
+def _unique(resource: Resource, relations: Mapping[str, Relations]) -> Iterator[tuple[str, ...]]:
+    """The columns that tell rows apart beside the key: what others refer to, and what one row may refer by."""
+    for relation in (relation for named in relations.values() for relation in named.values()):
+        needed = relation.refers or not relation.many
+        if needed and relation.resource is resource and {*relation.columns} != {*resource.key_columns}:
+            yield relation.columns
 
 
 def _table(resource: Resource) -> list[str | None]:

@@ -17,7 +17,9 @@ def new(resource: Resource, relations: Relations) -> Examples:
     found = {"one": _example("One row", row)}
     for relation in relations.values():
         if relation.many:
-            other = {name: value for name, value in new_example(relation.resource).items() if name != relation.column}
+            other = {
+                name: value for name, value in new_example(relation.resource).items() if name not in relation.columns
+            }
             found[f"with_{relation.name}"] = _example(
                 f"One row with its {relation.name}", row | {relation.name: [other]}
             )

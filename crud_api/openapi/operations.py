@@ -46,7 +46,7 @@ _STORED = ("ETag", "Preference-Applied", "Idempotency-Replayed")
 
 def resource_paths(resource: Resource, relations: Mapping[str, Relations]) -> dict[str, Schema]:
     """The paths of a resource: its rows, one row, and the rows of others that refer to one."""
-    one = f"/{resource.name}/{{{resource.key}}}"
+    one = f"/{resource.name}/{{{resource.key_columns[0]}}}"
     paths: dict[str, Schema] = {
         f"/{resource.name}": {"get": _list(resource, relations), "post": _create(resource, relations[resource.name])},
         f"/{resource.name}:batch": {"post": _create_many(resource)},
@@ -86,7 +86,7 @@ def _list(
                 "Link",
                 "Preference-Applied",
             )
-            | {"links": _links_to_one(resource, f"$response.body#/items/0/{resource.key}")},
+            | {"links": _links_to_one(resource, f"$response.body#/items/0/{resource.key_columns[0]}")},
             "304": success("The client already has this page.", None, None, "ETag"),
         },
         "problems": _problems(errors.InvalidParameterError, *((errors.NotFoundError,) if of else ()), *_EXECUTING),
@@ -94,7 +94,7 @@ def _list(
 
 
 def _create(resource: Resource, relations: Relations) -> Schema:
-    found, links = examples.stored(resource), _links_to_one(resource, f"$response.body#/{resource.key}")
+    found, links = examples.stored(resource), _links_to_one(resource, f"$response.body#/{resource.key_columns[0]}")
     return {
         "operationId": f"create_{resource.one}",
         "summary": f"Create one {_said(resource)}",
@@ -211,8 +211,8 @@ def _links_to_one(resource: Resource, key: str) -> dict[str, Any]:
     return {
         name: {
             "operationId": name,
-            "parameters": {resource.key: key},
-            "description": f"The {resource.key} of the answer is the key of the row.",
+            "parameters": {resource.key_columns[0]: key},
+            "description": f"The {resource.key_columns[0]} of the answer is the key of the row.",
         }
         for name in (
             *(f"{verb}_{resource.one}" for verb in ("get", "update", "delete")),

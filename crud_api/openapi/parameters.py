@@ -62,10 +62,10 @@ def shared_parameters() -> dict[str, Schema]:
 
 def resource_parameters(resource: Resource, relations: Relations) -> dict[str, Schema]:
     """The parameters of one resource: its key in the path, and the query of its lists."""
-    key = resource.fields[resource.key]
+    key = resource.fields[resource.key_columns[0]]
     found = {
         f"{resource.name}.key": {
-            "name": resource.key,
+            "name": resource.key_columns[0],
             "in": "path",
             "required": True,
             "description": f"The key of a row of {resource.name}.",
@@ -138,7 +138,7 @@ def _sort(resource: Resource) -> Schema:
             "maxLength": MAX_VALUE_CHARACTERS,
             "pattern": rf"^{twice}-?({names})(,-?({names})){{0,{MAX_KEYS - 1}}}$",
         },
-        f"-{sortable[-1]},{resource.key}",
+        f"-{sortable[-1]},{resource.key_columns[0]}",
     )
 
 

@@ -32,7 +32,7 @@ def row_schemas(resource: Resource, relations: Relations) -> dict[str, Schema]:
         if _has_component(field):
             schemas[_choice_name(resource, field)] = written(field)
     for relation in nested:
-        schemas[f"New{name}{model_name(relation.resource)}"] = _new(relation.resource, [], without=relation.column)
+        schemas[f"New{name}{model_name(relation.resource)}"] = _new(relation.resource, [], without=relation.columns[0])
     return schemas
 
 
@@ -149,10 +149,10 @@ def _new(resource: Resource, nested: Sequence[Relation], without: str | None = N
 
 
 def _change(resource: Resource) -> Schema:
-    key = resource.fields[resource.key]
+    key = resource.fields[resource.key_columns[0]]
     return _object(
         # A key that is older than today's rules may be sent, too.
-        {resource.key: answered(key) | {"description": "If you send it, it must equal the key in the path."}}
+        {resource.key_columns[0]: answered(key) | {"description": "If you send it, it must equal the key in the path."}}
         | _written(resource, _changeable(resource)),
         description=f"A change of a row of {resource.name}. Absent fields stay as they are, and null clears a field."
         + _ignored(resource),
@@ -166,7 +166,7 @@ def _ignored(resource: Resource) -> str:
 
 
 def _changeable(resource: Resource) -> dict[str, Field]:
-    return {n: f for n, f in resource.fields.items() if n not in resource.read_only and n != resource.key}
+    return {n: f for n, f in resource.fields.items() if n not in resource.read_only and n != resource.key_columns[0]}
 
 
 def _object(

@@ -38,7 +38,7 @@ def fast_row(resource: Resource, body: bytes) -> Values | None:
 def fast_changes(resource: Resource, body: bytes, key: Value) -> Values | None:
     """The values that change in the row of this key, or None."""
     values = _values(resource, body)
-    return None if values is None or values.pop(resource.key, key) != key else values
+    return None if values is None or values.pop(resource.key_columns[0], key) != key else values
 
 
 def _values(resource: Resource, body: bytes) -> Values | None:

@@ -36,7 +36,7 @@ def nested_path(request: Request, resource: Resource, name: str) -> str:
 def _before(request: Request, resource: Resource, name: str) -> str:
     """What comes before the API's own path: a stage or a custom domain's base path, which may be any text."""
     path = collection_path(request).rstrip("/")
-    own = f"/{resource.name}/{path_parameter(request, resource.key)}/{name}"
+    own = f"/{resource.name}/{path_parameter(request, resource.key_columns[0])}/{name}"
     # A path that is not decoded has no slash within the key.
     return path.removesuffix(own) if path.endswith(own) else path.rsplit("/", 3)[0]
 
@@ -50,7 +50,7 @@ def query_parameters(request: Request) -> dict[str, list[str]]:
 def key_of(resource: Resource, request: Request) -> Value:
     """The key in the path. Raises `NotFoundError` if the column's type cannot hold it: no row has such a key."""
     try:
-        key = resource.fields[resource.key].column.parse_text(_key_text(resource, request))
+        key = resource.fields[resource.key_columns[0]].column.parse_text(_key_text(resource, request))
     except ValueError:
         raise not_found(resource) from None
     # As a number of a larger type than the column's, PostgreSQL would look for it without the index.
@@ -58,14 +58,14 @@ def key_of(resource: Resource, request: Request) -> Value:
 
 
 def _key_text(resource: Resource, request: Request) -> str:
-    text = path_parameter(request, resource.key)
+    text = path_parameter(request, resource.key_columns[0])
     # API Gateway decodes path parameters, Chalice's local server does not.
     return text if "stage" in request.context else unquote(text)
 
 
 def not_found(resource: Resource) -> NotFoundError:
     """The error for a key that no row has."""
-    return NotFoundError(f"No row of {resource.name} has this {resource.key}.")
+    return NotFoundError(f"No row of {resource.name} has this {resource.key_columns[0]}.")
 
 
 def json_object(body: bytes) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def parse_creation(resource: Resource, relations: Relations, body: Mapping[str, 
     if many and not 1 <= len(body) <= MAX_ROWS:
         refuse({"#": f"the array must have 1 to {MAX_ROWS} objects, not {len(body)}"})
     found = {
-        name: TableInsert(relation.resource, column=relation.column, member=name)
+        name: TableInsert(relation.resource, column=relation.columns[0], member=name)
         for name, relation in relations.items()
         if relation.many
     }
@@ -70,10 +70,18 @@ def parse_creation(resource: Resource, relations: Relations, body: Mapping[str, 
         row = _row(resource, own, errors, at)
         rows.rows.append(row)
         for member, insert in found.items():
-            if member in sent and resource.key not in row.values and not resource.fields[resource.key].required:
-                errors[pointer(resource.key, at)] = f"{resource.key} is needed to store {member} with the row"
+            if (
+                member in sent
+                and resource.key_columns[0] not in row.values
+                and not resource.fields[resource.key_columns[0]].required
+            ):
+                errors[pointer(resource.key_columns[0], at)] = (
+                    f"{resource.key_columns[0]} is needed to store {member} with the row"
+                )
             if member in sent:
-                _add_referring(insert, sent[member], row.values.get(resource.key), at, len(rows.rows), errors)
+                _add_referring(
+                    insert, sent[member], row.values.get(resource.key_columns[0]), at, len(rows.rows), errors
+                )
     refuse(errors)
     present = [insert for insert in found.values() if insert.parents]
     refuse_taken([taken for insert in [rows, *present] for taken in _repeated(insert)])
@@ -120,7 +128,7 @@ def _referring_row(
 
 
 def _repeated(insert: TableInsert) -> list[tuple[str, str]]:
-    key, repeated = insert.resource.key, []
+    key, repeated = insert.resource.key_columns[0], []
     seen: set[Any] = set()
     for row in insert.rows:
         value = row.values.get(key)

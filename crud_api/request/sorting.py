@@ -46,6 +46,6 @@ def total_order(resource: Resource, keys: Sequence[SortKey]) -> list[SortKey]:
     The last key has the direction of the key before it, so one index serves both directions.
     """
     columns = [key.column for key in keys]
-    if resource.key in columns:
-        return list(keys[: columns.index(resource.key) + 1])
-    return [*keys, SortKey(resource.key, bool(keys) and keys[-1].descending)]
+    if resource.key_columns[0] in columns:
+        return list(keys[: columns.index(resource.key_columns[0]) + 1])
+    return [*keys, SortKey(resource.key_columns[0], bool(keys) and keys[-1].descending)]

@@ -30,9 +30,15 @@ def changes(resource: Resource, body: Mapping[str, Any], key: Value) -> Values:
     """The values that change in the row of this key. Absent fields stay as they are. Raises `InvalidFieldsError`."""
     # A key may stay as it is, even if another program or an older rule made it.
     errors: Errors = {}
-    values = converted(resource, {name: value for name, value in body.items() if name != resource.key}, errors)
-    if resource.key in body and not resource.fields[resource.key].column.same(body[resource.key], key):
-        errors[pointer(resource.key)] = f"{resource.key} must equal the key in the path: a key cannot change"
+    values = converted(
+        resource, {name: value for name, value in body.items() if name != resource.key_columns[0]}, errors
+    )
+    if resource.key_columns[0] in body and not resource.fields[resource.key_columns[0]].column.same(
+        body[resource.key_columns[0]], key
+    ):
+        errors[pointer(resource.key_columns[0])] = (
+            f"{resource.key_columns[0]} must equal the key in the path: a key cannot change"
+        )
     refuse(errors)
     return values
 

@@ -6,36 +6,63 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from crud_api.resource import Resource
+from crud_api.resource.resource import Reference, Resource, column_names
 
 
 class Relation(Struct, frozen=True, kw_only=True):
-    """Rows of `resource` whose `column` equals the column `own` of the row: one row, or `many`."""
+    """Rows of `resource` whose `columns` equal the columns `own` of the row, in order: one row, or `many`.
+
+    `refers`: the row refers to them by a foreign key, which is `own`. Otherwise they refer to the row, by `columns`.
+    `constraint` is the name of the foreign key, if it is declared.
+    """
 
     name: str
     resource: Resource
-    own: str
-    column: str
+    own: tuple[str, ...]
+    columns: tuple[str, ...]
     many: bool
+    refers: bool = False
+    constraint: str = ""
 
 
 Relations = Mapping[str, Relation]
 
 
 def relations_of(resources: Mapping[str, Resource]) -> dict[str, Relations]:
-    """The relations of each resource, by name. Raises `ValueError` if a name is taken.
+    """The relations of each resource, by name. Raises `ValueError` if a name is taken, or a reference cannot be.
 
     A reference to a resource that is not registered has no other side to show.
     """
     relations: dict[str, dict[str, Relation]] = {name: {} for name in resources}
     for resource in resources.values():
-        for column, reference in resource.references.items():
+        for columns, reference in resource.references.items():
             if (other := resources.get(reference.resource)) is None:
                 continue
-            to_one = Relation(name=reference.name, resource=other, own=column, column=other.key, many=False)
-            to_many = Relation(name=reference.reverse, resource=resource, own=other.key, column=column, many=True)
-            for owner, relation in ((resource, to_one), (other, to_many)):
+            own, theirs = column_names(columns), _referred(resource, column_names(columns), reference, other)
+            to_one = Relation(
+                name=reference.name, resource=other, own=own, columns=theirs, many=False, refers=True,
+                constraint=reference.constraint,
+            )  # fmt: skip
+            back = Relation(
+                name=reference.reverse, resource=resource, own=theirs, columns=own, many=not reference.unique,
+                constraint=reference.constraint,
+            )  # fmt: skip
+            for owner, relation in ((resource, to_one), (other, back)):
                 if relation.name in relations[owner.name] or relation.name in owner.fields:
-                    raise ValueError(f"{owner.name} has {relation.name} twice")
+                    raise ValueError(f"{owner.name} has {relation.name} twice. Give the reference another name.")
                 relations[owner.name][relation.name] = relation
     return dict(relations)
+
+
+def _referred(resource: Resource, own: tuple[str, ...], reference: Reference, other: Resource) -> tuple[str, ...]:
+    """The columns of the other resource that the foreign key names."""
+    columns = reference.columns or other.key_columns
+    said = f"The reference {', '.join(own)} of {resource.name}"
+    if len(columns) != len(own):
+        raise ValueError(
+            f"{said} has {len(own)} column{'s'[: len(own) != 1]}, and the key of {other.name} has {len(columns)}. "
+            "Name as many columns, or the other's columns in Reference(columns=...)."
+        )
+    if missing := [name for name in columns if name not in other.fields]:
+        raise ValueError(f"{said} names {missing[0]}, which {other.name} does not have. Name a column of its model.")
+    return columns

@@ -25,6 +25,7 @@ from crud_api.errors import (
 from crud_api.request.parameters import too_large
 from crud_api.request.validation import pointer
 from crud_api.resource import Resource
+from crud_api.resource.resource import column_names, no_row
 from crud_api.response.problems import READS, RETRY_SOON, SUPPRESSED
 from query_executor import contract
 from query_executor.contract import Failure
@@ -123,16 +124,17 @@ def _refusal(  # noqa: PLR0911 - one for each meaning
     if sqlstate in {"55000", "42809"} and failure.routine in _UNWRITABLE:
         return _not_writable(f"{resource.name} is a view that the database cannot write to. Nothing was stored.")
     if sqlstate in {"42P10", "55000"} and failure.routine in _ARBITER:
+        which = "that column alone" if len(resource.key_columns) == 1 else "exactly these columns"
         return _not_writable(
-            f"Nothing was stored: the database has no unique index of {resource.key} that an upsert of {resource.name} "
-            "can go by. It must be of that column alone, and not deferrable. Send the request without "
+            f"Nothing was stored: the database has no unique index of {resource.said_key} that an upsert of "
+            f"{resource.name} can go by. It must be of {which}, and not deferrable. Send the request without "
             "resolution=merge-duplicates."
         )
     if sqlstate == "0A000" and not about:
         return _not_writable(f"The database does not support this change of {resource.name}. Nothing was stored.")
     if sqlstate == "23505" or (sqlstate == "21000" and method == "POST"):  # the latter: twice in an upsert
         return ConflictError(
-            f"A row of {resource.name} with this {resource.key}, or another unique field, exists.{where}"
+            f"A row of {resource.name} with this {resource.said_key}, or another unique field, exists.{where}"
         )
     own = resource.table.split(".")[-1]
     if sqlstate == "23001" or (sqlstate == "23503" and (method == "DELETE" or failure.table not in {None, own})):
@@ -141,13 +143,25 @@ def _refusal(  # noqa: PLR0911 - one for each meaning
         return ConflictError(f"Nothing was stored: the row conflicts with another row of {resource.name}.{where}")
     if sqlstate == "23503" and not about:
         # PostgreSQL names the constraint and not its column. The foreign keys of the body are the candidates.
-        names = [name for name in resource.references if name in given]
-        return _refused({name: f"{name} names no row of {resource.references[name].resource}" for name in names}, where)
+        return _refused(_names_no_row(failure, resource, given), where)
     if sqlstate.startswith(("22", "23", "44")) or sqlstate in {"428C9", "54000", "0A000"}:
         column = failure.column if failure.column in resource.fields else None
         names = [column] if column else [*about]
         return _refused({name: wrong(name, failure) for name in names}, where)
     return _internal()
+
+
+def _names_no_row(failure: Failure, resource: Resource, given: Collection[str]) -> dict[str, str]:
+    """What may be wrong with the foreign keys, by the field that was given."""
+    keys = [(column_names(columns), reference) for columns, reference in resource.references.items()]
+    named = [key for key in keys if key[1].constraint and key[1].constraint == failure.constraint]
+    found: dict[str, str] = {}
+    for columns, reference in named or keys:
+        for name in columns:
+            if name in given:
+                before = f"{found[name]}, or " if name in found else ""
+                found[name] = f"{before}{no_row(columns, reference.resource)}"
+    return found
 
 
 def _raised(failure: Failure, resource: Resource) -> RaisedError:

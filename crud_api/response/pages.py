@@ -43,7 +43,7 @@ def page_of(query: ListQuery, rows: PageRows) -> Page:
 
 def too_many(resource: Resource, selection: Selection, number: int) -> InvalidParameterError:
     """The error for a relation with more rows than are embedded. `number` is the `too_many` of `Row` or `PageRows`."""
-    path = f"/{resource.name}/{{{resource.key}}}"
+    path = f"/{resource.name}/{{{resource.key_columns[0]}}}"
     if number < 0:
         name, most, of = selection.embedded[-1 - number].name, MAX_EMBEDDED_IN_PAGE, "one page"
         cure = f"lower limit, or list them page by page at {path}/{name}"

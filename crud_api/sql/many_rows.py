@@ -161,7 +161,7 @@ def _nulls(resource: Resource, names: Sequence[str], rows: list[tuple[int, RowIn
 
 
 def _sent(group: _Group, *, merge: bool) -> str:
-    key, names = quoted(group.resource.key), ""
+    key, names = quoted(group.resource.key_columns[0]), ""
     for n, name in enumerate(group.names):
         if n in group.nulls:
             is_null = f""""unnest" = ANY(:nulls_{group.label}_{n}::int[])"""
@@ -169,7 +169,7 @@ def _sent(group: _Group, *, merge: bool) -> str:
         else:
             names += f", {cell(group.resource, name)}"
     new = "true"
-    if merge and group.resource.key in group.names:
+    if merge and group.resource.key_columns[0] in group.names:
         # The stored row's xmax would tell it exactly, also for a row that is inserted just now. But views have no xmax.
         new = f"NOT EXISTS (SELECT FROM {table(group.resource)} AS stored WHERE stored.{key} = sent.{key})"
     return f"""sent_{group.label} AS MATERIALIZED (
@@ -190,20 +190,20 @@ def _wrong(
     queries = ['SELECT 0 AS "#check", 0 AS "#place" WHERE false']
     for rows, groups in zip(every, grouped, strict=True):
         own = rows.resource
-        asked = [] if merge else [(Check(rows, own.key), own, "EXISTS")]
+        asked = [] if merge else [(Check(rows, own.key_columns[0]), own, "EXISTS")]
         asked += [
-            (Check(rows, relation.own, relation.resource.name), relation.resource, "NOT EXISTS")
+            (Check(rows, relation.own[0], relation.resource.name), relation.resource, "NOT EXISTS")
             for relation in relations[own.name].values()
             # What may refer to rows of this request does so rightly, or its foreign key says no.
-            if not relation.many and relation.resource.name != own.name and relation.own != rows.column
+            if relation.refers and relation.resource.name != own.name and relation.own[0] != rows.column
         ]
         for check, other, is_wrong in asked:
-            column = quoted(check.column)
+            column, key = quoted(check.column), other.key_columns[0]
             held = "" if check.refers_to is None else f" AND {_is_held(own, check.column, other)}"
             queries += [
                 f"""SELECT {len(checks)}, "#place" FROM sent_{group.label} AS sent
                     WHERE sent.{column} IS NOT NULL{held} AND {is_wrong} (
-                      SELECT FROM {table(other)} AS stored WHERE stored.{quoted(other.key)} = sent.{column})"""
+                      SELECT FROM {table(other)} AS stored WHERE stored.{quoted(key)} = sent.{column})"""
                 for group in groups
                 if check.column in group.names
             ]
@@ -232,7 +232,7 @@ def _turn(grouped: Sequence[Sequence[_Group]], condition: str) -> str:
             FROM sent_{group.label} WHERE :sent > 1"""
         for groups in grouped
         for group in groups
-        if group.resource.key in group.names
+        if group.resource.key_columns[0] in group.names
     ]
     tables: dict[Resource, list[_Group]] = {}
     for groups in grouped:
@@ -251,9 +251,8 @@ def _turn(grouped: Sequence[Sequence[_Group]], condition: str) -> str:
 
 def _same_text(resource: Resource) -> str:
     # One text for equal keys: citext takes A for a, and numeric 1.0 for 1. It may be that of other keys, too.
-    return (
-        rf"""regexp_replace(lower({quoted(resource.key)}::text COLLATE "default"), '\.0+$|(\.[0-9]*[1-9])0+$', '\1')"""
-    )
+    key = quoted(resource.key_columns[0])
+    return rf"""regexp_replace(lower({key}::text COLLATE "default"), '\.0+$|(\.[0-9]*[1-9])0+$', '\1')"""
 
 
 def _table_lock(resource: Resource, groups: Sequence[_Group]) -> str:
@@ -266,12 +265,13 @@ def _table_lock(resource: Resource, groups: Sequence[_Group]) -> str:
     sent = " + ".join(f"(SELECT count(*) FROM sent_{group.label})" for group in groups)
     names = sorted({name for group in groups for name in group.names})
     listed = ", ".join(literal(name) for name in names) or "NULL"
+    key = resource.key_columns[0]
     return f"""SELECT hashtext({literal(resource.table)}), -1, true FROM pg_catalog.pg_class
-            JOIN pg_catalog.pg_attribute AS key ON key.attrelid = pg_class.oid AND attname = {literal(resource.key)}
+            JOIN pg_catalog.pg_attribute AS key ON key.attrelid = pg_class.oid AND attname = {literal(key)}
             WHERE pg_class.oid = {literal(table(resource))}::regclass AND {sent} > 1 AND (
               relkind NOT IN ('r', 'p')
               OR EXISTS (SELECT FROM pg_catalog.pg_collation WHERE oid = attcollation AND NOT collisdeterministic)
-              OR NOT EXISTS (SELECT FROM pg_catalog.pg_type WHERE oid = {type_of(resource, resource.key)} AND (
+              OR NOT EXISTS (SELECT FROM pg_catalog.pg_type WHERE oid = {type_of(resource, key)} AND (
                    typcategory IN ('B', 'D', 'E', 'I', 'S')
                    OR typname IN ('int2', 'int4', 'int8', 'numeric', 'uuid', 'bytea', 'macaddr', 'macaddr8')))
               OR EXISTS (SELECT FROM pg_catalog.pg_index
@@ -292,7 +292,11 @@ def _stored(group: _Group, condition: str, *, merge: bool) -> str:
 
 def _order(group: _Group) -> str:
     # If another program changes the same rows in this order, too, neither can block the other in a circle.
-    return f'{quoted(group.resource.key)}, "#place"' if group.resource.key in group.names else '"#place"'
+    return (
+        f'{quoted(group.resource.key_columns[0])}, "#place"'
+        if group.resource.key_columns[0] in group.names
+        else '"#place"'
+    )
 
 
 def _merging(group: _Group) -> str:
@@ -300,13 +304,13 @@ def _merging(group: _Group) -> str:
     assignments = [
         f"{quoted(name)} = excluded.{quoted(name)}"
         for name in group.names
-        if name in group.sent and name != resource.key
+        if name in group.sent and name != resource.key_columns[0]
     ]
     if assignments and resource.updated_at is not None:
         assignments.append(f"{quoted(resource.updated_at)} = now()")
     if not assignments:  # it answers the row as it is
         assignments = [f"{quoted(unchanged(resource))} = {table(resource)}.{quoted(unchanged(resource))}"]
-    return f"ON CONFLICT ({quoted(resource.key)}) DO UPDATE SET {', '.join(assignments)}"
+    return f"ON CONFLICT ({quoted(resource.key_columns[0])}) DO UPDATE SET {', '.join(assignments)}"
 
 
 def _items(n: int, groups: Sequence[_Group]) -> str:

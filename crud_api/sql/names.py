@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 
 from crud_api.resource import Resource
@@ -24,7 +25,7 @@ def shown(resource: Resource, name: str, prefix: str = "") -> str:
 @cache
 def key_text(resource: Resource) -> str:
     """The key of a row as a path has it, which is as the row's JSON has it."""
-    return resource.fields[resource.key].column.key_text(quoted(resource.key))
+    return resource.fields[resource.key_columns[0]].column.key_text(quoted(resource.key_columns[0]))
 
 
 def cast_of(resource: Resource, name: str) -> str:
@@ -35,7 +36,14 @@ def cast_of(resource: Resource, name: str) -> str:
 @cache
 def has_key(resource: Resource, prefix: str = "") -> str:
     """The condition that a row has the key of the param `key`."""
-    return f"{prefix}{quoted(resource.key)} = :key{resource.fields[resource.key].column.cast}"
+    return f"{prefix}{quoted(resource.key_columns[0])} = :key{resource.fields[resource.key_columns[0]].column.cast}"
+
+
+@cache
+def equal(prefix: str, columns: Sequence[str], other: str, others: Sequence[str]) -> str:
+    """The condition that columns equal as many other columns, in order. Each has the prefix of its side."""
+    pairs = zip(columns, others, strict=True)
+    return " AND ".join(f"{prefix}{quoted(name)} = {other}{quoted(theirs)}" for name, theirs in pairs)
 
 
 @cache
@@ -61,4 +69,7 @@ def unchanged(resource: Resource) -> str:
 
     To set a key takes a stronger lock, even to its own value: rows that refer to it would wait.
     """
-    return next((name for name in resource.fields if name not in {resource.key, *resource.read_only}), resource.key)
+    return next(
+        (name for name in resource.fields if name not in {resource.key_columns[0], *resource.read_only}),
+        resource.key_columns[0],
+    )

@@ -130,10 +130,10 @@ def _delete(resource: Resource, checks: str) -> str:
 def _locked(resource: Resource, strength: str) -> str:
     # With the lock, the ETag belongs to the row that will be changed: another change has been committed by then. The
     # lock is no stronger than the lock of the change itself, so rows that refer to this row can still be stored.
-    return f"""SELECT {quoted(resource.key)} AS key,
+    return f"""SELECT {quoted(resource.key_columns[0])} AS key,
                       (SELECT md5(row_to_json(part.*)::text) FROM (SELECT {columns(resource)}) AS part) AS etag
                FROM {table(resource)} WHERE {has_key(resource)} FOR {strength}"""
 
 
 def _is_current(resource: Resource) -> str:
-    return f"stored.{quoted(resource.key)} = current.key"
+    return f"stored.{quoted(resource.key_columns[0])} = current.key"

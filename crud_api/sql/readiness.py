@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from crud_api.resource import Resource
-from crud_api.sql.names import columns, literal, quoted, table
+from crud_api.resource.relations import relations_of
+from crud_api.sql.names import columns, equal, literal, table
 from crud_api.sql.query import Query
 from query_executor.contract import Statement
 
@@ -32,17 +33,23 @@ def ready(resources: Sequence[Resource]) -> Query[Ready]:
               SELECT FROM pg_catalog.pg_class WHERE oid = {literal(table(resource))}::regclass AND (
                 relkind NOT IN ('r', 'p') OR EXISTS (
                   SELECT FROM pg_catalog.pg_index
-                  JOIN pg_catalog.pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
-                  WHERE indrelid = pg_class.oid AND attname = {literal(resource.key)} AND indnkeyatts = 1
-                    AND indisunique AND indisvalid AND indimmediate AND indpred IS NULL)))"""
+                  WHERE indrelid = pg_class.oid AND indnkeyatts = {len(resource.key_columns)}
+                    AND indisunique AND indisvalid AND indimmediate AND indpred IS NULL
+                    AND indnkeyatts = (SELECT count(*) FROM pg_catalog.pg_attribute WHERE attrelid = indrelid
+                                       AND array_position(indkey::int2[], attnum) < indnkeyatts
+                                       AND attname IN ({_listed(resource.key_columns)})))))"""
         for resource in resources
     ]
-    named = {resource.name: resource for resource in resources}
+    relations = relations_of({resource.name: resource for resource in resources})
     conditions += [
-        f"""NOT EXISTS (SELECT FROM {table(resource)} AS one JOIN {table(named[reference.resource])} AS other
-                        ON one.{quoted(column)} = other.{quoted(named[reference.resource].key)} LIMIT 0)"""
+        f"""NOT EXISTS (SELECT FROM {table(resource)} AS one JOIN {table(relation.resource)} AS other
+                        ON {equal("one.", relation.own, "other.", relation.columns)} LIMIT 0)"""
         for resource in resources
-        for column, reference in resource.references.items()
-        if reference.resource in named
+        for relation in relations[resource.name].values()
+        if relation.refers
     ]
     return Query([Statement(f"SELECT {' AND '.join(['true', *conditions])}")], Ready)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(literal(name) for name in names)

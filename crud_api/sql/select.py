@@ -116,7 +116,7 @@ def _select_page(
     page = _limited(f"SELECT {needed} FROM {table(resource)}", direction, alternatives)
     has_parent = "true"
     if parent is not None:
-        key = f"{quoted(parent.key)} = :parent{cast_of(parent, parent.key)}"
+        key = f"{quoted(parent.key_columns[0])} = :parent{cast_of(parent, parent.key_columns[0])}"
         has_parent = f"EXISTS (SELECT FROM {table(parent)} WHERE {key})"
     if there is not None:
         has_parent += f" AND {there}"
@@ -163,14 +163,14 @@ def _limited(rows: str, direction: Sequence[SortKey], alternatives: Sequence[Seq
 
 
 def _needed(resource: Resource, selection: Selection, *others: str) -> str:
-    wanted = {*selection.columns, *(relation.own for relation in selection.embedded), *others}
+    wanted = {*selection.columns, *(name for relation in selection.embedded for name in relation.own), *others}
     return ", ".join(quoted(name) for name in resource.fields if name in wanted)
 
 
 def _few(n: int, relation: Relation) -> str:
     # Whether the page is within its bound of a relation. It counts no further than the bound, and builds no row.
     theirs = f"""SELECT FROM {table(relation.resource)} AS theirs
-                 WHERE theirs.{quoted(relation.column)} = page.{quoted(relation.own)} LIMIT {MAX_EMBEDDED + 1}"""
+                 WHERE theirs.{quoted(relation.columns[0])} = page.{quoted(relation.own[0])} LIMIT {MAX_EMBEDDED + 1}"""
     return f"""few_{n} AS MATERIALIZED (
                  SELECT count(*) <= {MAX_EMBEDDED_IN_PAGE} AS few FROM (
                    SELECT FROM page CROSS JOIN LATERAL ({theirs}) AS one
@@ -191,11 +191,11 @@ def _shown(resource: Resource, selection: Selection, bounded: Sequence[int] = ()
 def _embedded(relation: Relation) -> str:
     other = relation.resource
     rows = f"""SELECT {columns(other, "theirs.")} FROM {table(other)} AS theirs
-               WHERE theirs.{quoted(relation.column)} = page.{quoted(relation.own)}"""
+               WHERE theirs.{quoted(relation.columns[0])} = page.{quoted(relation.own[0])}"""
     if not relation.many:
         return f"SELECT row_to_json(one.*) FROM ({rows} LIMIT 1) AS one"
     return f"""SELECT CASE WHEN count(*) <= {MAX_EMBEDDED} THEN coalesce(json_agg(one.*), json_build_array()) END
-               FROM ({rows} ORDER BY theirs.{quoted(other.key)} LIMIT {MAX_EMBEDDED + 1}) AS one"""
+               FROM ({rows} ORDER BY theirs.{quoted(other.key_columns[0])} LIMIT {MAX_EMBEDDED + 1}) AS one"""
 
 
 def _lacks(selection: Selection) -> str:

@@ -20,7 +20,7 @@ def filtered(resource: Resource, query: ListQuery) -> tuple[list[str], dict[str,
     """The conditions of the filters and of the parent, with their params."""
     conditions, params = list[str](), dict[str, Param]()
     if query.parent is not None:
-        column = query.parent.relation.column
+        column = query.parent.relation.columns[0]
         conditions.append(f"{quoted(column)} = :parent{cast_of(resource, column)}")
         params["parent"] = typed_param(query.parent.key)
     for n, filter_ in enumerate(query.filters):
@@ -71,8 +71,8 @@ def _place(resource: Resource, order: Sequence[SortKey], cursor: Cursor, n: int)
 
 
 def _found(resource: Resource, order: Sequence[SortKey], n: int) -> str:
-    key, column, last = quoted(resource.key), quoted(order[n].column), len(order) - 1
-    cast = resource.fields[resource.key].column.text_cast
+    key, column, last = quoted(resource.key_columns[0]), quoted(order[n].column), len(order) - 1
+    cast = resource.fields[resource.key_columns[0]].column.text_cast
     return (
         f"FROM {table(resource)} AS looked "
         f"WHERE looked.{key} = :place_{last}{cast} AND md5(looked.{column}::text) = :place_{n}"

@@ -58,10 +58,11 @@ SELECT CASE WHEN c.oid IS NOT NULL THEN json_build_object(
   'lacks', (SELECT json_agg(wish) FROM reader, unnest(ARRAY['INSERT', 'UPDATE', 'DELETE']) AS wish
             WHERE NOT has_table_privilege(oid, c.oid, wish)
               AND (wish = 'DELETE' OR NOT has_any_column_privilege(oid, c.oid, wish))),
-  'unique', (SELECT json_agg(a.attname) FROM pg_index i
-             JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-             WHERE i.indrelid = c.oid AND i.indnkeyatts = 1 AND i.indisunique AND i.indisvalid AND i.indimmediate
-               AND i.indpred IS NULL),
+  'unique', (SELECT json_agg((SELECT json_agg(attname) FROM pg_attribute WHERE attrelid = i.indrelid
+                                AND array_position(i.indkey::int2[], attnum) < i.indnkeyatts))
+             FROM pg_index i
+             WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indimmediate
+               AND i.indpred IS NULL AND i.indexprs IS NULL),
   'columns', {columns}
 ) END
 FROM wanted LEFT JOIN (

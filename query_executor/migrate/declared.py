@@ -2,17 +2,19 @@
 
 A declaration is plain JSON, because it travels in the event of the migrations' function:
 
-    {"table": ["demo", "orders"], "key": "order_id",
+    {"table": ["demo", "orders"], "key": ["order_id"],
      "columns": [{"name": "order_id", "kind": "str", "carriers": null, "made_as": "text", "written": true,
                   "required": true, "nullable": false}, ...],
-     "references": [{"column": "customer_id", "table": ["demo", "customers"], "key": "customer_id"}]}
+     "references": [{"columns": ["customer_id"], "table": ["demo", "customers"], "key": ["customer_id"]}],
+     "unique": []}
 
 `kind` is the application's name of the column's type. `carriers` are the types of PostgreSQL that carry its values
 unchanged, both ways (`pg_type.typname`, alone or after its schema). Null stands for all types that come out as a text.
 `made_as` is the type in a CREATE TABLE. A Decimal may have `max_digits` and `decimal_places`. A datetime is `zoned` if
 its values have an offset. The carriers and limits of an `array` are those of its elements, and `element` is their kind.
 A composite type has `fields`, which are columns too. Every change sets a `stamped` column. The
-table's schema may be null.
+table's schema may be null, and a table without a key has no columns in `key`. A reference may have the name of its
+`constraint`. `unique` lists other columns that tell rows apart, because a reference relies on them.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from psycopg2 import errors
 from psycopg2.extensions import connection
 
 from query_executor.migrate.catalogue import Facts, facts_of
-from query_executor.migrate.identifiers import named, quoted
+from query_executor.migrate.identifiers import listed, named, quoted
 
 Table = Mapping[str, Any]
 
@@ -65,6 +67,7 @@ def differences(source: connection, tables: Sequence[Table], role: str | None = 
             continue
         every += _columns(table, facts)
         every += _key(source, table, facts)
+        every += _unique(table, facts)
         every += _references(source, table, facts, by_name)
         every += _rights(table, facts, role)
     return every
@@ -72,20 +75,31 @@ def differences(source: connection, tables: Sequence[Table], role: str | None = 
 
 def create_table(table: Table) -> str:
     """The CREATE TABLE that a declaration asks for."""
-    references = {reference["column"]: reference for reference in table["references"]}
+    single = {reference["columns"][0]: reference for reference in table["references"] if len(reference["columns"]) == 1}
     lines = []
     for column in table["columns"]:
         line = f"{quoted(column['name'])} {column['made_as']}"
-        if column["name"] == table["key"]:
+        if [column["name"]] == table["key"]:
             line += " PRIMARY KEY"
         elif not column["nullable"]:
             line += " NOT NULL"
-        if (reference := references.get(column["name"])) is not None:
-            line += f" REFERENCES {named(reference['table'])} ({quoted(reference['key'])})"
+        if (reference := single.get(column["name"])) is not None:
+            line += f" {_refers(reference)}"
         if column["kind"] == "datetime" and not column["written"]:
             line += " DEFAULT now()"
         lines.append(line)
+    if len(table["key"]) > 1:
+        lines.append(f"PRIMARY KEY ({listed(table['key'])})")
+    lines += [f"UNIQUE ({listed(columns)})" for columns in table["unique"] if {*columns} != {*table["key"]}]
+    for reference in table["references"]:
+        if len(reference["columns"]) > 1:
+            lines.append(_refers(reference, f"FOREIGN KEY ({listed(reference['columns'])}) "))
     return f"CREATE TABLE {named(table['table'])} ({', '.join(lines)});"
+
+
+def _refers(reference: Mapping[str, Any], beginning: str = "") -> str:
+    name = f"CONSTRAINT {quoted(reference['constraint'])} " if "constraint" in reference else ""
+    return f"{name}{beginning}REFERENCES {named(reference['table'])} ({listed(reference['key'])})"
 
 
 def _columns(table: Table, facts: Facts) -> Iterator[Difference]:
@@ -210,9 +224,10 @@ def _as_text(category: str, plain: str) -> str:
 
 
 def _key(source: connection, table: Table, facts: Facts) -> Iterator[Difference]:
-    name, key = named(table["table"]), quoted(table["key"])
-    if (there := facts["columns"].get(table["key"])) is None:
+    name, columns = named(table["table"]), table["key"]
+    if not columns or any(column not in facts["columns"] for column in columns):
         return
+    key, said = listed(columns), " and ".join(quoted(column) for column in columns)
     lost = "A change of one row would change every row with the same key, and pages would leave out rows."
     unique = f"Once every row has a value of its own, run: ALTER TABLE {name} ADD UNIQUE ({key});"
     if facts["kind"] in "rp":
@@ -221,29 +236,50 @@ def _key(source: connection, table: Table, facts: Facts) -> Iterator[Difference]
                 f"{name} has child tables, and its key does not cover their rows. {lost}",
                 "Make it a partitioned table, or declare another table.",
             )
-        elif table["key"] not in (facts["unique"] or []):
+        elif not _is_unique(facts, columns):
             if facts["kind"] == "p":
-                unique = f"Partition it by {key} alone and run: ALTER TABLE {name} ADD UNIQUE ({key});"
+                by = f"{said} alone" if len(columns) == 1 else f"columns of {key} alone"
+                unique = f"Partition it by {by} and run: ALTER TABLE {name} ADD UNIQUE ({key});"
+            which = "that column alone" if len(columns) == 1 else "exactly these columns"
             yield Difference(
-                f"{name} is not held unique by its key {key}: no valid, immediate, unique index covers that column "
-                f"alone, and all rows. {lost}",
+                f"{name} is not held unique by its key {said}: no valid, immediate, unique index covers {which}, "
+                f"and all rows. {lost}",
                 unique,
             )
-        if not there["not_null"]:
-            yield Difference(
-                f"{name}.{key} is the key and can be null: pages would leave out rows without a key.",
-                f"Run: ALTER TABLE {name} ALTER COLUMN {key} SET NOT NULL;",
-            )
+        part = "" if len(columns) == 1 else "part of "
+        for column in columns:
+            if not facts["columns"][column]["not_null"]:
+                yield Difference(
+                    f"{name}.{quoted(column)} is {part}the key and can be null: "
+                    "pages would leave out rows without a key.",
+                    f"Run: ALTER TABLE {name} ALTER COLUMN {quoted(column)} SET NOT NULL;",
+                )
     elif facts["kind"] == "v" and facts["updatable"]:
         # For ON CONFLICT, PostgreSQL looks through such a view at the keys of its table.
         if not _conflicts(source, name, key):
-            yield Difference(f"{name} is a view of a table that does not hold {key} unique. {lost}", unique)
-    elif table["key"] not in (facts["unique"] or []):
+            yield Difference(f"{name} is a view of a table that does not hold {said} unique. {lost}", unique)
+    elif not _is_unique(facts, columns):
         yield Difference(
-            f"{name} is {_KINDS[facts['kind']]}, and PostgreSQL cannot tell whether {key} is unique in it.",
+            f"{name} is {_KINDS[facts['kind']]}, and PostgreSQL cannot tell whether {said} is unique in it.",
             "Make sure that it is. Otherwise a page can leave out rows with the same key.",
             stops=False,
         )
+
+
+def _unique(table: Table, facts: Facts) -> Iterator[Difference]:
+    name = named(table["table"])
+    for columns in table["unique"]:
+        there = all(column in facts["columns"] for column in columns)
+        if there and facts["kind"] in "rp" and not _is_unique(facts, columns):
+            yield Difference(
+                f"{name} is not held unique by {listed(columns)}, by which a reference finds one row: the API would "
+                "show one row where there are several.",
+                f"Declare no reference by it, or run: ALTER TABLE {name} ADD UNIQUE ({listed(columns)});",
+            )
+
+
+def _is_unique(facts: Facts, columns: Sequence[str]) -> bool:
+    return any({*found} == {*columns} for found in facts["unique"] or [])
 
 
 _KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}
@@ -265,19 +301,20 @@ def _references(
 ) -> Iterator[Difference]:
     for reference in table["references"]:
         other = by_name.get(tuple(reference["table"]))
-        column = facts["columns"].get(reference["column"])
-        key = None if other is None else other["columns"].get(reference["key"])
-        if column is None or key is None:
-            continue
-        try:
-            _run(source, f"SELECT NULL::{column['type']} = NULL::{key['type']}")
-        except (errors.UndefinedFunction, errors.AmbiguousFunction):
-            name, of = named(table["table"]), quoted(reference["column"])
-            yield Difference(
-                f"{name}.{of} is of type {column['type']} and refers to {named(reference['table'])}."
-                f"{quoted(reference['key'])}, which is of type {key['type']}: PostgreSQL cannot compare them.",
-                f"Run: ALTER TABLE {name} ALTER COLUMN {of} TYPE {key['type']} USING {of}::{key['type']};",
-            )
+        for column_name, key_name in zip(reference["columns"], reference["key"], strict=True):
+            column = facts["columns"].get(column_name)
+            key = None if other is None else other["columns"].get(key_name)
+            if column is None or key is None:
+                continue
+            try:
+                _run(source, f"SELECT NULL::{column['type']} = NULL::{key['type']}")
+            except (errors.UndefinedFunction, errors.AmbiguousFunction):
+                name, of = named(table["table"]), quoted(column_name)
+                yield Difference(
+                    f"{name}.{of} is of type {column['type']} and refers to {named(reference['table'])}."
+                    f"{quoted(key_name)}, which is of type {key['type']}: PostgreSQL cannot compare them.",
+                    f"Run: ALTER TABLE {name} ALTER COLUMN {of} TYPE {key['type']} USING {of}::{key['type']};",
+                )
 
 
 def _rights(table: Table, facts: Facts, role: str) -> Iterator[Difference]:
@@ -293,10 +330,10 @@ def _rights(table: Table, facts: Facts, role: str) -> Iterator[Difference]:
             f"The role {role} may not read all declared columns of {name}.", f"Run: GRANT SELECT ON {name} TO {role};"
         )
     if lacks := facts["lacks"]:
-        listed = ", ".join(lacks)
+        rights = ", ".join(lacks)
         yield Difference(
-            f"The role {role} lacks {listed} on {name}: requests that need it end with status 500.",
-            f"If they should work, run: GRANT {listed} ON {name} TO {role};",
+            f"The role {role} lacks {rights} on {name}: requests that need it end with status 500.",
+            f"If they should work, run: GRANT {rights} ON {name} TO {role};",
             stops=False,
         )
 

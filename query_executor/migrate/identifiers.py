@@ -23,6 +23,11 @@ def named(table: Sequence[str | None]) -> str:
     return ".".join(quoted(part) for part in table if part is not None)
 
 
+def listed(columns: Sequence[str]) -> str:
+    """The names of columns in SQL, separated by commas."""
+    return ", ".join(quoted(column) for column in columns)
+
+
 def quoted(name: str) -> str:
     """A name in SQL, with quotes only if it needs them."""
     plain = name.isascii() and name.isidentifier() and name.islower() and name not in _RESERVED

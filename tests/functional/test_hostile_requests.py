@@ -77,13 +77,13 @@ def places() -> Iterator[tuple[str, Send]]:
     """Every place of a request in which a text may stand, with a request that has it there."""
     for resource in (CUSTOMERS, ORDERS):
         row = ROWS[resource.name]
-        path, own = f"/{resource.name}", f"/{resource.name}/{row[resource.key]}"
+        path, own = f"/{resource.name}", f"/{resource.name}/{row[resource.key_columns[0]]}"
         for field in resource.fields:
             yield f"POST {path} {field}", sending("POST", path, row | {field: "{}"})
             yield f"POST {path} [{field}]", sending("POST", path, [row | {field: "{}"}])
             yield f"PATCH {own} {field}", sending("PATCH", own, {field: "{}"})
             # A column of each type; what is made of an operator is the same for all of one.
-            operators = OPERATORS if field in {resource.key, "total_amount", "created_at"} else ()
+            operators = OPERATORS if field in {resource.key_columns[0], "total_amount", "created_at"} else ()
             for name in (field, *(f"{field}[{operator}]" for operator in operators)):
                 yield f"GET {path}?{name}", sending("GET", f"{path}?{in_url(name)}={{}}")
         name = list(resource.fields)[1]  # of a text that may be long

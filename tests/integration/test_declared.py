@@ -152,6 +152,119 @@ def test_a_key_that_may_be_null_is_refused(url: str) -> None:
     assert stops(url, PRODUCTS) == []
 
 
+LINES = Resource(
+    name="lines",
+    table="demo.lines",
+    model=defstruct("Line", [("order_id", str), ("line", int), ("note", str | None, None)]),
+    key=("order_id", "line"),
+    references={"order_id": Reference(resource="orders", name="order", reverse="lines")},
+)
+PARTS = Resource(
+    name="parts",
+    table="demo.parts",
+    model=defstruct("Part", [("part_id", int), ("order_id", str), ("line", int), ("code", str), ("owner", str)]),
+    key="part_id",
+    references={
+        ("order_id", "line"): Reference(resource="lines", name="of", reverse="parts", constraint="part of"),
+        "order_id": Reference(resource="orders", name="order", reverse="parts"),
+        "owner": Reference(resource="parts", name="within", reverse="whole", columns=("code",), unique=True),
+    },
+)
+
+
+def test_a_table_with_a_key_of_several_columns_is_made_by_what_is_printed(url: str) -> None:
+    missing = [one.partition("Make it: ")[2] for one in stops(url, LINES, PARTS)]
+    assert missing == [
+        "CREATE TABLE demo.lines (order_id text NOT NULL REFERENCES demo.orders (order_id), line bigint NOT NULL, "
+        "note text, PRIMARY KEY (order_id, line));",
+        "CREATE TABLE demo.parts (part_id bigint PRIMARY KEY, order_id text NOT NULL "
+        "REFERENCES demo.orders (order_id), line bigint NOT NULL, code text NOT NULL, "
+        "owner text NOT NULL REFERENCES demo.parts (code), UNIQUE (code), "
+        'UNIQUE (owner), CONSTRAINT "part of" FOREIGN KEY (order_id, line) REFERENCES demo.lines (order_id, line));',
+    ]
+    for one in missing:
+        run_sql(url, one)
+    assert found(url, LINES, PARTS) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "held"),
+    [
+        ("ALTER TABLE demo.lines ADD UNIQUE (order_id, line)", True),
+        ("ALTER TABLE demo.lines ADD UNIQUE (line, order_id)", True),
+        ("CREATE UNIQUE INDEX ON demo.lines (line, order_id) INCLUDE (note)", True),
+        ("ALTER TABLE demo.lines ADD UNIQUE (order_id)", False),
+        ("ALTER TABLE demo.lines ADD UNIQUE (line)", False),
+        ("ALTER TABLE demo.lines ADD UNIQUE (order_id, line, note)", False),
+        ("ALTER TABLE demo.lines ADD UNIQUE (order_id, note)", False),
+        ("CREATE UNIQUE INDEX ON demo.lines (order_id) INCLUDE (line)", False),
+        ("CREATE UNIQUE INDEX ON demo.lines (order_id, line) WHERE line > 0", False),
+        ("CREATE UNIQUE INDEX ON demo.lines (order_id, (line + 0))", False),
+        ("ALTER TABLE demo.lines ADD UNIQUE (order_id, line) DEFERRABLE", False),
+        ("CREATE INDEX ON demo.lines (order_id, line)", False),
+    ],
+)
+def test_a_key_of_several_columns_is_held_unique_by_exactly_these_columns(url: str, key: str, held: bool) -> None:
+    run_sql(url, f"CREATE TABLE demo.lines (order_id text NOT NULL, line bigint NOT NULL, note text); {key}")
+    api = Api(api_on(url)._execute, [*RESOURCES, LINES])
+    assert api("GET", "/ready").status == (200 if held else 503)
+    refused = stops(url, LINES)
+    assert len(refused) == (not held)
+    if not held:
+        assert "demo.lines is not held unique by its key order_id and line: no valid, immediate, unique" in refused[0]
+        run_sql(url, refused[0].partition("run: ")[2])
+        assert stops(url, LINES) == []
+
+
+def test_no_column_of_a_key_may_be_null(url: str) -> None:
+    run_sql(url, "CREATE TABLE demo.lines (order_id text NOT NULL, line bigint, note text, UNIQUE (order_id, line))")
+    (refused,) = stops(url, LINES)
+    assert refused.startswith("demo.lines.line is part of the key and can be null")
+    run_sql(url, refused.partition("Run: ")[2])
+    assert stops(url, LINES) == []
+
+
+def test_a_key_of_several_columns_is_judged_through_a_view(url: str) -> None:
+    run_sql(url, "CREATE TABLE demo.whole (order_id text, line bigint, note text, PRIMARY KEY (line, order_id))")
+    run_sql(url, "CREATE VIEW demo.lines AS SELECT * FROM demo.whole")
+    assert found(url, LINES) == []
+    run_sql(url, "ALTER TABLE demo.whole DROP CONSTRAINT whole_pkey, ADD PRIMARY KEY (order_id)")
+    (refused,) = stops(url, LINES)
+    assert "demo.lines is a view of a table that does not hold order_id and line unique" in refused
+
+
+def test_a_partitioned_table_has_a_key_of_several_columns(url: str) -> None:
+    run_sql(
+        url,
+        "CREATE TABLE demo.lines (order_id text NOT NULL, line bigint NOT NULL, note text) PARTITION BY HASH (note);"
+        "ALTER TABLE demo.lines ADD UNIQUE (order_id, line, note)",
+    )
+    (refused,) = stops(url, LINES)
+    assert "Partition it by columns of order_id, line alone and run: ALTER TABLE demo.lines ADD UNIQUE" in refused
+
+
+def test_a_reference_that_finds_one_row_needs_unique_columns(url: str) -> None:
+    for one in stops(url, LINES, PARTS):
+        run_sql(url, one.partition("Make it: ")[2])
+    run_sql(url, "ALTER TABLE demo.parts DROP CONSTRAINT parts_owner_key")
+    (refused,) = stops(url, LINES, PARTS)
+    assert refused.startswith("demo.parts is not held unique by owner, by which a reference finds one row")
+    run_sql(url, refused.partition("run: ")[2])
+    assert stops(url, LINES, PARTS) == []
+
+
+def test_each_column_of_a_reference_is_compared(url: str) -> None:
+    run_sql(url, "CREATE TABLE demo.lines (order_id text, line bigint, note text, PRIMARY KEY (order_id, line))")
+    run_sql(
+        url,
+        "CREATE TABLE demo.parts (part_id bigint PRIMARY KEY, order_id text, line uuid, code text UNIQUE, "
+        "owner text UNIQUE)",
+    )
+    refused = [one for one in stops(url, LINES, PARTS) if "cannot compare them" in one]
+    assert len(refused) == 1
+    assert "demo.parts.line is of type uuid and refers to demo.lines.line, which is of type bigint" in refused[0]
+
+
 def test_a_table_whose_rows_are_also_in_its_children_is_refused(url: str) -> None:
     run_sql(url, TABLE + "CREATE TABLE demo.cars () INHERITS (demo.products)")
     (refused,) = stops(url, PRODUCTS)

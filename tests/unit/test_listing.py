@@ -238,7 +238,9 @@ def test_a_page_is_planned_for_the_values_that_its_filters_look_for(parameters: 
 def test_numbers_give_a_statement_no_other_text_than_texts_do() -> None:
     # The executor prepares by the text, in which it writes numbers, but not what has a type.
     row = {"thing_id": 7, "number": -7}
-    number_of_things = Parent(things, Relation(name="t", resource=things, own="number", column="number", many=True), 7)
+    number_of_things = Parent(
+        things, Relation(name="t", resource=things, own=("number",), columns=("number",), many=True), 7
+    )
     filters = {"number": ["7"], "number[gt]": ["-7"]}
     queries: list[Query[Any]] = [
         select.select_one(things, 7, Selection(things.columns)),
@@ -288,10 +290,10 @@ def test_a_cursor_is_of_one_resource_even_where_another_has_the_same_columns() -
 
 def test_relations_are_seen_from_both_sides() -> None:
     (to_one,), (to_many,) = RELATIONS["orders"].values(), RELATIONS["customers"].values()
-    assert (to_one.name, to_one.resource, to_one.own, to_one.column, to_one.many) == (
-        "customer", customers, "customer_id", "customer_id", False,
+    assert (to_one.name, to_one.resource, to_one.own, to_one.columns, to_one.many, to_one.refers) == (
+        "customer", customers, ("customer_id",), ("customer_id",), False, True,
     )  # fmt: skip
-    assert (to_many.name, to_many.resource, to_many.many) == ("orders", orders, True)
+    assert (to_many.name, to_many.resource, to_many.many, to_many.refers) == ("orders", orders, True, False)
     assert relations_of({"orders": orders}) == {"orders": {}}
 
 
