@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from crud_api.resource import Resource
 from crud_api.resource.columns.field import Field
 from crud_api.resource.relations import Relations, relations_of
-from crud_api.tables import RESOURCES
+from crud_api.tables import TABLES
 
 
-def declared(resources: Sequence[Resource] = RESOURCES) -> list[dict[str, Any]]:
+def declared(resources: Collection[Resource] = TABLES) -> list[dict[str, Any]]:
     """The declarations as plain JSON, an object for each resource."""
     relations = relations_of({resource.name: resource for resource in resources})
     return [
