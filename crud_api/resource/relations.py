@@ -1,4 +1,4 @@
-"""Which rows of other resources belong to a row. A reference is a relation of both of its sides."""
+"""The rows of other resources that belong to a row. A reference makes a relation for each of its two resources."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from crud_api.resource import Resource
 
 
 class Relation(Struct, frozen=True, kw_only=True):
-    """Rows of `resource` whose `column` equals the column `own` of the row: one row, or `many`."""
+    """The rows of `resource` whose `column` equals the column `own` of the row. Without `many`, it is one row."""
 
     name: str
     resource: Resource
@@ -23,9 +23,9 @@ Relations = Mapping[str, Relation]
 
 
 def relations_of(resources: Mapping[str, Resource]) -> dict[str, Relations]:
-    """The relations of each resource, by name. Raises `ValueError` if a name is taken.
+    """Return the relations of each resource by name. Raises `ValueError` if two have the same name.
 
-    A reference to a resource that is not registered has no other side to show.
+    A reference to a resource that is not in `resources` makes no relation.
     """
     relations: dict[str, dict[str, Relation]] = {name: {} for name in resources}
     for resource in resources.values():

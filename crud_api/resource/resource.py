@@ -1,4 +1,4 @@
-"""What a table looks like to the API: one declaration a resource."""
+"""How a table is declared: one declaration for each resource."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from crud_api.resource.columns.field import Field, fields_of
 
 
 class Reference(Struct, frozen=True, kw_only=True):
-    """A row of another resource that a foreign-key column names by its key.
+    """What a foreign-key column refers to: a row of another resource, by its key.
 
-    `name` is what that row is called beside the column (an order's `customer`), `reverse` what the rows that refer to
-    it are called there (a customer's `orders`).
+    `name` is the name of that row in a row of this resource (an order's `customer`). `reverse` is the name of this
+    resource's rows in that row (a customer's `orders`).
     """
 
     resource: str
@@ -24,13 +24,12 @@ class Reference(Struct, frozen=True, kw_only=True):
 
 
 class Resource(Struct, frozen=True, kw_only=True, dict=True, eq=False):
-    """A table and how it is served. Compared by identity, so it can be a key of the SQL cache.
+    """A table and how the API serves it. Compared by identity, so it can be a key of the SQL cache.
 
-    `name` is the path's first segment. `table` may have a schema (`demo.customers`). `model`'s fields are the
-    columns, in the order in which they are answered. `read_only` columns are answered and never taken:
-    in a body they are ignored, so that a row can be sent back as it was answered;
-    `updated_at` is set to the transaction's time by every change. `references` maps a foreign-key column to
-    what it refers to.
+    `name` is the first segment of the path. `table` may have a schema (`demo.customers`). The fields of `model` are
+    the columns; responses have them in this order. The API ignores `read_only` columns in a body, so that a client
+    can send a row back as it got it. Every change sets the column that `updated_at` names to the time of the
+    transaction. `references` maps a foreign-key column to what it refers to.
     """
 
     name: str
@@ -42,7 +41,7 @@ class Resource(Struct, frozen=True, kw_only=True, dict=True, eq=False):
     references: Mapping[str, Reference] = {}
 
     def __post_init__(self) -> None:
-        """Raises `ValueError` for a declaration that could not serve its table."""
+        """Raises `ValueError` for a declaration that cannot work."""
         named = {self.key, *self.read_only, *self.references, *([self.updated_at] if self.updated_at else [])}
         if missing := sorted(named - self.fields.keys()):
             raise ValueError(f"{self.name} names {', '.join(missing)}, which its model does not have. Add the field.")
@@ -61,7 +60,7 @@ class Resource(Struct, frozen=True, kw_only=True, dict=True, eq=False):
 
     @cached_property
     def one(self) -> str:
-        """What one row is called in the names of operations: the model's name in lower case, as `order_line`."""
+        """The name of one row in the names of operations: the model's name in lower case, like `order_line`."""
         return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", self.model.__name__).lower()
 
     @cached_property
