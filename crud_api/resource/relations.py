@@ -36,6 +36,6 @@ def relations_of(resources: Mapping[str, Resource]) -> dict[str, Relations]:
             to_many = Relation(name=reference.reverse, resource=resource, own=other.key, column=column, many=True)
             for owner, relation in ((resource, to_one), (other, to_many)):
                 if relation.name in relations[owner.name] or relation.name in owner.fields:
-                    raise ValueError(f"{owner.name} has {relation.name} twice")
+                    raise ValueError(f"{owner.name} has {relation.name} twice. Rename the field or the relation.")
                 relations[owner.name][relation.name] = relation
     return dict(relations)

@@ -36,12 +36,12 @@ class ArrayColumn(Column):
         """Raises `ValueError` if the API does not support arrays of the type."""
         (inner,) = get_args(get_args(hint)[0] if get_origin(hint) is Annotated else hint) or (None,)
         if inner is None:
-            raise ValueError("is a list of nothing. Declare what its elements are, as list[str] does.")
+            raise ValueError("is a list without a type of its elements. Declare it, like in list[str].")
         element = column_of(inner)
         self.leaf: Column = element.leaf if isinstance(element, ArrayColumn) else element
         self.depth: int = element.depth + 1 if isinstance(element, ArrayColumn) else 1
         if self.depth > _MOST_DIMENSIONS:
-            raise ValueError(f"has more dimensions than the {_MOST_DIMENSIONS} of PostgreSQL. Declare fewer lists.")
+            raise ValueError(f"has more dimensions than PostgreSQL's {_MOST_DIMENSIONS}. Declare fewer lists.")
         leaf = self.leaf
         self.is_plain = leaf.shown("x") == f"x{leaf.shown_as}"
         if self.depth > 1 and not self.is_plain:
@@ -107,7 +107,7 @@ class ArrayColumn(Column):
         inner = [self._text(element, depth - 1) for element in value]
         shapes = {shape for _, shape in inner}
         if len(shapes) > 1 or any(0 in shape for shape in shapes):
-            raise ValueError(f"{self.must}; the arrays in it must be of one length, and not empty")
+            raise ValueError(f"{self.must}; the arrays in it must have the same length and must not be empty")
         return f"{{{self.leaf.delimiter.join(text for text, _ in inner)}}}", (
             len(value),
             *(shapes.pop() if shapes else ()),
@@ -190,7 +190,7 @@ def _elements(text: str, delimiter: str) -> Iterator[str]:
     while position < len(text):
         match = token.match(text, position)
         if match is None:
-            raise ValueError("has a quote astray")
+            raise ValueError("has a quotation mark in the wrong place")
         quoted, bare = match.groups()
         element = re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL) if quoted is not None else bare
         if element is not None and (quoted is not None or element.strip().upper() not in {"NULL", ""}):

@@ -59,7 +59,7 @@ class ChoiceColumn(TextColumn):
         """Raises `ValueError` if a literal is not a text."""
         self.choices = get_args(get_args(hint)[0] if get_origin(hint) is Annotated else hint)
         if not all(isinstance(choice, str) for choice in self.choices):
-            raise ValueError("is a Literal of other values than texts. Declare int with a Meta, or a Literal of texts.")
+            raise ValueError("has a Literal that is not a text. Declare int with a Meta, or a Literal of texts.")
         super().__init__(hint, meta, nullable=nullable)
         self.description = f"one of {', '.join(self.choices)}"
         self.must = f"must be {self.description}{' or null' if nullable else ''}"

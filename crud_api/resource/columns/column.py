@@ -61,7 +61,7 @@ class Column:
         try:
             msgspec.convert((None,), self._alone)
         except TypeError as error:
-            raise ValueError(f"has a Meta that its type cannot have: {error}.") from None
+            raise ValueError(f"has a Meta that does not fit its type: {error}.") from None
         except msgspec.ValidationError:
             pass
 

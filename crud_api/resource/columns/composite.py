@@ -24,7 +24,7 @@ class CompositeColumn(Column):
         """Raises `ValueError` if the API does not support a field in a composite."""
         model = get_args(hint)[0]
         if not (isinstance(model, type) and issubclass(model, Struct)):
-            raise ValueError(f"is Composite({sql_type!r}) of {model}, which is no Struct. Declare one of its fields.")  # noqa: TRY004
+            raise ValueError(f"is Composite({sql_type!r}) of {model}, which is not a Struct. Declare a Struct.")  # noqa: TRY004
         self.fields = fields_of(model)
         if money := [name for name, field in self.fields.items() if field.column.cast]:
             raise ValueError(f"has {money[0]}, whose type is not supported in a composite. Declare it as numeric.")
@@ -46,7 +46,7 @@ class CompositeColumn(Column):
         """Return the row as PostgreSQL writes it."""
         value = self.converted(value)
         if unknown := [name for name in value if name not in self.fields]:
-            raise ValueError(f"{self.must}, and nothing else: {unknown[0][:100]} is none of them")
+            raise ValueError(f"{self.must}, and nothing else: {unknown[0][:100]} is not one of them")
         return f"({','.join(self._member(name, value) for name in self.fields)})"
 
     def _member(self, name: str, row: Mapping[str, Any]) -> str:

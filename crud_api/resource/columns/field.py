@@ -77,9 +77,9 @@ def column_of(hint: Any) -> Column:
         name = _OF_PYTHON.get(f"{getattr(origin, '__module__', '')}.{getattr(origin, '__qualname__', '')}")
     if name is None:
         raise ValueError(
-            f"is declared as {getattr(base, '__name__', base)}, which the API would not carry unchanged. Declare "
-            f"one of {_CARRIED}, or a type of crud_api.resource.columns, each alone or with None. As str it is "
-            "PostgreSQL's own text of the value."
+            f"is declared as {getattr(base, '__name__', base)}, which the API does not support. Declare one of "
+            f"{_CARRIED}, or a type of crud_api.resource.columns. Each can be combined with None. A str holds the "
+            "text that PostgreSQL writes for a value of any type."
         )
     module, _, class_ = name.partition(".")
     return _made(getattr(import_module(f"crud_api.resource.columns.{module}"), class_).column, hint, meta, nullable)

@@ -47,7 +47,7 @@ class JsonbColumn(Column):
         try:
             value = json.loads(text, parse_float=Decimal, parse_constant=Decimal)
         except (ValueError, RecursionError):
-            raise ValueError(f"{self.wrong()}: a text stands in quotes") from None
+            raise ValueError(f"{self.wrong()}: put a text in quotes") from None
         return json_text(value)
 
     def same(self, sent: Any, key: Value) -> bool:
@@ -110,7 +110,7 @@ class HstoreColumn(Column):
     name = "Hstore"
     sql_type = "hstore"
     carriers = frozenset({"hstore"})
-    says = "an object of texts and nulls"
+    says = "an object whose values are texts or nulls"
     shown_example: Any = {"a": "1"}  # noqa: RUF012
     may_hold_commas = True
     has_order = False
@@ -140,11 +140,11 @@ class HstoreColumn(Column):
         return f"hstore_to_json({column})::text"
 
     def schema(self) -> Schema:
-        """An object of texts and nulls."""
+        """An object whose values are texts or nulls."""
         return {"type": "object", "additionalProperties": {"type": ["string", "null"]}}
 
     def answered(self) -> Schema:
-        """An object of texts and nulls."""
+        """An object whose values are texts or nulls."""
         return self.schema()
 
     def url_example(self) -> Any:
@@ -166,7 +166,7 @@ def json_text(value: Any) -> str:
         case list():
             return f"[{','.join(json_text(inner) for inner in value)}]"
         case Decimal() if not value.is_finite():
-            raise ValueError("must be JSON, which has neither NaN nor Infinity")
+            raise ValueError("must be JSON, which has no NaN and no Infinity")
     return str(value)
 
 

@@ -16,7 +16,7 @@ class InetColumn(Spelled):
 
     name = "Inet"
     sql_type = "inet"
-    says = "an IP address like 10.0.0.1, or with its network 10.0.0.1/24"
+    says = "an IP address like 10.0.0.1, or with a prefix length like 10.0.0.1/24"
     shown_example = "10.0.0.1"
     form = _ADDRESS
 

@@ -186,7 +186,7 @@ class FloatColumn(_Number):
     def from_text(self, text: str) -> Value:
         """Return the number. Python's float and double precision have the same range."""
         if re.fullmatch(self.form, text) and abs(float(text)) == float("inf"):
-            raise ValueError("is out of range: a number of 8 bytes is less than 1.8e308")
+            raise ValueError("is out of range: it must be between -1.8e308 and 1.8e308")
         return super().from_text(text)
 
     def python(self) -> type:

@@ -67,7 +67,7 @@ class CitextColumn(TextColumn):
     name = "Citext"
     sql_type = "citext"
     carriers = frozenset({"citext"})
-    says = "a text, compared without regard to case"
+    says = "a text; upper and lower case count as equal"
     is_populated_as_json = False
 
     def same(self, sent: Any, key: Value) -> bool:
