@@ -1,4 +1,4 @@
-"""Turns PostgreSQL's text of a column into the contract's value. A text that cannot be read stays a text."""
+"""Turns the text that PostgreSQL writes for a value into a value of the contract. An unreadable text stays a text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from psycopg2.extensions import BOOLEAN, INTEGER, UNICODE, UNICODEARRAY, new_arr
 from query_executor import pg_types
 from query_executor.contract import Value
 
-TYPE_CHECKING = False  # that of `typing` would make the cold start import typing
+TYPE_CHECKING = False  # TYPE_CHECKING of `typing` would make the cold start import typing
 if TYPE_CHECKING:
     from typing import Any
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def array_caster(oid: int, delimiter: str, items: Caster = UNICODEARRAY) -> Caster:
-    """A psycopg2 caster that reads the arrays of a type as lists. `items` reads the arrays with commas."""
+    """Make a psycopg2 caster that reads the arrays of a type as lists. `items` reads arrays with commas."""
     read = items if delimiter == "," else _reader(delimiter)
 
     def cast(text: Any, cursor: Any) -> Any:
@@ -61,7 +61,7 @@ _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
 def _float(text: Any, _cursor: Any) -> Any:
-    # JSON has no NaN and no Infinity, so they stay PostgreSQL's text.
+    # JSON has no NaN and no Infinity, so they stay the text that PostgreSQL writes.
     if text is None or not math.isfinite(value := float(text)):
         return text
     return value

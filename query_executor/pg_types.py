@@ -1,4 +1,4 @@
-"""PostgreSQL's built-in types, by the values that they become: their names and object identifiers (pg_type.dat)."""
+"""PostgreSQL's built-in types with their object identifiers (pg_type.dat), grouped by the JSON that they become."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ NAMES: dict[int, str] = {
     if oid
 }
 
-# The types that a param can name, and their arrays. All are valid in a cast. `char` and `bit` are left out, because a
+# The types that a param can name, and their arrays. All are valid in a cast. `char` and `bit` are missing, because a
 # cast gives them the length 1.
 CASTS = frozenset(
     name for name in NAMES.values() if name.removesuffix("[]") not in {"void", "unknown", "record", "char", "bit"}

@@ -1,17 +1,17 @@
-"""Prepares statements that come again, so that PostgreSQL parses and plans them once for a connection.
+"""Prepares repeated statements, so that PostgreSQL parses and plans them once for a connection.
 
 For a statement of the API, parsing and planning is most of the database's work. A plain statement is prepared when its
 text comes the second time, with a parameter for each string param. It is prepared again when one of its tables has
-changed. It is sent as it is if a string could mean something else as a parameter: if it has a quoted string or a $ of
-its own, a param in GROUP BY, ORDER BY or DISTINCT, or a parameter of the type interval.
+changed. It is sent as it is if a string could mean something else as a parameter: if the text itself contains a quoted
+string or a $, if it has a param in GROUP BY, ORDER BY or DISTINCT, or if a parameter has the type interval.
 
 Numbers stay in the text, because the plan depends on them. A parameter takes its type from its place, like a literal,
 but keeps the type when a column gets another type. So a guard runs before the statement. It selects no row of the
 tables, and fails if they no longer have the columns that the statement was prepared with.
 
-A failure that is the database's answer costs one execution: a duplicate key, a check, RAISE, a refused right. If the
-plan may be the reason of a failure, the statement is explained, which runs nothing. Only if EXPLAIN fails too, so that
-nothing has run, the statement is sent in another way.
+Some failures come from the run of a statement: a duplicate key, a check, RAISE, a missing right. The statement is then
+not sent again. If the plan may be the reason of a failure, the statement is explained, which does not run it. If
+EXPLAIN fails too, nothing has run, and the statement is sent in another way.
 """
 
 from __future__ import annotations
@@ -25,31 +25,32 @@ from query_executor.scanner import ScannedStatement
 from query_executor.values import Literal
 
 _MOST = 50  # prepared statements of a connection; each takes some 0.1 MB of the server's memory
-_LONGEST = 10_000  # characters; a longer text hardly comes again, and all texts are kept here
+_LONGEST = 10_000  # characters; a longer text is rarely repeated, and all texts are kept in memory
 _PLACE = re.compile(r"%\(([^)]+)\)s|%%")
 
-_TAKEN = "42P05"  # the name is taken by the same text with a number in the place of a param
-_LOST = "26000"  # this session does not know the name: a pooler's other session, or a trigger's DEALLOCATE
-# Only a run fails with these: duplicates and references, a view's check, locks, resources (PostgreSQL documentation,
-# appendix A). With all others planning may fail: a table, a type or a right is gone, a value does not fit.
+_TAKEN = "42P05"  # another statement has the name: the same text, with a number in the place of a param
+_LOST = "26000"  # the session does not know the name: a pooler changed the session, or a trigger ran DEALLOCATE
+# Only the run of a statement fails with these: duplicates and references, the check of a view, locks, resources
+# (PostgreSQL documentation, appendix A). Planning may fail with all others: a table, a type or a right is gone, or a
+# value does not fit.
 _OF_THE_RUN = ("08", "21", "23001", "23503", "23505", "23P01", "25", "40", "44", "53", "55", "57")
 # The plan is no longer right, or PostgreSQL cannot make it: syntax or a type that cannot be found (42), too many
 # columns (54), a type that was dropped and created again (XX).
 _OF_THE_PLAN = ("0A", "26", "42", "54", "XX")
-# A value does not fit its type. A literal fails even if no row needs it. A parameter, in one plan for all values, does
-# not fail then. With a domain it is the other way round. The answer comes from the way that succeeds.
+# A value does not fit its type. A literal fails even if no row needs it. A parameter, in one plan for all values, fails
+# only if a row needs it. With a domain it is the opposite. The executor returns the result of the way that succeeds.
 _UNFIT = "22"
 
-# What tells a statement from others: its text, the most rows, and what is written in each place.
+# What identifies a statement: its text, its largest number of rows, and what is written in the place of each param.
 _Shape = tuple[str | int | None, ...]
 # PostgreSQL may choose one plan for all values. For a page of a common value the best plan reads an index in the order
 # of the page. For a rare value this plan would read every row.
 _PLANNED_BY_VALUE = "SET LOCAL plan_cache_mode = force_custom_plan; "
 _PLANNED_ONCE = "SET LOCAL plan_cache_mode = force_generic_plan; "
-# Makes the guard of the statement {0}, of the tables that this transaction has locked to plan it. A table that only a
-# view reads does not matter, because the view has columns of its own; this role may have no right to read that table.
-# The name of a table or of a parameter's type has to lead to the same table or type each time. PostgreSQL itself does
-# not notice a table or a type that comes earlier in the search_path, or a type that took over the name.
+# Makes the guard of the statement {0} from the tables that this transaction has locked to plan it. A table that only a
+# view reads is left out, because the view has its own columns, and this role may have no right to read the table. The
+# name of a table or of a parameter's type has to mean the same table or type each time. PostgreSQL itself does not
+# notice a new table or type that comes earlier in the search_path, or another type that took over the name.
 _GUARD = """
     ; DO $guard$ BEGIN
       IF (SELECT 'interval'::regtype = ANY (parameter_types) FROM pg_prepared_statements WHERE name = '{0}') THEN
@@ -85,7 +86,7 @@ _AS_IT_IS, _PREPARED, _NEWLY_PREPARED, _PLANNED, _PLANNED_AFTER_AS_IT_IS, _LAST 
 
 
 class Retry:
-    """Another way to send a statement that failed. `message` has the commands; None sends the statement as it is."""
+    """Another way to send a statement that failed. `message` has the commands. None means the statement as it is."""
 
     __slots__ = ("message",)
 
@@ -97,10 +98,10 @@ class Prepared:
     """The statements that a connection has prepared, and how the last statement was sent."""
 
     def __init__(self) -> None:
-        self._ready: dict[_Shape, tuple[str, str]] = {}  # the commands that execute and drop it; the oldest first
+        self._ready: dict[_Shape, tuple[str, str]] = {}  # the commands to execute and to drop each; oldest first
         self._seen: set[_Shape] = set()
         self._refused: set[_Shape] = set()
-        # Whether so many statements were refused that the session should drop them. Some are still prepared there.
+        # Whether so many statements were refused that the session should drop them. Some are still prepared in it.
         self.is_crowded = False
         self._way = _LAST
         self._plan = ""
@@ -108,12 +109,12 @@ class Prepared:
         self._last: tuple[ScannedStatement, Mapping[str, object], int | None, _Shape, str]
 
     def message(self, statement: ScannedStatement, params: Mapping[str, object], most: int | None) -> str | None:
-        """The commands that run the statement prepared, for at most `most` rows; None if it has to be sent as it is.
+        """Return the commands that run the prepared statement, or None if it has to be sent as it is.
 
-        `params` are as psycopg2 takes them.
+        The result has at most `most` rows. `params` are values that psycopg2 accepts.
         """
         arguments: list[str] = []
-        written: list[str] = []  # in each place an argument's cast, or the value
+        written: list[str] = []  # for each place, the cast of the argument or the value
         for name in statement.places:
             value = params[name]
             if isinstance(value, Literal):
@@ -139,9 +140,9 @@ class Prepared:
         return self._prepare()
 
     def explanation(self, sqlstate: str | None) -> Retry | None:
-        """The commands that explain the last statement in the way in which it was sent, after its guard.
+        """Return the commands that explain the last statement in the way in which it was sent, after its guard.
 
-        None if only the run of the statement can have failed with this SQLSTATE.
+        It is None if only the run of the statement can fail with this SQLSTATE.
         """
         way, (_, _, _, shape, values) = self._way, self._last
         if way == _LAST:
@@ -157,7 +158,7 @@ class Prepared:
         return Retry(f"{self._plan}{guard}EXPLAIN {execute}{name}{values}")
 
     def another(self, sqlstate: str, explained: str | None) -> Retry | None:
-        """Choose another way to send the last statement, which failed and did not run; None if no way is left.
+        """Choose another way to send the last statement, which failed before it ran. None if no way is left.
 
         `explained` is the SQLSTATE of its explanation.
         """
@@ -185,7 +186,7 @@ class Prepared:
         return Retry(None)
 
     def did_run(self, sqlstate: str, explained: str | None) -> bool:
-        """Whether the last statement failed in its run. `explained` is the SQLSTATE of its explanation, or None."""
+        """Whether the last statement failed while it ran. `explained` is the SQLSTATE of its explanation, or None."""
         could_not_be_prepared = self._way != _PREPARED and (explained == _LOST or sqlstate == _TAKEN)
         return explained != sqlstate and not could_not_be_prepared
 
@@ -205,7 +206,7 @@ class Prepared:
             execute = f"EXECUTE {name}_guard; {execute}"
         self._ready[shape] = (execute, drop)
         dropped = self._ready.pop(next(iter(self._ready)))[1] if len(self._ready) > _MOST else ""
-        # First the text alone: an incomplete text could be complete within the parentheses.
+        # The text is first prepared alone, because the parentheses could complete an incomplete text.
         bound = f"{text}\n; DEALLOCATE {name}; PREPARE {name} AS SELECT * FROM ({text}\n) AS result LIMIT {most}"  # noqa: S608
         return f"{dropped}PREPARE {name} AS {text if most is None else bound}\n{guard}; {self._plan}{execute}{values}"
 
@@ -238,6 +239,6 @@ def _came_before(shape: _Shape, seen: set[_Shape]) -> bool:
 def _name(text: str, most: int | None) -> str:
     from hashlib import sha256  # noqa: PLC0415 - the first answer after a cold start does not need it
 
-    # The name is a hash of the text, so behind a pooler the same name can only be the same statement.
+    # The name is a hash of the text, so the same name always means the same statement, even behind a pooler.
     key = text if most is None else f"{most} {text}"
     return f"crud_{sha256(key.encode()).hexdigest()[:32]}"

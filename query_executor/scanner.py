@@ -14,8 +14,8 @@ from collections.abc import Iterator, Sequence
 from query_executor.contract import InvalidRequestError
 from query_executor.errors import ScanTimeoutError
 
-# The characters that an identifier may begin with, and that may follow: letters, _, everything beyond ASCII, and then
-# digits. The sets list what they leave out: for a set up to \U0010ffff, re needs milliseconds of the cold start.
+# An identifier begins with a letter, a _ or any character beyond ASCII. Digits may follow. The sets list the characters
+# that do not belong to it: a set up to \U0010ffff would cost re some milliseconds of the cold start.
 _FIRST = r"[^\x00-@\[-^`{-\x7f]"
 _NEXT = r"[^\x00-/:-@\[-^`{-\x7f]"
 _TOKEN = re.compile(
@@ -47,7 +47,7 @@ _REFUSED = {
     ),
     "an invocation has no stream for its data": "COPY",
 }
-# Settings and passwords of later sessions, also of the executor's own.
+# ALTER of these changes settings and passwords of later sessions, including the executor's own.
 _OF_LATER_SESSIONS = frozenset({"DATABASE", "GROUP", "ROLE", "SYSTEM", "USER"})
 _TEMPORARY = re.compile(r'(?i:"?pg_temp|temp(?:orary)?$)')
 # SET LOCAL transaction_read_only = off, SET LOCAL TRANSACTION READ WRITE
@@ -65,8 +65,8 @@ _LARGE_OBJECTS = frozenset(
     lo_creat lo_create lo_export lo_from_bytea lo_import lo_open lo_put lo_truncate lo_truncate64 lo_unlink lowrite
     """.split()
 )
-_TOKENS_BETWEEN_LOOKS = 2_000  # looks at the clock
-# A statement that begins with a query or a change and calls only these leaves nothing behind in the session.
+_TOKENS_BETWEEN_LOOKS = 2_000  # how often scan() looks at the clock
+# A query or a change that calls only these leaves nothing behind in the session.
 _PLAIN_CALLS = frozenset(
     """
     all and any as between by case cast conflict distinct else except exists filter from group having in intersect is
@@ -131,15 +131,15 @@ class ScannedStatement:
 
 
 def scan(sql: str, deadline: float | None = None) -> ScannedStatement:
-    """The statement in `sql`. Raises `InvalidRequestError` for no statement, several, or a statement that is refused.
+    """Read the statement in `sql`. Raises `InvalidRequestError` for no statement, several statements or a refused one.
 
     `deadline` is a time.monotonic(). After it, this raises `ScanTimeoutError`.
     """
     parts: list[str] = []
     places: list[str] = []
-    names: dict[str, str] = {}  # keeps each name once in memory, also if the text has it often
+    names: dict[str, str] = {}  # keeps each name once in memory, even if the text has it often
     words = _Words()
-    before = ""  # the last token but spaces and comments: the text of a sign, the kind of other tokens
+    before = ""  # the last token that is no space and no comment: its text if it is a sign, else its kind
     ended, empty = False, True
     for kind, text, token in _tokens(sql, deadline):
         if kind == "end" and not words.in_rule:
@@ -156,7 +156,8 @@ def scan(sql: str, deadline: float | None = None) -> ScannedStatement:
             words.has_literal |= kind in {"string", "escape", "dollar"} or text == "$"
             if kind == "param":
                 if before in {"string", "escape"}:
-                    # On the next line it would continue that string. In an E'' string its backslashes would be escapes.
+                    # A literal on the next line would continue that string. After an E'' string, its backslashes would
+                    # be escapes.
                     raise InvalidRequestError(f"sql has the param {text} right after a string")
                 name = names.setdefault(token["param"], token["param"])
                 places.append(name)
@@ -174,7 +175,7 @@ def scan(sql: str, deadline: float | None = None) -> ScannedStatement:
 
 
 def _tokens(sql: str, deadline: float | None) -> Iterator[tuple[str, str, re.Match[str]]]:
-    """The kind, the text and the match of each token. Raises as `scan` does."""
+    """Yield the kind, the text and the match of each token. Raises the same errors as `scan`."""
     position = number = 0
     while position < len(sql):
         number += 1
@@ -198,12 +199,12 @@ class _Words:
         self.first = self.second = ""
         self.all: set[str] = set()
         self.calls: set[str] = set()
-        self.equals = False  # it has an = before a param
-        self.temporary = False  # it names something temporary
-        self.escaped = False  # it has a name in Unicode escapes, which can be any name
-        self.has_literal = False  # it has a string, or a $1 of its own
-        self.sorts_by_param = False  # it has a param in a list of GROUP BY, ORDER BY or DISTINCT
-        self._name = ""  # the name that a parenthesis would call
+        self.equals = False  # there is an = before a param
+        self.temporary = False  # there is a name of something temporary
+        self.escaped = False  # there is a name in Unicode escapes, which can be any name
+        self.has_literal = False  # there is a string, or a $1 that the client wrote
+        self.sorts_by_param = False  # there is a param in a list of GROUP BY, ORDER BY or DISTINCT
+        self._name = ""  # the name that becomes a call if a parenthesis follows
         self._last = ""
         self._selects = False  # the last token ends a value, so .name after it calls a function
         self._into = 0  # 1: a part of the name after INTO is next. 2: it was just read, so columns follow and no call
@@ -274,7 +275,7 @@ class _Words:
 
 
 def _apart(name: str, left: str, right: str) -> str:
-    # A value must stay a token of its own: e:a'' must not become an E string, and :a$$ not the name NULL$$.
+    # A value must stay a separate token: e:a'' must not become an E string, and :a$$ must not become the name NULL$$.
     return f"{' ' if _JOINS.match(left) else ''}%({name})s{' ' if _JOINS.match(right) else ''}"
 
 

@@ -27,23 +27,24 @@ from query_executor.results import ReplySize
 from query_executor.scanner import ScannedStatement
 from query_executor.values import Literal, bound
 
-# Each text as it was scanned, beside the statement of the request that has its params.
+# Each scanned text, and the statement of the request with its params.
 ScannedRequest = Sequence[tuple[ScannedStatement, Statement]]
 
-_FETCHED_AT_ONCE = 1_000  # rows, if a request wants no more than that
-_FIRST_ROWS = 100  # if it may want more. Their size tells how many rows to fetch next
-_BATCH_SETS = 100  # sets of params in a message
+_FETCHED_AT_ONCE = 1_000  # rows: a request that wants at most so many gets them in one FETCH
+_FIRST_ROWS = 100  # in the first FETCH of another request; their size tells how many rows to fetch next
+_BATCH_SETS = 100  # sets of params in one message
 _READ_ONLY_OBJECTS_SINCE = 16_00_00  # PostgreSQL's version: READ ONLY refuses changes of large objects
 _SLACK_MS = 100  # the session's statement_timeout may end this much after the deadline
 
-# The scanner and the driver read SQL under the first settings. Values are written under all of them.
+# The scanner and the driver read SQL correctly only with the settings _READ_AS. PostgreSQL writes values correctly only
+# with all of these settings.
 _READ_AS = {"standard_conforming_strings": "on", "client_encoding": "UTF8"}
 _READ_AND_WRITTEN_AS = {**_READ_AS, "DateStyle": "ISO, YMD", "TimeZone": "UTC"}
 _NO_COMMENT = re.compile("[^A-Za-z0-9_-]")
 
 
 class _GivenUpError(Exception):
-    """The transaction has to be rolled back for a reason that is not PostgreSQL's."""
+    """The transaction has to be rolled back for a reason that does not come from PostgreSQL."""
 
     def __init__(self, code: str, message: str, sqlstate: str | None = None) -> None:
         super().__init__(message)
@@ -62,7 +63,7 @@ class Transaction:
         self._reads_names = request.columns or len(request.statements) > 1
         self._read_only = read_only
         self._deadline = deadline
-        # It stands before the statement in pg_stat_activity.
+        # pg_stat_activity shows this before the statement.
         self._comment = f"/* {_NO_COMMENT.sub('', request.request_id)[:64]} */ " if request.request_id else ""
         self._results: list[Result] = []
         self._size = ReplySize()
@@ -72,7 +73,7 @@ class Transaction:
         self.leaves_traces = False  # whether the session has to be cleaned now
 
     def run(self, scanned: ScannedRequest) -> Reply | Failure:
-        """Run and commit all statements; return their results, or the failure."""
+        """Run and commit all statements. Return their results, or the failure."""
         answer = self._run(scanned)
         # A time-out may come from a shorter limit that a trigger left in the session.
         late = isinstance(answer, Failure) and answer.code == contract.DEADLINE_EXCEEDED
@@ -84,11 +85,11 @@ class Transaction:
 
     def _run(self, scanned: ScannedRequest) -> Reply | Failure:
         at = None
-        # A message of several commands is a transaction by itself. BEGIN is for a request of more than one message.
+        # A message with several commands is a transaction by itself. A request with more than one message needs BEGIN.
         self._open = not _fits_one_message(scanned, self._max_rows)
         self._is_plain = all([text.is_plain for text, _ in scanned])  # noqa: C419 - a generator costs more
-        # An INSERT before it left lastval() in the session, for it is plain and not cleaned up after. So a request that
-        # may ask for lastval() clears it first.
+        # An INSERT of an earlier request may have left its lastval() in the session: after a plain statement, the
+        # session is not cleaned. So a request that may call lastval() clears it first.
         discards = not self._is_plain
         try:
             with self._connection.cursor() as source:
@@ -126,7 +127,7 @@ class Transaction:
         return Reply(self._results)
 
     def _result(self, source: cursor, text: ScannedStatement, statement: Statement) -> Result:
-        """Run a statement; return its result, and count the part that the reply will have."""
+        """Run a statement and return its result. The size counts the part that the reply will have."""
         if self._read_only:
             self._refuse_to_change(text)
         if statement.batch is not None:
@@ -145,7 +146,7 @@ class Transaction:
         return self._read(source)
 
     def _read(self, source: cursor) -> Result:
-        """The result of what was sent last. The size counts the part that the reply will have."""
+        """Return the result of the last message. The size counts the part that the reply will have."""
         named, in_transaction = self._reads_names, self._open
         reader = self._connection.reader
         return reader.read(source, self._size, self._max_rows, named=named, in_transaction=in_transaction)
@@ -157,11 +158,11 @@ class Transaction:
         return Result(result.columns, result.rows[:most], most, truncated=True)
 
     def _repeated(self, source: cursor, text: ScannedStatement, statement: Statement) -> Result:
-        """Run a statement prepared, if this is possible and may succeed; return its result."""
+        """Run a statement and return its result. The statement is prepared if this can succeed."""
         prepared, most = self._connection.prepared, None
-        failed: psycopg2.Error | None = None  # of the text as it is
+        failed: psycopg2.Error | None = None  # the error of the text as it is
         if text.is_query and self._max_rows is not None:
-            most = self._max_rows + 1  # the additional row tells that there are more
+            most = self._max_rows + 1  # the additional row shows that there are more
         params = self._bound(statement.params)
         message = prepared.message(text, params or {}, most)
         while True:
@@ -186,7 +187,7 @@ class Transaction:
     def _explained(
         self, source: cursor, message: str | None, text: ScannedStatement, params: Mapping[str, object] | None
     ) -> str | None:
-        """Explain a statement; return the SQLSTATE if that fails."""
+        """Explain a statement. Return the SQLSTATE if that fails."""
         self._begun = False
         try:
             if message is None:
@@ -198,9 +199,9 @@ class Transaction:
         return None
 
     def _fetched(self, source: cursor, text: ScannedStatement, statement: Statement) -> Result:
-        # A cursor bounds the memory, however many rows the query finds.
+        # A cursor limits the memory, even if the query finds many rows.
         name, most = f"result_{len(self._results)}", math.inf if self._max_rows is None else self._max_rows
-        wanted = max(most, statement.expect_rows or 0) + 1  # the additional row tells that there are more
+        wanted = max(most, statement.expect_rows or 0) + 1  # the additional row shows that there are more
         chunk = int(wanted) if wanted <= _FETCHED_AT_ONCE else _FIRST_ROWS
         declare = f"DECLARE {name} NO SCROLL CURSOR FOR {text.sql}\n; FETCH {chunk} FROM {name}"
         before = self._size.bytes
@@ -211,14 +212,14 @@ class Transaction:
             used, left = max(1, self._size.bytes - before), MAX_REPLY_BYTES - self._size.bytes
             chunk = int(min(wanted - len(rows), max(1, min(10 * len(rows), len(rows) * left // used))))
             self._send(source, f"FETCH {chunk} FROM {name}")
-            answered = None if most == math.inf else max(0, int(most) - len(rows))  # of these
+            answered = None if most == math.inf else max(0, int(most) - len(rows))  # of the new rows
             reader = self._connection.reader
             new = reader.read(source, self._size, answered, named=False, in_transaction=self._open).rows
             rows += new
         return Result(result.columns, rows, len(rows))
 
     def _refuse_to_change(self, text: ScannedStatement) -> None:
-        # PostgreSQL itself refuses all other changes.
+        # PostgreSQL refuses all other changes in a READ ONLY transaction.
         old = self._connection.server_version < _READ_ONLY_OBJECTS_SINCE
         if text.locks or (text.changes_large_objects and old):
             what = "a LOCK" if text.locks else "a change of large objects"
@@ -240,7 +241,8 @@ class Transaction:
         raise _GivenUpError(contract.RESULT_TOO_LARGE, message)
 
     def _has(self, settings: Mapping[str, str]) -> bool:
-        # The server reports these settings when they change. If a pooler does not report a setting, it counts as right.
+        # The server reports these settings when they change. If a pooler does not report a setting, it counts as
+        # correct.
         reported = self._connection.get_parameter_status
         for name, value in settings.items():  # noqa: SIM110 - any() of a generator costs more than the rest
             if reported(name) not in (value, None):
@@ -274,15 +276,15 @@ class Transaction:
             yield "\n;".join(commands)
 
     def _preamble(self) -> str:
-        """What stands before the next message: BEGIN, READ ONLY and the time that is left, if they are needed."""
-        left_ms = max(1, int((self._deadline - time.monotonic()) * 1000))  # 0 would be no limit at all
+        """The commands before the next message: BEGIN, READ ONLY and the remaining time, if they are needed."""
+        left_ms = max(1, int((self._deadline - time.monotonic()) * 1000))  # 0 would mean no limit
         begin = mode = limits = ""
         first = not self._begun
         if first:
             begin = "BEGIN; " if self._open else ""
             mode = "SET TRANSACTION READ ONLY; " if self._read_only else ""
-        # For most requests, which are plain, the session's time-out is right. An earlier statement of this request may
-        # have changed it. SET LOCAL makes the message a transaction, so CALL and DO cannot commit it.
+        # Most requests are plain, and the time-out of the session is right for them. An earlier statement of this
+        # request may have changed it. SET LOCAL makes the message a transaction, so CALL and DO cannot commit it.
         session_ms = self._connection.statement_ms
         if not (first and self._is_plain and left_ms >= session_ms - min(_SLACK_MS, session_ms // 10)):
             limits = f"SET LOCAL statement_timeout = {left_ms}; "

@@ -14,11 +14,12 @@ from query_executor.errors import MissingRowError
 class Literal:
     """A string as a literal of SQL, with a `cast` (`::type`) if the param names its type.
 
-    The literal and its cast are in parentheses. Otherwise what follows could become part of the type: `[1]`, `(3)`,
-    `minute`.
+    The literal and its cast are in parentheses. Without them, the text that follows could become part of the type:
+    `[1]`, `(3)`, `minute`.
 
-    psycopg2's own literals would be E'' strings, wrongly escaped, if the server, the database or the role has
-    standard_conforming_strings off while connecting. This literal is sent when it is on, so only quotes are doubled.
+    psycopg2 writes E'' strings, with wrong escapes, if standard_conforming_strings is off when it connects. The server,
+    the database or the role may set this. When the executor sends this literal, the setting is on, so only quotes have
+    to be doubled.
     """
 
     __slots__ = ("cast", "literal")
@@ -35,12 +36,12 @@ class Literal:
         return self.written(self.literal).encode()
 
     def written(self, value: str) -> str:
-        """A value with the cast: the literal, or a `$1` in its place."""
+        """Return a value with the cast. The value is the literal, or a `$1` in its place."""
         return f"({value}{self.cast})" if self.cast else value
 
 
 def bound(param: Param, results: Sequence[Result]) -> object:
-    """A param as psycopg2 takes it. `results` are the results of the earlier statements.
+    """Return a param as a value that psycopg2 accepts. `results` are the results of the earlier statements.
 
     Raises `MissingRowError`, and `InvalidRequestError` for a column that an earlier result does not have.
     """
@@ -61,14 +62,14 @@ def bound(param: Param, results: Sequence[Result]) -> object:
     if isinstance(param, str | list):
         return Literal(_text(param, delimiter))
     if isinstance(param, int | float) and param < 0:
-        return AsIs(f"({param})")  # in -1::int8 the cast binds closer than the sign
+        return AsIs(f"({param})")  # in -1::int8 the cast would apply to 1, and the sign come after it
     if isinstance(param, float) and param == 0 and str(param)[0] == "-":
-        return AsIs("'-0'::float8")  # as a number of SQL it would be a numeric, which has no such zero
+        return AsIs("'-0'::float8")  # without quotes it would be a numeric, which has no negative zero
     return param
 
 
 def _text(value: Value, delimiter: str) -> str:
-    """PostgreSQL's own text of a value. As a literal without a cast, it takes the type that its place needs."""
+    """Return the text that PostgreSQL reads as the value. Without a cast, it gets the type that its place needs."""
     if isinstance(value, list):
         return "{" + delimiter.join(_element(element, delimiter) for element in value) + "}"
     return str(value).lower() if isinstance(value, bool) else str(value)

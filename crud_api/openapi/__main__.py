@@ -1,4 +1,4 @@
-"""`python -m crud_api.openapi > docs/openapi.json`: the description of what a stage serves by default."""
+"""`python -m crud_api.openapi > docs/openapi.json` writes the description of what a stage serves by default."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ from crud_api.tables import RESOURCES
 
 
 def description() -> str:
-    """The committed text."""
+    """The text of docs/openapi.json."""
     return json.dumps(document(RESOURCES, "api_key"), indent=2, ensure_ascii=False) + "\n"
 
 

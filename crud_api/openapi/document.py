@@ -1,4 +1,4 @@
-"""The whole description: OpenAPI 3.1, made from the declarations of the resources."""
+"""The whole description in OpenAPI 3.1, made from the declarations of the resources."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _DESCRIPTION = """\
 
 
 def document(resources: Sequence[Resource], access: str) -> dict[str, Any]:
-    """The description of an API that serves these resources to those whom `access` lets in."""
+    """Make the description of an API that serves these resources. `access` is the kind of access of the stage."""
     paths = monitor_paths()
     schemas = {"ServiceStatus": STATUS_SCHEMA}
     parameters = shared_parameters()
@@ -54,7 +54,8 @@ def document(resources: Sequence[Resource], access: str) -> dict[str, Any]:
             "contact": {"name": "The team that runs this API"},
             "license": {"name": "Proprietary", "identifier": "LicenseRef-Proprietary"},
         },
-        # Relative to where the description is: API Gateway's stage, or a custom domain's base path, comes before.
+        # The URL is relative to the description's own URL, which begins with API Gateway's stage or with the base path
+        # of a custom domain.
         "servers": [{"url": ".", "description": "The API that answers this description.", "x-internal": False}],
         "tags": [
             *({"name": resource.name, "description": f"Rows of {resource.name}."} for resource in resources),
@@ -73,7 +74,7 @@ def document(resources: Sequence[Resource], access: str) -> dict[str, Any]:
 
 
 def _complete(paths: dict[str, Schema], access: str) -> tuple[dict[str, Schema], dict[str, Schema]]:
-    """Put the problems among the responses of each operation; returns the responses and schemas they refer to."""
+    """Add the problems to the responses of each operation. Return the responses and the schemas that they refer to."""
     found: dict[str, Schema] = {}
     choices: dict[str, Schema] = {}
     every: set[ProblemType] = set()

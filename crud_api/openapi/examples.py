@@ -1,4 +1,4 @@
-"""Examples of bodies, by name, as OpenAPI's media types hold them."""
+"""Examples of bodies by name, in the form of OpenAPI's media types."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Examples = dict[str, dict[str, Any]]
 
 
 def new(resource: Resource, relations: Relations) -> Examples:
-    """One row; one with the rows that refer to it."""
+    """One row, and one row with the rows that refer to it."""
     row = new_example(resource)
     found = {"one": _example("One row", row)}
     for relation in relations.values():
@@ -37,17 +37,17 @@ def change(resource: Resource) -> Examples:
 
 
 def stored(resource: Resource) -> Examples:
-    """The answer to a new row, or to a change."""
+    """The response to a new row or to a change."""
     return {"stored": _example("The row as it is now", stored_example(resource))}
 
 
 def stored_many(resource: Resource) -> Examples:
-    """The answer to several new rows."""
+    """The response to several new rows."""
     return {"several": _example("Several rows, in the order sent", [stored_example(resource)])}
 
 
 def view(resource: Resource) -> Examples:
-    """The answer of one row."""
+    """The response with one row."""
     return {"whole": _example("All columns", stored_example(resource))}
 
 

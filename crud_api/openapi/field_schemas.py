@@ -1,4 +1,4 @@
-"""Schemas of single fields: a column type describes itself, and here come its words, its example and null."""
+"""Schemas of single fields. They are a column type's own schema with a description, an example and null."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ def ref(kind: str, name: str) -> Schema:
 
 
 def written(field: Field) -> Schema:
-    """What a body may hold for a field.
+    """The schema of a field in a body.
 
-    No default, in words alone: generators fill it in, and a change, or an upsert, would set what nobody asked for.
+    The default is in the description of the row and not in the schema. Generated clients would send a default from the
+    schema, so a change or an upsert would set a field that the caller did not name.
     """
     description = field.column.description
     null = " or null" if field.nullable else ""
@@ -26,24 +27,24 @@ def written(field: Field) -> Schema:
 
 
 def answered(field: Field) -> Schema:
-    """What a row may hold for a field."""
+    """The schema of a field in a row."""
     schema = field.column.answered()
     type_: Schema = {name: schema[name] for name in ("type", "format") if name in schema}
     return _or_null(field, {**type_, "examples": [example(field)], **schema})
 
 
 def is_choice(field: Field) -> bool:
-    """Whether the field has one of few values, which the declaration names."""
+    """Whether the declaration lists the values of the field."""
     return isinstance(field.column, ChoiceColumn)
 
 
 def example(field: Field) -> Any:
-    """An example of the field's value: the declaration's, or one of its type."""
+    """An example of the field's value: the example of the declaration, or else of its type."""
     return field.column.example(field.default)
 
 
 def _or_null(field: Field, schema: Schema) -> Schema:
-    if not field.nullable or not (schema.keys() & {"type", "anyOf", "enum"}):  # a schema without them allows null
+    if not field.nullable or not (schema.keys() & {"type", "anyOf", "enum"}):  # such a schema allows null
         return schema
     if "anyOf" in schema:
         return schema | {"anyOf": [*schema["anyOf"], {"type": "null"}]}

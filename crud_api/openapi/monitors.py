@@ -1,4 +1,4 @@
-"""The operations that no resource has: the description itself, and what monitors ask."""
+"""The operations that belong to no resource: the description itself, and the checks for monitors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OK = {"ok": {"summary": "All is well", "value": {"status": "ok"}}}
 
 
 def monitor_paths() -> dict[str, Schema]:
-    """The paths of the description and the monitors. The page for people, /docs, is no operation of the API."""
+    """The paths of the description and of the checks. The page /docs is for people and not part of the description."""
     return {
         "/openapi.json": {
             "get": _operation(
@@ -40,7 +40,7 @@ def monitor_paths() -> dict[str, Schema]:
         },
         "/health": {
             "get": _operation(
-                "get_health", "Ask whether the API runs", success("It runs.", ref("schemas", "ServiceStatus"), _OK)
+                "get_health", "Ask whether the API runs", success("The API runs.", ref("schemas", "ServiceStatus"), _OK)
             )
             | {"security": []}
         },
@@ -48,7 +48,7 @@ def monitor_paths() -> dict[str, Schema]:
             "get": _operation(
                 "get_ready",
                 "Ask whether the database answers",
-                success("It does.", ref("schemas", "ServiceStatus"), _OK),
+                success("The database answers.", ref("schemas", "ServiceStatus"), _OK),
                 NotReadyError,
             )
         },
@@ -67,7 +67,7 @@ def _operation(
     return {
         "operationId": name,
         "summary": summary,
-        "description": "It takes no parameters of a query.",
+        "description": "This operation has no query parameters.",
         "tags": ["service"],
         **({"parameters": list(parameters)} if parameters else {}),
         "responses": {"200": answer, **({"304": unchanged} if unchanged else {})},

@@ -1,4 +1,4 @@
-"""The operations on a resource: what each view takes, and every way in which it ends."""
+"""The operations on a resource: the parameters and the body of each view, and all its responses."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _STORED = ("ETag", "Preference-Applied", "Idempotency-Replayed")
 
 
 def resource_paths(resource: Resource, relations: Mapping[str, Relations]) -> dict[str, Schema]:
-    """The paths of a resource: its rows, one row, and the rows of others that refer to one."""
+    """The paths of a resource: its rows, one row, and the rows of other resources that refer to one row."""
     one = f"/{resource.name}/{{{resource.key_columns[0]}}}"
     paths: dict[str, Schema] = {
         f"/{resource.name}": {"get": _list(resource, relations), "post": _create(resource, relations[resource.name])},
@@ -74,7 +74,8 @@ def _list(
     return {
         "operationId": f"list_{of.one}_{called}" if of else f"list_{resource.name}",
         "summary": f"List the {called} of one {_said(of)}" if of else f"List {resource.name}",
-        "description": f"A row must pass all filters (at most {MAX_FILTERS}). The key orders rows of equal `sort`.",
+        "description": f"A row must pass all filters (at most {MAX_FILTERS}). Rows with equal `sort` are in the order "
+        "of the key.",
         "tags": [resource.name],
         "parameters": list_parameters(resource, relations[resource.name]),
         "responses": {
@@ -226,7 +227,7 @@ def _many(schema: Schema, **limits: int) -> Schema:
 
 
 def _problems(*kinds: type[ApiError]) -> list[ProblemType]:
-    # The document makes responses of them, with those that API Gateway adds.
+    # `document` makes responses of these and of the problems that API Gateway adds.
     return [of(kind) for kind in kinds]
 
 

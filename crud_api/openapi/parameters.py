@@ -1,4 +1,4 @@
-"""The parameters of the operations, as components: a list and its nested lists share the filters of a resource."""
+"""The parameters of the operations, as components. All lists of the same resource share its filters."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from crud_api.resource.columns.field import Field
 from crud_api.resource.relations import Relations
 from crud_api.settings import MAX_QUERY_BYTES
 
-# A String of RFC 8941, or as most clients send it, its characters alone.
+# A String of RFC 8941, which has quotes. Most clients send the characters without quotes.
 _IDEMPOTENCY_KEY = r'^([!#-~]{1,255}|"([ !#-\[\]-~]|\\["\\]){1,255}")$'
-# Between commas: in quotes, where a backslash stands before any character; or without quotes.
+# A value between commas, with or without quotes. Within quotes, a backslash may come before any character.
 _ELEMENT = r'("([^"\\\x00]|\\[^\x00]){0,1000}"|([^",\x00][^,\x00]{0,999})?)'
 _TEXT = {"type": "string", "maxLength": MAX_VALUE_CHARACTERS, "pattern": NO_NUL}
 
 
 def shared_parameters() -> dict[str, Schema]:
-    """The parameters that every resource has, by name."""
+    """The parameters that all resources have, by name."""
     return {
         "limit": _query(
             "limit",
@@ -88,7 +88,7 @@ def resource_parameters(resource: Resource, relations: Relations) -> dict[str, S
 
 
 def list_parameters(resource: Resource, relations: Relations) -> list[Schema]:
-    """References to all that a list takes."""
+    """References to all parameters of a list."""
     own = [name for name in resource_parameters(resource, relations) if name != f"{resource.name}.key"]
     return [ref("parameters", name) for name in ("limit", "cursor", *own, "preferCount", "ifNoneMatch")]
 
@@ -120,7 +120,7 @@ def _filter(parameter: str, field: Field, operator: Operator) -> Schema:
     pattern = rf"^{_ELEMENT}(,{_ELEMENT}){{0,{MAX_VALUES - 1}}}$"
     return _query(
         parameter,
-        f'{description} One with a comma is put in "quotes".',
+        f'{description} Put a value with a comma in "quotes".',
         {"type": "string", "maxLength": MAX_QUERY_BYTES, "pattern": pattern},
         f'{shown},"a, b"' if column.is_text else json.dumps(str(shown)),
     )
@@ -154,7 +154,7 @@ def _array(name: str, description: str, values: list[str], shown: list[str]) -> 
 
 
 def _query(name: str, description: str, schema: Schema, shown: Any = None) -> Schema:
-    # The schema's example, not the parameter's, which a page would fill in for every filter at once.
+    # The example belongs to the schema. If it belonged to the parameter, Swagger UI would fill in all filters at once.
     examples = {} if shown is None else {"examples": [shown]}
     return {"name": name, "in": "query", "description": description, "schema": schema | examples}
 
@@ -166,6 +166,6 @@ def _prefer(description: str, shown: str) -> Schema:
 def _header(
     name: str, description: str, schema: Schema | None = None, shown: str = '"900150983cd24fb0d6963f7d28e17f72"'
 ) -> Schema:
-    # API Gateway bounds all headers together (10,240 bytes), not this API one of them.
+    # There is no maxLength: API Gateway limits all headers together (10,240 bytes), and this API limits none.
     schema = schema or {"type": "string", "pattern": r"^[^\x00\r\n]*$"}
     return {"name": name, "in": "header", "description": description, "schema": schema | {"examples": [shown]}}

@@ -1,4 +1,4 @@
-"""Every type of problem (RFC 9457): those of errors.py, and those that API Gateway answers before the function runs."""
+"""All types of problems (RFC 9457): the errors of errors.py, and what API Gateway returns by itself."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _HEADERS: dict[type[ApiError], tuple[str, ...]] = {
 
 
 class ProblemType(Struct, frozen=True):
-    """What is constant for a type, and an example of the rest."""
+    """What all problems of a type have in common, and an example of the rest."""
 
     name: str
     status: int
@@ -36,7 +36,7 @@ class ProblemType(Struct, frozen=True):
     title: str
     detail: str
     headers: tuple[str, ...] = ()
-    errors: tuple[tuple[str, str], ...] = ()  # of one example, as pairs
+    errors: tuple[tuple[str, str], ...] = ()  # the members of one example
 
     @property
     def uri(self) -> str:
@@ -44,7 +44,7 @@ class ProblemType(Struct, frozen=True):
         return f"urn:problem-type:crud-api:{self.slug}"
 
     def example(self) -> dict[str, Any]:
-        """A problem document of this type."""
+        """An example of a problem of this type."""
         document = {
             "type": self.uri,
             "title": self.title,
@@ -74,7 +74,7 @@ GATEWAY = (ACCESS_DENIED, UNAUTHORIZED, TOO_MANY_REQUESTS, QUOTA_EXCEEDED, API_U
 
 
 def of(kind: type[ApiError]) -> ProblemType:
-    """The type of an error: its class's docstring begins with what happened."""
+    """Make the type of an error. The first paragraph of the class's docstring says what happened."""
     detail = (kind.__doc__ or kind.title).split("\n\n")[0].replace("\n    ", " ").strip()
     pairs = tuple(_ERRORS[kind][0].items()) if kind in _ERRORS else ()
     name = kind.__name__.removesuffix("Error")
@@ -82,7 +82,7 @@ def of(kind: type[ApiError]) -> ProblemType:
 
 
 def every_problem_type() -> list[ProblemType]:
-    """All there are."""
+    """All types of problems."""
 
     def below(kind: type[ApiError]) -> Iterator[type[ApiError]]:
         for subclass in kind.__subclasses__():
@@ -93,7 +93,7 @@ def every_problem_type() -> list[ProblemType]:
 
 
 def problem_schemas(kinds: Iterable[ProblemType]) -> dict[str, Schema]:
-    """One schema for each of the types, flat as generators like it, and that of one of its errors."""
+    """One flat schema for each of the types, which suits generators of clients, and the schema of one error."""
     text = {"type": "string", "maxLength": 2000, "pattern": NO_NUL}
     error: Schema = {
         "type": "object",
@@ -112,7 +112,7 @@ def problem_schemas(kinds: Iterable[ProblemType]) -> dict[str, Schema]:
 
 
 def choice_of(kinds: Sequence[ProblemType]) -> Schema:
-    """The schema of an answer that may be of several types, told apart by `type`."""
+    """The schema of a response that may be one of several types. Its `type` says which."""
     refs = {kind.uri: ref("schemas", f"{kind.name}Problem") for kind in kinds}
     return {
         "description": ". Or: ".join(kind.title for kind in kinds) + ".",

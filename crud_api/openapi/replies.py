@@ -1,4 +1,4 @@
-"""Answers: their headers, examples and, as components, the problems of each status."""
+"""Responses: their headers and examples, and the problems of each status as components."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ _ALWAYS = ("Cache-Control", "X-Content-Type-Options")
 
 
 def success(description: str, schema: Schema | None = None, examples: Schema | None = None, *headers: str) -> Schema:
-    """An answer that is no problem; without a schema it has no body."""
+    """A response that is not a problem. Without a schema it has no body."""
     answer: Schema = {"description": description, "headers": _headers(headers)}
     if schema is not None:
         answer["content"] = {JSON: {"schema": schema, "examples": examples}}
@@ -72,17 +72,17 @@ def success(description: str, schema: Schema | None = None, examples: Schema | N
 
 
 def problem_references(kinds: Iterable[ProblemType]) -> dict[str, Schema]:
-    """By status, references to the responses in which a request may end."""
+    """References to the problems that a request may get, by status."""
     return {status: ref("responses", name) for status, (name, _) in _by_status(kinds).items()}
 
 
 def problem_responses(kinds: Iterable[ProblemType]) -> dict[str, Schema]:
-    """The components that `problem_references` means."""
+    """The components that `problem_references` refers to."""
     return {name: _response(name, same) for name, same in _by_status(kinds).values()}
 
 
 def problem_choices(kinds: Iterable[ProblemType]) -> dict[str, Schema]:
-    """The schemas of the responses that may be of several types."""
+    """The schemas of the statuses that have several types of problems."""
     return {f"{name}Problem": choice_of(same) for name, same in _by_status(kinds).values() if len(same) > 1}
 
 

@@ -1,4 +1,4 @@
-"""Schemas of rows, derived from the declarations."""
+"""Schemas of rows, made from the declarations."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from query_executor.contract import MAX_REPLY_BYTES
 
 
 def row_schemas(resource: Resource, relations: Relations) -> dict[str, Schema]:
-    """The component schemas of a resource by name; `model_name` and its prefixes and suffixes name them."""
+    """The schemas of a resource as components. Their names are `model_name` with a prefix or a suffix."""
     name = model_name(resource)
     nested = [relation for relation in relations.values() if relation.many]
     schemas = {
@@ -37,22 +37,22 @@ def row_schemas(resource: Resource, relations: Relations) -> dict[str, Schema]:
 
 
 def model_name(resource: Resource) -> str:
-    """What one row is called: the model's name."""
+    """The name of one row: the name of the model."""
     return resource.model.__name__
 
 
 def stored_example(resource: Resource) -> dict[str, Any]:
-    """A row as it is answered."""
+    """A row as a response shows it."""
     return {name: example(field) for name, field in resource.fields.items()}
 
 
 def new_example(resource: Resource) -> dict[str, Any]:
-    """A row as it is sent."""
+    """A row as a client sends it."""
     return {name: example(field) for name, field in resource.fields.items() if name not in resource.read_only}
 
 
 def change_example(resource: Resource) -> dict[str, Any]:
-    """A change of one field: of the last that can be written."""
+    """A change of the last field that can be changed."""
     name = list(_changeable(resource))[-1]
     return {name: example(resource.fields[name])}
 
@@ -95,7 +95,8 @@ def _written(resource: Resource, fields: Mapping[str, Field]) -> Schema:
 
 
 def _has_component(field: Field) -> bool:
-    # One type for all schemas, so that a client can send what it got. With null it is not the same one.
+    # All schemas refer to one component, so a typed client can send back the value that it got. With null, the type is
+    # different, and each schema has its own.
     return is_choice(field) and not field.nullable
 
 
@@ -151,7 +152,7 @@ def _new(resource: Resource, nested: Sequence[Relation], without: str | None = N
 def _change(resource: Resource) -> Schema:
     key = resource.fields[resource.key_columns[0]]
     return _object(
-        # A key that is older than today's rules may be sent, too.
+        # This schema has no limits: the key of an old row may break today's limits.
         {resource.key_columns[0]: answered(key) | {"description": "If you send it, it must equal the key in the path."}}
         | _written(resource, _changeable(resource)),
         description=f"A change of a row of {resource.name}. Absent fields stay as they are, and null clears a field."

@@ -1,4 +1,4 @@
-"""Who is let in, for each kind of access a stage may have."""
+"""The security schemes: one for each kind of access that a stage can have."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _SCHEMES: dict[str, Schema] = {
         "description": "An ID token of the stage's Cognito user pool (RFC 7519, checked according to RFC 8725).",
     },
 }
-# API Gateway's own answers, before the function runs or instead of it.
+# What API Gateway returns by itself, before the function runs or instead of it.
 _ALWAYS = (TOO_MANY_REQUESTS, API_UNREACHABLE)
 _ANSWERS = {
     "api_key": (ACCESS_DENIED, QUOTA_EXCEEDED),
@@ -43,15 +43,15 @@ _ANSWERS = {
 
 
 def security_schemes(access: str) -> dict[str, Schema]:
-    """The one scheme of this kind of access, if it has one."""
+    """The scheme of this kind of access, if it has one."""
     return {access: _SCHEMES[access]} if access in _SCHEMES else {}
 
 
 def security_requirement(access: str) -> list[dict[str, list[str]]]:
-    """What every operation asks for that says nothing else."""
+    """The requirement of all operations, except those with their own."""
     return [{access: []}] if access in _SCHEMES else []
 
 
 def gateway_problems(access: str, operation: Schema) -> tuple[ProblemType, ...]:
-    """What API Gateway may answer by itself to a request of this operation."""
+    """The problems that API Gateway may return by itself for this operation."""
     return _ALWAYS if operation.get("security") == [] else (*_ALWAYS, *_ANSWERS.get(access, ()))

@@ -1,4 +1,4 @@
-"""What a table looks like to the API."""
+"""How tables are declared."""
 
 from crud_api.resource.resource import Reference, Resource
 

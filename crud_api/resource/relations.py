@@ -1,4 +1,4 @@
-"""Which rows of other resources belong to a row. A reference is a relation of both of its sides."""
+"""The rows of other resources that belong to a row. A reference makes a relation for each of its two resources."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from crud_api.resource.resource import Reference, Resource, column_names
 
 
 class Relation(Struct, frozen=True, kw_only=True):
-    """Rows of `resource` whose `columns` equal the columns `own` of the row, in order: one row, or `many`.
+    """The rows of `resource` whose `columns` equal the columns `own` of the row, in order: one row, or `many`.
 
     `refers`: the row refers to them by a foreign key, which is `own`. Otherwise they refer to the row, by `columns`.
     `constraint` is the name of the foreign key, if it is declared.
@@ -29,9 +29,9 @@ Relations = Mapping[str, Relation]
 
 
 def relations_of(resources: Mapping[str, Resource]) -> dict[str, Relations]:
-    """The relations of each resource, by name. Raises `ValueError` if a name is taken, or a reference cannot be.
+    """Return the relations of each resource by name. Raises `ValueError` if two have the same name, or one cannot be.
 
-    A reference to a resource that is not registered has no other side to show.
+    A reference to a resource that is not in `resources` makes no relation.
     """
     relations: dict[str, dict[str, Relation]] = {name: {} for name in resources}
     for resource in resources.values():
@@ -49,7 +49,7 @@ def relations_of(resources: Mapping[str, Resource]) -> dict[str, Relations]:
             )  # fmt: skip
             for owner, relation in ((resource, to_one), (other, back)):
                 if relation.name in relations[owner.name] or relation.name in owner.fields:
-                    raise ValueError(f"{owner.name} has {relation.name} twice. Give the reference another name.")
+                    raise ValueError(f"{owner.name} has {relation.name} twice. Rename the field or the relation.")
                 relations[owner.name][relation.name] = relation
     return dict(relations)
 

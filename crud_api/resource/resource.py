@@ -1,4 +1,4 @@
-"""What a table looks like to the API: one declaration a resource."""
+"""How a table is declared: one declaration for each resource."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Columns = str | tuple[str, ...]  # one column, or several columns in order
 
 
 class Reference(Struct, frozen=True, kw_only=True):
-    """A row of another resource that foreign-key columns name.
+    """What a foreign key refers to: a row of another resource.
 
-    `name` is what that row is called beside the columns (an order's `customer`), `reverse` what the rows that refer to
-    it are called there (a customer's `orders`). `columns` are the columns of the other resource that the foreign key
-    names, in its order; without them it names the other's key. `unique`: no two rows refer to the same row, so the
-    reverse is one row or null, not a list. `constraint` is the foreign key's name in the database.
+    `name` is the name of that row in a row of this resource (an order's `customer`). `reverse` is the name of this
+    resource's rows in that row (a customer's `orders`). `columns` are the columns of the other resource that the
+    foreign key names, in its order. Without them, it names the other's key. `unique`: no two rows refer to the same
+    row, so the reverse is one row or null, not a list. `constraint` is the foreign key's name in the database.
     """
 
     resource: str
@@ -31,14 +31,13 @@ class Reference(Struct, frozen=True, kw_only=True):
 
 
 class Resource(Struct, frozen=True, kw_only=True, dict=True, eq=False):
-    """A table and how it is served. Compared by identity, so it can be a key of the SQL cache.
+    """A table and how the API serves it. Compared by identity, so it can be a key of the SQL cache.
 
-    `name` is the path's first segment. `table` may have a schema (`demo.customers`). `model`'s fields are the
-    columns, in the order in which they are answered. `key` is a column, or a tuple of columns in their order; `()`
-    stands for a table without a key, which has no paths of its own. `read_only` columns are answered and never taken:
-    in a body they are ignored, so that a row can be sent back as it was answered;
-    `updated_at` is set to the transaction's time by every change. `references` maps a foreign key, which is a column
-    or a tuple of columns, to what it refers to.
+    `name` is the first segment of the path. `table` may have a schema (`demo.customers`). The fields of `model` are
+    the columns; responses have them in this order. `key` is a column, or a tuple of columns in their order; `()` stands
+    for a table without a key, which has no paths of its own. The API ignores `read_only` columns in a body, so that a
+    client can send a row back as it got it. Every change sets the column that `updated_at` names to the time of the
+    transaction. `references` maps a foreign key, which is a column or a tuple of columns, to what it refers to.
     """
 
     name: str
@@ -50,7 +49,7 @@ class Resource(Struct, frozen=True, kw_only=True, dict=True, eq=False):
     references: Mapping[Columns, Reference] = {}
 
     def __post_init__(self) -> None:
-        """Raises `ValueError` for a declaration that could not serve its table."""
+        """Raises `ValueError` for a declaration that cannot work."""
         refers = [name for columns in self.references for name in column_names(columns)]
         named = {*self.key_columns, *self.read_only, *refers, *([self.updated_at] if self.updated_at else [])}
         if missing := sorted(named - self.fields.keys()):
@@ -86,7 +85,7 @@ class Resource(Struct, frozen=True, kw_only=True, dict=True, eq=False):
 
     @cached_property
     def one(self) -> str:
-        """What one row is called in the names of operations: the model's name in lower case, as `order_line`."""
+        """The name of one row in the names of operations: the model's name in lower case, like `order_line`."""
         return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", self.model.__name__).lower()
 
     @cached_property

@@ -1,9 +1,9 @@
-"""The SQL of the API: one statement a request. Identifiers come from declarations, values are params.
+"""The SQL of the API: one statement for each request. Identifiers come from declarations, values are params.
 
-PostgreSQL writes the JSON of a row, and that text travels untouched into the response, so a numeric keeps every
-digit. A row's ETag is the MD5 of that text: it needs no version column, and an UPDATE can check it by itself.
+PostgreSQL writes the JSON of a row, and the response contains that text unchanged, so a numeric keeps every digit. The
+ETag of a row is the MD5 of that text. So a table needs no version column, and an UPDATE can check the ETag itself.
 
-A text has no value in it. So it is composed once, and kept for the requests that have the same text.
+The text of a statement contains no values. It is made once and kept for all requests that need the same text.
 """
 
-SHAPES = 256  # texts that are kept of each kind of statement; clients choose columns, filters and order
+SHAPES = 256  # how many texts of each kind of statement are kept; clients choose the columns, the filters and the order

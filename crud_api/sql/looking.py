@@ -1,4 +1,4 @@
-"""Queries after a failure: each fails where its part of the request is to blame."""
+"""Queries that find the cause of a failure: each fails if its part of the request caused it."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from query_executor.contract import Statement, Value
 
 
 def any_row(resource: Resource) -> Query[None]:
-    """Fails where the table cannot be read at all."""
+    """Fails if the table cannot be read at all."""
     return probe(f"SELECT true FROM {table(resource)} LIMIT 0")
 
 
 def by_key(resource: Resource, key: Value) -> Query[None]:
-    """Fails where the column cannot hold the key."""
+    """Fails if the column cannot hold the key."""
     sql = f"SELECT true FROM {table(resource)} WHERE {has_key(resource)} LIMIT 1"
     return probe(sql, {"key": typed_param(key)})
 
 
 def of_values(resource: Resource, name: str, values: Sequence[Value]) -> Query[None]:
-    """Fails where the column cannot hold one of the values."""
+    """Fails if the column cannot hold one of the values."""
     rows = json.dumps([{name: value} for value in values], ensure_ascii=False)
     return probe(f"SELECT count(*) FROM {populated(resource, [name], 'rows')} AS row", {"rows": rows})
 
 
 def by_filter(resource: Resource, query: ListQuery, number: int) -> Query[None]:
-    """Fails where the column cannot be compared with that filter's value."""
+    """Fails if the column cannot be compared with the value of the filter with this number."""
     conditions, params = filtered(resource, query)
     name = f"filter_{number}"
     sql = f"SELECT true FROM {table(resource)} WHERE {conditions[number + (query.parent is not None)]} LIMIT 1"
@@ -43,12 +43,12 @@ def by_filter(resource: Resource, query: ListQuery, number: int) -> Query[None]:
 
 
 def by_order(resource: Resource, column: str) -> Query[None]:
-    """Fails where the column has no order."""
+    """Fails if PostgreSQL cannot sort by the column."""
     return probe(f"SELECT true FROM {table(resource)} ORDER BY {quoted(column)} LIMIT 0")
 
 
 def by_cursor(resource: Resource, query: ListQuery) -> Query[None] | None:
-    """Fails where the columns cannot be compared with the cursor's values."""
+    """Fails if the columns cannot be compared with the values of the cursor. None if there is no cursor."""
     if query.cursor is None:
         return None
     places, params = after_cursor(resource, query.order, query.cursor)
@@ -58,16 +58,16 @@ def by_cursor(resource: Resource, query: ListQuery) -> Query[None] | None:
 
 
 class Columns(Struct, frozen=True):
-    """The names of the columns that cannot be written, and of the columns of a constraint or an index."""
+    """Names of columns: those that cannot be written, and those of a constraint or an index."""
 
     unwritable: Sequence[str]
     constrained: Sequence[str]
 
 
 def of_columns(resource: Resource, of: str | None, constraint: str | None) -> Query[Columns]:
-    """The columns that a failure may be about.
+    """Find the columns that may have caused a failure.
 
-    `of` is the table of the constraint, as PostgreSQL names it: a partition's, or that below a view.
+    `of` is the table of the constraint that PostgreSQL names. It may be a partition, or the table below a view.
     """
     statement = Statement(
         """SELECT (SELECT json_agg(attname) FROM pg_catalog.pg_attribute

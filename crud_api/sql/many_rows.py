@@ -1,10 +1,10 @@
-"""The statement that stores any number of rows, with the rows that refer to them: all of them, or none.
+"""The statement that stores any number of rows, and the rows that refer to them: all of them, or none.
 
-Rows travel as JSON, which PostgreSQL reads by the table's own types: one param, however many there are. What a row
-leaves out has the column's default, so rows that leave out the same are stored by one INSERT: they are a group. A row's
-place in the request is counted from 1; a name that begins with # is no column's.
+Rows travel as JSON in one param, and PostgreSQL reads them with the types of the table. A column that a row omits gets
+its default. So rows that omit the same columns are a group, and one INSERT stores a group. The place of a row in the
+request counts from 1. A name that begins with # is never a column of the table.
 
-Requests for several rows take turns where they have keys in common, before they touch a row: `_turn`.
+Requests for several rows with the same keys wait for each other before they touch a row: see `_turn`.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from crud_api.sql.populating import cell, is_null_text, populated, type_of, with
 from crud_api.sql.query import Query
 from query_executor.contract import Param, Statement
 
-# The locks that the keys of a table share. With one for the whole table, two tables make 66 locks of a request at most.
-# PostgreSQL has room for about as many a connection by default (max_locks_per_transaction).
+# The number of locks that the keys of a table share. Each table also has a lock for the whole table, so a request for
+# two tables takes at most 66 locks. By default PostgreSQL has room for 64 per connection (max_locks_per_transaction).
 _LOCKS = 32
 
 
 class Check(Struct, frozen=True):
-    """What rows may be wrong in: their key is taken or, with `refers_to`, the column names no row of that resource."""
+    """A check of rows: that their key is free or, with `refers_to`, that the column names a row of that resource."""
 
     rows: TableInsert
     column: str
@@ -36,16 +36,16 @@ class Check(Struct, frozen=True):
 
 
 class Wrong(Struct, frozen=True):
-    """A row that is wrong: the number of its check, counted from 0, and its place, counted from 1."""
+    """A wrong row: the number of its check, which counts from 0, and its place, which counts from 1."""
 
     check: int
     place: int
 
 
 class Created(Struct, frozen=True):
-    """What was stored, as JSON. ETag and key are null where it was an array, and all where nothing was stored.
+    """What was stored, as JSON. ETag and key are null for an array. Everything is null if nothing was stored.
 
-    `inserted` is whether any row is new. `wrong` are the rows for which nothing was stored.
+    `inserted` says whether any row is new. `wrong` are the rows because of which nothing was stored.
     """
 
     body: str | None
@@ -58,7 +58,7 @@ class Created(Struct, frozen=True):
 class InsertPlan(Struct, frozen=True):
     """Common table expressions that store rows. The last, `answer`, is one row, which `created` reads.
 
-    Each of `wrong` has one of the `checks`. `WHOLE` is whether all rows were stored, or none.
+    A `Wrong` refers to one of the `checks`. `WHOLE` is the condition that all rows were stored, or none.
     """
 
     ctes: str
@@ -67,9 +67,9 @@ class InsertPlan(Struct, frozen=True):
 
 
 class _Group(Struct, frozen=True):
-    """Rows of one table that have the same columns. `sent` are the columns that the client named.
+    """Rows of one table that have the same columns. `sent` are the columns that the client sent.
 
-    `nulls` are the places of the rows whose text is `null`, by the number of the column.
+    `nulls` has the places of the rows whose text is `null`, by the number of the column.
     """
 
     label: str
@@ -80,28 +80,29 @@ class _Group(Struct, frozen=True):
     nulls: Mapping[int, list[int]]
 
 
-# Of the answer. A trigger may suppress some of the rows: the statement then has no row, which undoes all of it.
+# A trigger may suppress some of the rows. Then this condition makes the result empty, which undoes the transaction.
 WHOLE = "answer.stored IN (0, :sent)"
 
 
 def create(plan: InsertPlan) -> Query[Created]:
     """Store the rows, all or none."""
     sql = f"WITH {plan.ctes} SELECT body, etag, key, inserted, wrong FROM answer WHERE {WHOLE}"
-    # What is expected keeps the transaction open until the answer is read: rows that no answer can hold are not stored.
+    # expect_rows keeps the transaction open until the reply is made. So rows that are too large for a reply are not
+    # stored.
     return Query([Statement(sql, plan.params, expect_rows=1)], created)
 
 
 def created(body: str | None, etag: str | None, key: str | None, inserted: bool | None, wrong: str | None) -> Created:
-    """What the columns of `answer` mean. `wrong` is null or JSON, [[check, place], ...]."""
+    """Read the columns of `answer`. `wrong` is null, or JSON like [[check, place], ...]."""
     return Created(body, etag, key, inserted, [Wrong(*pair) for pair in json.loads(wrong)] if wrong else ())
 
 
 def insert_plan(
     creation: Creation, relations: Mapping[str, Relations], *, merge: bool, minimal: bool, condition: str = "true"
 ) -> InsertPlan:
-    """What stores the rows, if the SQL of `condition` is true.
+    """Make the plan that stores the rows if the SQL of `condition` is true.
 
-    `merge`: a row whose key is taken is changed. `minimal`: the body is empty.
+    With `merge`, a row that exists is changed. With `minimal`, the body is empty.
     """
     every = [creation.rows, *creation.referring]
     grouped = [_groups(n, rows, merge=merge) for n, rows in enumerate(every)]
@@ -130,7 +131,7 @@ def insert_plan(
 
 
 def _groups(n: int, rows: TableInsert, *, merge: bool) -> list[_Group]:
-    # Sorted, and not in the order of the request, so that the same groups have the same text.
+    # The groups are sorted, so that requests with the same groups have the same text of SQL.
     alike: dict[tuple[tuple[str, ...], tuple[str, ...]], list[tuple[int, RowInsert]]] = {}
     for place, row in enumerate(rows.rows, 1):
         names = tuple(name for name in rows.resource.fields if name in row.values)
@@ -150,7 +151,7 @@ def _groups(n: int, rows: TableInsert, *, merge: bool) -> list[_Group]:
 
 
 def _nulls(resource: Resource, names: Sequence[str], rows: list[tuple[int, RowInsert]]) -> dict[int, list[int]]:
-    # A column that takes JSON's null makes it of null by itself: `cell`.
+    # For a column whose values include null, `cell` makes the document `null`.
     columns = [(n, name) for n, name in enumerate(names) if not resource.fields[name].column.takes_null]
     found: dict[int, list[int]] = {}
     for place, row in rows:
@@ -170,7 +171,8 @@ def _sent(group: _Group, *, merge: bool) -> str:
             names += f", {cell(group.resource, name)}"
     new = "true"
     if merge and group.resource.key_columns[0] in group.names:
-        # The stored row's xmax would tell it exactly, also for a row that is inserted just now. But views have no xmax.
+        # The xmax of the stored row would say it exactly, even for a row that another request inserts right now. But
+        # views have no xmax.
         new = f"NOT EXISTS (SELECT FROM {table(group.resource)} AS stored WHERE stored.{key} = sent.{key})"
     return f"""sent_{group.label} AS MATERIALIZED (
           SELECT "unnest" AS "#place", {new} AS "#inserted"{names}
@@ -194,7 +196,7 @@ def _wrong(
         asked += [
             (Check(rows, relation.own[0], relation.resource.name), relation.resource, "NOT EXISTS")
             for relation in relations[own.name].values()
-            # What may refer to rows of this request does so rightly, or its foreign key says no.
+            # Rows that may refer to rows of this request are not checked here. The foreign key checks them.
             if relation.refers and relation.resource.name != own.name and relation.own[0] != rows.column
         ]
         for check, other, is_wrong in asked:
@@ -212,7 +214,8 @@ def _wrong(
 
 
 def _is_held(resource: Resource, column: str, other: Resource) -> str:
-    # Many rows are refused where one would be: by a foreign key, which sees rows that row security hides.
+    # This check must not refuse more than a foreign key. A foreign key also sees rows that row security hides from this
+    # query, so a resource with row security is not checked.
     return f"""EXISTS (
                       SELECT FROM pg_catalog.pg_constraint JOIN pg_catalog.pg_class ON pg_class.oid = confrelid
                       JOIN pg_catalog.pg_attribute ON attrelid = conrelid AND conkey = ARRAY[attnum]
@@ -222,10 +225,10 @@ def _is_held(resource: Resource, column: str, other: Resource) -> str:
 
 
 def _turn(grouped: Sequence[Sequence[_Group]], condition: str) -> str:
-    # A table's rows are stored group by group, and each group in the order of its keys. Where a table has several
-    # groups, no such order keeps two requests from waiting for each other. These locks do: all requests take them in
-    # one order, before any lock of a row. Requests of one group a table share them, so they never wait here for each
-    # other. A request that stores one row needs none: it holds nothing while it waits.
+    # The rows of a table are stored group by group, and each group in the order of its keys. If a table has several
+    # groups, this order cannot prevent a deadlock of two requests. These locks prevent it: all requests take them in
+    # the same order, before they lock a row. Requests with one group for each table share the locks and never wait here
+    # for each other. A request that stores one row needs no lock, because it holds nothing while it waits.
     keys = [
         f"""SELECT hashtext({literal(group.resource.table)}) AS "#table",
                    hashtext({_same_text(group.resource)}) & {_LOCKS - 1} AS "#lock", false AS "#alone"
@@ -250,17 +253,17 @@ def _turn(grouped: Sequence[Sequence[_Group]], condition: str) -> str:
 
 
 def _same_text(resource: Resource) -> str:
-    # One text for equal keys: citext takes A for a, and numeric 1.0 for 1. It may be that of other keys, too.
+    # Equal keys get the same text: A and a are equal in citext, 1.0 and 1 in numeric. Other keys may get the same text.
     key = quoted(resource.key_columns[0])
     return rf"""regexp_replace(lower({key}::text COLLATE "default"), '\.0+$|(\.[0-9]*[1-9])0+$', '\1')"""
 
 
 def _table_lock(resource: Resource, groups: Sequence[_Group]) -> str:
-    """The lock that requests for several rows of a table do not share.
+    """The lock for a whole table, which requests for several rows do not share.
 
-    It is for the tables whose rows can be in each other's way by more than the text of the key: by another unique
-    index, or one of an exclusion constraint, that a column of the request belongs to; by a collation or a type where
-    keys of different texts are equal. Of what lies below a view nothing is known.
+    A table needs it if its rows can block each other by more than the text of the key: by another unique index or an
+    exclusion constraint with a column of the request, or by a collation or a type for which keys with different texts
+    are equal. A view always needs it, because this query does not know the tables below it.
     """
     sent = " + ".join(f"(SELECT count(*) FROM sent_{group.label})" for group in groups)
     names = sorted({name for group in groups for name in group.names})
@@ -291,7 +294,7 @@ def _stored(group: _Group, condition: str, *, merge: bool) -> str:
 
 
 def _order(group: _Group) -> str:
-    # If another program changes the same rows in this order, too, neither can block the other in a circle.
+    # Another program that changes the same rows in this order cannot cause a deadlock with this statement.
     return (
         f'{quoted(group.resource.key_columns[0])}, "#place"'
         if group.resource.key_columns[0] in group.names
@@ -308,7 +311,7 @@ def _merging(group: _Group) -> str:
     ]
     if assignments and resource.updated_at is not None:
         assignments.append(f"{quoted(resource.updated_at)} = now()")
-    if not assignments:  # it answers the row as it is
+    if not assignments:  # the row stays as it is and is returned
         assignments = [f"{quoted(unchanged(resource))} = {table(resource)}.{quoted(unchanged(resource))}"]
     return f"ON CONFLICT ({quoted(resource.key_columns[0])}) DO UPDATE SET {', '.join(assignments)}"
 
@@ -320,8 +323,8 @@ def _items(n: int, groups: Sequence[_Group]) -> str:
 
 
 def _items_of(group: _Group) -> str:
-    # RETURNING answers rows in the order in which they were stored. It answers fewer if some were suppressed. Then the
-    # numbers are wrong, and nothing is kept.
+    # RETURNING returns rows in the order in which they were stored. It returns fewer if some were suppressed. Then the
+    # numbers are wrong, but WHOLE undoes the transaction.
     label = group.label
     return f"""SELECT "#place", "#item", "#key", "#inserted"
             FROM (SELECT row_number() OVER () AS "#n", row_to_json(stored_{label}.*)::text AS "#item",

@@ -1,4 +1,4 @@
-"""The names of a declaration, as SQL writes them. There are only as many as are declared, so all are kept."""
+"""Names of a declaration as SQL writes them. Their number is limited by the declarations, so the caches are not."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from crud_api.resource import Resource
 
 @cache
 def columns(resource: Resource, prefix: str = "") -> str:
-    """The resource's columns, in the order in which they are answered."""
+    """The columns of the resource, in the order of a response."""
     return ", ".join(shown(resource, name, prefix) for name in resource.fields)
 
 
 @cache
 def shown(resource: Resource, name: str, prefix: str = "") -> str:
-    """A column as a response has it: as its type is in JSON."""
+    """The SQL of a column for the JSON of a response."""
     column = f"{prefix}{quoted(name)}"
     shown = resource.fields[name].column.shown(column)
     return column if shown == column else f"{shown} AS {quoted(name)}"
@@ -24,18 +24,18 @@ def shown(resource: Resource, name: str, prefix: str = "") -> str:
 
 @cache
 def key_text(resource: Resource) -> str:
-    """The key of a row as a path has it, which is as the row's JSON has it."""
+    """The SQL of the key as a path writes it, which is the same text as in the JSON of the row."""
     return resource.fields[resource.key_columns[0]].column.key_text(quoted(resource.key_columns[0]))
 
 
 def cast_of(resource: Resource, name: str) -> str:
-    """What SQL has after a param that is a value of the column."""
+    """The cast that SQL puts after a param with a value of the column."""
     return resource.fields[name].column.cast
 
 
 @cache
 def has_key(resource: Resource, prefix: str = "") -> str:
-    """The condition that a row has the key of the param `key`."""
+    """The condition that a row has the key in the param `key`."""
     return f"{prefix}{quoted(resource.key_columns[0])} = :key{resource.fields[resource.key_columns[0]].column.cast}"
 
 
@@ -48,26 +48,27 @@ def equal(prefix: str, columns: Sequence[str], other: str, others: Sequence[str]
 
 @cache
 def table(resource: Resource) -> str:
-    """The resource's table, with its schema where it has one."""
+    """The table of the resource, with its schema if the declaration has one."""
     return ".".join(quoted(part) for part in resource.table.split("."))
 
 
 @cache
 def quoted(identifier: str) -> str:
-    """The identifier in quotes, so SQL cannot read it as anything else."""
+    """The identifier in quotes, so that SQL cannot read it as anything else."""
     return '"' + identifier.replace('"', '""') + '"'
 
 
 def literal(name: str) -> str:
-    """A name of a declaration as a text of SQL."""
+    """A name of a declaration as a string of SQL."""
     return "'" + name.replace("'", "''") + "'"
 
 
 @cache
 def unchanged(resource: Resource) -> str:
-    """The column that an empty change sets to its own value. It is not the key, if there is another column.
+    """The column that an empty change sets to its own value. It is the key only if there is no other column.
 
-    To set a key takes a stronger lock, even to its own value: rows that refer to it would wait.
+    An UPDATE that sets the key takes a stronger lock, even if the value stays the same. Rows that refer to the key
+    would wait for it.
     """
     return next(
         (name for name in resource.fields if name not in {resource.key_columns[0], *resource.read_only}),

@@ -1,8 +1,8 @@
-"""Rows that are stored once: the answer to an Idempotency-Key is recorded in the transaction that stores the rows.
+"""Stores rows once: the transaction that stores them also records the response for the Idempotency-Key.
 
-The first statement takes a lock, which ends with the transaction, however it ends. The second statement sees what
-others have committed until then. If there is a record, it answers the record. If there is none, it stores the rows only
-with the lock. An error leaves no record, and wrong rows leave none.
+The first statement takes a lock that ends with the transaction. The second statement sees everything that other
+requests have committed until then. If it finds a record, it returns the record. If it finds none and has the lock, it
+stores the rows. After an error, or if a row is wrong, there is no record.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from crud_api.sql.many_rows import WHOLE, Created, InsertPlan, created
 from crud_api.sql.query import Query
 from query_executor.contract import FromResult, Statement
 
-HELD = "held"  # the lock's column
-CONDITION = "EXISTS (SELECT FROM first)"  # for what is to be stored once
+HELD = "held"  # the column that says whether the lock is held
+CONDITION = "EXISTS (SELECT FROM first)"  # true if the rows must be stored now
 
 _TABLE = '"demo"."idempotency_keys"'
 _KEPT = "interval '24 hours'"
@@ -25,7 +25,7 @@ _REMOVED_AT_ONCE = 20
 
 
 class Record(Struct, frozen=True):
-    """What was answered to the first request with this key."""
+    """The response to the first request with this key."""
 
     fingerprint: str
     status: int
@@ -37,7 +37,7 @@ class Record(Struct, frozen=True):
 class Once(Struct, frozen=True):
     """What was stored, or the record of the first request.
 
-    `held` is whether no other request with this key is under way. If one is, nothing was stored.
+    `held` is false if another request with this key is still running. Then nothing was stored.
     """
 
     held: bool
@@ -48,7 +48,7 @@ class Once(Struct, frozen=True):
 def create_once(plan: InsertPlan, attempt: Attempt, created: int, merged: int) -> Query[Once]:
     """Store the rows, all or none, unless a request with this key stored them before.
 
-    `created` is the status to be recorded if a row was inserted, `merged` if none was.
+    The record has the status `created` if a row was inserted, and `merged` if all rows existed.
     """
     return Query([_lock(attempt), _create_once(plan, attempt, created, merged)], _once)
 
@@ -59,7 +59,7 @@ def _once(held: bool, *columns: Any) -> Once:
 
 
 def _lock(attempt: Attempt) -> Statement:
-    # It never waits.
+    # This function never waits for the lock.
     number = int.from_bytes(bytes.fromhex(attempt.id[:16]), signed=True)
     return Statement(f"SELECT pg_try_advisory_xact_lock(:lock) AS {HELD}", {"lock": number})
 

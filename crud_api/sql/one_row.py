@@ -1,4 +1,4 @@
-"""Queries that change one row and answer the row after the change."""
+"""Queries that change one row and return the row after the change."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from crud_api.sql.params import typed_param, typed_params
 from crud_api.sql.query import Query
 from query_executor.contract import MAX_REPLY_BYTES, Param, Statement, Value
 
-# If no answer can hold a body, the body is left out and its row is stored. In an answer the body is a string within
-# JSON, where a character has at most 6 bytes. Beside it are the headers, for which the executor keeps 16 KB, and a key.
+# A body that is too large for a reply is left out, and its row is stored. In a reply the body is a string within JSON,
+# where a character has at most 6 bytes. The reply also has headers, for which the executor keeps 16 KB, and a key.
 _LIMIT = MAX_REPLY_BYTES - 48 * 1024
 _BODY = f"""CASE WHEN octet_length(body) < {_LIMIT // 6} THEN body
                       WHEN octet_length(to_json(body)::text) + 4 * (octet_length(body) - char_length(body)) < {_LIMIT}
@@ -25,7 +25,7 @@ _BODY = f"""CASE WHEN octet_length(body) < {_LIMIT // 6} THEN body
 
 
 class Inserted(Struct, frozen=True):
-    """A new row as JSON, its ETag, and its key as a path has it. The body is null where no answer can hold it."""
+    """A new row as JSON, its ETag, and its key as a path writes it. The body is null if it is too large for a reply."""
 
     body: str | None
     etag: str
@@ -33,9 +33,9 @@ class Inserted(Struct, frozen=True):
 
 
 class Changed(Struct, frozen=True):
-    """A changed row as JSON, and its ETag. Both are null where the row does not meet the conditions.
+    """A changed row as JSON, and its ETag. Both are null if the row does not meet the conditions.
 
-    The body alone is null where no answer can hold it.
+    Only the body is null if it is too large for a reply.
     """
 
     body: str | None
@@ -43,20 +43,20 @@ class Changed(Struct, frozen=True):
 
 
 class Removed(Struct, frozen=True):
-    """Whether the row was removed: null where it does not meet the conditions."""
+    """Whether the row was removed: null if it does not meet the conditions."""
 
     done: bool | None
 
 
 def insert(resource: Resource, values: Mapping[str, Value]) -> Query[Inserted]:
-    """Insert a row. It has no answer where the database suppresses the row."""
+    """Insert a row. The query returns no row if the database suppresses it."""
     return Query([Statement(_insert(resource, tuple(values)), typed_params(values))], Inserted)
 
 
 def update(
     resource: Resource, key: Value, values: Mapping[str, Value], conditions: Conditions = NO_CONDITIONS
 ) -> Query[Changed]:
-    """Change the row with this key. It has no answer where there is none."""
+    """Change the row with this key. The query returns no row if there is none."""
     params: dict[str, Param] = {"key": typed_param(key)} | {
         f"set_{name}": typed_param(value) for name, value in values.items()
     }
@@ -64,13 +64,13 @@ def update(
 
 
 def delete(resource: Resource, key: Value, conditions: Conditions = NO_CONDITIONS) -> Query[Removed]:
-    """Delete the row with this key. It has no answer where there is none."""
+    """Delete the row with this key. The query returns no row if there is none."""
     params: dict[str, Param] = {"key": typed_param(key)}
     return Query([Statement(_delete(resource, _checks(conditions, params)), params)], Removed)
 
 
 def _checks(conditions: Conditions, params: dict[str, Param]) -> str:
-    """The conditions as SQL, empty if there are none. Adds their params."""
+    """Return the conditions as SQL, empty if there are none, and add their params."""
     if conditions is NO_CONDITIONS:
         return ""
     checks = ""
@@ -103,7 +103,7 @@ def _update(resource: Resource, names: Sequence[str], checks: str) -> str:
     assignments = [f"{quoted(name)} = :set_{name}{cast_of(resource, name)}" for name in names]
     if names and resource.updated_at is not None:
         assignments.append(f"{quoted(resource.updated_at)} = now()")
-    if not assignments:  # an empty change answers the row as it is, after the same checks
+    if not assignments:  # an empty change returns the row as it is, after the same checks
         assignments = [f"{quoted(unchanged(resource))} = stored.{quoted(unchanged(resource))}"]
     change = f"UPDATE {table(resource)} AS stored SET {', '.join(assignments)}"
     answer = f"RETURNING {columns(resource, 'stored.')}"
@@ -120,7 +120,7 @@ def _update(resource: Resource, names: Sequence[str], checks: str) -> str:
 def _delete(resource: Resource, checks: str) -> str:
     remove = f"DELETE FROM {table(resource)} AS stored"
     if not checks:
-        # Not the row count: if a rule rewrites the command, there is none.
+        # RETURNING instead of the row count, because a command that a rule rewrites has no row count.
         return f"{remove} WHERE {has_key(resource)} RETURNING true"
     return f"""WITH current AS ({_locked(resource, "UPDATE")}),
                removed AS ({remove} USING current WHERE {_is_current(resource)}{checks} RETURNING true AS removed)
@@ -128,8 +128,8 @@ def _delete(resource: Resource, checks: str) -> str:
 
 
 def _locked(resource: Resource, strength: str) -> str:
-    # With the lock, the ETag belongs to the row that will be changed: another change has been committed by then. The
-    # lock is no stronger than the lock of the change itself, so rows that refer to this row can still be stored.
+    # The lock waits until other changes of the row are committed. So the ETag belongs to the row that this statement
+    # changes. The lock is not stronger than the lock of the change, so rows that refer to this row can still be stored.
     return f"""SELECT {quoted(resource.key_columns[0])} AS key,
                       (SELECT md5(row_to_json(part.*)::text) FROM (SELECT {columns(resource)}) AS part) AS etag
                FROM {table(resource)} WHERE {has_key(resource)} FOR {strength}"""

@@ -1,4 +1,4 @@
-"""How values travel to the executor, so that a statement has the same text for all of them."""
+"""How values travel to the executor. A statement has the same text for all values."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ _INT8 = range(-(2**63), 2**63)
 
 
 def typed_param(value: Value) -> Param:
-    """The value. A whole number has its type beside it, so the executor prepares the statement once for all numbers."""
-    # A large type, not the column's, so that a number that the column cannot hold finds no row.
+    """Return the value. A whole number gets a type, so the executor prepares the statement once for all numbers."""
+    # The type is large, so that a number that is too large for the column finds no row, instead of an error.
     if type(value) is int:
         return Typed("int8", value) if value in _INT8 else Typed("numeric", str(value))
-    if isinstance(value, list) and value and type(value[0]) is int:  # all are, or none
+    if isinstance(value, list) and value and type(value[0]) is int:  # all elements are numbers, or none is
         large = all(number in _INT8 for number in value)
         return Typed("int8[]", value) if large else Typed("numeric[]", [str(number) for number in value])
     return value
 
 
 def typed_params(values: Mapping[str, Value]) -> dict[str, Param]:
-    """The values of columns, each as `typed_param` has it."""
+    """Return the values of columns, after `typed_param`."""
     return {name: typed_param(value) for name, value in values.items()}

@@ -1,4 +1,4 @@
-"""Rows that travel as JSON. Each value means the same in its column as it does alone, as a param."""
+"""Rows that travel as JSON. Each value means the same as if it travelled as a param of its own."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from query_executor.contract import Value
 
 
 def populated(resource: Resource, names: Sequence[str], param: str) -> str:
-    """A table of the rows in the JSON array `param`. Only its columns `names` count.
+    """The SQL that makes a table of the rows in the JSON array `param`. Only its columns `names` are used.
 
-    A string is PostgreSQL's text of the value for every type but json and jsonb, where json_populate_recordset takes
-    it for a JSON string. For json and jsonb, the JSON that the string spells replaces it.
+    json_populate_recordset reads a string as PostgreSQL's text of the value. For json and jsonb, it makes a JSON string
+    of it. So the SQL replaces such a string by the JSON that it contains.
     """
     types = {name: resource.fields[name].column for name in names}
     rows = given = _with_casts(
         {name: type_.cast for name, type_ in types.items() if type_.cast != type_.text_cast}, param
     )
-    # Only a field that is declared as a text or as JSON can have a column of JSON.
+    # Only a field that is declared as a text or as JSON can have a column of type json or jsonb.
     if names := [name for name in names if types[name].is_populated_as_json]:
         columns = ", ".join(f"CASE WHEN {_is_json(resource, name)} THEN {literal(name)} END" for name in names)
         rows = f"""CASE WHEN {" OR ".join(_is_json(resource, name) for name in names)} THEN (
@@ -34,14 +34,14 @@ def populated(resource: Resource, names: Sequence[str], param: str) -> str:
 
 
 def cell(resource: Resource, name: str) -> str:
-    """The column of a populated table. There JSON's null is SQL's null, also if it is a document."""
+    """The SQL of a column of `populated`. It turns SQL's null into the document `null`, if null is a document."""
     if resource.fields[name].column.takes_null:
         return f"coalesce({quoted(name)}, 'null') AS {quoted(name)}"
     return quoted(name)
 
 
 def _with_casts(casts: Mapping[str, str], param: str) -> str:
-    """The JSON array, the values of these columns as PostgreSQL's own text."""
+    """The SQL of the JSON array. The values of these columns become the text that PostgreSQL writes."""
     if not casts:
         return f":{param}"
     cases = " ".join(
@@ -54,14 +54,14 @@ def _with_casts(casts: Mapping[str, str], param: str) -> str:
 
 
 def is_null_text(value: Value) -> bool:
-    """Whether a value is the text of JSON's null, which json_populate_recordset takes for no value at all."""
+    """Whether a value is the text `null` of JSON. json_populate_recordset would make SQL's null of it."""
     return isinstance(value, str) and value.strip(" \t\n\r") == "null"
 
 
 def with_null_text(resource: Resource, name: str, is_here: str) -> str:
-    """A column of `populated`, with JSON's null where the SQL of `is_here` is true and the column holds JSON.
+    """The SQL of a column of `populated`. It is the document `null` if `is_here` is true and the column holds JSON.
 
-    Only a row's own text makes a value of a type that is not known here: `(,null,)`.
+    The type of the column is not known here. The text of a whole row, like `(,null,)`, makes a value of the right type.
     """
     row = f"""(SELECT '(' || string_agg(CASE attname WHEN {literal(name)} THEN 'null' ELSE '' END, ',' ORDER BY attnum)
                       || ')' FROM pg_catalog.pg_attribute
@@ -71,9 +71,9 @@ def with_null_text(resource: Resource, name: str, is_here: str) -> str:
 
 
 def type_of(resource: Resource, name: str) -> str:
-    """The column's type in PostgreSQL; of a domain the one below it."""
-    # COALESCE with a literal has a domain's base type. Only the type is asked for, of a row that is not there. Written
-    # as (NULL::table).column it would be a call to the executor's scanner, which then has the session cleaned.
+    """The SQL of the type that a column has in PostgreSQL. For a domain it is the base type."""
+    # COALESCE with a literal has the base type of a domain. The row is empty, because only the type is needed. The
+    # executor's scanner would take (NULL::table).column for a call of a function, and the session would be cleaned.
     return f"(SELECT pg_typeof(coalesce(none.{quoted(name)}, NULL)) FROM (SELECT (NULL::{table(resource)}).*) AS none)"
 
 

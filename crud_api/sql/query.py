@@ -1,4 +1,4 @@
-"""A query: the statements of one request, and what their answer means. Both are written in the same place."""
+"""A query: the statements of one request, and what their results mean. Both are written in the same place."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ T = TypeVar("T")
 
 
 class Query(Struct, Generic[T], frozen=True):
-    """Statements that run as one transaction. Each answers one row or none.
+    """Statements that run as one transaction. Each returns one row or none.
 
     `read` makes a T of the columns of these rows: first the columns of the first statement, then of the second. It is
-    not called if a statement answers no row.
+    not called if a statement returns no row.
     """
 
     statements: Sequence[Statement]
@@ -24,12 +24,12 @@ class Query(Struct, Generic[T], frozen=True):
 
 
 def probe(sql: str, params: Mapping[str, Param] | None = None) -> Query[None]:
-    """A query that only tells whether it fails."""
+    """Make a query that only shows whether it fails."""
     return Query([Statement(sql, params or {})], _nothing)
 
 
 def together(probes: Iterable[Query[None]]) -> Query[None]:
-    """Probes as one query. The number of the statement that fails is the number of the probe."""
+    """Make one query of several probes. The number of the statement that fails is the number of the probe."""
     return Query([statement for query in probes for statement in query.statements], _nothing)
 
 

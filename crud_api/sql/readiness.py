@@ -1,6 +1,6 @@
-"""Whether the tables can answer: a statement that reads no row.
+"""Checks whether the API can serve the tables, with a statement that reads no row.
 
-It fails where a declared column is missing, or cannot be compared with the key that it refers to.
+It fails if a declared column is missing, or if a column cannot be compared with the key that it refers to.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from query_executor.contract import Statement
 
 
 class Ready(Struct, frozen=True):
-    """Whether each table holds its key unique. A view is not judged."""
+    """Whether each table has a unique key. Views are not checked."""
 
     unique: bool
 
 
 def ready(resources: Sequence[Resource]) -> Query[Ready]:
-    """Whether all tables can answer. It fails where a declared column is missing.
+    """Check all tables. The query fails if a declared column is missing.
 
-    query_executor/migrate/declared.py says more, where the migrations run.
+    query_executor/migrate/declared.py checks more, when the migrations run.
     """
     conditions = [
         f"""NOT EXISTS (SELECT {columns(resource)} FROM {table(resource)} LIMIT 0)

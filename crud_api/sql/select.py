@@ -21,12 +21,12 @@ from crud_api.sql.query import Query
 from crud_api.sql.where import after_cursor, filtered, held
 from query_executor.contract import MAX_REPLY_BYTES, Statement, Value
 
-# Between the items of a page. JSON cannot have it. A column of type json may hold any white space, also line feeds.
+# Between the items of a page. JSON cannot contain it. A line feed would not do: a json column may contain line feeds.
 SEPARATOR = "\x1e"
 
 
 class Row(Struct, frozen=True):
-    """A row as JSON, and its ETag. `too_many` is the number of a relation with more rows than are embedded."""
+    """A row as JSON, and its ETag. `too_many` is the number of a relation that has too many rows for the response."""
 
     body: str
     etag: str
@@ -34,13 +34,13 @@ class Row(Struct, frozen=True):
 
 
 class PageRows(Struct, frozen=True):
-    """The rows of a page, in the order in which they are read: a cursor may turn it round.
+    """The rows of a page, in the order in which they are read. A cursor for the previous page reverses this order.
 
-    `items` are the rows as JSON, SEPARATOR between them. They are null where no answer can hold them. `found` is one
-    more than the limit where more rows follow. `first` are the sort values of the first row, and `last` of the last
-    row within the limit. `too_many` is as in `Row`; it is -1 - n where the whole page has too many rows of relation n.
-    `has_parent` is also false where the row that a cursor looks up has gone. `count` is the number of all rows that
-    the filters find, if it is wanted.
+    `items` are the rows as JSON, with SEPARATOR between them, or null if they are too large for a reply. `found` is
+    the number of rows; it is one more than the limit if more rows follow. `first` has the sort values of the first
+    row, `last` of the last row within the limit. `too_many` means the same as in `Row`; it is -1 - n if the whole page
+    has too many rows of relation n. `has_parent` is also false if the row that a cursor looks up no longer has its
+    values. `count` is the number of all rows that the filters find, if the client asked for it.
     """
 
     items: str | None
@@ -53,8 +53,8 @@ class PageRows(Struct, frozen=True):
 
 
 def select_one(resource: Resource, key: Value, selection: Selection) -> Query[Row]:
-    """Read the row with this key. It has no answer where there is none."""
-    param = key if isinstance(key, str) else typed_param(key)  # most keys are texts, which travel as they are
+    """Read the row with this key. The query returns no row if there is none."""
+    param = key if isinstance(key, str) else typed_param(key)  # most keys are texts, which need no type
     return Query([Statement(_select_one(resource, selection), {"key": param})], Row)
 
 
@@ -69,7 +69,7 @@ def _select_one(resource: Resource, selection: Selection) -> str:
 
 
 def select_page(resource: Resource, query: ListQuery, count: str | None = None) -> Query[PageRows]:
-    """Read a page of rows. `count`: all rows that the filters find are counted, as `exact` or as `estimated`."""
+    """Read a page of rows. `count` says how to count all rows that the filters find: `exact` or `estimated`."""
     conditions, params = filtered(resource, query)
     params["limit"] = query.limit
     direction, places, there = query.order, list[str](), None
@@ -88,7 +88,7 @@ def select_page(resource: Resource, query: ListQuery, count: str | None = None) 
         tuple(places),
         there,
         counted=count == "exact",
-        # Fewer rows cannot exceed the bound of a page, because each row has a bound of its own.
+        # A page with fewer rows cannot exceed the limit of a page, because each row has its own limit.
         bounded=(query.limit + 1) * MAX_EMBEDDED > MAX_EMBEDDED_IN_PAGE,
     )
     if count == "estimated":
@@ -121,7 +121,7 @@ def _select_page(
     if there is not None:
         has_parent += f" AND {there}"
     values = ", ".join(f"page.{quoted(column)}::text AS {key}" for key, column in keys.items())
-    items = f"string_agg(item, chr({ord(SEPARATOR)}))"  # no quoted string, or the executor would not prepare it
+    items = f"string_agg(item, chr({ord(SEPARATOR)}))"  # with a quoted string, the executor would not prepare it
     first = ", ".join(f"(array_agg({key}))[1]" for key in keys)
     last = ", ".join(f"(array_agg({key}))[:limit]" for key in keys)
     many = [n for n, relation in enumerate(selection.embedded) if relation.many and bounded]
@@ -141,7 +141,7 @@ def _select_page(
 
 
 def _explained(resource: Resource, query: ListQuery) -> Statement:
-    # Its answer is a plan, which says how many rows of the list the planner expects.
+    # The result is a plan, which says how many rows the planner expects.
     conditions, params = filtered(resource, query)
     return Statement(f"EXPLAIN (FORMAT JSON) SELECT FROM {table(resource)}{_where(conditions)}", params)
 
@@ -153,7 +153,7 @@ def _estimated(*columns: Any) -> PageRows:
 
 
 def _limited(rows: str, direction: Sequence[SortKey], alternatives: Sequence[Sequence[str]]) -> str:
-    # Each alternative reads no further than the limit, with whatever index it has. Together they are cut once more.
+    # Each alternative uses its own index and stops at the limit. Then the limit cuts the union of them.
     order = ", ".join(f"{quoted(key.column)}{' DESC' if key.descending else ''}" for key in direction)
     cut = f"ORDER BY {order} LIMIT :limit + 1"
     pages = [f"{rows}{_where(conditions)} {cut}" for conditions in alternatives]
@@ -168,7 +168,7 @@ def _needed(resource: Resource, selection: Selection, *others: str) -> str:
 
 
 def _few(n: int, relation: Relation) -> str:
-    # Whether the page is within its bound of a relation. It counts no further than the bound, and builds no row.
+    # Whether the page has few enough rows of a relation. It stops counting at the limit, and makes no rows.
     theirs = f"""SELECT FROM {table(relation.resource)} AS theirs
                  WHERE theirs.{quoted(relation.columns[0])} = page.{quoted(relation.own[0])} LIMIT {MAX_EMBEDDED + 1}"""
     return f"""few_{n} AS MATERIALIZED (
@@ -184,7 +184,8 @@ def _shown(resource: Resource, selection: Selection, bounded: Sequence[int] = ()
         if n in bounded:
             rows = f"CASE WHEN (SELECT few_{n}.few FROM few_{n}) THEN {rows} END"
         parts.append(f"{rows} AS {quoted(relation.name)}")
-    # OFFSET 0: the planner would put the query of a relation into every place that names it, and run it there.
+    # OFFSET 0 makes the query of a relation run once. Without it, the planner copies the query to each place that uses
+    # it.
     return f"SELECT {', '.join(parts)}{' OFFSET 0' if selection.embedded else ''}"
 
 

@@ -1,4 +1,4 @@
-"""What narrows a list, as SQL's conditions: filters, and the place in the order that a cursor names."""
+"""The conditions of a list in SQL: its filters, and the place where a cursor lets the page begin."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from query_executor.contract import Param
 
 
 def filtered(resource: Resource, query: ListQuery) -> tuple[list[str], dict[str, Param]]:
-    """The conditions of the filters and of the parent, with their params."""
+    """Return the conditions of the filters and of the parent, and their params."""
     conditions, params = list[str](), dict[str, Param]()
     if query.parent is not None:
         column = query.parent.relation.columns[0]
@@ -29,10 +29,10 @@ def filtered(resource: Resource, query: ListQuery) -> tuple[list[str], dict[str,
 
 
 def after_cursor(resource: Resource, order: Sequence[SortKey], cursor: Cursor) -> tuple[list[str], dict[str, Param]]:
-    """The rows that a cursor leads to, as one condition or as two that share no row, with their params.
+    """Return the condition for the rows after a cursor, and its params. It may be two conditions that share no row.
 
-    Two, where the first key's nulls come after its other values: each is then a range of an index that begins with
-    that key, and no index has a range for both. The order is the one it is read in.
+    There are two conditions if the nulls of the first key come after its other values. Each condition is a range of an
+    index that begins with this key; no single range covers both. `order` is the order in which the rows are read.
     """
     params: dict[str, Param] = {
         f"place_{n}": value.md5 if isinstance(value, Looked) else value
@@ -56,9 +56,9 @@ def after_cursor(resource: Resource, order: Sequence[SortKey], cursor: Cursor) -
 
 
 def held(resource: Resource, order: Sequence[SortKey], cursor: Cursor) -> str | None:
-    """The condition that the row of the cursor's place still has the values that are looked up in it, if there are any.
+    """Return the condition that the row of a cursor still has the values that the statement looks up in it.
 
-    It has the params of `after_cursor`.
+    It uses the params of `after_cursor`. It is None if the cursor contains all its values.
     """
     looked = [_found(resource, order, n) for n, value in enumerate(cursor.values) if isinstance(value, Looked)]
     return " AND ".join(f"EXISTS (SELECT {place})" for place in looked) or None
@@ -80,7 +80,7 @@ def _found(resource: Resource, order: Sequence[SortKey], n: int) -> str:
 
 
 def _rest(order: Sequence[SortKey], cursor: Cursor, values: Sequence[str], n: int) -> str:
-    # What is beyond the place by the keys from the nth on, the ones before it being equal.
+    # The rows after the place, compared by the keys from the nth on. The keys before it are equal.
     key, value = order[n], cursor.values[n]
     column = quoted(key.column)
     if n == len(order) - 1:
@@ -106,12 +106,13 @@ def _after_null(key: SortKey, inclusive: bool) -> str:
 
 
 def _condition(column: Column, filter_: Filter, param: str, params: dict[str, Param]) -> str:
-    """The condition of a filter; adds its params."""
+    """Return the condition of a filter, and add its params."""
     operator, name, value = operator_of(filter_.operator), quoted(filter_.field), f":{param}{column.cast}"
     if operator.takes == "a presence":
         value = PRESENCES[str(filter_.value)]
     elif operator.takes == "values" and isinstance(filter_.value, list) and column.is_array:
-        # A list of arrays would be an array of one more dimension, of which ANY looks at the single elements.
+        # PostgreSQL has no list of arrays, only an array with one more dimension. ANY would compare its single
+        # elements.
         params |= {f"{param}_{n}": element for n, element in enumerate(filter_.value)}
         each = [EQUAL.sql.format(column=name, value=f":{param}_{n}{column.cast}") for n in range(len(filter_.value))]
         return f"({' OR '.join(each)})"

@@ -91,7 +91,7 @@ def test_a_list_of_values_is_read_as_postgrest_reads_it(text: str, values: list[
 
 
 @pytest.mark.parametrize("text", ['"', '"a', '"a"b', '"a\\"', 'a,"', 'a,"b"c'])
-def test_a_list_with_a_quote_astray_is_refused(text: str) -> None:
+def test_a_list_with_a_quotation_mark_in_the_wrong_place_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="must list values"):
         filter_of(orders, "status[in]", text)
 

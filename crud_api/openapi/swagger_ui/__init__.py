@@ -1,7 +1,7 @@
-"""Swagger UI, as its authors publish it on npm (`make swagger-ui` fetches another version), and the page around it.
+"""Swagger UI, as its authors publish it on npm, and the page around it. `make swagger-ui` fetches another version.
 
-The files are kept compressed. They are answered as text, since API Gateway takes binary bodies only from APIs that
-are set up for them; the largest has 1.7 MB of the 6 MB that a Lambda may answer.
+The files here are compressed. The API returns them as text, because API Gateway accepts binary bodies only from APIs
+that are set up for them. The largest file has 1.7 MB; a Lambda can return 6 MB.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ _FOLDER = Path(__file__).parent
 VERSION: str = json.loads((_FOLDER / "source.json").read_text())["version"]
 _JAVASCRIPT, _CSS = "text/javascript; charset=utf-8", "text/css; charset=utf-8"
 
-# validatorUrl: Swagger UI would ask swagger.io, and nothing leaves this origin.
-# A list has a filter for each operator of each column. They are folded, with the cursor and the headers, so that a
-# request can be tried within one screen.
+# validatorUrl: without null, Swagger UI would send the description to swagger.io.
+# A list has a filter for each operator of each column. The page hides the filters, the cursor and the headers at first,
+# so that a request fits on one screen.
 _START = """\
 const folded = (parameters) => {
   const names = parameters.map((one) => one.get("name"));
@@ -55,8 +55,8 @@ window.ui = SwaggerUIBundle({
 """
 _START_NAME = f"start-{sha256(_START.encode()).hexdigest()[:12]}.js"
 _SCRIPT_NAME, _STYLE_NAME = f"swagger-ui-bundle-{VERSION}.js", f"swagger-ui-{VERSION}.css"
-# The URLs are relative: API Gateway's stage, or a custom domain's base path, comes before them. {{below}} is the way
-# from the page to its files, of which /docs and /docs/ have different ones.
+# The URLs are relative, because the path begins with API Gateway's stage or with the base path of a custom domain.
+# {{below}} is the relative URL from the page to its files. It is different for /docs and /docs/.
 _PAGE = f"""\
 <!DOCTYPE html>
 <html lang="en">
@@ -78,12 +78,12 @@ _PAGE = f"""\
 
 
 def page(below: str) -> str:
-    """The HTML of the page. `below` is the relative URL of the folder of its files: `docs/`, or nothing."""
+    """The HTML of the page. `below` is the relative URL of the folder with its files: `docs/`, or empty."""
     return _PAGE.format(below=below)
 
 
 def asset(name: str) -> tuple[str, str] | None:
-    """A file of the page and its media type; None when there is no such file."""
+    """A file of the page and its media type. None if there is no such file."""
     if name == _START_NAME:
         return _START, _JAVASCRIPT
     if name == _SCRIPT_NAME:

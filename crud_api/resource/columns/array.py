@@ -1,8 +1,8 @@
 """Arrays of any other type.
 
-JSON's arrays cannot say all that PostgreSQL's can: a first element that is not number 1, other dimensions than those
-declared, a null where the declaration has none. Such an array is answered as PostgreSQL's own text of it
-(`[0:1]={1,2}`), and a body may have that text.
+Some arrays of PostgreSQL do not fit into an array of JSON: the first element does not have the number 1, the array has
+other dimensions than the declaration, or it has a null that the declaration does not allow. The API returns such an
+array as the text that PostgreSQL writes (`[0:1]={1,2}`), and accepts this text in a body.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ _BOUNDS = re.compile(r"(\[-?[0-9]{1,9}(:-?[0-9]{1,9})?\])+=\{")
 
 
 class ArrayColumn(Column):
-    """An array of as many dimensions as the declaration has lists in each other, or an empty one."""
+    """An array. `list[list[int]]` has two dimensions. An empty array has none in PostgreSQL and is always allowed."""
 
     name = "list"
     is_array = True
     may_hold_commas = True
 
     def __init__(self, hint: Any, meta: Meta, *, nullable: bool = False) -> None:
-        """Raises `ValueError` where there are no arrays of the type."""
+        """Raises `ValueError` if the API does not support arrays of the type."""
         (inner,) = get_args(get_args(hint)[0] if get_origin(hint) is Annotated else hint) or (None,)
         if inner is None:
-            raise ValueError("is a list of nothing. Declare what its elements are, as list[str] does.")
+            raise ValueError("is a list without a type of its elements. Declare it, like in list[str].")
         element = column_of(inner)
         self.leaf: Column = element.leaf if isinstance(element, ArrayColumn) else element
         self.depth: int = element.depth + 1 if isinstance(element, ArrayColumn) else 1
         if self.depth > _MOST_DIMENSIONS:
-            raise ValueError(f"has more dimensions than the {_MOST_DIMENSIONS} of PostgreSQL. Declare fewer lists.")
+            raise ValueError(f"has more dimensions than PostgreSQL's {_MOST_DIMENSIONS}. Declare fewer lists.")
         leaf = self.leaf
         self.is_plain = leaf.shown("x") == f"x{leaf.shown_as}"
         if self.depth > 1 and not self.is_plain:
@@ -53,22 +53,22 @@ class ArrayColumn(Column):
         super().__init__(hint, meta, nullable=nullable)
 
     def made_as(self) -> str:
-        """The element's type, and its dimensions."""
+        """The type of the elements, and `[]` for each dimension."""
         return self.leaf.made_as() + "[]" * self.depth
 
     def checked_as(self) -> Any:
-        """A list, whose elements are checked one by one."""
+        """A list of anything: `from_json` checks each element."""
         return Annotated[list[Any], self.meta]
 
     def from_json(self, value: Any) -> Value:
-        """The array, as PostgreSQL writes it."""
+        """Return the array as PostgreSQL writes it."""
         if isinstance(value, str):
             return self._literal(value)
         text, _ = self._text(self.converted(value), self.depth)
         return text
 
     def from_text(self, text: str) -> Value:
-        """The array that the text is: JSON, or as PostgreSQL writes it."""
+        """Return the array as PostgreSQL writes it. The text is JSON, or the text that PostgreSQL writes."""
         if text[:1] == "{" or _BOUNDS.match(text):
             return self._literal(text)
         try:
@@ -77,7 +77,7 @@ class ArrayColumn(Column):
             raise self.wrong() from None
 
     def same(self, sent: Any, key: Value) -> bool:
-        """Whether it is an array of the same elements."""
+        """Whether both arrays have the same elements."""
         try:
             text = str(self.parse_text(sent) if isinstance(sent, str) else self.parse_json(sent))
             one, other = (
@@ -98,7 +98,7 @@ class ArrayColumn(Column):
         return text
 
     def _text(self, value: Any, depth: int) -> tuple[str, tuple[int, ...]]:
-        """The text of an array, and the numbers of its elements in each dimension."""
+        """Return the text of an array, and the number of elements in each dimension."""
         if not isinstance(value, list):
             raise ValueError(self.must)  # noqa: TRY004 - for a client
         if depth == 1:
@@ -107,7 +107,7 @@ class ArrayColumn(Column):
         inner = [self._text(element, depth - 1) for element in value]
         shapes = {shape for _, shape in inner}
         if len(shapes) > 1 or any(0 in shape for shape in shapes):
-            raise ValueError(f"{self.must}; the arrays in it must be of one length, and not empty")
+            raise ValueError(f"{self.must}; the arrays in it must have the same length and must not be empty")
         return f"{{{self.leaf.delimiter.join(text for text, _ in inner)}}}", (
             len(value),
             *(shapes.pop() if shapes else ()),
@@ -126,7 +126,7 @@ class ArrayColumn(Column):
         return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
     def shown(self, column: str) -> str:
-        """An array of JSON, or the text of one that JSON cannot say."""
+        """The SQL for an array of JSON, or for PostgreSQL's text where the array does not fit into JSON."""
         array = f"{column}{self.leaf.shown_as and self.leaf.shown_as + '[]'}"
         if self.is_plain:
             shown = f"to_json({array})"
@@ -143,23 +143,23 @@ class ArrayColumn(Column):
         )
 
     def key_text(self, column: str) -> str:
-        """The array of JSON, or its text."""
+        """The SQL of the array's JSON, or of PostgreSQL's text."""
         return f"({column} #>> ARRAY[]::text[])"
 
     def schema(self) -> Schema:
-        """An array, or the text of one."""
+        """An array, or PostgreSQL's text of an array."""
         return self._schema(self.leaf.written())
 
     def answered(self) -> Schema:
-        """An array, or the text of one."""
+        """An array, or PostgreSQL's text of an array."""
         return self._schema(self.leaf.answered())
 
     def filtered(self) -> Schema:
-        """An array as a text."""
+        """A string with an array."""
         return {"type": "string", "maxLength": MAX_VALUE_CHARACTERS, "pattern": NO_NUL}
 
     def example(self, default: Any = None) -> Any:
-        """An array of one element."""
+        """An array with one element."""
         if self.meta.examples:
             return self.meta.examples[0]
         example = self.leaf.example(default)
@@ -168,7 +168,7 @@ class ArrayColumn(Column):
         return example
 
     def url_example(self) -> Any:
-        """The array's JSON."""
+        """The example as JSON."""
         return json.dumps(self.example())
 
     def _schema(self, leaf: Schema) -> Schema:
@@ -184,13 +184,13 @@ def _with_null(leaf: Column) -> str:
 
 
 def _elements(text: str, delimiter: str) -> Iterator[str]:
-    """The elements of an array's text that are not null. Raises `ValueError`."""
+    """Yield the elements in the text of an array, without the nulls. Raises `ValueError`."""
     token = re.compile(rf'"((?:[^"\\]|\\.)*)"|([^{{}}"{delimiter}]+)|[{{}}{delimiter}]', re.DOTALL)
     position = text.index("{")
     while position < len(text):
         match = token.match(text, position)
         if match is None:
-            raise ValueError("has a quote astray")
+            raise ValueError("has a quotation mark in the wrong place")
         quoted, bare = match.groups()
         element = re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL) if quoted is not None else bare
         if element is not None and (quoted is not None or element.strip().upper() not in {"NULL", ""}):

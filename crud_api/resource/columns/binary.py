@@ -1,4 +1,4 @@
-"""Bytes and bits: bytea, which travels as base64, bit(n) and bit varying(n)."""
+"""Bytes and bits: bytea, bit(n) and bit varying(n)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _URL_PATTERN = "^[A-Za-z0-9+/_ -]*={0,2}$"
 
 
 class BytesColumn(Column):
-    """Bytes, in JSON and in URLs as base64 (RFC 4648, section 4)."""
+    """Bytes. JSON and URLs write them in base64 (RFC 4648, section 4)."""
 
     name = "bytes"
     sql_type = "bytea"
@@ -23,33 +23,33 @@ class BytesColumn(Column):
     shown_example = "aGVsbG8="
 
     def from_json(self, value: Any) -> Value:
-        """The bytes, as PostgreSQL writes them."""
-        self.converted(value)  # the limits of the declaration are those of bytes
+        """Return the bytes as PostgreSQL writes them."""
+        self.converted(value)  # checks the limits of the declaration, which count bytes
         return self._hexadecimal(value)
 
     def from_text(self, text: str) -> Value:
-        """The bytes. The alphabet may be that of URLs, the padding left out, and a + not encoded."""
+        """Return the bytes. The client may use the URL alphabet, omit the padding and leave a + unencoded."""
         text = text.translate(_OF_URLS).rstrip("=")
         return self._hexadecimal(text + "=" * (-len(text) % 4))
 
     def same(self, sent: Any, key: Value) -> bool:
-        """Whether it is the same bytes."""
+        """Whether both are the same bytes."""
         return isinstance(sent, str) and super().same(sent, key)
 
     def shown(self, column: str) -> str:
-        """PostgreSQL breaks the lines of base64."""
+        """The SQL for base64 in one line: PostgreSQL's encode() puts it into several lines."""
         return f"translate(encode({column}, 'base64'), chr(10), '')"
 
     def schema(self) -> Schema:
-        """Base64."""
+        """A string in base64."""
         return {"type": "string", "contentEncoding": "base64", "pattern": _PATTERN, "maxLength": MAX_BODY_BYTES}
 
     def answered(self) -> Schema:
-        """Base64."""
+        """A string in base64."""
         return self.schema() | {"maxLength": MAX_REPLY_BYTES}
 
     def filtered(self) -> Schema:
-        """Base64, in either alphabet."""
+        """A string in base64, in either alphabet."""
         return {"type": "string", "maxLength": MAX_VALUE_CHARACTERS, "pattern": _URL_PATTERN}
 
     def _hexadecimal(self, text: str) -> str:
@@ -63,7 +63,7 @@ _OF_URLS = str.maketrans("-_ ", "+/+")
 
 
 class BitsColumn(Spelled):
-    """A row of bits; a column of bit(n) takes n of them."""
+    """Bits in a string, like 1011. A column of bit(n) takes exactly n of them."""
 
     name = "Bits"
     sql_type = "bit varying"

@@ -1,4 +1,4 @@
-"""Composite types: a row within a row."""
+"""Composite types: a value that is a row itself."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from query_executor.contract import Value
 
 
 class CompositeColumn(Column):
-    """An object with the fields of a Struct, which has them in the order of the type in PostgreSQL."""
+    """An object with the fields of a Struct. They are in the same order as in PostgreSQL's type."""
 
     name = "Composite"
     may_hold_commas = True
 
     def __init__(self, hint: Any, meta: Meta, *, nullable: bool = False, sql_type: str) -> None:
-        """Raises `ValueError` for a field that cannot be in one."""
+        """Raises `ValueError` if the API does not support a field in a composite."""
         model = get_args(hint)[0]
         if not (isinstance(model, type) and issubclass(model, Struct)):
-            raise ValueError(f"is Composite({sql_type!r}) of {model}, which is no Struct. Declare one of its fields.")  # noqa: TRY004
+            raise ValueError(f"is Composite({sql_type!r}) of {model}, which is not a Struct. Declare a Struct.")  # noqa: TRY004
         self.fields = fields_of(model)
         if money := [name for name, field in self.fields.items() if field.column.cast]:
             raise ValueError(f"has {money[0]}, whose type is not supported in a composite. Declare it as numeric.")
@@ -39,14 +39,14 @@ class CompositeColumn(Column):
         super().__init__(hint, meta, nullable=nullable)
 
     def checked_as(self) -> Any:
-        """An object, whose members are checked one by one."""
+        """An object of anything: `from_json` checks each member."""
         return dict[str, Any]
 
     def from_json(self, value: Any) -> Value:
-        """The row, as PostgreSQL writes it."""
+        """Return the row as PostgreSQL writes it."""
         value = self.converted(value)
         if unknown := [name for name in value if name not in self.fields]:
-            raise ValueError(f"{self.must}, and nothing else: {unknown[0][:100]} is none of them")
+            raise ValueError(f"{self.must}, and nothing else: {unknown[0][:100]} is not one of them")
         return f"({','.join(self._member(name, value) for name in self.fields)})"
 
     def _member(self, name: str, row: Mapping[str, Any]) -> str:
@@ -70,14 +70,14 @@ class CompositeColumn(Column):
         return '"' + text.replace("\\", "\\\\").replace('"', '""') + '"'
 
     def from_text(self, text: str) -> Value:
-        """The row that the text is as JSON."""
+        """Return the row as PostgreSQL writes it. The text is JSON."""
         try:
             return self.from_json(json.loads(text, parse_float=Decimal, parse_constant=Decimal))
         except (json.JSONDecodeError, RecursionError):
             raise self.wrong() from None
 
     def shown(self, column: str) -> str:
-        """An object, each member as its own type has it."""
+        """The SQL for an object. The type of each member says how JSON shows it."""
         members = {name: f"({column}).{_quoted(name)}" for name in self.fields}
         shown = {name: self.fields[name].column.shown(member) for name, member in members.items()}
         if shown == members:
@@ -86,28 +86,28 @@ class CompositeColumn(Column):
         return f"CASE WHEN num_nulls({column}) = 0 THEN (SELECT to_json(made.*) FROM (SELECT {row}) AS made) END"
 
     def key_text(self, column: str) -> str:
-        """The object's text."""
+        """The SQL of the object's JSON as a text."""
         return f"to_json({column})::text"
 
     def schema(self) -> Schema:
-        """An object of the members that a body may have."""
+        """An object with the members that a body may have."""
         required = [name for name, field in self.fields.items() if field.required]
         return self._schema({name: field.column.written() for name, field in self.fields.items()}, required)
 
     def answered(self) -> Schema:
-        """An object of all members."""
+        """An object with all members."""
         return self._schema({name: field.column.answered() for name, field in self.fields.items()}, list(self.fields))
 
     def filtered(self) -> Schema:
-        """The object's text."""
+        """A string with the object's JSON."""
         return {"type": "string", "maxLength": MAX_VALUE_CHARACTERS, "pattern": NO_NUL}
 
     def example(self, default: Any = None) -> Any:  # noqa: ARG002
-        """An example of each member."""
+        """An object with an example for each member."""
         return {name: field.column.example(field.default) for name, field in self.fields.items()}
 
     def url_example(self) -> Any:
-        """The object's text."""
+        """The example as JSON."""
         return json.dumps(self.example())
 
     def _schema(self, members: Mapping[str, Schema], required: list[str]) -> Schema:
@@ -119,12 +119,12 @@ class CompositeColumn(Column):
 
 
 class Composite(Struct, frozen=True):
-    """A composite type by its name in PostgreSQL. It annotates the Struct of its fields."""
+    """The name of a composite type in PostgreSQL. It annotates a Struct, which has the fields of the type."""
 
     sql_type: str
 
     def column(self, hint: Any, meta: Meta, *, nullable: bool = False) -> Column:
-        """The column of an annotation that has this."""
+        """Make the column of an annotation that contains this object."""
         return CompositeColumn(hint, meta, nullable=nullable, sql_type=self.sql_type)
 
 

@@ -1,4 +1,4 @@
-"""From a declaration's annotations to its columns."""
+"""Makes columns from the annotations of a declaration."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 from crud_api.resource.columns.column import Column
 from query_executor.contract import Value
 
-# The column types of Python's own: the class by its module here, which is imported when one is declared.
+# The column class for each Python type. Its module is imported when a declaration uses the type.
 _OF_PYTHON = {
     "builtins.str": "text.TextColumn",
     "builtins.int": "number.IntegerColumn",
@@ -40,17 +40,17 @@ class Field(Struct, frozen=True):
     name: str
     column: Column
     required: bool
-    default: Any  # None or msgspec.NODEFAULT where the database's own default applies
-    stored_default: Value  # the param of a default, or None
+    default: Any  # None or msgspec.NODEFAULT: the default of the database applies
+    stored_default: Value  # the default as a param, or None
 
     @property
     def nullable(self) -> bool:
-        """Whether it may be null."""
+        """Whether the field may be null."""
         return self.column.nullable
 
 
 def fields_of(model: type[Struct]) -> dict[str, Field]:
-    """The model's fields by name, in its order. Raises `ValueError` for a type that the API does not carry."""
+    """Return the fields of the model by name, in its order. Raises `ValueError` for an unsupported type."""
     fields = {}
     for info in msgspec.structs.fields(model):
         try:
@@ -61,7 +61,7 @@ def fields_of(model: type[Struct]) -> dict[str, Field]:
 
 
 def column_of(hint: Any) -> Column:
-    """The column that an annotation declares. Raises `ValueError` for a type that the API does not carry."""
+    """Return the column that an annotation declares. Raises `ValueError` for an unsupported type."""
     hint, nullable = _without_none(hint)
     base, *metadata = get_args(hint) if get_origin(hint) is Annotated else (hint,)
     meta = _merged([each for each in metadata if isinstance(each, Meta)])
@@ -77,9 +77,9 @@ def column_of(hint: Any) -> Column:
         name = _OF_PYTHON.get(f"{getattr(origin, '__module__', '')}.{getattr(origin, '__qualname__', '')}")
     if name is None:
         raise ValueError(
-            f"is declared as {getattr(base, '__name__', base)}, which the API would not carry unchanged. Declare "
-            f"one of {_CARRIED}, or a type of crud_api.resource.columns, each alone or with None. As str it is "
-            "PostgreSQL's own text of the value."
+            f"is declared as {getattr(base, '__name__', base)}, which the API does not support. Declare one of "
+            f"{_CARRIED}, or a type of crud_api.resource.columns. Each can be combined with None. A str holds the "
+            "text that PostgreSQL writes for a value of any type."
         )
     module, _, class_ = name.partition(".")
     return _made(getattr(import_module(f"crud_api.resource.columns.{module}"), class_).column, hint, meta, nullable)
@@ -108,7 +108,7 @@ def _merged(metas: list[Meta]) -> Meta:
 
 def _field(info: msgspec.structs.FieldInfo) -> Field:
     column, default = column_of(info.type), info.default
-    if info.default_factory in {builtins.list, builtins.dict}:  # what msgspec makes of [] and {}
+    if info.default_factory in {builtins.list, builtins.dict}:  # msgspec's form of the defaults [] and {}
         default = info.default_factory()
     elif info.default_factory is not msgspec.NODEFAULT:
         raise ValueError("has a default_factory. Declare a default value, or None for the default of the column.")

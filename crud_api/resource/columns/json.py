@@ -1,6 +1,6 @@
 """Columns that hold documents: json, jsonb, hstore.
 
-JSON's null in a column that may be null is SQL's null. In a column that may not, it is the document `null`.
+A null in JSON becomes SQL's null if the column may be null. Otherwise it becomes the document `null`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _HSTORE = re.compile(rf"({_PAIR}(, *{_PAIR})*)?", re.DOTALL)
 
 
 class JsonbColumn(Column):
-    """A document of which PostgreSQL keeps what it says, not how it is written: jsonb."""
+    """A document: jsonb. PostgreSQL keeps what it contains, but not the spaces and the order of the members."""
 
     name = "Jsonb"
     sql_type = "jsonb"
@@ -33,25 +33,25 @@ class JsonbColumn(Column):
     may_hold_commas = True
 
     def __init__(self, hint: Any, meta: Meta, *, nullable: bool = False) -> None:
-        """`nullable`: a null is SQL's."""
+        """With `nullable`, null is SQL's null. Without it, null is a document."""
         super().__init__(hint, meta, nullable=nullable)
         self.takes_null = not nullable
 
     def from_json(self, value: Any) -> Value:
-        """The document's text, with the digits that were sent."""
+        """Return the text of the document. Its numbers keep the digits that the client sent."""
         self.converted(value)
         return json_text(value)
 
     def from_text(self, text: str) -> Value:
-        """The document that the text is."""
+        """Return the text of the document. The text in the URL is JSON."""
         try:
             value = json.loads(text, parse_float=Decimal, parse_constant=Decimal)
         except (ValueError, RecursionError):
-            raise ValueError(f"{self.wrong()}: a text stands in quotes") from None
+            raise ValueError(f"{self.wrong()}: put a text in quotes") from None
         return json_text(value)
 
     def same(self, sent: Any, key: Value) -> bool:
-        """Whether it is the same document."""
+        """Whether both are the same document."""
         try:
             return bool(json.loads(str(self.parse_json(sent))) == json.loads(str(key)))
         except ValueError:
@@ -66,16 +66,16 @@ class JsonbColumn(Column):
         return {}
 
     def filtered(self) -> Schema:
-        """JSON as a text."""
+        """A string with JSON."""
         return {"type": "string", "maxLength": MAX_VALUE_CHARACTERS, "pattern": NO_NUL}
 
     def url_example(self) -> Any:
-        """The document's text."""
+        """The example as a text."""
         return json.dumps(self.example())
 
 
 class JsonColumn(JsonbColumn):
-    """A document as its text: json. PostgreSQL does not compare it."""
+    """A document: json. PostgreSQL keeps its text as it is, and cannot compare it."""
 
     name = "Json"
     sql_type = "json"
@@ -91,7 +91,7 @@ class ObjectColumn(JsonbColumn):
     says = "a JSON object"
 
     def __init__(self, hint: Any, meta: Meta, *, nullable: bool = False) -> None:
-        """A null is no object."""
+        """Null is never a value, because it is not an object."""
         super().__init__(hint, meta, nullable=nullable)
         self.takes_null = False
 
@@ -105,55 +105,55 @@ class ObjectColumn(JsonbColumn):
 
 
 class HstoreColumn(Column):
-    """Texts by their names (PostgreSQL's extension hstore)."""
+    """An object whose values are texts or nulls (PostgreSQL's extension hstore)."""
 
     name = "Hstore"
     sql_type = "hstore"
     carriers = frozenset({"hstore"})
-    says = "an object of texts and nulls"
+    says = "an object whose values are texts or nulls"
     shown_example: Any = {"a": "1"}  # noqa: RUF012
     may_hold_commas = True
     has_order = False
 
     def from_json(self, value: Any) -> Value:
-        """The object, as PostgreSQL writes it."""
+        """Return the object as PostgreSQL writes it."""
         return ", ".join(
             f"{_quoted(name)}=>{'NULL' if text is None else _quoted(text)}"
             for name, text in self.converted(value).items()
         )
 
     def from_element(self, text: str) -> Value:
-        """PostgreSQL's text of an object."""
+        """Return the text. Raises `ValueError` if PostgreSQL would not write an object like this."""
         if not _HSTORE.fullmatch(text):
             raise self.wrong()
         return text
 
     def from_text(self, text: str) -> Value:
-        """The object that the text is."""
+        """Return the object as PostgreSQL writes it. The text in the URL is JSON."""
         try:
             return self.from_json(json.loads(text))
         except (ValueError, RecursionError):
             raise self.wrong() from None
 
     def key_text(self, column: str) -> str:
-        """The object."""
+        """The SQL of the object's JSON as a text."""
         return f"hstore_to_json({column})::text"
 
     def schema(self) -> Schema:
-        """An object of texts and nulls."""
+        """An object whose values are texts or nulls."""
         return {"type": "object", "additionalProperties": {"type": ["string", "null"]}}
 
     def answered(self) -> Schema:
-        """An object of texts and nulls."""
+        """An object whose values are texts or nulls."""
         return self.schema()
 
     def url_example(self) -> Any:
-        """The object's text."""
+        """The example as JSON."""
         return json.dumps(self.example())
 
 
 def json_text(value: Any) -> str:
-    """The JSON text of a value, its numbers with all their digits. Raises `ValueError`."""
+    """Return the JSON text of a value. Its numbers keep all their digits. Raises `ValueError`."""
     match value:
         case str():
             if flaw := text_flaw(value):
@@ -166,7 +166,7 @@ def json_text(value: Any) -> str:
         case list():
             return f"[{','.join(json_text(inner) for inner in value)}]"
         case Decimal() if not value.is_finite():
-            raise ValueError("must be JSON, which has neither NaN nor Infinity")
+            raise ValueError("must be JSON, which has no NaN and no Infinity")
     return str(value)
 
 

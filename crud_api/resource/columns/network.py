@@ -1,4 +1,4 @@
-"""Addresses of networks: inet, cidr, macaddr, macaddr8."""
+"""Network addresses: inet, cidr, macaddr, macaddr8."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ _ADDRESS = r"[0-9a-fA-F:.]{2,45}(/[0-9]{1,3})?"
 
 
 class InetColumn(Spelled):
-    """The address of a host, maybe with the length of its network's prefix."""
+    """The address of a host. It may end in the prefix length of its network."""
 
     name = "Inet"
     sql_type = "inet"
-    says = "an IP address like 10.0.0.1, or with its network 10.0.0.1/24"
+    says = "an IP address like 10.0.0.1, or with a prefix length like 10.0.0.1/24"
     shown_example = "10.0.0.1"
     form = _ADDRESS
 
     def same(self, sent: Any, key: Value) -> bool:
-        """Whether it is the same text; PostgreSQL has two of one host, with and without /32 or /128."""
+        """Whether both are the same address. A host's address may end in /32 or /128."""
         return isinstance(sent, str) and _bare(sent) == _bare(str(key))
 
     def key_text(self, column: str) -> str:
-        """The address, to which ::text would add a prefix."""
+        """The address as JSON writes it. A cast to text would add the prefix length."""
         return json_text(column)
 
 
@@ -40,7 +40,7 @@ class CidrColumn(Spelled):
 
 
 class MacaddrColumn(Spelled):
-    """The address of a network card, 6 bytes."""
+    """The address of a network card (6 bytes)."""
 
     name = "Macaddr"
     sql_type = "macaddr"
@@ -49,12 +49,12 @@ class MacaddrColumn(Spelled):
     form = r"[0-9a-fA-F]{2}([:.-]?[0-9a-fA-F]{2}){5}"
 
     def same(self, sent: Any, key: Value) -> bool:
-        """Whether it is the same address in any notation."""
+        """Whether both are the same address. It has several notations."""
         return isinstance(sent, str) and _digits(sent) == _digits(str(key))
 
 
 class Macaddr8Column(MacaddrColumn):
-    """The address of a network card, 8 bytes."""
+    """The address of a network card (8 bytes)."""
 
     name = "Macaddr8"
     sql_type = "macaddr8"

@@ -13,11 +13,11 @@ from msgspec import Meta
 from crud_api.resource.columns.column import Column, Schema, param
 from query_executor.contract import Value
 
-# Python takes more: 1_000, NaN, digits of other scripts. As many digits as a URL's value may have: PostgreSQL answers
-# every digit of 1e309.
+# Python would accept more: 1_000, NaN, digits of other scripts. A number may have as many digits as a value in a URL,
+# because PostgreSQL writes all 310 digits of 1e309.
 _WHOLE = r"-?[0-9]{1,1000}"
 _NUMBER = rf"{_WHOLE}(\.[0-9]{{1,1000}})?([eE][+-]?[0-9]{{1,3}})?"
-# PostgreSQL answers these as strings. Where a declaration has limits, they are none of its values.
+# PostgreSQL writes these as strings in JSON. A declaration with limits does not allow them.
 _NO_NUMBERS = frozenset({"NaN", "Infinity", "-Infinity"})
 _NO_NUMBER_PATTERN = "^(NaN|-?Infinity)$"
 _INT64: Schema = {"format": "int64", "minimum": -(2**63), "maximum": 2**63 - 1}
@@ -63,7 +63,7 @@ class _Number(Column):
         return text if text in _NO_NUMBERS else Decimal(text)
 
     def takes(self, text: str) -> bool:
-        """Whether the text is one of those that stand for a number."""
+        """Whether the text is NaN or an infinity, and the declaration allows it."""
         return text in _NO_NUMBERS and not self.meta.extra
 
     def python(self) -> type:
@@ -74,7 +74,7 @@ class _Number(Column):
 
 
 class IntegerColumn(_Number):
-    """A whole number of any size that its column holds."""
+    """A whole number of any size that its column can store."""
 
     name = "int"
     sql_type = "bigint"
@@ -84,58 +84,57 @@ class IntegerColumn(_Number):
     form = _WHOLE
 
     def from_json(self, value: Any) -> Value:
-        """The number: -0 is 0."""
+        """Return the number; -0 becomes 0."""
         return super().from_json(0 if isinstance(value, Decimal) and str(value) == "-0" else value)
 
     def takes(self, text: str) -> bool:  # noqa: ARG002
-        """No text is a whole number."""
+        """A whole number is never NaN or infinite."""
         return False
 
     def python(self) -> type:
-        """The type of the number."""
         return int
 
     def number(self, value: Any) -> Value:
-        """The number as it is."""
         return int(value)
 
     def schema(self) -> Schema:
-        """The limits of the declaration, or those of a bigint."""
+        """An integer with the limits of the declaration, or else of a bigint."""
         return _INT64 | msgspec.json.schema(self.hint)
 
     def answered(self) -> Schema:
-        """Those of a bigint."""
+        """An integer with the limits of a bigint."""
         return {"type": "integer"} | _INT64
 
     def filtered(self) -> Schema:
-        """Those of a bigint."""
+        """An integer with the limits of a bigint."""
         return {"type": "integer"} | _INT64
 
 
 class WholeColumn(IntegerColumn):
-    """A whole number of more digits than a bigint has, in a column of numeric(n) or numeric(n, 0)."""
+    """A whole number in a column of numeric(n) or numeric(n, 0). It may have more digits than a bigint."""
 
     name = "Whole"
     sql_type = "numeric(38, 0)"
     carriers = frozenset({"numeric"})
 
     def schema(self) -> Schema:
-        """The limits of the declaration."""
+        """An integer with the limits of the declaration."""
         return msgspec.json.schema(self.hint)
 
     def answered(self) -> Schema:
-        """Any whole number."""
+        """An integer of any size."""
         return {"type": "integer"}
 
     def filtered(self) -> Schema:
-        """Any whole number."""
+        """An integer of any size."""
         return {"type": "integer"}
 
 
 class DecimalColumn(_Number):
-    """A number of which every digit is kept. msgspec has no limits for it; `extra` of its `Meta` has them.
+    """A number that keeps every digit. Its limits are in `extra` of its `Meta`, because msgspec has none for it.
 
-    They are `minimum`, `max_digits` and `decimal_places`, as numeric(max_digits, decimal_places) has them.
+    `minimum` is the smallest value. `max_digits` and `decimal_places` mean the same as in numeric(max_digits,
+    decimal_places).
     """
 
     name = "Decimal"
@@ -145,24 +144,23 @@ class DecimalColumn(_Number):
     shown_example: Any = 1.5
 
     def made_as(self) -> str:
-        """As many digits as are declared."""
+        """numeric, with the digits of the declaration."""
         extra = self.meta.extra or {}
         digits = extra.get("max_digits")
         return f"numeric({digits}, {extra.get('decimal_places', 0)})" if digits else self.sql_type
 
     def python(self) -> type:
-        """The type of the number."""
         return Decimal
 
     def number(self, value: Any) -> Value:
-        """The digits, if the limits allow them: -0 is 0."""
+        """Return the digits; -0 becomes 0. Raises `ValueError` if the limits forbid the number."""
         if not within(value, self.meta.extra or {}):
             raise ValueError(self.must)
         return str(value if value else value.copy_abs())
 
     def schema(self) -> Schema:
-        """The limits of the declaration."""
-        # A JSON number; msgspec writes one as a string, with its format.
+        """A number with the limits of the declaration."""
+        # msgspec describes a Decimal as a string with a format. The API writes it as a number.
         limits = {key: value for key, value in msgspec.json.schema(self.hint).items() if key not in {"type", "format"}}
         return limits | _number_type(self.meta) | _decimal_limits(self.meta.extra or {})
 
@@ -176,33 +174,32 @@ class DecimalColumn(_Number):
 
 
 class FloatColumn(_Number):
-    """A number of 8 bytes, or of 4."""
+    """A floating-point number: double precision (8 bytes) or real (4 bytes)."""
 
     name = "float"
     sql_type = "double precision"
     carriers = frozenset({"float4", "float8"})
     says = "a number"
     shown_example = 1.5
-    in_one_pass = False  # msgspec rounds a number of many digits otherwise
+    in_one_pass = False  # msgspec rounds a number with many digits in another way
 
     def from_text(self, text: str) -> Value:
-        """The number. PostgreSQL has none of 8 bytes beyond Python's own."""
+        """Return the number. Python's float and double precision have the same range."""
         if re.fullmatch(self.form, text) and abs(float(text)) == float("inf"):
-            raise ValueError("is out of range: a number of 8 bytes is less than 1.8e308")
+            raise ValueError("is out of range: it must be between -1.8e308 and 1.8e308")
         return super().from_text(text)
 
     def python(self) -> type:
-        """The type of the number."""
         return float
 
     def number(self, value: Any) -> Value:
-        """The shortest digits that are this number."""
+        """Return the shortest digits that PostgreSQL reads as the same number."""
         if not within(Decimal(value), self.meta.extra or {}):
             raise ValueError(self.must)
         return str(value)
 
     def schema(self) -> Schema:
-        """The limits of the declaration."""
+        """A number with the limits of the declaration."""
         return msgspec.json.schema(self.hint) | {"format": "double"} | _number_type(self.meta)
 
     def answered(self) -> Schema:
@@ -215,7 +212,7 @@ class FloatColumn(_Number):
 
 
 class MoneyColumn(DecimalColumn):
-    """An amount of money. It travels as a number: its text depends on the server's lc_monetary."""
+    """An amount of money. It travels as a number, because its text depends on the server's lc_monetary."""
 
     name = "Money"
     sql_type = "money"
@@ -227,33 +224,31 @@ class MoneyColumn(DecimalColumn):
     shown_as = "::numeric"
 
     def takes(self, text: str) -> bool:  # noqa: ARG002
-        """No text is an amount."""
+        """An amount is never NaN or infinite."""
         return False
 
     def from_text(self, text: str) -> Value:
-        """The amount: one with more decimals would be compared as another."""
+        """Return the amount. PostgreSQL would round more decimal places and compare with another amount."""
         value = super().from_text(text)
         if not _has_places(Decimal(str(value)), 2):
             raise self.wrong()
         return value
 
     def number(self, value: Any) -> Value:
-        """The amount, which PostgreSQL would round without an error."""
+        """Return the amount. PostgreSQL would round more decimal places without an error."""
         if value.is_finite() and not _has_places(value, 2):
             raise ValueError(self.must)
         return super().number(value)
 
     def schema(self) -> Schema:
-        """A number."""
         return {**super().schema(), "type": "number"}
 
     def answered(self) -> Schema:
-        """A number."""
         return {"type": "number"}
 
 
 def within(number: Decimal, limits: Mapping[str, int]) -> bool:
-    """Whether a number keeps to what a declaration's `extra` says of it."""
+    """Whether a number respects the limits in `extra` of a declaration."""
     if not number.is_finite() or number < limits.get("minimum", number):
         return False
     places = limits.get("decimal_places", 0)
@@ -263,7 +258,7 @@ def within(number: Decimal, limits: Mapping[str, int]) -> bool:
 
 
 def _has_places(number: Decimal, most: int) -> bool:
-    # round() raises where the number has more digits than Python calculates with.
+    # round() raises if the number has more digits than the precision of Python's decimal context.
     _, digits, exponent = number.as_tuple()
     return exponent >= -most or not any(digits[exponent + most :])  # type: ignore[operator]  # it is finite
 
@@ -278,12 +273,12 @@ def _decimal_limits(extra: Mapping[str, int]) -> Schema:
     limits: Schema = {}
     places = extra.get("decimal_places", 0)
     if "max_digits" in extra:
-        # Digits that a float can hold; JSON's own numbers have more, and the API keeps them.
+        # A float cannot hold all digits of these limits. The API checks the exact limits.
         most = float(Decimal(10) ** (extra["max_digits"] - places) - Decimal(10) ** -places)
         limits |= {"minimum": -most, "maximum": most}
     if "minimum" in extra:
         limits["minimum"] = extra["minimum"]
-    # No multipleOf: in floating point most amounts are no multiple of 0.01.
+    # There is no multipleOf: most amounts, as floating-point numbers, are not a multiple of 0.01.
     return limits
 
 

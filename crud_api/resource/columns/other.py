@@ -1,4 +1,4 @@
-"""Types that travel as PostgreSQL writes them: xml, tsvector, and the figures of geometry."""
+"""Types that travel as PostgreSQL writes them: xml, tsvector and the geometric types."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _FIGURE = r"[-+0-9.eE,()<>{}\[\] a-zA-Z]+"
 
 
 class TsvectorColumn(Spelled):
-    """The words of a text, as its search has them."""
+    """The words of a text, for PostgreSQL's full text search."""
 
     name = "Tsvector"
     sql_type = "tsvector"
@@ -24,7 +24,7 @@ class TsvectorColumn(Spelled):
 
 
 class XmlColumn(Spelled):
-    """XML, which PostgreSQL does not compare."""
+    """XML. PostgreSQL cannot compare it."""
 
     name = "Xml"
     sql_type = "xml"
@@ -36,7 +36,7 @@ class XmlColumn(Spelled):
 
 
 class _Figure(Spelled):
-    # What is called equal of boxes and circles is of the same area. Others cannot be compared at all.
+    # For boxes and circles, PostgreSQL's = compares the areas. It cannot compare the other figures at all.
     form = _FIGURE
     has_equality = False
     has_order = False
@@ -49,19 +49,19 @@ class PointColumn(_Figure):
 
 
 class LineColumn(_Figure):
-    """A line without ends."""
+    """A line that is infinite in both directions."""
 
     name, sql_type, says, shown_example = "Line", "line", "a line like {1,-1,0}, for 1x - 1y + 0 = 0", "{1,-1,0}"
 
 
 class LsegColumn(_Figure):
-    """A part of a line."""
+    """A line segment."""
 
     name, sql_type, says, shown_example = "Lseg", "lseg", "a line segment like [(0,0),(1,1)]", "[(0,0),(1,1)]"
 
 
 class BoxColumn(_Figure):
-    """A rectangle that is not turned."""
+    """A rectangle whose sides are parallel to the axes."""
 
     name, sql_type, says, shown_example = "Box", "box", "a box like (1,1),(0,0)", "(1,1),(0,0)"
     delimiter = ";"

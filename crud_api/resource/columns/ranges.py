@@ -10,7 +10,7 @@ from query_executor.contract import Value
 
 _RANGE = r"empty|[\[(][^\x00]*,[^\x00]*[\])]"
 _MULTIRANGE = r"\{[^\x00]*\}"
-# A time's offset, whose + nobody encoded in a URL.
+# A client may leave the + of an offset unencoded in a URL. Then it arrives as a space.
 _SPACE_FOR_PLUS = r"(:[0-9]{2}(?:\.[0-9]+)?) ([0-9]{2}(?:[^0-9-]|$))"
 
 
@@ -60,7 +60,7 @@ class TsRangeColumn(_Range):
 
 
 class TstzRangeColumn(_Range):
-    """A range of times."""
+    """A range of times with a zone."""
 
     name, sql_type = "TstzRange", "tstzrange"
     says = 'a range of times like ["2026-01-01 09:00:00+00","2026-01-01 10:00:00+00")'
@@ -104,7 +104,7 @@ class TsMultirangeColumn(_Multirange):
 
 
 class TstzMultirangeColumn(_Multirange):
-    """Ranges of times."""
+    """Ranges of times with a zone."""
 
     name, sql_type = "TstzMultirange", "tstzmultirange"
     says = 'ranges of times like {["2026-01-01 09:00:00+00","2026-01-01 10:00:00+00")}'

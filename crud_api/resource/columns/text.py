@@ -1,4 +1,4 @@
-"""Texts: text, varchar(n), char(n), citext, and every type that PostgreSQL writes as a JSON string."""
+"""Texts: text, varchar(n), char(n), citext, and all other types that PostgreSQL writes as a JSON string."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from crud_api.resource.columns.column import NO_NUL, Column, Schema
 from crud_api.settings import MAX_BODY_BYTES
 from query_executor.contract import MAX_REPLY_BYTES, Value
 
-# In Python $ also matches before a last line feed: hence the (?!\n). What is a space to Python or to ECMAScript is one
-# here.
+# A space is what Python or ECMAScript takes for a space. In Python, $ also matches before a line feed at the end, so
+# the patterns below add (?!\n).
 _SPACE = r"\s\x1c-\x1f\x85\ufeff"
 _VISIBLE = rf"[^{_SPACE}\x00]"
 
 
 class TextColumn(Column):
-    """A text, whose limits its `Meta` has. Of a column of another type it is PostgreSQL's own text of the value."""
+    """A text with the limits of its `Meta`. In a column of another type it is the text that PostgreSQL writes."""
 
     name = "str"
     sql_type = "text"
@@ -30,34 +30,34 @@ class TextColumn(Column):
     is_populated_as_json = True
 
     def from_json(self, value: Any) -> Value:
-        """The string, if the declaration's limits allow it."""
+        """Return the string. Raises `ValueError` if the limits of the declaration forbid it."""
         return str(self.converted(value))
 
     def from_element(self, text: str) -> Value:
-        """The text, if the declaration's limits allow it."""
+        """Return the text. Raises `ValueError` if the limits of the declaration forbid it."""
         return self.from_json(text)
 
     def same(self, sent: Any, key: Value) -> bool:
-        """Whether it is the same text. A column of numbers is answered as numbers."""
+        """Whether both are the same text. A column of numbers can be declared as a text, and returns numbers."""
         return sent == key or (not isinstance(sent, str | bool | None) and str(sent) == key)
 
     def schema(self) -> Schema:
-        """The limits of the declaration."""
+        """A string with the limits of the declaration."""
         schema = msgspec.json.schema(self.hint)
-        schema.pop("enum", None)  # msgspec sorts it
+        schema.pop("enum", None)  # msgspec sorts the values
         schema.setdefault("type", "string")
         if "pattern" in schema:
-            # In ECMAScript, which JSON Schema's patterns are, $ is the end and nothing else. Generators stumble over
-            # more.
+            # JSON Schema uses the patterns of ECMAScript, where $ matches only at the end. Generators of clients fail
+            # at (?!\n).
             schema["pattern"] = schema["pattern"].removesuffix(r"(?!\n)")
         return schema
 
     def written(self) -> Schema:
-        """The limits, and those that every text has."""
+        """A string with the limits of the declaration, and with the limits of every text."""
         return {"maxLength": MAX_BODY_BYTES, "pattern": NO_NUL} | self.schema()
 
     def answered(self) -> Schema:
-        """Any text."""
+        """A string of any text."""
         return {"type": "string", "maxLength": MAX_REPLY_BYTES, "pattern": NO_NUL}
 
 
@@ -67,21 +67,21 @@ class CitextColumn(TextColumn):
     name = "Citext"
     sql_type = "citext"
     carriers = frozenset({"citext"})
-    says = "a text, compared without regard to case"
+    says = "a text; upper and lower case count as equal"
     is_populated_as_json = False
 
     def same(self, sent: Any, key: Value) -> bool:
-        """Whether PostgreSQL takes them for the same."""
+        """Whether PostgreSQL considers both equal."""
         return isinstance(sent, str) and isinstance(key, str) and sent.lower() == key.lower()
 
     def searched(self, column: str) -> str:
-        """The column itself: citext has patterns of its own."""
+        """The column itself: citext has its own operators for patterns."""
         return column
 
 
 Citext = Annotated[str, CitextColumn]
 
-# A key is part of a path, where "." and ".." mean something else (RFC 3986, section 5.2.4).
+# A key is a segment of a path. There, "." and ".." have another meaning (RFC 3986, section 5.2.4).
 Key = Annotated[
     str,
     Meta(
@@ -91,7 +91,7 @@ Key = Annotated[
         description="1 to 64 characters with no space before or after, and neither . nor ..",
     ),
 ]
-# What it must be is for the row it refers to; the database holds that.
+# The resource that it refers to limits its keys, and the database checks that the row exists.
 ForeignKey = Annotated[
     str,
     Meta(min_length=1, max_length=200, pattern=NO_NUL, description="the key of a row, 1 to 200 characters"),

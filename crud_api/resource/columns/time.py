@@ -1,7 +1,7 @@
-"""Times: date, time, timestamp, each with and without a time zone, and interval.
+"""Times: date, interval, and time and timestamp with and without a time zone.
 
-A value of PostgreSQL may be one that Python has not: infinity, a year before 1 or after 9999. It is passed on as
-PostgreSQL writes it, which then judges it.
+PostgreSQL has values that Python does not have: infinity, and years before 1 or after 9999. Such a value travels as
+the text that PostgreSQL writes, and PostgreSQL checks it.
 """
 
 from __future__ import annotations
@@ -40,19 +40,19 @@ class _Moment(Column):
         if self.is_far(text):
             return text
         try:
-            # Not strict, a number would be a time, in seconds since 1970.
+            # With strict=False, msgspec would read a number as seconds since 1970.
             return self.stored(msgspec.convert(text, self.python))
         except (ValueError, OverflowError):
             raise self.wrong() from None
 
     def is_far(self, text: str) -> bool:
-        """Whether PostgreSQL has the value and Python has not."""
-        if text[4:5] == "-" and not text.endswith(" BC"):  # Python judges years of four digits after Christ
+        """Whether only PostgreSQL has the value, and Python does not."""
+        if text[4:5] == "-" and not text.endswith(" BC"):  # Python checks years 1 to 9999
             return False
         return text in _UNLIMITED or re.fullmatch(self.far, text) is not None
 
     def stored(self, value: Any) -> Value:
-        """The param of a value of Python's."""
+        """Return the param for a value of the Python type."""
         return param(value)
 
     def answered(self) -> Schema:
@@ -65,7 +65,7 @@ class _Moment(Column):
         return self.plain() | {"maxLength": 64}
 
     def plain(self) -> Schema:
-        """A string, with its format if JSON Schema has one."""
+        """A string, with the format if JSON Schema has one."""
         return {"type": "string"} | ({"format": self.format} if self.format else {})
 
     format = ""
@@ -85,7 +85,7 @@ class DateColumn(_Moment):
 
 
 class TimestampColumn(_Moment):
-    """A time as all the world has it: it has an offset, and is in UTC without one. It is answered with one."""
+    """A point in time. A value without an offset is in UTC, and a row always has the offset."""
 
     name = "datetime"
     carriers = frozenset({"timestamptz"})
@@ -94,25 +94,25 @@ class TimestampColumn(_Moment):
     python = datetime
     far = _FAR_TIME_IN_UTC
     format = "date-time"
-    shown_as = "::timestamptz"  # also where the column's type has no zone
+    shown_as = "::timestamptz"  # even if the type of the column has no zone
 
     def __init__(self, hint: Any, meta: Meta, *, nullable: bool = False) -> None:
-        """Without `tz`, a column without time zone is as good: what it holds is in UTC."""
+        """Without `tz`, the column may also be a timestamp without time zone. Its values are in UTC."""
         super().__init__(hint, meta, nullable=nullable)
         if not meta.tz:
             self.carriers = frozenset({"timestamp", "timestamptz"})
 
     @classmethod
     def column(cls, hint: Any, meta: Meta, *, nullable: bool = False) -> Column:
-        """The column; with `tz=False` it is a time without zone."""
+        """Make the column. With `tz=False` it is a time without a zone."""
         return (LocalTimestampColumn if meta.tz is False else cls)(hint, meta, nullable=nullable)
 
     def made_as(self) -> str:
-        """With time zone, where the declaration demands an offset."""
+        """timestamptz, if the declaration requires an offset."""
         return "timestamptz" if self.meta.tz else "timestamp"
 
     def from_text(self, text: str) -> Value:
-        """The time, in which nobody may have encoded the +; or a date alone, which is its midnight in UTC."""
+        """Return the time. The client may have left the + unencoded. A date alone means its midnight in UTC."""
         if len(text) == _DATE_LENGTH:
             text = f"{text}T00:00:00Z"
         elif " " in text:
@@ -120,7 +120,7 @@ class TimestampColumn(_Moment):
         return super().from_text(text)
 
     def stored(self, value: Any) -> Value:
-        """The time in UTC. PostgreSQL takes no offset of 16 hours or more."""
+        """Return the time in UTC, because PostgreSQL refuses an offset of 16 hours or more."""
         if value.tzinfo is None:
             if self.meta.tz:
                 raise ValueError(self.must)
@@ -131,12 +131,12 @@ class TimestampColumn(_Moment):
             raise ValueError(self.must) from None
 
     def key_text(self, column: str) -> str:
-        """The time as JSON has it."""
+        """The time as JSON writes it."""
         return json_text(column)
 
 
 class LocalTimestampColumn(_Moment):
-    """A time on a clock and a calendar, wherever they are: timestamp without time zone."""
+    """A date and a time of day, in no particular zone: timestamp without time zone."""
 
     name = "LocalTimestamp"
     sql_type = "timestamp"
@@ -147,22 +147,22 @@ class LocalTimestampColumn(_Moment):
     far = _FAR_TIME
 
     def stored(self, value: Any) -> Value:
-        """The time, if it has no offset."""
+        """Return the time. Raises `ValueError` if it has an offset."""
         if value.tzinfo is not None:
             raise self.wrong()
         return str(value)
 
     def from_text(self, text: str) -> Value:
-        """The time, or a date alone, which is its midnight."""
+        """Return the time. A date alone means its midnight."""
         return super().from_text(f"{text}T00:00:00" if len(text) == _DATE_LENGTH else text)
 
     def key_text(self, column: str) -> str:
-        """The time as JSON has it."""
+        """The time as JSON writes it."""
         return json_text(column)
 
 
 class TimeColumn(Spelled):
-    """A time of a day, without an offset. It may be 24:00:00."""
+    """A time of day without an offset. It may be 24:00:00."""
 
     name = "time"
     sql_type = "time"
@@ -171,12 +171,12 @@ class TimeColumn(Spelled):
     form = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?|24:00:00"
 
     def checked_as(self) -> Any:
-        """A string: Python's own type has no 24:00:00."""
+        """A string, because Python's type has no 24:00:00."""
         return Annotated[str, self.meta]
 
 
 class TimeTzColumn(TimeColumn):
-    """A time of a day with an offset."""
+    """A time of day with an offset."""
 
     name = "TimeTz"
     sql_type = "timetz"
@@ -185,12 +185,12 @@ class TimeTzColumn(TimeColumn):
     form = rf"({TimeColumn.form})(Z|{_OFFSET})"
 
     def from_text(self, text: str) -> Value:
-        """The time, in which nobody may have encoded the +."""
+        """Return the time. The client may have left the + unencoded."""
         return super().from_text(text.replace(" ", "+"))
 
 
 class IntervalColumn(Spelled):
-    """A length of time in the form of ISO 8601, in which PostgreSQL lets each part have its own sign."""
+    """A length of time in the form of ISO 8601. PostgreSQL also allows a sign for each part."""
 
     name = "Interval"
     sql_type = "interval"
@@ -202,15 +202,15 @@ class IntervalColumn(Spelled):
     )
 
     def checked_as(self) -> Any:
-        """A string: Python's own type has neither months nor years."""
+        """A string, because Python's type has no months and no years."""
         return Annotated[str, self.meta]
 
     def schema(self) -> Schema:
-        """The form as a pattern: JSON Schema's own `duration` has no signs."""
+        """A string whose pattern is the form. JSON Schema's format `duration` has no signs."""
         return self.answered()
 
 
-# The same for a column whose times are declared with Python's types.
+# The names for a declaration. `Timestamp` requires an offset, `datetime` alone does not.
 Timestamp = Annotated[
     datetime,
     Meta(tz=True, description="a time, RFC 3339 with offset", examples=["2026-01-31T09:30:00.123456+00:00"]),
