@@ -26,13 +26,18 @@ def to_response(error: ApiError, request_id: str) -> Response:
         "type": f"urn:problem-type:crud-api:{error.slug}",
         "title": error.title,
         "status": error.status,
-        "detail": error.detail,
+        "detail": _text(error.detail),
         "instance": f"urn:uuid:{request_id}",
     }
     if error.errors:
-        document["errors"] = list(error.errors)
+        document["errors"] = [{**one, "detail": _text(one["detail"])} for one in error.errors]
     headers: dict[str, str | list[str]] = {**PRIVATE, "Content-Type": "application/problem+json", **error.headers}
     return Response(json.dumps(document), headers, error.status)
+
+
+def _text(detail: str) -> str:
+    # A detail may name a member as the client wrote it. The description promises that no text has a NUL character.
+    return detail.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def from_chalice(response: Response) -> ApiError:

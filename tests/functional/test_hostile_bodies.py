@@ -6,6 +6,7 @@ import json
 import logging
 import re
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -179,6 +180,19 @@ def test_a_body_that_is_no_base64_of_json_is_refused(encoded: str) -> None:
 def test_an_unknown_name_is_named_whatever_it_is(refusing: Api, name: str) -> None:
     answer = refusing("POST", "/customers", {"customer_id": "C2", "customer_name": "N", name: 1})
     assert (answer.status, len(answer.pointers), refusing.invocations) == (422, 1, 0)
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\0"])
+def test_an_error_that_shows_a_name_has_no_nul(refusing: Api, name: str) -> None:
+    for answer in (
+        refusing("POST", "/customers", {"customer_id": "C2", "customer_name": "N", name: 1}),
+        refusing("GET", f"/customers?{quote(name)}=1"),
+        refusing("GET", f"/customers?sort={quote(name)}"),
+        refusing("GET", f"/customers?city[{quote(name)}]=1"),
+    ):
+        assert answer.status in {400, 422}
+        assert answer.json["errors"]
+        assert "\\u0000" not in json.dumps([one["detail"] for one in answer.json["errors"]])
 
 
 def test_an_answer_to_nothing_but_errors_stays_small_enough_to_be_sent(refusing: Api) -> None:
