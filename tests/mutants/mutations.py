@@ -240,7 +240,7 @@ MUTATIONS = [
     Mutation(
         "a time of a column without time zone cannot be sent back",
         "crud_api/resource/columns/time.py",
-        'shown_as = "::timestamptz"  # also where the column\'s type has no zone',
+        'shown_as = "::timestamptz"  # even if the type of the column has no zone',
         'shown_as = ""',
         "tests/functional/test_any_column.py -k back",
     ),
@@ -317,7 +317,7 @@ MUTATIONS = [
     Mutation(
         "a number that no column holds is refused in a list of numbers",
         "crud_api/sql/params.py",
-        "if isinstance(value, list) and value and type(value[0]) is int:  # all are, or none",
+        "if isinstance(value, list) and value and type(value[0]) is int:  # all elements are numbers, or none is",
         "if isinstance(value, list) and not value:",
         "tests/functional/test_any_column.py -k range",
     ),
@@ -380,7 +380,7 @@ MUTATIONS = [
     Mutation(
         "what came out as -0.0 goes in as 0.0",
         "query_executor/values.py",
-        """return AsIs("'-0'::float8")  # as a number of SQL it would be a numeric, which has no such zero""",
+        """return AsIs("'-0'::float8")  # without quotes it would be a numeric, which has no negative zero""",
         "return param",
         "tests/integration/test_types.py -k float",
     ),
