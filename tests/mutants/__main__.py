@@ -37,8 +37,8 @@ class Outcome(Struct, frozen=True):
 
 
 def mutated(mutation: Mutation, text: str) -> str:
-    """Return the text of the file with the mutation. Raises `MutationError`."""
-    pattern = re.compile(rf"^([ ]*){re.escape(mutation.line)}$", re.MULTILINE)
+    """The file's text with the mutation. A comment after the line does not count. Raises `MutationError`."""
+    pattern = re.compile(rf"^([ ]*){re.escape(mutation.line)}(  #.*)?$", re.MULTILINE)
     if len(pattern.findall(text)) != 1:
         raise MutationError(f"{mutation.file} does not have exactly once: {mutation.line}")
     return pattern.sub(lambda match: match[1] + mutation.becomes, text)
