@@ -68,7 +68,7 @@ class AccessError(ValueError):
 
 
 class MalformedBodyError(ApiError):
-    """The body is not JSON (RFC 8259), or not an object or array as the path takes it."""
+    """The body is not JSON (RFC 8259), or not the object or array that the path requires."""
 
     status, slug, title = 400, "malformed-body", "The body is not valid JSON for this path"
 

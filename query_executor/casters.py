@@ -12,7 +12,7 @@ from psycopg2.extensions import BOOLEAN, INTEGER, UNICODE, UNICODEARRAY, new_arr
 from query_executor import pg_types
 from query_executor.contract import Value
 
-TYPE_CHECKING = False  # TYPE_CHECKING of `typing` would make the cold start import typing
+TYPE_CHECKING = False  # that of `typing` would import typing at the cold start
 if TYPE_CHECKING:
     from typing import Any
 

@@ -65,7 +65,7 @@ _LARGE_OBJECTS = frozenset(
     lo_creat lo_create lo_export lo_from_bytea lo_import lo_open lo_put lo_truncate lo_truncate64 lo_unlink lowrite
     """.split()
 )
-_TOKENS_BETWEEN_LOOKS = 2_000  # how often scan() looks at the clock
+_TOKENS_BETWEEN_LOOKS = 2_000  # between two looks at the clock
 # A query or a change that calls only these leaves nothing behind in the session.
 _PLAIN_CALLS = frozenset(
     """
@@ -156,8 +156,8 @@ def scan(sql: str, deadline: float | None = None) -> ScannedStatement:
             words.has_literal |= kind in {"string", "escape", "dollar"} or text == "$"
             if kind == "param":
                 if before in {"string", "escape"}:
-                    # A literal on the next line would continue that string. After an E'' string, its backslashes would
-                    # be escapes.
+                    # A literal on the next line would continue that string, in an E'' string with backslashes as
+                    # escapes.
                     raise InvalidRequestError(f"sql has the param {text} right after a string")
                 name = names.setdefault(token["param"], token["param"])
                 places.append(name)

@@ -241,8 +241,7 @@ class Transaction:
         raise _GivenUpError(contract.RESULT_TOO_LARGE, message)
 
     def _has(self, settings: Mapping[str, str]) -> bool:
-        # The server reports these settings when they change. If a pooler does not report a setting, it counts as
-        # correct.
+        # The server reports these settings when they change. A setting that a pooler does not report counts as right.
         reported = self._connection.get_parameter_status
         for name, value in settings.items():  # noqa: SIM110 - any() of a generator costs more than the rest
             if reported(name) not in (value, None):

@@ -62,7 +62,7 @@ def bound(param: Param, results: Sequence[Result]) -> object:
     if isinstance(param, str | list):
         return Literal(_text(param, delimiter))
     if isinstance(param, int | float) and param < 0:
-        return AsIs(f"({param})")  # in -1::int8 the cast would apply to 1, and the sign come after it
+        return AsIs(f"({param})")  # in -1::int8 the cast would apply before the sign
     if isinstance(param, float) and param == 0 and str(param)[0] == "-":
         return AsIs("'-0'::float8")  # without quotes it would be a numeric, which has no negative zero
     return param

@@ -1,7 +1,7 @@
-"""A real PostgreSQL for the tests: one embedded server a session, one empty database a test.
+"""A real PostgreSQL for the tests: one embedded server for each session, one empty database for each test.
 
-What depends on the server's version runs on an older one, too: the folders and files below, and what is marked with
-`every_postgres` on all that are installed. `--postgres 15` runs them on that version alone.
+Tests that depend on the server's version also run on an older server: the folders and files below. Tests with the mark
+`every_postgres` run on all versions that are installed. `--postgres 15` runs them only on that version.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests import postgres_versions
 from tests.postgres_versions import EMBEDDED
 
 _FOLDER = Path(__file__).parent
-# The executor's and the API's own suites. What is left out starts servers of its own, or has no SQL to speak of.
+# The suites of the executor and of the API. The other tests start their own servers, or run almost no SQL.
 _NO_SQL = ["functional/test_hostile_requests.py", "functional/test_hostile_bodies.py"]
 _ON_TWO = ["functional", *(f"integration/test_{name}.py" for name in (
     "executions", "idempotency", "prepared", "query_executor", "requests", "roles", "sessions",
@@ -32,13 +32,13 @@ _ON_TWO = ["functional", *(f"integration/test_{name}.py" for name in (
 
 
 def pytest_configure() -> None:
-    """Let SIGTERM and a closed terminal end the run like Ctrl-C, so that it also ends the servers that it started."""
+    """Make SIGTERM and a closed terminal end the run like Ctrl-C, so that it also stops the servers that it started."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _end)
 
 
-_WORKERS: list[int] = []  # their process ids; xdist itself leaves them 5 s before it interrupts them
+_WORKERS: list[int] = []  # their process ids; xdist waits 5 s before it interrupts them
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -47,7 +47,7 @@ def pytest_testnodeready(node: Any) -> None:
 
 
 def _end(number: int, _frame: object) -> None:
-    signal.signal(number, lambda *_: None)  # a second signal must not interrupt the end of the servers
+    signal.signal(number, lambda *_: None)  # a second signal must not interrupt the stop of the servers
     for pid in _WORKERS:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
@@ -56,9 +56,9 @@ def _end(number: int, _frame: object) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _signals_end_programs() -> None:
-    """A program inherits that a signal is ignored (SIGHUP under nohup, SIGINT in the background of a shell).
+    """Handle the signals that this process inherited as ignored (SIGHUP under nohup, SIGINT in a background job).
 
-    What is handled here instead has its usual effect on the programs that the tests start.
+    Programs that the tests start would ignore them, too. With a handler here, the signals have their usual effect.
     """
     for number in (signal.SIGHUP, signal.SIGINT):
         if signal.getsignal(number) is signal.SIG_IGN:
@@ -66,7 +66,7 @@ def _signals_end_programs() -> None:
 
 
 def execute(url: str, statement: str) -> list[tuple[Any, ...]]:
-    """Run one statement outside of any transaction; returns its rows, if it has any."""
+    """Run one statement outside of any transaction. Return its rows, if it has any."""
     with closing(psycopg2.connect(url)) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:
@@ -92,9 +92,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What the database answers is asked in process alone: Lambda's front end adds nothing, and is five times as slow.
+    """Run tests that are about the database's answers only in this process, not behind Lambda's front end.
 
-    On an older server that is everything.
+    The front end adds nothing to them and makes them five times as slow. On an older server this is true for all tests.
     """
     lambdas = [one for one in items if _params(one).get("execute") == "lambda"]
     twice = [one for one in lambdas if one.get_closest_marker("in_process") or _is_older(one, config)]
@@ -118,14 +118,14 @@ def _name(version: str) -> str:
 
 @pytest.fixture(scope="session")
 def _servers() -> Iterator[Callable[[str], str]]:
-    """Gives the URL of a version's server, which is started when it is first asked for and runs to the end."""
+    """Give the URL of the server of a version. The first call starts it, and it runs until the session ends."""
     with ExitStack() as stack:
         yield cache(lambda version: stack.enter_context(postgres_versions.running(version)))
 
 
 @pytest.fixture(scope="session")
 def postgres(request: pytest.FixtureRequest) -> str:
-    """The version that a test runs on."""
+    """The version of PostgreSQL that a test runs on."""
     version: str = getattr(request, "param", EMBEDDED)
     return version
 
@@ -148,7 +148,7 @@ def _api_databases() -> Callable[[str], str]:
 
 @pytest.fixture(scope="session")
 def api_database(postgres_url: str, _api_databases: Callable[[str], str]) -> str:
-    """A migrated database that tests share; each empties the tables it uses."""
+    """A migrated database that tests share. Each test empties the tables that it uses."""
     return _api_databases(postgres_url)
 
 

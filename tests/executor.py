@@ -1,4 +1,4 @@
-"""The executor's handler as the tests call it: everything goes through JSON, and time is kept."""
+"""The executor's handler for the tests: requests and replies go through JSON, and a test can check the time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Answer = dict[str, Any]
 
 
 class Context:
-    """Lambda's context, with the time that is left."""
+    """Lambda's context with the remaining time."""
 
     def __init__(self, remaining_ms: int) -> None:
         self._remaining_ms = remaining_ms
@@ -26,7 +26,7 @@ class Context:
 
 
 class Executor:
-    """A function of its own, with its own connection."""
+    """An executor with its own connection."""
 
     def __init__(self, connect: str | dict[str, str], **settings: Any) -> None:
         parts = {"dsn": connect} if isinstance(connect, str) else connect
@@ -49,18 +49,18 @@ def value(answer: Answer) -> Any:
 
 
 def failure(answer: Answer, *members: str) -> Any:
-    """These members of a failure, or the only one: what fails shows the whole answer."""
+    """Return these members of a failure as a tuple, or the member if there is one. An error shows the whole answer."""
     assert "failure" in answer, answer
     found = tuple(answer["failure"][name] for name in members)
     return found if len(found) > 1 else found[0]
 
 
-HANG_S = 30  # a busy machine is ever so slow; what hangs, does so for 60 s or for ever
+HANG_S = 30  # a busy machine is slow; code that hangs does so for at least 60 s
 
 
 @contextmanager
 def within(deadline_ms: int) -> Iterator[None]:
-    """The block does not hang. How soon after the deadline it ends is the machine's affair."""
+    """Check that the block does not hang. How soon after the deadline it ends depends on the machine."""
     started = time.monotonic()
     yield
     took_s = time.monotonic() - started
@@ -68,7 +68,7 @@ def within(deadline_ms: int) -> Iterator[None]:
 
 
 def connected(executor: Executor) -> Executor:
-    """The executor, with its connection, for which a deadline that is short on purpose may leave too little time."""
+    """Connect the executor and return it. The short deadline of a test may leave too little time to connect."""
     eventually(lambda: "results" in executor("SELECT 1"))
     return executor
 

@@ -1,4 +1,4 @@
-"""The API as API Gateway calls it: one REST API event (payload version 1.0) a request, and an app for each caller."""
+"""The API as API Gateway calls it: one REST API event (payload version 1.0) per request, and one app per caller."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.functional.client import Response
 
 
 class GatewayApi:
-    """Unlike Chalice's test client it changes nothing of the process, so each thread can have one."""
+    """Calls the app. Chalice's test client changes the process; this class does not, so each thread can have one."""
 
     def __init__(
         self,
@@ -42,9 +42,9 @@ class GatewayApi:
         key: Mapping[str, str] | None = None,
         **headers: str,
     ) -> Response:
-        """`encoded`: the body is in base64, as it comes where its type is one of the API's binary ones.
+        """Send a request. With `encoded`, the body is in base64, like the body of a binary type of the API.
 
-        `key` is the parameter that ends the path, by its name.
+        `key` has the name and the value of the parameter at the end of the path.
         """
         route, parameters = path, None
         for name, value in (key or {}).items():

@@ -1,4 +1,4 @@
-"""Events as API Gateway's REST APIs send them to a function (proxy integration, payload version 1.0)."""
+"""Events that a REST API of API Gateway sends to a function (proxy integration, payload version 1.0)."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ def event(
     headers: Mapping[str, Sequence[str]] | None = None,
     body: str | bytes | None = None,
 ) -> dict[str, Any]:
-    """Of a repeated header or parameter the simple members have the last; `path` and its parameters are decoded.
+    """Make an event. The simple members have the last value of a repeated header or parameter.
 
-    Bytes as a body are sent in base64, as API Gateway does for binary media types.
+    `path` and its parameters are decoded. A body of bytes is sent in base64, as API Gateway does for binary media
+    types.
     """
     sent = {"Host": ["abc.execute-api.eu-central-1.amazonaws.com"], **(headers or {})}
     if body is not None and "Content-Type" not in sent:

@@ -1,4 +1,4 @@
-"""The executor's image without Docker: what its Dockerfile says, and the files that it copies."""
+"""The executor's image without Docker: the instructions of its Dockerfile, and the files that it copies."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def instructions() -> list[tuple[str, str]]:
 
 
 def build(folder: Path) -> Path:
-    """Copies the executor's files as the image has them, compiled as the image has them; returns the task's root."""
+    """Copy the executor's files like the image, and compile them like the image. Return the folder of the task."""
     rules = ignore_rules(ROOT)
     for name, arguments in instructions():
         if name != "COPY":

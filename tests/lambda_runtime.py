@@ -1,7 +1,7 @@
-"""The real Lambda runtime on loopback: AWS's emulator running awslambdaric, one process a function.
+"""The real Lambda runtime on loopback: AWS's emulator runs awslambdaric, with one process for each function.
 
-`LambdaFront` stands before such processes and answers as the Lambda service does where the
-emulator answers otherwise (errors, limits, concurrency), with faults a test can ask for.
+`LambdaFront` stands before these processes. Where the emulator answers in another way than the Lambda service (errors,
+limits, concurrency), it answers like the service. A test can ask it for faults.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 SITE_PACKAGES = Path(sysconfig.get_path("platlib"))
 MAX_REQUEST_BYTES = 6 * 1024 * 1024
-START_S = 60  # until the emulator listens: some 20 ms, but a busy machine may take its time
+START_S = 60  # until the emulator listens: about 20 ms, but a busy machine may need longer
 INVOKE_PATH = re.compile(r"/2015-03-31/functions/([^/]+)/invocations")
 
 
@@ -49,7 +49,7 @@ def rie_binary(prefix: Path = Path(sys.prefix)) -> Path:
 
 
 def link_distributions(folder: Path, *names: str) -> Path:
-    """Fill `folder` with links to these installed distributions, and to nothing they depend on."""
+    """Fill `folder` with links to these installed distributions, without the distributions that they depend on."""
     for name in names:
         for top in {file.parts[0] for file in files(name) or ()} - {"..", "__pycache__"}:
             (folder / top).symlink_to(SITE_PACKAGES / top)
@@ -57,7 +57,7 @@ def link_distributions(folder: Path, *names: str) -> Path:
 
 
 class LambdaFunction:
-    """One emulator and its runtime; serves one invocation at a time. Start it with lambda_function()."""
+    """One emulator and its runtime. It serves one invocation at a time. Start it with lambda_function()."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], folder: Path) -> None:
         self._command = command
@@ -69,7 +69,7 @@ class LambdaFunction:
 
     @property
     def endpoint_url(self) -> str:
-        """What boto3 needs to invoke it, under the function name `function`."""
+        """The settings that boto3 needs to invoke it. The name of the function is `function`."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
@@ -82,11 +82,11 @@ class LambdaFunction:
         return self._log.read_text(errors="replace")
 
     def ensure_running(self) -> None:
-        """Start it, or start it again when the emulator died (it does when two calls overlap)."""
+        """Start it, or start it again if the emulator died (it dies when two calls overlap)."""
         if self._process and self._process.poll() is None:
             return
         self.stop()
-        for _ in range(5):  # another program may take a port between our look and its use
+        for _ in range(5):  # another program may take a port before the emulator does
             if self._start():
                 return
         raise RuntimeError(f"aws-lambda-rie does not start:\n{self.logs()}")
@@ -120,7 +120,7 @@ class LambdaFunction:
         return False
 
     def stop(self) -> None:
-        """Kill the whole session: the emulator puts its runtime into a process group of its own."""
+        """Kill the whole session, because the emulator puts its runtime into another process group."""
         if self._process:
             for pid in _session(self._process.pid):
                 with suppress(ProcessLookupError):
@@ -138,7 +138,7 @@ def _free_ports(count: int) -> list[int]:
 
 
 def _listening_ports(pid: int) -> set[int]:
-    """Return the ports this very process listens on: a connection that succeeds may be to another."""
+    """Return the ports on which this process listens. A connection alone would not show which process answers."""
     sockets = set()
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():
         with suppress(FileNotFoundError):
@@ -165,11 +165,11 @@ def lambda_function(
     function_name: str = "function",
     timeout_s: int = 30,
 ) -> Iterator[LambdaFunction]:
-    """Run `handler` ("module.function") as Lambda does.
+    """Run `handler` ("module.function") like Lambda.
 
-    Its sys.path is the standard library, `python_path` and the runtime's own three distributions;
-    add SITE_PACKAGES to give it the virtual environment too. Its environment is PATH, what Lambda
-    sets and `environment`: no AWS credentials of the developer's, and no HOME to find them in.
+    Its sys.path has the standard library, `python_path` and the three distributions of the runtime. Add SITE_PACKAGES
+    to give it the virtual environment too. Its environment has PATH, the variables that Lambda sets, and `environment`.
+    It has no AWS credentials of the developer, and no HOME where they could be found.
     """
     if sys.platform != "linux":
         import pytest  # noqa: PLC0415 - the bench starts functions too, without pytest
@@ -180,11 +180,11 @@ def lambda_function(
         (folder / "runtime").mkdir()
         runtime = link_distributions(folder / "runtime", "awslambdaric", "simplejson", "snapshot-restore-py")
         function = LambdaFunction(
-            # -S: no site-packages. -P: not the working directory either.
+            # -S leaves out site-packages, and -P leaves out the working directory.
             [sys.executable, "-S", "-P", "-m", "awslambdaric", handler],
             {
                 "PATH": os.environ["PATH"],
-                "PYTHONDONTWRITEBYTECODE": "1",  # Lambda's disk is read-only, and ours stays clean
+                "PYTHONDONTWRITEBYTECODE": "1",  # Lambda's disk is read-only; here it keeps the folder clean
                 "PYTHONPATH": os.pathsep.join(map(str, [*python_path, runtime])),
                 "AWS_LAMBDA_FUNCTION_NAME": function_name,
                 "AWS_LAMBDA_FUNCTION_TIMEOUT": str(timeout_s),
@@ -221,12 +221,12 @@ Fault = Literal["hang", "run_and_hang", "run_and_cut"] | Refusal
 
 
 class LambdaFront:
-    """Lambda's Invoke API for one function name, with as many calls at once as it has processes.
+    """Lambda's Invoke API for one function name. It serves as many calls at once as it has processes.
 
-    `requests` counts the Invoke requests received, `invocations` the ones that ran the function.
-    Each entry of `faults` spoils one request to come: never answered without running the function
-    ("hang") or after it ("run_and_hang"), or the connection cut after it ("run_and_cut"); or
-    refused as a function is that lost its network interfaces, having been idle for weeks.
+    `requests` counts the Invoke requests that arrived, and `invocations` those that ran the function. Each entry of
+    `faults` spoils one of the next requests. "hang" does not run the function and never answers. "run_and_hang" runs it
+    and never answers. "run_and_cut" runs it and closes the connection. A `Refusal` is an error of Lambda, for example
+    of a function that lost its network interfaces because nobody called it for weeks.
     """
 
     def __init__(self, function_name: str, functions: Sequence[LambdaFunction]) -> None:
@@ -236,7 +236,7 @@ class LambdaFront:
         self.faults: deque[Fault] = deque()
         self._counting = threading.Lock()
         self._closing = threading.Event()
-        self._idle: LifoQueue[LambdaFunction] = LifoQueue()  # the warmest first, as Lambda does
+        self._idle: LifoQueue[LambdaFunction] = LifoQueue()  # the last used first, like Lambda
         for function in functions:
             self._idle.put(function)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
@@ -257,7 +257,7 @@ class LambdaFront:
         self._thread.join()
 
     def answer(self, path: str, event: bytes) -> _Reply | None:
-        """Return the reply to an Invoke request, or None when the connection is to be cut."""
+        """Return the reply to an Invoke request, or None if the connection must be closed."""
         with self._counting:
             self.requests += 1
             fault = self.faults.popleft() if self.faults else None
@@ -292,21 +292,21 @@ class LambdaFront:
 
 
 def _run(function: LambdaFunction, event: bytes) -> _Reply:
-    """Invoke the emulator, and tell its failures from replies as the Lambda service does."""
+    """Invoke the emulator, and separate its failures from replies like the Lambda service."""
     function.ensure_running()
     connection = HTTPConnection("127.0.0.1", function.port)
     try:
         connection.request("POST", "/2015-03-31/functions/function/invocations", event)
         response = connection.getresponse()
         body = response.read()
-    except (OSError, HTTPException):  # the emulator itself died, or is about to: its sockets close first
+    except (OSError, HTTPException):  # the emulator died, or is dying: its sockets close first
         function.stop()
         return _function_error(b'{"errorType": "Runtime.ExitError", "errorMessage": "Error: Runtime exited"}')
     finally:
         connection.close()
-    if response.status != 200:  # a crash or too large a reply, as JSON
+    if response.status != 200:  # a crash, or a reply that is too large, as JSON
         return _function_error(body)
-    if body.startswith(b"Task timed out after "):  # raw text, which no function's JSON is
+    if body.startswith(b"Task timed out after "):  # this is plain text, and a function returns JSON
         return _function_error(
             json.dumps({"errorType": "Sandbox.Timedout", "errorMessage": f"Error: {body.decode()}"}).encode()
         )
@@ -321,7 +321,7 @@ def _is_exception(reply: Any) -> bool:
 
 def _handler_of(front: LambdaFront) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"  # boto3 keeps its connections, as it does to Lambda
+        protocol_version = "HTTP/1.1"  # so boto3 keeps its connections, as with Lambda
 
         def do_POST(self) -> None:
             reply = front.answer(self.path, self.rfile.read(int(self.headers["Content-Length"])))
@@ -337,6 +337,6 @@ def _handler_of(front: LambdaFront) -> type[BaseHTTPRequestHandler]:
                 self.wfile.write(reply.body)
 
         def log_message(self, *_: object) -> None:
-            """Say nothing: a test reads the function's logs, not the server's."""
+            """Log nothing, because a test reads the logs of the function and not of this server."""
 
     return Handler

@@ -1,4 +1,4 @@
-"""How many messages a connection sends: the server's own log says, one line for each."""
+"""Counts the messages that a connection sends, by the server's log, which has one line for each message."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Handler = Callable[[object, object], dict[str, Any]]
 
 
 class Messages:
-    """Counts those of a handler's one connection to a database of a server on this machine.
+    """Counts the messages of a handler's only connection. The server must run on this machine.
 
-    Make it before the handler's first request. Each message of the simple protocol is a round trip.
+    Create it before the handler's first request. Each message of the simple protocol is one round trip.
     """
 
     def __init__(self, database_url: str, handle: Handler) -> None:
@@ -26,11 +26,11 @@ class Messages:
         self._pid = handle({"sql": "SELECT pg_backend_pid()"}, None)["results"][0]["rows"][0][0]
 
     def of(self, event: object) -> tuple[list[str], dict[str, Any]]:
-        """The messages that a request takes, in their order, and its answer."""
+        """Run a request. Return its messages in their order, and its answer."""
         before = self._log.stat().st_size
         answer = self._handle(event, None)
         with self._log.open("rb") as log:
             log.seek(before)
             written = log.read().decode(errors="replace")
-        # The server writes the line before it runs the statement, so it is there when the answer is.
+        # The server writes the line before it runs the statement, so the line is there when the answer arrives.
         return written.split(f"[{self._pid}] LOG:  statement: ")[1:], answer

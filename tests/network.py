@@ -1,4 +1,4 @@
-"""A network that fails as a test asks: a TCP proxy in front of a server, and a port that never answers."""
+"""A network that fails when a test wants it: a TCP proxy in front of a server, and a port that never answers."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ BOTH: tuple[Direction, Direction] = ("requests", "replies")
 
 
 class Proxy:
-    """Forwards TCP connections to the server of `url`, over its unix socket or TCP, until it is told to fail.
+    """Forwards TCP connections to the server of `url`, over its unix socket or TCP, until a test lets it fail.
 
-    A fault comes with the first byte that is over, so that what stands before it has surely reached the other side.
+    A fault happens at the first byte after the limit. So all bytes before it have reached the other side.
     """
 
     def __init__(self, url: str) -> None:
@@ -32,20 +32,20 @@ class Proxy:
         self._connections: list[_Connection] = []
         self._faults: dict[Direction, tuple[Fault, int | bytes]] = {}
         self.accepted = 0
-        self.failed = threading.Event()  # a fault has come
+        self.failed = threading.Event()  # whether a fault has happened
         self.seen: dict[Direction, bytearray] = {"requests": bytearray(), "replies": bytearray()}
         self._accepting = threading.Thread(target=self._accept)
         self._accepting.start()
 
     @property
     def url(self) -> str:
-        """The server's URL, by way of this proxy."""
+        """The URL of the server through this proxy."""
         return str(make_dsn(self._url, host="127.0.0.1", hostaddr="", port=self.port))
 
     def fail(self, fault: Fault, *directions: Direction, after: int | bytes = 0, new: bool = True) -> None:
-        """Fail after so many more bytes: forward nothing, while TCP acknowledges all (stall), or close (cut, reset).
+        """Fail after this number of bytes, or before these bytes. With `new`, later connections fail, too.
 
-        Or before these bytes. Of the connections that there are, and of `new` ones.
+        "stall" forwards nothing more, while TCP still acknowledges everything. "cut" and "reset" close the connection.
         """
         with self.changed:
             self.failed.clear()
@@ -56,7 +56,7 @@ class Proxy:
                     connection.faults[direction] = (fault, after)
 
     def heal(self) -> None:
-        """Forward again, what was held back too."""
+        """Forward everything again, including the bytes that were held back."""
         with self.changed:
             self._faults.clear()
             for connection in self._connections:
@@ -64,7 +64,7 @@ class Proxy:
             self.changed.notify_all()
 
     def drop(self, *, reset: bool = False) -> None:
-        """Close the connections that there are; they are closed on return."""
+        """Close all open connections. They are closed when this returns."""
         with self.changed:
             dropped, self._connections = self._connections, []
             for connection in dropped:
@@ -75,7 +75,7 @@ class Proxy:
             connection.join()
 
     def close(self) -> None:
-        """Close everything."""
+        """Close the port and all connections."""
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._accepting.join()
@@ -94,7 +94,7 @@ class Proxy:
 
 
 class _Connection:
-    """One connection through the proxy. `faults`: what comes in a direction, and after how many more bytes."""
+    """One connection through the proxy. `faults` has the next fault of each direction, and when it happens."""
 
     def __init__(
         self,
@@ -115,7 +115,7 @@ class _Connection:
 
     def end(self, *, reset: bool) -> None:
         self._reset = reset
-        if reset:  # closing then is a RST instead of a FIN
+        if reset:  # then close() sends a RST instead of a FIN
             self._client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         for one, how in (
             (self._client, socket.SHUT_RD if reset else socket.SHUT_RDWR),
@@ -160,7 +160,7 @@ class _Connection:
         return min(len(data), after)
 
     def _survives(self, direction: Direction) -> bool:
-        """Let the fault come; returns whether it was a stall that is over."""
+        """Let the fault happen. Return whether it was a stall that has ended."""
         with self._proxy.changed:
             fault, _ = self.faults.get(direction, (None, 0))
             if fault in {"cut", "reset"}:
@@ -189,7 +189,7 @@ def proxy_to(url: str) -> Iterator[Proxy]:
 
 @contextmanager
 def silent_port() -> Iterator[int]:
-    """A port of 127.0.0.1 where nobody answers a SYN: a listener whose queue is full drops it."""
+    """A port of 127.0.0.1 that never answers a SYN, because the queue of its listener is full."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)

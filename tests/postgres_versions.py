@@ -1,4 +1,4 @@
-"""The PostgreSQL servers that the tests can run on: the embedded one, and older ones where they are installed."""
+"""The PostgreSQL servers that the tests can run on: the embedded server, and older servers that are installed."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from infra.local import embedded_postgres
 from infra.local.postgres_programs import programs_of
 from tests.servers import DEBIANS, own_server
 
-EMBEDDED = "embedded"  # the newest: what `make run` has
+EMBEDDED = "embedded"  # the newest version, which `make run` uses
 
 
 @cache
 def others() -> list[str]:
-    """The major versions beside the embedded one, the one that the suites run on first: pgserver's, then Debian's."""
+    """The other major versions: pgserver's, then Debian's from the newest. The suites run on the first of them."""
     folders = [programs_of("pgserver"), *(one.parent for one in reversed(DEBIANS))]
     return list(dict.fromkeys(_major(one / "postgres") for one in folders if one is not None))
 
 
 @contextmanager
 def running(name: str) -> Iterator[str]:
-    """A server of this version while the block runs; gives its URL."""
+    """Run a server of this version during the block. Yield its URL."""
     if name == EMBEDDED:
-        # Not pytest's own folder: root's is closed to the account that PostgreSQL runs under, and its path is long.
+        # pytest's folder does not work: PostgreSQL's account cannot enter the folder of root, and the path is too long.
         with TemporaryDirectory(prefix="crud-api-") as folder:
             Path(folder).chmod(0o755)
             with embedded_postgres.running(Path(folder) / "postgres") as url:

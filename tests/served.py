@@ -1,4 +1,4 @@
-"""The app on a port, as `make run` serves it."""
+"""The app on a port, served like `make run`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PROJECT = Path(__file__).parents[1]
 
 @contextmanager
 def served(database_url: str, log: Path, project: Path = _PROJECT, **environment: str) -> Iterator[str]:
-    """Yields the URL of the API over this database, which it migrates. What it says goes to the log."""
+    """Migrate the database, serve the API over it, and yield its URL. The output goes to the log."""
     port = free_port()
     with (
         log.open("w") as output,

@@ -1,4 +1,4 @@
-"""PostgreSQL servers that a test may turn inside out: passwords, TLS, a crowd, a demotion."""
+"""PostgreSQL servers that a test may change: passwords, TLS, many connections, a primary that becomes a standby."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DEBIANS = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
 
 
 class OwnServer:
-    """A server of the test's own. `url` is its superuser's, over the unix socket, without a password."""
+    """A server for one test. `url` is for its superuser, over the unix socket, without a password."""
 
     def __init__(self, folder: Path, programs: Path | None) -> None:
         self.data = folder / "data"
@@ -24,7 +24,7 @@ class OwnServer:
         self._programs = programs
 
     def run(self, name: str, *arguments: str) -> None:
-        # An absolute path stays as it is; a name is one of the embedded programs.
+        # An absolute path stays as it is. A name means one of the embedded programs.
         done = run_program(str(self._programs / name) if self._programs else name, *arguments)
         log = self.data / "log"
         assert done.returncode == 0, done.stdout + (log.read_text() if log.exists() else "")
@@ -37,7 +37,7 @@ class OwnServer:
         self.run("pg_ctl", "stop", "-w", "-D", str(self.data), "-m", mode)
 
     def write(self, name: str, text: str) -> Path:
-        """A file in the data folder that the server may read."""
+        """Write a file into the data folder. The server may read it."""
         path = self.data / name
         path.touch(mode=0o600)
         path.write_text(text)
@@ -51,7 +51,7 @@ class OwnServer:
 
 @contextmanager
 def own_server(*settings: str, hba: str, programs: Path | None = None, **files: str) -> Iterator[OwnServer]:
-    """A new server, by default of the embedded programs. `files` lie in its data folder; a _ in a name is a dot."""
+    """Run a new server, by default the embedded one. `files` are put into its data folder; a _ in a name is a dot."""
     with TemporaryDirectory(prefix="crud-api-") as folder:
         Path(folder).chmod(0o755)
         if account := server_account():

@@ -1,9 +1,9 @@
-"""A network of its own, whose one DNS server says nothing until it is told to; run under `unshare`.
+"""A private network whose only DNS server is silent until a test lets it answer. It runs under `unshare`.
 
     unshare --map-root-user --net --mount python -m tests.silent_dns URL [ROUNDS]
 
-Prints a line of JSON for each request to an executor. The database is reached by its unix socket, through a proxy.
-ROUNDS is how often the DNS server falls silent in the end, while a writer has lost its connection.
+It prints a line of JSON for each request to an executor. A proxy leads to the unix socket of the database. At the end,
+the DNS server becomes silent ROUNDS times, while a writer has lost its connection.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from tests.executor import Executor
 from tests.network import proxy_to
 
 _SIOCSIFFLAGS, _UP_AND_RUNNING = 0x8914, 0x41
-# A look-up that blocks takes some 10 min, and no DNS server is asked by another name.
+# A look-up that blocks takes about 10 min. With ndots:1, it asks for one name only.
 _RESOLV_CONF = "nameserver 127.0.0.1\noptions timeout:30 attempts:5 ndots:1\n"
 
 
 class Dns:
-    """Silent; then every name is 127.0.0.1 to it."""
+    """The DNS server. It is silent at first. Later it answers 127.0.0.1 for every name."""
 
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -46,7 +46,7 @@ class Dns:
             self._questions.clear()
 
     def answer(self) -> None:
-        """Answer what was asked, and what will be."""
+        """Answer all questions, also those that came before."""
         with self._changed:
             self._answers = True
             for question, address in self._questions:
@@ -65,7 +65,7 @@ class Dns:
                     self._send(question, address)
 
     def _send(self, question: bytes, address: tuple[str, int]) -> None:
-        end = question.index(b"\0", 12) + 5  # of the name, its type and its class
+        end = question.index(b"\0", 12) + 5  # the end of the name, its type and its class
         is_ipv4 = question[end - 4 : end - 2] == b"\0\1"
         head = question[:2] + struct.pack("!HHHHH", 0x8180, 1, int(is_ipv4), 0, 0)
         record = b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, 0, 4) + socket.inet_aton("127.0.0.1") if is_ipv4 else b""
@@ -73,7 +73,7 @@ class Dns:
 
 
 def _lost_and_found(dns: Dns, executor: Executor, number: int) -> int:
-    """Whether a write without a connection was refused while the DNS server was silent; later it is done, once."""
+    """Whether a write without a connection failed while the DNS server was silent. Later it succeeds, once."""
     insert: dict[str, Any] = {"sql": "INSERT INTO silences VALUES (:n)", "params": {"n": number}}
     dns.be_silent()
     executor.close()
@@ -115,7 +115,7 @@ def main() -> None:
             rows = one("SELECT count(*)::int4, count(DISTINCT n)::int4 FROM silences")["results"][0]["rows"]
             sys.stdout.write(json.dumps({"what": "rounds", "failed": sum(counts), "rows": rows}) + "\n")
             sys.stdout.flush()
-            os._exit(0)  # threads are still in their look-ups
+            os._exit(0)  # threads still wait for their look-ups
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""A client of an executor of its own, in a process of its own: it writes until its input ends, and tells everything.
+"""A client in its own process, with its own executor. It writes until its input ends, and prints what it does.
 
     python -m tests.writer URL NAME
 
-It does what docs/executor.md asks of a caller: only a reply is a promise. What can be repeated is repeated, and
-after outcome_unknown it looks whether its row is there. Each request is one line of JSON on the output.
+It follows docs/executor.md: only a reply means that a row is stored. It repeats a request that can be repeated. After
+outcome_unknown it looks whether its row is there. Each request is one line of JSON on the output.
 """
 
 from __future__ import annotations
@@ -16,32 +16,33 @@ from typing import Any
 
 from tests.executor import Answer, Executor
 
-# Not unique: a double is to be seen. The array is of a type that every new connection has to look up.
+# The index is not unique, so that the test sees a row that was stored twice. Every new connection has to look up the
+# type of the array.
 TABLE = """
     DROP TABLE IF EXISTS written; DROP TYPE IF EXISTS mood; CREATE TYPE mood AS ENUM ('sad', 'ok');
     CREATE TABLE written (id text NOT NULL, moods mood[] DEFAULT '[0:1]={sad,ok}'); CREATE INDEX ON written (id)
 """
 WRITE = "INSERT INTO written VALUES (:id)"
 _RETURNED = [["sad", "ok"]]
-_PAUSE_S = 0.02  # before a request is repeated
-# What ends when somebody has mended the server: it cannot be written, or takes no token.
+_PAUSE_S = 0.02  # before it repeats a request
+# Failures that end when the test has repaired the server: it is read-only, or it refuses the token.
 _MENDED_BY_OTHERS = ("25006", "password authentication failed")
 
 
 class Writer:
-    """Writes rows with ids of its own."""
+    """Writes rows with ids that no other writer uses."""
 
     def __init__(self, url: str, name: str) -> None:
-        self._executor = Executor(url, iam_auth=True, region="eu-west-1")  # which this server does not ask for
+        self._executor = Executor(url, iam_auth=True, region="eu-west-1")  # this server does not check the token
         self._name = name
         self._written = 0
 
     def write(self) -> None:
-        """Write one row, surely and once."""
+        """Write one row exactly once."""
         self._written += 1
         one = f"{self._name}-{self._written}"
         statement = {"sql": f"{WRITE} RETURNING moods", "params": {"id": one}}
-        # Each other is a transaction of several messages.
+        # Every second request is a transaction with several messages.
         seen = {"sql": "SELECT id FROM written WHERE id = :id", "params": {"id": one}, "expect_rows": 1}
         request = {"statements": [statement, seen] if self._written % 2 else [statement], "max_rows": 5}
         while "failure" in (answer := self._asked(request, one)):
@@ -75,7 +76,7 @@ def _passes(failed: dict[str, Any]) -> bool:
 
 def _check(result: dict[str, Any]) -> None:
     (row,), (column,) = result["rows"], result["columns"]
-    # The row was stored, and then its connection was lost before the type was looked up.
+    # The row was stored, but its connection was lost before the executor looked up the type.
     unknown = column["type"] == "unknown" and row == ["[0:1]={sad,ok}"]
     if not unknown and (row, column["type"]) != (_RETURNED, "mood[]"):
         sys.exit(f"misread: {result}")

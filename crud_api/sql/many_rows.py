@@ -87,8 +87,7 @@ WHOLE = "answer.stored IN (0, :sent)"
 def create(plan: InsertPlan) -> Query[Created]:
     """Store the rows, all or none."""
     sql = f"WITH {plan.ctes} SELECT body, etag, key, inserted, wrong FROM answer WHERE {WHOLE}"
-    # expect_rows keeps the transaction open until the reply is made. So rows that are too large for a reply are not
-    # stored.
+    # expect_rows keeps the transaction open until the reply is made, so rows that are too large for it are not stored.
     return Query([Statement(sql, plan.params, expect_rows=1)], created)
 
 

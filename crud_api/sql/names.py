@@ -1,4 +1,4 @@
-"""Names of a declaration as SQL writes them. Their number is limited by the declarations, so the caches are not."""
+"""Names of a declaration as SQL writes them. The declarations limit their number, so the caches have no limit."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def _create_once(plan: InsertPlan, attempt: Attempt, created: int, merged: int) 
               SELECT :id, :fingerprint, CASE WHEN inserted THEN :created ELSE :merged END, body, etag, key,
                      now() + {_KEPT}
               FROM answer WHERE body IS NOT NULL
-              ON CONFLICT (id) DO UPDATE SET  -- the one that is there has expired
+              ON CONFLICT (id) DO UPDATE SET  -- the old record has expired
                 fingerprint = excluded.fingerprint, status = excluded.status, body = excluded.body,
                 etag = excluded.etag, row_key = excluded.row_key, expires_at = excluded.expires_at
             ),

@@ -153,7 +153,7 @@ def _estimated(*columns: Any) -> PageRows:
 
 
 def _limited(rows: str, direction: Sequence[SortKey], alternatives: Sequence[Sequence[str]]) -> str:
-    # Each alternative uses its own index and stops at the limit. Then the limit cuts the union of them.
+    # Each alternative uses the index that suits it and stops at the limit. Then the limit cuts their union.
     order = ", ".join(f"{quoted(key.column)}{' DESC' if key.descending else ''}" for key in direction)
     cut = f"ORDER BY {order} LIMIT :limit + 1"
     pages = [f"{rows}{_where(conditions)} {cut}" for conditions in alternatives]
@@ -168,7 +168,7 @@ def _needed(resource: Resource, selection: Selection, *others: str) -> str:
 
 
 def _few(n: int, relation: Relation) -> str:
-    # Whether the page has few enough rows of a relation. It stops counting at the limit, and makes no rows.
+    # Whether the page does not have too many rows of a relation. It stops counting at the limit, and makes no rows.
     theirs = f"""SELECT FROM {table(relation.resource)} AS theirs
                  WHERE theirs.{quoted(relation.columns[0])} = page.{quoted(relation.own[0])} LIMIT {MAX_EMBEDDED + 1}"""
     return f"""few_{n} AS MATERIALIZED (
@@ -184,8 +184,7 @@ def _shown(resource: Resource, selection: Selection, bounded: Sequence[int] = ()
         if n in bounded:
             rows = f"CASE WHEN (SELECT few_{n}.few FROM few_{n}) THEN {rows} END"
         parts.append(f"{rows} AS {quoted(relation.name)}")
-    # OFFSET 0 makes the query of a relation run once. Without it, the planner copies the query to each place that uses
-    # it.
+    # OFFSET 0 makes the query of a relation run once. Without it, the planner copies the query to each use of it.
     return f"SELECT {', '.join(parts)}{' OFFSET 0' if selection.embedded else ''}"
 
 

@@ -111,8 +111,7 @@ def _condition(column: Column, filter_: Filter, param: str, params: dict[str, Pa
     if operator.takes == "a presence":
         value = PRESENCES[str(filter_.value)]
     elif operator.takes == "values" and isinstance(filter_.value, list) and column.is_array:
-        # PostgreSQL has no list of arrays, only an array with one more dimension. ANY would compare its single
-        # elements.
+        # A list of arrays would be an array with one more dimension, and ANY would compare its single elements.
         params |= {f"{param}_{n}": element for n, element in enumerate(filter_.value)}
         each = [EQUAL.sql.format(column=name, value=f":{param}_{n}{column.cast}") for n in range(len(filter_.value))]
         return f"({' OR '.join(each)})"

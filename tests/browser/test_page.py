@@ -1,7 +1,7 @@
-"""/docs in a real browser: it shows every operation, breaks no rule of its policy, and asks only its own origin.
+"""/docs in a real browser: it shows every operation, obeys its content policy, and asks only its own origin.
 
-The browser is Chromium, by whatever name it is on PATH. It runs without a driver: it prints the page as it is after its
-scripts ran, logs what its console shows, and writes down every request.
+The browser is Chromium, which has several names on PATH. It runs without a driver: it prints the page after the scripts
+have run, logs its console, and records every request.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ pytestmark = [
     pytest.mark.skipif(BROWSER is None, reason="there is no Chromium on PATH (Debian: apt-get install chromium)"),
 ]
 
-# What a browser asks on its own account. It is not the page's.
+# Options against the requests that the browser itself makes. They do not come from the page.
 _QUIET = [
     "--no-first-run", "--no-default-browser-check", "--disable-background-networking", "--disable-component-update",
     "--disable-default-apps", "--disable-extensions", "--disable-sync", "--metrics-recording-only",
@@ -49,7 +49,7 @@ class Visit:
     """What a browser saw at a URL."""
 
     def __init__(self, url: str, folder: Path) -> None:
-        sandbox = ["--no-sandbox"] if os.getuid() == 0 else []  # Chromium has none for root
+        sandbox = ["--no-sandbox"] if os.getuid() == 0 else []  # Chromium has no sandbox for root
         done = subprocess.run(
             [
                 str(BROWSER), "--headless=new", *sandbox, *_QUIET, "--disable-gpu", "--disable-dev-shm-usage",
@@ -60,10 +60,10 @@ class Visit:
             capture_output=True, text=True, timeout=100, check=True,
         )  # fmt: skip
         self.dom = done.stdout
-        # Swagger UI also remarks on things there, such as what it will no longer read in a later version.
+        # The console also has remarks of Swagger UI, for example about features that a later version will remove.
         self.refused = [line for line in done.stderr.splitlines() if "CONSOLE" in line and _REFUSED.search(line)]
         log = (folder / "requests.json").read_text()
-        # A page's requests name the frame's origin; the browser's own have none.
+        # The requests of a page name the origin of the frame. The browser's own requests have no origin.
         self.requests = _requests_of_pages(json.loads(log))
 
 
@@ -115,7 +115,7 @@ def test_an_operation_can_be_opened_without_breaking_the_policy(origin: str, tmp
 @pytest.mark.parametrize("path", ["/docs", "/docs/"])
 def test_a_list_can_be_tried_within_one_screen(origin: str, tmp_path: Path, path: str) -> None:
     visit = Visit(f"{origin}{path}#/customers/list_customers", tmp_path)
-    # A row takes 70 to 140 pixels. All 67 of them took 5,000.
+    # A row is 70 to 140 pixels high. All 67 rows were 5,000 pixels high.
     assert re.findall(r'data-param-name="([^"]+)"', visit.dom) == ["limit", "sort", "expand"]
     assert re.search("Show [0-9]{2} more: filters, cursor, headers", visit.dom)
     assert "btn execute" in visit.dom

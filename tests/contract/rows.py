@@ -1,4 +1,4 @@
-"""The rows that the examples of the contract find in demo.customers and demo.orders."""
+"""The rows of demo.customers and demo.orders for the examples of the contract."""
 
 ROWS = """
     TRUNCATE demo.customers, demo.orders CASCADE;

@@ -1,4 +1,4 @@
-"""What Schemathesis cannot know of a request of the right form: whether it is one for the state the server is in."""
+"""Tells Schemathesis when a valid request may fail because of the state of the server."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import schemathesis
 
-# What each of a problem's errors says then.
+# Each error of such a problem contains one of these texts.
 REASONS = (
     "names no row of", "one filter too many", "belongs to a list with", "is not a cursor", "the key in the path",
     "at most 2 decimal places", "The limit is 8192",
@@ -18,7 +18,7 @@ REASONS = (
 
 @schemathesis.check
 def refused_by_state_alone(_context: Any, response: Any, case: Any) -> None:
-    """Where schemathesis.toml lets 400 and 422 pass for what is right, they must have one of these reasons."""
+    """schemathesis.toml allows 400 and 422 for valid requests. Such a response must have one of these reasons."""
     if case.meta is None or not case.meta.generation.mode.is_positive or response.status_code not in {400, 422}:
         return
     problem = response.json()
@@ -29,5 +29,5 @@ def refused_by_state_alone(_context: Any, response: Any, case: Any) -> None:
 
 @schemathesis.hook
 def filter_query(_context: Any, query: Any) -> bool:
-    """A line of more than 64 KB never reaches the API: Python's server, like API Gateway, answers it by itself."""
+    """Drop requests whose first line is too long. Above 64 KB, Python's server and API Gateway answer by themselves."""
     return not isinstance(query, dict) or len(urlencode(query, doseq=True, errors="replace")) < 50_000

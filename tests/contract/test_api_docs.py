@@ -1,4 +1,4 @@
-"""docs/api.md: its requests, sent by curl to the served app in their order, have its answers."""
+"""docs/api.md: curl sends its requests to the served app in their order, and gets the answers of the page."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ADDRESS = "http://127.0.0.1:8000"
 ORIGIN = "https://app.example.com"
 
 ETAG = re.compile(r"\b[0-9a-f]{32}\b")
-# What is another one each time, and must have the same form.
+# These texts are different each time. They must have the same form.
 CHANGING = {
     "time": re.compile(r"\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?\+00:00"),
     "etag": ETAG,
@@ -34,12 +34,12 @@ CHANGING = {
 
 
 def examples() -> list[tuple[str, str]]:
-    """The commands with what they print, in the order of the page."""
+    """The commands and their output, in the order of the page."""
     blocks = re.findall(r"^```console\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
     found = []
     for block in blocks:
         for one in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            # A command goes on in lines that begin with four spaces; no answer begins so.
+            # A command continues in lines that begin with four spaces. No answer begins with four spaces.
             lines = one.split("\n")
             end = next(n for n, line in enumerate(lines[1:], 1) if not line.startswith("    "))
             found.append(("\n".join(lines[:end]), "\n".join(lines[end:])))
@@ -50,33 +50,33 @@ EXAMPLES = examples()
 
 
 def normal(text: str) -> str:
-    text = re.sub(r"^(HTTP/1.1 \d{3}) .*$", r"\1", text, flags=re.MULTILINE)  # Python 3.13 has other words
+    text = re.sub(r"^(HTTP/1.1 \d{3}) .*$", r"\1", text, flags=re.MULTILINE)  # Python 3.13 uses other words
     for name, form in CHANGING.items():
         text = form.sub(f"<{name}>", text)
     return text
 
 
 def parts(output: str) -> tuple[str, Any]:
-    """The head, where curl prints one, and the body, as JSON where it is."""
+    """The head, if curl prints one, and the body. The body is parsed if it is JSON."""
     head, body = "", output.replace("\r\n", "\n")
     if body.startswith("HTTP/"):
         head, _, body = body.partition("\n\n")
         head = head.strip()
     try:
-        return head, json.loads(body, parse_float=lambda digits: ("number", digits))  # 12.50 is not 12.5
+        return head, json.loads(body, parse_float=lambda digits: ("number", digits))  # so that 12.50 differs from 12.5
     except ValueError:
         return head, body.strip()
 
 
 def shown(head: str) -> re.Pattern[str]:
-    """The heads that the page's stands for: a line of three dots is any number of lines."""
+    """The pattern of a head on the page. A line of three dots stands for any number of lines."""
     lines = [r"(?:.*\n)*?" if line == "..." else re.escape(f"{line}\n") for line in head.splitlines()]
     return re.compile("".join(lines))
 
 
 @pytest.fixture(scope="module")
 def answers(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
-    """What the commands print. A page's ETag stands for that of this run wherever it is sent."""
+    """Run all commands and yield their output. In a command, this run's ETag replaces the ETag of the page."""
     execute(postgres_url, "CREATE DATABASE api_docs")
     database = urlsplit(postgres_url)._replace(path="/api_docs").geturl()
     etags: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""What docs/architecture.md says of a request and of the folders is so."""
+"""docs/architecture.md: what it says about a request and about the folders is true."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.conftest import execute
 
 ROOT = Path(__file__).parents[2]
 MOST_FILES = 14
-MOST_MODULES = 16  # at the top of crud_api, packages among them
+MOST_MODULES = 16  # at the top of crud_api, packages included
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The pages (README.md, DEPLOYMENT.md, docs/*.md, ...): what they name is there, and what they quote is said."""
+"""The pages (README.md, DEPLOYMENT.md, docs/*.md, ...): what they name exists, and the code says what they quote."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ DOCUMENTS = {
     ]
 }
 FIRST_DEPLOY = DOCUMENTS["docs/first-deploy.md"]
-# What somebody reads who deploys and operates a stage.
+# The pages for operators.
 PAGES = ("first-deploy", "operate", "troubleshoot", "security", "github")
 GUIDE = "\n".join(DOCUMENTS[name] for name in ("DEPLOYMENT.md", *(f"docs/{page}.md" for page in PAGES)))
 TIMES = "\N{MULTIPLICATION SIGN}"
 COMMANDS = ("run", "migrate", "deploy", "plan", "key", "status", "logs", "smoke", "destroy")
-# Made where the product runs, and in no clone.
+# These files are made when the product runs. A clone does not have them.
 MADE = {".chalice/deployed/dev.json", ".chalice/deployed/"}
-# Said by AWS or PostgreSQL, and by nothing here.
+# AWS or PostgreSQL says these. The code here does not.
 OTHERS = {
     "AccessDeniedException", "initDurationMs", "timeout expired", "DB_SECRET_ARN cannot be read: Connect timeout",
 }  # fmt: skip
@@ -52,7 +52,7 @@ def files() -> list[str]:
 
 @cache
 def sources() -> str:
-    """All that is no text for people and no test, each string that goes over several lines as one."""
+    """All code and configuration without the tests. A string over several lines becomes one string."""
     names = [
         name for name in files() if name.startswith((".", "app.py", "crud_api", "infra", "query_executor", "Make"))
     ]
@@ -70,18 +70,18 @@ def outside_blocks(text: str) -> str:
 
 
 def spans(text: str) -> list[str]:
-    """What stands in backticks in the running text."""
+    """The texts in backticks outside of code blocks."""
     return [" ".join(one.split()) for one in re.findall(r"`([^`]+)`", outside_blocks(text))]
 
 
 def anchors(text: str) -> set[str]:
-    """As GitHub makes them of headings."""
+    """The anchors that GitHub makes of the headings."""
     headings = re.findall(r"^#+ (.*)$", outside_blocks(text), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in headings}
 
 
 def infra_commands(text: str) -> list[list[str]]:
-    """The words of each `python -m infra ...`, wherever it stands."""
+    """The words of each `python -m infra ...` in the text."""
     found = re.findall(r"python -m infra((?: [\w./-]+)+)", text)
     return [shlex.split(one) for one in found]
 
@@ -99,7 +99,7 @@ def test_every_link_leads_to_a_file_and_a_heading(name: str) -> None:
 @documents
 def test_every_file_that_is_named_is_there(name: str) -> None:
     folders = {one.partition("/")[0] for one in files() if "/" in one}
-    created = set(re.findall(r"[Cc]reate `([^`]+)`", DOCUMENTS[name]))  # by the page's reader
+    created = set(re.findall(r"[Cc]reate `([^`]+)`", DOCUMENTS[name]))  # the reader of the page creates it
     for span in set(spans(DOCUMENTS[name])) - MADE - created:
         path = span.rstrip("/")
         if re.fullmatch(r"[\w.-]+(/[\w.-]+)+", path) and path.partition("/")[0] in folders:
@@ -234,7 +234,7 @@ def test_the_ids_of_ones_own_database_are_printed_by_the_names_of_the_config(
 
 
 def test_what_the_guide_names_is_named_so_in_the_code() -> None:
-    """Parameters, settings, alarms, problems, fields of logs: each a single word that is no plain English."""
+    """These are parameters, settings, alarms, problems and fields of logs. Each is a word that is not plain English."""
     for span in set(spans(GUIDE)) - OTHERS:
         if re.fullmatch(r"crud-api-dev-[\w-]+", span):
             rest = span.removeprefix("crud-api-dev-")

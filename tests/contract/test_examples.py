@@ -1,4 +1,4 @@
-"""The golden examples: the schema, the codec, the executor's image and the API's half must agree on each of them."""
+"""The golden examples: the schema, the codec, the executor's image and the API must agree on each of them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ ROOT = Path(__file__).parents[2]
 FILES = sorted((Path(__file__).parent / "examples").glob("*.json"))
 EXAMPLES: dict[str, dict[str, Any]] = {path.stem: json.loads(path.read_text()) for path in FILES}
 
-# What the schema and parse_request may see differently; each example says why. Nothing else, see the property below.
+# The examples on which the schema and parse_request may differ. Each example says why. The property below checks that
+# there are no other differences.
 SCHEMA_IS_LAXER = {
     "difference-from-a-later-result",
     "difference-lone-surrogate",
@@ -39,7 +40,7 @@ SCHEMA_IS_LAXER = {
 }
 SCHEMA_IS_STRICTER = {"difference-unknown-type"}
 
-# Their messages are the operating system's and libpq's.
+# The messages of these failures come from the operating system and from libpq.
 FOREIGN_MESSAGES = {"unavailable", "outcome_unknown"}
 
 
@@ -52,7 +53,7 @@ REQUESTS, REPLIES, FAILURES = validator("Request"), validator("Reply"), validato
 
 
 def parses(request: object) -> str | None:
-    """None, or why parse_request refuses it."""
+    """The reason why parse_request refuses the request, or None."""
     try:
         contract.parse_request(request)
     except InvalidRequestError as error:
@@ -120,7 +121,7 @@ def test_there_is_an_example_of_every_member_and_every_failure() -> None:
             assert f'"{member}": ' in text
 
 
-# The API's half, as vendor/ puts it into the package: the contract, the standard library, and nothing else.
+# The part of the contract that vendor/ puts into the API's package. It has only the contract and the standard library.
 _API_HALF = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
@@ -160,7 +161,7 @@ def test_the_apis_half_of_the_contract_reads_and_writes_every_example(tmp_path: 
 
 @pytest.fixture(scope="module")
 def executors(api_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[bool, LambdaFunction]]:
-    """The image's files and its one library of the two functions, in the real Lambda runtime; False: with no server."""
+    """The files of the image and its library, in the real Lambda runtime. With False, there is no database server."""
     task_root = image.build(tmp_path_factory.mktemp("image"))
     driver = link_distributions(tmp_path_factory.mktemp("driver"), "psycopg2-binary")
     urls = {True: api_database, False: "postgresql://nobody@/nowhere?host=/nowhere"}
@@ -179,7 +180,7 @@ def test_the_executors_image_answers_every_example(executors: dict[bool, LambdaF
         execute(api_database, ROWS)
         function = executors[name != "failure-unavailable"]
         client = boto3.client("lambda", endpoint_url=function.endpoint_url, **CLIENT_OPTIONS)
-        # As it stands in the file: Python's JSON would write 1e400 as Infinity.
+        # The text of the file is sent, because Python's JSON would write 1e400 as Infinity.
         payload = FILES[list(EXAMPLES).index(name)].read_text().split('"request": ', 1)[1]
         payload = payload[: payload.rindex(',\n  "answer": ')]
         answer = json.loads(client.invoke(FunctionName="function", Payload=payload.encode())["Payload"].read())
@@ -187,7 +188,7 @@ def test_the_executors_image_answers_every_example(executors: dict[bool, LambdaF
         for failure in (answer.get("failure"), example["answer"].get("failure")):
             if failure and failure["code"] in FOREIGN_MESSAGES:
                 assert failure.pop("message")
-            if failure and failure["routine"]:  # another version's may have another name
+            if failure and failure["routine"]:  # another version of PostgreSQL may use another name
                 failure["routine"] = "its name"
         assert answer == example["answer"], name
 
@@ -241,5 +242,5 @@ SEVERAL = st.builds(
 def test_schema_and_executor_agree_on_any_request(request: object) -> None:
     why = parses(request)
     if why is not None and "must be the number of an earlier statement" in why:
-        return  # the one difference of the list that this can make
+        return  # the only difference that this property can meet
     assert REQUESTS.is_valid(request) == (why is None), why

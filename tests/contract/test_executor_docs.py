@@ -1,4 +1,4 @@
-"""docs/executor.md: its examples run, and what it says of the code is so."""
+"""docs/executor.md: its examples run, and what it says about the code is true."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def section(title: str) -> str:
 
 
 def first_column(title: str) -> list[str]:
-    """The names in backticks in the first column of a section's table."""
+    """The names in backticks in the first column of the table of a section."""
     rows = [line for line in section(title).splitlines() if line.startswith("| `")]
     return [name for row in rows for name in re.findall(r"`(\w+)`", row.split(" | ")[0])]
 
@@ -72,7 +72,7 @@ def test_its_examples_show_every_member_of_a_request() -> None:
 
 @pytest.fixture
 def invoked(database: str) -> Iterator[dict[str, str]]:
-    """The environment of a client, to whom the executor is deployed as `query-executor`."""
+    """The environment of a client that calls the executor as the function `query-executor`."""
     environment = {"DATABASE_URL": database}
     with (
         lambda_function(
@@ -97,7 +97,7 @@ def test_its_five_lines_of_python_print_the_reply(invoked: dict[str, str]) -> No
 
 
 def test_its_five_lines_of_shell_invoke_with_a_valid_request(handle: Handler) -> None:
-    # The AWS CLI is not here; its payload is.
+    # The AWS CLI is not installed here, so the test sends its payload.
     (lines,) = blocks("sh")
     assert lines.count("\n") <= 5
     words = shlex.split(lines.replace("\\\n", " "), comments=True)
@@ -192,7 +192,7 @@ def test_a_session_keeps_what_a_trigger_leaves_and_nothing_else(handle: Handler,
         handle({"sql": "INSERT INTO kept VALUES (1)"}, None)
         seen = {"sql": "SELECT current_setting('kept.by_call', true), current_setting('kept.by_trigger', true)"}
         first, second = cast("Any", handle(seen, None)), cast("Any", handle(seen, None))
-        # RESET leaves a setting of one's own empty. current_setting() is no plain call: what it saw is gone after it.
+        # RESET leaves a custom setting empty. current_setting() is not a plain call: the session is cleaned after it.
         assert [list(row) for row in first["results"][0]["rows"]] == [["", "yes"]]
         assert [list(row) for row in second["results"][0]["rows"]] == [["", ""]]
     finally:

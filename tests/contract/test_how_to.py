@@ -1,4 +1,4 @@
-"""docs/how-to.md: a reader who follows the recipes of a column type and of a filter operator has them."""
+"""docs/how-to.md: a reader who follows its recipes gets a working column type and a working filter operator."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "how-to.md").read_text()
 
 
 def recipe(heading: str) -> tuple[str, str]:
-    """What stands below a heading, and its Python."""
+    """The text below a heading, and its blocks of Python."""
     text = PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
     (code,) = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     return text, code
@@ -42,7 +42,7 @@ def test_the_recipes_have_fewer_than_ten_lines_of_code() -> None:
 
 @pytest.fixture
 def places(url: str) -> Api:
-    """The API of a table with a column of the recipe's type."""
+    """The API of a table that has a column of the recipe's type."""
     made: dict[str, Any] = {}
     exec(recipe("Add a column type")[1], made)  # noqa: S102 - the page's
     model = msgspec.defstruct("Place", [("id", int), ("at", made["Lsn"] | None, None)], module=__name__)

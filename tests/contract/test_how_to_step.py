@@ -1,4 +1,4 @@
-"""docs/how-to.md, "Add a deploy step": a reader who follows it has a step that every command goes through."""
+"""docs/how-to.md, "Add a deploy step": a reader who follows it gets a step that every command runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RECIPE = (PROJECT / "docs" / "how-to.md").read_text().partition("## Add a deploy
 ((FILE, TEXT),) = re.findall(r"Create `([\w/.]+)`.*?^```python\n(.*?)^```$", RECIPE, re.DOTALL | re.MULTILINE)
 ((ADDED, BEFORE),) = re.findall(r"add `(\w+)` after\s+`(\w+)`", RECIPE)
 
-# The new step alone: the others are deployed by tests/infrastructure.
+# Only the new step runs. The tests in tests/infrastructure deploy the other steps.
 PROGRAM = """
 from moto import mock_aws
 
@@ -50,7 +50,7 @@ with mock_aws():
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the commands need of a clone in which a reader has followed the recipe."""
+    """The files that the commands need, of a clone in which a reader has followed the recipe."""
     folder = tmp_path_factory.mktemp("step")
     for name in ("infra", "crud_api", "query_executor", ".chalice"):
         shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "deployed"))
@@ -70,7 +70,7 @@ def run(clone: Path, *words: str) -> str:
 
 
 def said_by(output: str) -> list[tuple[str, str]]:
-    """Each command, with what it printed."""
+    """Each command and its output."""
     parts = [part.partition("\n") for part in re.split(r"^\$ ", output, flags=re.MULTILINE)[1:]]
     return [(command, printed.strip()) for command, _, printed in parts]
 

@@ -1,4 +1,4 @@
-"""The description of any tables is valid OpenAPI 3.1; `make check` lints the description of ours."""
+"""The description of any tables is valid OpenAPI 3.1. `make check` lints the description of our tables."""
 
 from __future__ import annotations
 

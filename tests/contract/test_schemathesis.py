@@ -1,6 +1,6 @@
-"""The served API keeps to its description: Schemathesis sends what is right by it and what is not, and follows links.
+"""The served API behaves like its description: Schemathesis sends valid and invalid requests and follows links.
 
-`pytest -m soak` sends five times as much.
+`pytest -m soak` sends five times as many requests.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import pytest
 from tests.served import served
 
 PROJECT = Path(__file__).parents[2]
-# What is not taken for a fault, and why.
+# What does not count as an error, and why.
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 PHASES = ["examples", "coverage", "fuzzing", "stateful"]
 
 
-@pytest.mark.timeout(1200)  # seconds, of a machine that does much else
+@pytest.mark.timeout(1200)  # seconds, for a busy machine
 @pytest.mark.parametrize(
     ("examples", "least"), [(20, 2_000), pytest.param(1100, 10_000, marks=pytest.mark.soak, id="soak")]
 )

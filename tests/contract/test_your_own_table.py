@@ -1,4 +1,4 @@
-"""docs/your-own-table.md: a reader who follows it has the table, its API and a green test."""
+"""docs/your-own-table.md: a reader who follows it gets the table, its API and a green test."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(clone: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run Python in the clone, without what pytest told this process of itself."""
+    """Run Python in the clone, without the environment variables of pytest."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_"))}
     return subprocess.run(
         [sys.executable, *words], cwd=clone, env=kept | environment, capture_output=True, text=True, check=False
@@ -68,7 +68,7 @@ def run(clone: Path, *words: str, **environment: str) -> subprocess.CompletedPro
 
 
 def console(beginning: str) -> list[tuple[str, str]]:
-    """The commands that begin so, with what the page says they print."""
+    """The commands that begin with this text, and the output that the page shows."""
     found = [part.partition("\n") for block in blocks("console") for part in re.split(r"^\$ ", block, flags=re.M)[1:]]
     return [(command, said.strip()) for command, _, said in found if command.startswith(beginning)]
 

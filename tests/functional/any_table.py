@@ -1,4 +1,4 @@
-"""A table made for a test, under any declaration, and the API over it."""
+"""A table for one test, with any declaration, and the API over it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.functional.client import Api
 
 
 def declared(name: str, fields: Mapping[str, Any], key: str = "id", **more: Any) -> Resource:
-    """A resource of the table demo.<name>; a field that may be null need not be sent."""
+    """A resource for the table demo.<name>. A field that may be null is not required."""
     model = defstruct(
         name.capitalize(),
         [(field, kind) if field == key else (field, kind | None, None) for field, kind in fields.items()],
@@ -23,7 +23,7 @@ def declared(name: str, fields: Mapping[str, Any], key: str = "id", **more: Any)
 
 
 def api_over(execute: Execute, url: str, name: str, columns: str, fields: Mapping[str, Any], **more: Any) -> Api:
-    """The API over the new table demo.<name>."""
+    """Make the table demo.<name>. Return the API over it."""
     run_sql(url, f"DROP TABLE IF EXISTS demo.{name} CASCADE")
     run_sql(url, f"CREATE TABLE demo.{name} ({columns})")
     return Api(execute, [declared(name, fields, **more)])

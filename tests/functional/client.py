@@ -1,4 +1,4 @@
-"""The API as a client sees it, over any executor, with its executor invocations counted."""
+"""The API as a client sees it, over any executor. It counts the invocations of the executor."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from query_executor.handler import create_local_handler
 
 
 class Response:
-    """Status, headers (lower case) and body of an answer."""
+    """Status, headers (in lower case) and body of a response."""
 
     def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         self.status = status
@@ -47,7 +47,7 @@ class Api:
         return self._execute(request)
 
     def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> Response:
-        """`body` is sent as JSON, or as it is when it is bytes; a header's _ stands for -."""
+        """Send a request. A `body` of bytes is sent as it is, any other body as JSON. A _ in a header means -."""
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()

@@ -1,4 +1,4 @@
-"""The API over both executors, on one migrated database whose tables are emptied for each test."""
+"""The API over both executors, on one migrated database. Each test begins with empty tables."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.conftest import execute as run_sql
 from tests.functional.client import Api
 from tests.lambda_runtime import SITE_PACKAGES, lambda_function
 
-# Credentials that boto3 signs with and nobody checks.
+# boto3 signs with these credentials, and nobody checks them.
 CLIENT_OPTIONS: dict[str, Any] = {
     "region_name": "eu-central-1",
     "aws_access_key_id": "none",

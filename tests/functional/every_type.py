@@ -1,4 +1,4 @@
-"""A table with a column of every type, how each is declared, and values of it as PostgreSQL takes them."""
+"""A table with a column of every type, the declaration of each column, and values in PostgreSQL's notation."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ class Visit(Struct):
 
 
 class Sample(NamedTuple):
-    """How a column is declared, its type, and PostgreSQL's texts of its values."""
+    """The declaration of a column, its type, and texts of its values in PostgreSQL's notation."""
 
     hint: Any
     sql_type: str
     texts: st.SearchStrategy[str]
-    cast: str = "%s"  # what makes a value of the text
+    cast: str = "%s"  # the SQL that makes a value of the text
 
 
 def _one_of(*texts: str) -> st.SearchStrategy[str]:
@@ -53,7 +53,7 @@ def _one_of(*texts: str) -> st.SearchStrategy[str]:
 
 
 def _array(element: st.SearchStrategy[str], delimiter: str = ",") -> st.SearchStrategy[str]:
-    """Texts of arrays: of one or two dimensions, with nulls and other bounds."""
+    """Texts of arrays with one or two dimensions, with nulls and other bounds."""
     quoted = element.map(lambda text: '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"')
     part = st.one_of(quoted, quoted, st.just("NULL"))
     flat = st.lists(part, max_size=3)
@@ -130,7 +130,7 @@ documents = json_values.map(_compact)
 no_nulls = json_values.filter(lambda value: value is not None).map(_compact)
 bits = st.text("01", max_size=9)
 binaries = st.binary(max_size=70).map(lambda content: "\\x" + content.hex())
-Price = Annotated[Decimal, Meta(extra={"decimal_places": 2})]  # its column would round more
+Price = Annotated[Decimal, Meta(extra={"decimal_places": 2})]  # PostgreSQL would round more decimal places
 cents = st.integers(-(10**12), 10**12).map(lambda cents: f"{Decimal(cents) / 100}")
 feelings = _one_of("sad", "ok", 'very "happy"')
 days = st.dates(date(1000, 1, 1))
@@ -250,12 +250,12 @@ SAMPLES: dict[str, Sample] = {
 
 
 def rows(names: Iterable[str]) -> st.SearchStrategy[dict[str, str | None]]:
-    """A row's texts, by column."""
+    """The texts of a row, by column."""
     return st.fixed_dictionaries({name: st.one_of(SAMPLES[name].texts, st.none()) for name in names})
 
 
 def names_of(available: Sequence[str]) -> list[str]:
-    """The columns whose types a server has. `available` are the extensions, and xml, that it knows."""
+    """The columns whose types a server has. `available` are the extensions that it has, and xml if it has it."""
     optional = {"citext", "hstore", "xml"}
     return [
         name

@@ -1,4 +1,4 @@
-"""A value means the same in every request and back, whatever the type of its column."""
+"""A value of any column type means the same in every kind of request, and comes back unchanged."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.in_process
 
 JSON = {"content_type": "application/json"}
 
-# The type of a column, and texts of its values: as they are sent, and as PostgreSQL answers them.
+# The type of a column, a text that is sent, and the value that PostgreSQL returns.
 TEXTS: list[tuple[str, str, Any]] = [
     ("text", "5", "5"),
     ("varchar(5)", "a  ", "a  "),
@@ -108,14 +108,14 @@ def test_a_text_means_the_same_in_one_row_many_upserts_and_changes(
 def test_what_is_not_answered_as_a_text_cannot_be_sent_back_as_one(
     execute: Execute, types: str, column: str, text: str
 ) -> None:
-    # Why query_executor/migrate/declared.py refuses these as str, when the API starts.
+    # This is why query_executor/migrate/declared.py refuses these types for a str when the API starts.
     api = api_over(execute, types, "untold", f"id int PRIMARY KEY, v {column}", {"id": int, "v": str})
     answered = api("POST", "/untold", {"id": 1, "v": text}).json
     assert not isinstance(answered["v"], str)
     assert api("PUT", "/untold/1", answered).status == 422
 
 
-# What a field may be declared as, its column, values as they are sent, and as they are answered and in a path.
+# A declared type, its column, a value that is sent, and the text of the value in a path and in the response.
 KEYS: list[tuple[Any, str, Any, str]] = [
     (int, "int", -5, "-5"),
     (int, "smallint", 5, "5"),

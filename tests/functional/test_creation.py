@@ -1,4 +1,4 @@
-"""POST of many rows, of a row with those that refer to it, and of rows that may be there: all of it, or nothing."""
+"""POST of many rows, of a row with rows that refer to it, and of rows that may exist: all or nothing."""
 
 from __future__ import annotations
 
@@ -295,14 +295,14 @@ def test_an_upsert_reaches_the_orders_too(api: Api) -> None:
 
 @pytest.mark.parametrize("prefer", ["", MERGE])
 def test_rows_and_those_that_refer_to_them_are_answered_in_the_order_of_the_request(api: Api, prefer: str) -> None:
-    """Their keys, and what they leave out, are in other orders."""
+    """The request has the keys in another order, and the rows omit different columns."""
     rows = [
         customer(f"C{n}", **({"city": "x"} if n % 2 else {}), orders=[
             order(f"O{n}{m}", **({"status": "shipped"} if m % 2 else {})) for m in (4, 1, 3, 2)
         ])
         for n in (6, 1, 5, 2, 4, 3)
     ]  # fmt: skip
-    for _ in range(2 if prefer else 1):  # the second changes what the first stored
+    for _ in range(2 if prefer else 1):  # the second request changes the rows of the first
         answer = api("POST", "/customers", rows, prefer=prefer).json
         assert [row["customer_id"] for row in answer] == ["C6", "C1", "C5", "C2", "C4", "C3"]
         for row in answer:

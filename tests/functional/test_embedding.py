@@ -1,4 +1,4 @@
-"""Rows of other resources: embedded by `expand`, listed by a nested path; all of it one statement."""
+"""Rows of other resources: embedded by `expand`, or listed by a nested path. One statement reads everything."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_lists_embed_too(stocked: Api) -> None:
 
 
 def test_pages_with_embedded_rows_are_cut_and_turned_like_others(stocked: Api) -> None:
-    """Embedded arrays have line feeds of their own; the place where a page is cut is told from them."""
+    """Embedded arrays contain line feeds. They must not be taken for the place where a page is cut."""
     path = "/customers?expand=orders&limit=1&sort=customer_id"
     first = stocked("GET", path)
     second = stocked("GET", first.json["next"])

@@ -1,4 +1,4 @@
-"""Of every type: what came out can go back in, is found by filters and cursors, and is described as it is."""
+"""For every type: a value that came out can go back in, filters and cursors find it, and the description fits."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ JSON = {"content_type": "application/json"}
 
 
 class Every:
-    """The table demo.every, the API over it and a connection besides."""
+    """The table demo.every, the API over it and a connection to the database."""
 
     def __init__(self, url: str, names: list[str], database: Cursor) -> None:
         self.names, self.database, self.url = names, database, url
@@ -51,18 +51,18 @@ class Every:
         self.written = Draft202012Validator({**schema, "$ref": "#/components/schemas/NewEvery"})
 
     def insert(self, id_: int, row: Mapping[str, str | None]) -> None:
-        """Store a row by PostgreSQL's own texts."""
+        """Store a row of texts in PostgreSQL's notation."""
         places = ", ".join(SAMPLES[name].cast for name in row)
         self.database.execute(
             f"INSERT INTO demo.every (id, {', '.join(row)}) VALUES (%s, {places})", [id_, *row.values()]
         )
 
     def differing(self, *ids: int) -> list[str]:
-        """The columns in which a row is not as the row 1 is."""
+        """The columns in which these rows differ from row 1."""
         same = ", ".join(
             f"bool_and(t.{name}{cast} IS NOT DISTINCT FROM one.{name}{cast})"
             for name in self.names
-            # json keeps its spaces, which are not sent back.
+            # json keeps its spaces, but a client does not send them back.
             for cast in ["::jsonb" if SAMPLES[name].sql_type == "json" else "::text"]
         )
         self.database.execute(
@@ -104,7 +104,7 @@ def _available(database: Cursor) -> list[str]:
 
 
 def url_text(value: Any) -> str:
-    """A value of a row's JSON as a URL has it."""
+    """A value of a row's JSON as a URL writes it."""
     return value if isinstance(value, str) else json_text(value)
 
 
@@ -114,7 +114,7 @@ def parsed(body: bytes) -> Any:
 
 @settings(
     max_examples=50, derandomize=True, deadline=None, database=None,
-    phases=[Phase.explicit, Phase.generate],  # to shrink a row of so many columns takes minutes
+    phases=[Phase.explicit, Phase.generate],  # shrinking a row with so many columns takes minutes
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )  # fmt: skip
 @given(data=st.data())
@@ -173,7 +173,7 @@ def test_every_column_is_declared_as_the_database_has_it(every: Every) -> None:
     with closing(psycopg2.connect(every.url)) as connection:
         found = differences(connection, declared([every.resource]))
     assert [one for one in found if one.stops] == []
-    assert len(found) == 3  # the columns whose types keep less of a time
+    assert len(found) == 3  # the columns whose types have a lower precision of times
 
 
 @pytest.mark.parametrize("name", [name for name, sample in SAMPLES.items() if column_of(sample.hint).has_order])
@@ -205,7 +205,7 @@ def test_a_key_of_every_type_leads_to_its_row(every: Every, name: str) -> None:
     assert api("GET", "/keyed/%00").status == 404
 
 
-# Of any type, all that JSON has. What a type does not take is 422 and names the field, whatever it is.
+# Values of JSON for a field of any type. If the type refuses the value, the answer is 422 and names the field.
 ANYTHING: list[Any] = [
     True, 0, -1, 1.5, 10**70, 1e300, "", "x", "x" * 2000, "\u0000", "\ud800", "NaN", "infinity", "{}", "[0:1]={1,2}",
     '{"', "(1,2)", "2026-02-30", "2026-01-31T09:30:00+99:00", "00000-01-01", "P", "[2,1]", "{[2,1]}", "1/2", "AA=", [],
@@ -252,7 +252,7 @@ def test_the_example_of_every_type_is_a_value_of_it(every: Every, name: str) -> 
 
 @pytest.fixture
 def api_of(every: Every) -> Callable[..., Api]:
-    """The API over the new table demo.keyed, which has a key `id` and a column `v`."""
+    """Make the table demo.keyed with a key `id` and a column `v`. Return the API over it."""
 
     def made(sql_type: str, hint: Any, url: str = every.url) -> Api:
         run_sql(url, f"DROP TABLE IF EXISTS demo.keyed; CREATE TABLE demo.keyed (id int PRIMARY KEY, v {sql_type})")
@@ -279,7 +279,7 @@ def test_null_is_a_document_where_the_declaration_has_no_null(
 def test_money_is_the_same_in_the_letters_of_every_country(
     every: Every, api_of: Callable[..., Api], database_url: str
 ) -> None:
-    # The letters of another country than C's, where this machine has them. Else the statements alone say it.
+    # This uses the locale of another country if the machine has one. Otherwise it uses C.
     run_sql(database_url, "CREATE SCHEMA demo")
     for locale in ("de_DE.UTF-8", "de_DE.utf8", "ja_JP.UTF-8", "C"):
         try:

@@ -1,4 +1,4 @@
-"""A user whose tables were made by hand, with the old guide's columns only, finds every row in the API."""
+"""A user who made the tables by hand, with only the columns of the old guide, finds every row in the API."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_rows_that_a_trigger_gives_other_keys_are_answered_in_their_order(databa
         " $$BEGIN NEW.customer_id := md5(NEW.customer_id); RETURN NEW; END$$;"
         "CREATE TRIGGER other BEFORE INSERT ON demo.customers FOR EACH ROW EXECUTE FUNCTION other()",
     )
-    # Neither the keys nor the groups of rows that leave out the same are in the order of the request.
+    # The request has neither the order of the keys nor the order of the groups, whose rows omit the same columns.
     sent = [
         {"customer_id": f"C{n}", "customer_name": f"N{n}", **({"city": "x"} if n % 3 else {})}
         for n in (5, 1, 4, 2, 6, 3)

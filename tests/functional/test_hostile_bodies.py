@@ -1,4 +1,4 @@
-"""Whatever a body holds is a value or a 4xx that names the field, and what is refused uses no connection."""
+"""Any content of a body is a value, or a 4xx that names the field. A refused body uses no connection."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.conftest import execute as run_sql
 from tests.functional.client import Api, Response
 from tests.gateway import GatewayApi
 
-# Each is a text like any other: stored and answered as it is.
+# Each of these is a text like any other. It is stored and returned unchanged.
 TEXTS = [
     "'; DROP TABLE demo.customers; --", '"; DROP TABLE demo.customers; --', "' OR '1'='1", "\\'; SELECT pg_sleep(9)--",
     "$$; SELECT 1; $$", "$tag$ x $tag$", ":customer_id", "::int", "%s %(customer_id)s %", "%%", "{0} {x} ${x} #{x}",
@@ -37,7 +37,7 @@ def no_connection(_request: Request) -> Reply:
 
 @pytest.fixture
 def refusing() -> Api:
-    """An API that may not use its executor."""
+    """An API whose executor must not be called."""
     return Api(no_connection)
 
 
@@ -146,7 +146,7 @@ def test_a_hundred_thousand_levels_are_refused(refusing: Api, deep: str, around:
 
 
 def test_nesting_ends_at_thirty_two_levels(refusing: Api) -> None:
-    # The value of a field is in the first level; where it is that deep, its type is what is wrong.
+    # The value of a field is on the first level. With 32 levels only its type is wrong.
     assert refusing("POST", "/customers", b'{"city": %s}' % (b"[" * 31 + b"]" * 31), **RAW).status == 422
     assert refusing("POST", "/customers", b'{"city": %s}' % (b"[" * 32 + b"]" * 32), **RAW).status == 400
 

@@ -1,4 +1,4 @@
-"""Whatever a query string holds is a value or a 400; what is refused reaches no executor."""
+"""Any content of a query string is a value, or a 400. A refused query reaches no executor."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ PATHS = ["/customers", "/customers/C1", "/customers/C1/orders", "/orders"]
 
 @pytest.fixture(scope="module")
 def execute(api_database: str) -> Execute:
-    """One executor is enough: what is asked here is what reaches it."""
+    """One executor is enough, because the tests are about what reaches it."""
     return InProcessExecutor(create_local_handler(api_database))
 
 

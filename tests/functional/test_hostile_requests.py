@@ -1,4 +1,4 @@
-"""Whatever text stands wherever in a request: the SQL stays the same, nothing leaks, and what is bad is cheap."""
+"""Any text in any place of a request: the SQL stays the same, nothing leaks, and a bad request is cheap."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def in_url(text: str) -> str:
 
 
 def filled(template: Any, text: str) -> Any:
-    """A body with the text where {} stands."""
+    """Replace {} in a body by the text."""
     if isinstance(template, dict):
         return {name: filled(value, text) for name, value in template.items()}
     if isinstance(template, list):
@@ -53,7 +53,7 @@ def filled(template: Any, text: str) -> Any:
 
 
 def sending(method: str, path: str, body: Any = None, **headers: str) -> Send:
-    """A request with the text where {} stands in its path, its body or its headers."""
+    """Make requests in which the text replaces {} in the path, the body or the headers."""
 
     def send(api: Api, text: str) -> Response:
         sent = {name: value.replace("{}", text) for name, value in headers.items()}
@@ -63,7 +63,7 @@ def sending(method: str, path: str, body: Any = None, **headers: str) -> Send:
 
 
 def forging(resource: Resource) -> Send:
-    """A list from a place on that is the text, the cursor being sealed as the API's own are."""
+    """Make requests for a list after the place of the text. The cursor is sealed like the API's own cursors."""
     scope = list_query(resource, RELATIONS[resource.name], {}).scope
 
     def send(api: Api, text: str) -> Response:
@@ -74,7 +74,7 @@ def forging(resource: Resource) -> Send:
 
 
 def places() -> Iterator[tuple[str, Send]]:
-    """Every place of a request in which a text may stand, with a request that has it there."""
+    """Every place of a request that may contain a text, with a function that sends such a request."""
     for resource in (CUSTOMERS, ORDERS):
         row = ROWS[resource.name]
         path, own = f"/{resource.name}", f"/{resource.name}/{row[resource.key_columns[0]]}"
@@ -82,11 +82,11 @@ def places() -> Iterator[tuple[str, Send]]:
             yield f"POST {path} {field}", sending("POST", path, row | {field: "{}"})
             yield f"POST {path} [{field}]", sending("POST", path, [row | {field: "{}"}])
             yield f"PATCH {own} {field}", sending("PATCH", own, {field: "{}"})
-            # A column of each type; what is made of an operator is the same for all of one.
+            # One column for each type is enough: an operator works in the same way for all columns of a type.
             operators = OPERATORS if field in {resource.key_columns[0], "total_amount", "created_at"} else ()
             for name in (field, *(f"{field}[{operator}]" for operator in operators)):
                 yield f"GET {path}?{name}", sending("GET", f"{path}?{in_url(name)}={{}}")
-        name = list(resource.fields)[1]  # of a text that may be long
+        name = list(resource.fields)[1]  # this column is a text that may be long
         for headers in ({"idempotency_key": "k"}, {"prefer": "resolution=merge-duplicates"}):
             yield f"POST {path} {headers}", sending("POST", path, [row | {name: "{}"}], **headers)
         yield f"PUT {own} If-Match", sending("PUT", own, {name: "{}"}, if_match='"x"')
@@ -112,7 +112,7 @@ PLACES = dict(places())
 
 
 class Watched:
-    """The API over a real executor, with the SQL that went through the seam."""
+    """The API over a real executor. It records the SQL that goes through the seam."""
 
     def __init__(self, database_url: str) -> None:
         self._run = InProcessExecutor(create_local_handler(database_url))
@@ -134,7 +134,7 @@ class Watched:
 
 
 def refused_by_what_is_stored(answer: Response) -> bool:
-    """Whether the database had to be asked: for the customer of an order, or for the first use of a key."""
+    """Whether only the database could refuse it: an order with an unknown customer, or a reused key."""
     problem = answer.json
     unknown = [
         error["detail"].endswith("names no row of customers") for error in problem.get("errors", [{"detail": ""}])
@@ -155,7 +155,7 @@ def test_a_text_changes_no_sql_leaks_nowhere_and_costs_nothing_where_it_is_bad(
         caplog.set_level(logging.DEBUG, name)
     watched.refill()
     PLACES[place](watched.api, "C1")
-    # The text null among many rows is a statement of its own, so that a column of JSON does not hold SQL's null.
+    # Rows with the text `null` need another statement, so that a JSON column does not hold SQL's null.
     of_null: set[str] = set()
     for text in ALL_TEXTS:
         for sent in (text, f"{text}{SENT}"):
@@ -170,7 +170,7 @@ def test_a_text_changes_no_sql_leaks_nowhere_and_costs_nothing_where_it_is_bad(
                 assert STORED not in said, text
             if answer.status in {400, 405, 413, 415, 422} and not refused_by_what_is_stored(answer):
                 assert watched.api.invocations == before, text
-    # Where a text names a column, or what is to be done, there are as many as there are such names.
+    # If the text names a column or an action, there is a statement for each name.
     names_something = place.endswith(("?sort", "?fields", "?expand", "prefer"))
     of_one_shape = watched.sqls - of_null
     assert len(of_one_shape) <= (40 if names_something else 1 + ("idempotency" in place)), of_one_shape
@@ -189,7 +189,7 @@ def failing(error: Exception) -> Execute:
 
 
 def every_kind_of_answer(api: Api) -> Iterator[Response]:
-    """An answer of each status that the API has, over its own database and over executors that fail."""
+    """Yield a response with each status of the API, from a real database and from executors that fail."""
     row = ROWS[CUSTOMERS.name]
     key: dict[str, str] = {"idempotency_key": "k"}
     minimal = {"prefer": "return=minimal"}
@@ -215,7 +215,7 @@ def every_kind_of_answer(api: Api) -> Iterator[Response]:
     yield api("PATCH", "/customers/New", {}, if_match='"x"')  # 412
     yield api("GET", "/customers?limit=0")  # 400
     yield api("GET", "/customers/None")  # 404
-    yield api("GET", "/docs/none.js")  # 404, and no asset
+    yield api("GET", "/docs/none.js")  # 404, because there is no such asset
     yield api("DELETE", "/customers")  # 405
     yield api("POST", "/customers", b" " * 1_000_001, **raw)  # 413
     yield api("POST", "/customers", b"{}", content_type="text/plain")  # 415

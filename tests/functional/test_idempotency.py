@@ -1,4 +1,4 @@
-"""Idempotency-Key on POST: the same request again gets the first answer again, and stores nothing."""
+"""Idempotency-Key on POST: a repeated request gets the first response again, and stores nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OF_THE_ANSWER = ("content-type", "etag", "location", "preference-applied")
 
 
 def same(first: Response, second: Response) -> bool:
-    """Whether they are one answer, byte for byte."""
+    """Whether both responses are equal, byte for byte."""
     headers = [[answer.headers.get(name) for name in OF_THE_ANSWER] for answer in (first, second)]
     return (first.status, first.body, headers[0]) == (second.status, second.body, headers[1])
 
@@ -115,8 +115,8 @@ def test_an_expired_record_that_another_holds_keeps_nobody_waiting(api: Api, api
 def test_an_error_leaves_no_record_and_the_key_can_be_used_again(api: Api, api_database: str) -> None:
     api("POST", "/customers", ADA | {"customer_id": "C2"})
     for body, status in (
-        (ADA | {"customer_id": "C2"}, 409),  # found by the statement
-        ({"customer_id": "C1"}, 422),  # found before it
+        (ADA | {"customer_id": "C2"}, 409),  # the statement finds this
+        ({"customer_id": "C1"}, 422),  # this is found before the statement
         ([ADA, ADA], 409),
         (ADA | {"orders": [ORDER | {"status": "lost"}]}, 422),
     ):
@@ -142,7 +142,7 @@ def test_an_answer_is_kept_for_a_day(api: Api, api_database: str) -> None:
     kept = "SELECT expires_at - now() BETWEEN '23:59:00' AND '24:00:00' FROM demo.idempotency_keys"
     assert run_sql(api_database, kept) == [(True,)]
     run_sql(api_database, "UPDATE demo.idempotency_keys SET expires_at = now() - interval '1 second'")
-    assert api("POST", "/customers", ADA, idempotency_key="k").status == 409  # the customer is there, the record is not
+    assert api("POST", "/customers", ADA, idempotency_key="k").status == 409  # the customer exists, the record does not
     api("DELETE", "/customers/C1")
     second = api("POST", "/customers", ADA, idempotency_key="k")
     assert (second.status, "idempotency-replayed" in second.headers) == (201, False)
@@ -159,7 +159,7 @@ def test_a_new_key_removes_some_that_have_expired(api: Api, api_database: str) -
     api("POST", "/customers", ADA, idempotency_key="k")
     left = run_sql(api_database, "SELECT count(*), min(expires_at) < now() FROM demo.idempotency_keys")
     assert left == [(30 - 20 + 2 + 1, True)]
-    for _ in range(2):  # a replay removes none
+    for _ in range(2):  # a replay removes no records
         api("POST", "/customers", ADA, idempotency_key="k")
     assert records(api_database) == 13
 

@@ -1,4 +1,4 @@
-"""A request costs at most one invocation of the executor, and none when its form is refused."""
+"""A request costs at most one invocation of the executor. An invalid request costs none."""
 
 from __future__ import annotations
 

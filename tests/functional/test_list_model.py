@@ -1,4 +1,4 @@
-"""Filters and sort keys find what a model in Python finds, in its order."""
+"""Filters and sort keys find the same rows as a model in Python, in the same order."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def keys(items: list[dict[str, object]]) -> list[object]:
 
 
 def link(page: dict[str, str | None]) -> str | None:
-    """The header that names the neighbours of a page."""
+    """The Link header with the next and the previous page."""
     return ", ".join(f'<{page[name]}>; rel="{name}"' for name in ("next", "prev") if page[name]) or None
 
 
@@ -238,7 +238,7 @@ def test_an_estimate_is_the_planners(execute: Execute, api: Api, api_database: s
 
 @pytest.mark.parametrize("name", ["repeat('x', 20000)", """repeat('"', 8000)""", "repeat(U&'\\+01F600', 5000)"])
 def test_a_page_that_is_too_large_names_the_limit(api: Api, api_database: str, name: str) -> None:
-    """In the database already, in the executor's answer with its escaped quotes, or in bytes only."""
+    """It is too large in the database, or in the reply with its escaped quotes, or only when it is counted in bytes."""
     run_sql(api_database, f"INSERT INTO demo.customers SELECT n, {name} FROM generate_series(1, 400) AS n")
     answer = api("GET", "/customers?limit=1000")
     assert (answer.status, [error["parameter"] for error in answer.json["errors"]]) == (400, ["limit"])
@@ -255,7 +255,7 @@ def test_a_row_that_is_too_large_names_what_would_make_it_smaller(api: Api, api_
 
 def test_a_page_that_its_own_headers_make_too_large_names_the_limit() -> None:
     def execute(request: Request) -> Reply:
-        items = "1" * (MAX_REPLY_BYTES - 200)  # the executor's answer around it is smaller than that
+        items = "1" * (MAX_REPLY_BYTES - 200)  # the rest of the executor's reply needs fewer than 200 bytes
         return Reply([Result([], [[items, 1, ["a"], [None], None, True, None]], 1)])
 
     answer = Api(execute)("GET", "/customers")

@@ -1,4 +1,4 @@
-"""Values too long for a URL, rows too long for an answer: what is stored is never said to have failed."""
+"""Values too long for a URL, and rows too long for a reply: the API never calls a stored change failed."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_a_large_row_is_answered_as_long_as_it_fits(long: Api, api_database: str
 def test_what_is_stored_has_an_answer_that_lambda_lets_through(
     execute: Execute, api_database: str, method: str, left: int
 ) -> None:
-    """The headers of the API's answer take their part of it: this key has 5,400 characters in a Location."""
+    """The headers of the response count, too: this key has 5,400 characters in a Location."""
     api = api_over(
         execute, api_database, "keyed", "id text PRIMARY KEY, a text, c int", {"id": str, "a": str, "c": int}
     )

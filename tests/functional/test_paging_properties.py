@@ -1,4 +1,4 @@
-"""Whatever happens between the pages, a row that stays as it is is on one page, in its place."""
+"""Whatever other clients change between two pages, each unchanged row is on exactly one page, in its place."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.functional.things import ROWS, SORTS, Things, table_of_things
 FIXED = settings(
     derandomize=True, deadline=None, database=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
 )
-# What one writer does: (where it does it, what the row then is or None for no row).
+# The changes of one writer: (the place, the new row, or None for a deleted row).
 CHANGES = st.lists(st.tuples(st.integers(0, 200), st.none() | ROWS), max_size=4)
 
 
@@ -31,7 +31,7 @@ def path_of(sort: list[tuple[str, bool]], limit: int, filtered: bool) -> str:
 
 
 def stable_keys(table: Things, sort: list[tuple[str, bool]], filtered: bool) -> list[int]:
-    """The rows that nobody changes, every third, in PostgreSQL's own order, said in full."""
+    """The unchanged rows (every third), in the order of a full ORDER BY of PostgreSQL."""
     keys = [f"{name} {'DESC NULLS FIRST' if descending else 'ASC NULLS LAST'}" for name, descending in sort]
     keys.append(f"thing_id {'DESC' if sort and sort[-1][1] else 'ASC'}")
     return table.keys(f"thing_id % 30 = 0 {'AND word <> ' + repr('b') if filtered else ''}", ", ".join(keys))

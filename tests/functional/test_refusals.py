@@ -1,4 +1,4 @@
-"""What the database refuses is the client's answer: 4xx, with the field, the column or the constraint named."""
+"""A refusal of the database becomes a 4xx that names the field, the column or the constraint."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FIELDS: dict[str, Any] = {
     "id": int, "short": str, "small": int, "money": str, "code": str, "mood": str, "day": str, "at": str, "flag": str,
     "doc": str, "percent": int, "many": str, "a": int, "b": int, "other": int, "net": str,
 }  # fmt: skip
-# A value that its column refuses.
+# For each column, a value that it refuses.
 REFUSED: dict[str, Any] = {
     "short": "secret", "small": 70000, "money": "1000.00", "code": "secret", "mood": "secret", "day": "2026-02-30",
     "at": "secret", "flag": "secret", "doc": "{secret", "percent": 101, "many": "{secret}", "net": "secret",
@@ -45,7 +45,7 @@ def strict(execute: Execute, api_database: str) -> Api:
 
 
 def refused(answer: Response, status: int, *pointers: str) -> str:
-    """The problem's detail, which repeats no value."""
+    """Check the problem, and return its detail. It repeats no value."""
     assert (answer.status, answer.pointers) == (status, list(pointers)), answer.body
     assert b"secret" not in answer.body
     return str(answer.json["detail"])
@@ -147,7 +147,7 @@ def test_an_upsert_of_what_the_database_cannot_merge_says_so(execute: Execute, a
 
 @pytest.mark.every_postgres
 def test_a_materialized_view_is_not_written_to(postgres_url: str, database_url: str) -> None:
-    """A version that was mended says it by a function of another name."""
+    """PostgreSQL fixed this in some versions. They report it from another function."""
     apply_migrations(database_url)
     run_sql(database_url, "CREATE MATERIALIZED VIEW demo.copied AS SELECT 1 AS id, 2 AS a")
     api = Api(InProcessExecutor(create_local_handler(database_url)), [declared("copied", {"id": int, "a": int})])
@@ -246,7 +246,7 @@ def test_postgresqls_own_message_is_not_shown_and_a_function_that_fails_is_a_500
 
 @pytest.fixture
 def secured(api_database: str) -> Iterator[Api]:
-    """Over a role of its own, which row security binds and which has no right to delete."""
+    """The API with a role that row security applies to. The role has no right to delete."""
     for sql in (
         "DROP TABLE IF EXISTS demo.tenanted",
         "CREATE TABLE demo.tenanted (id int PRIMARY KEY, tenant int)",
@@ -319,13 +319,13 @@ def test_foreign_keys_of_other_tables_are_conflicts_and_undeclared_ones_are_name
 
 @pytest.mark.parametrize("prepared", ["", "hidden", "view", "free"])
 def test_many_rows_may_refer_to_what_one_row_may_refer_to(execute: Execute, api_database: str, prepared: str) -> None:
-    """A foreign key decides for both, and where there is none nobody does."""
+    """A foreign key decides for one row and for many. Without a foreign key, nothing is checked."""
     run_sql(api_database, "DROP TABLE IF EXISTS demo.child, demo.parent CASCADE")
     run_sql(api_database, "CREATE TABLE demo.parent (id int PRIMARY KEY); INSERT INTO demo.parent VALUES (1), (2)")
     run_sql(api_database, "CREATE TABLE demo.child (id int PRIMARY KEY, parent_id int REFERENCES demo.parent)")
     run_sql(api_database, "CREATE VIEW demo.parents AS SELECT id FROM demo.parent WHERE id < 2")
     if prepared == "hidden":
-        # As for another role than the owner, who sees all rows: the check cannot trust what it sees.
+        # The role of the test is the owner and sees all rows. For other roles, the check cannot rely on what it sees.
         run_sql(api_database, "ALTER TABLE demo.parent ENABLE ROW LEVEL SECURITY")
     if prepared == "free":
         run_sql(api_database, "ALTER TABLE demo.child DROP CONSTRAINT child_parent_id_fkey")

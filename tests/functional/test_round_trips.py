@@ -1,4 +1,4 @@
-"""What is POSTed comes back from GET exactly equal: numbers to the last digit, times, any text."""
+"""GET returns exactly what POST sent: numbers to the last digit, times, any text."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def api(api_database: str) -> Api:
     return Api(InProcessExecutor(create_local_handler(api_database)), [*RESOURCES, samples])
 
 
-# As a client may write a number: each notation is the same value.
+# The notations in which a client may write a number. They are the same value.
 amounts = st.decimals(0, Decimal("9999999999.99"), places=2).flatmap(
     lambda amount: st.sampled_from([f"{amount:f}", f"{amount:e}", f"{amount.normalize():E}", f"{amount:f}000"])
 )
@@ -67,7 +67,7 @@ rows = st.fixed_dictionaries(
 
 
 def json_of(row: dict[str, Any]) -> str:
-    """The row as JSON, its numbers in the notation that they have."""
+    """The row as JSON. Its numbers keep their notation."""
     members = {
         name: value if name in {"amount", "number", "real"} else json.dumps(
             value.isoformat() if isinstance(value, datetime) else value

@@ -1,4 +1,4 @@
-"""One row: POST, GET, PUT, PATCH, DELETE, with what HTTP promises of each."""
+"""One row: POST, GET, PUT, PATCH and DELETE follow HTTP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A standby, which a primary that was demoted becomes: it serves reads, and a change may succeed soon."""
+"""A standby, for example a former primary: it serves reads, and a change may succeed soon."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A third table is one declaration: an integer key, a boolean column, and the whole API for it."""
+"""A third table needs one declaration: it has an integer key, a boolean column and the whole API."""
 
 from __future__ import annotations
 
@@ -80,10 +80,10 @@ def test_a_path_that_is_no_integer_names_no_product(api: Api, key: str) -> None:
 def test_a_wrong_type_is_refused(api: Api, field: str, value: object) -> None:
     answer = api("POST", "/products", {"product_id": 1, "product_name": "x"} | {field: value})
     assert answer.status == 422, answer.body
-    assert answer.pointers in ([f"#/{field}"], [])  # the database, which refuses a large number, does not say which
+    assert answer.pointers in ([f"#/{field}"], [])  # for a large number, the database does not say which
 
 
-# What the statements call things by themselves.
+# The names that the statements use themselves.
 NAMES = (
     "shown", "stored", "changed", "part", "one", "page", "theirs", "answer", "body", "etag", "key", "current", "sent",
     "item", "either", "wrong", "removed", "excluded", "few", "counted", "turn", "locks", "keys",

@@ -1,4 +1,4 @@
-"""A table with a column of each type, most of them nullable and full of ties, and the API over it in this process."""
+"""A table with a column of each type, and the API over it in this process. Most columns have nulls and ties."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Thing(Struct):
 
 things = Resource(name="things", table="demo.things", model=Thing, key="thing_id")
 
-# Few values, so that there are ties; small letters, so that every collation has them in Python's order.
+# There are few values, so that there are ties. They are in lower case: every collation sorts them like Python.
 VALUES: dict[str, Sequence[Any]] = {
     "word": (None, "", "a", "ab", "b", "ba", "c"),
     "number": (None, -2, 0, 1, 9007199254740993),
@@ -49,14 +49,14 @@ SORTS = st.lists(
 
 
 class Things:
-    """The API, and the table behind its back."""
+    """The API, and a way to change the table without it."""
 
     def __init__(self, url: str, source: cursor) -> None:
         self.api = Api(InProcessExecutor(create_local_handler(url)), [things])
         self._source = source
 
     def refill(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        """The rows, numbered by 10 from 10 on, and no others."""
+        """Make the table contain only these rows. Their keys are 10, 20, 30 and so on."""
         self._source.execute("DELETE FROM demo.things")
         for n, row in enumerate(rows, 1):
             self.insert(10 * n, row)

@@ -1,4 +1,4 @@
-"""What the services say is in an account, without the ids that they make up: equal for equal stages."""
+"""What the services report about an account, without generated ids. Equal stages have equal reports."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ State = dict[str, Any]
 
 
 def state(cloud: Cloud) -> State:
-    """By service and name. Whatever a deploy makes and moto knows is in it."""
+    """The report, by service and name. It has everything that a deploy makes and moto knows."""
     return {
         "functions": _functions(cloud),
         "roles": _roles(cloud),
@@ -89,7 +89,7 @@ def _roles(cloud: Cloud) -> State:
             ],
         }
         for one in iam.list_roles()["Roles"]
-        if not one["RoleName"].startswith("github-")  # an administrator's
+        if not one["RoleName"].startswith("github-")  # an administrator makes these roles
     }
 
 

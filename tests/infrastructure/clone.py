@@ -1,4 +1,4 @@
-"""A clone of the project that a test may change and deploy, and a `docker` that records what it is asked."""
+"""A clone of the project that a test may change and deploy, and a `docker` that records its calls."""
 
 from __future__ import annotations
 
@@ -52,20 +52,20 @@ class Run:
 
 @dataclass
 class Clone:
-    """`folder` is the project's; what else a test puts beside it goes into its parent."""
+    """A clone in `folder`. Other files of a test go into its parent folder."""
 
     folder: Path
     cloud: Cloud
 
     def run(self, command: str, *arguments: str) -> Run:
-        """A command of `python -m infra`, in this process."""
+        """Run a command of `python -m infra` in this process."""
         out, error = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
             status = main([command, *self._arguments(command), *arguments])
         return Run(status, out.getvalue(), error.getvalue())
 
     def start(self, command: str, *arguments: str) -> subprocess.Popen[str]:
-        """The same in a process of its own, which can be killed, and with it the ones that it started."""
+        """Run a command in another process. A test can kill it, with the processes that it started."""
         return subprocess.Popen(
             [sys.executable, "-m", "infra", command, *self._arguments(command), *arguments],
             cwd=ROOT,
@@ -84,7 +84,7 @@ class Clone:
         return dict(json.loads((self.folder / ".chalice" / "config.json").read_text()))
 
     def configure(self, section: str, **members: Any) -> None:
-        """Set members of one of dev's sections."""
+        """Set members of a section of the stage dev."""
         config = self.config
         config["stages"]["dev"][section] = {**config["stages"]["dev"].get(section, {}), **members}
         (self.folder / ".chalice" / "config.json").write_text(json.dumps(config))
@@ -94,7 +94,7 @@ class Clone:
         path.write_text(path.read_text() + text)
 
     def again(self, name: str) -> Clone:
-        """Another clone of what this one has, in which nothing was ever deployed."""
+        """Make another clone with the same files. Nothing was deployed from it."""
         other = self.folder.parent / name
         shutil.copytree(self.folder, other, symlinks=True, ignore=shutil.ignore_patterns("deployed"))
         return Clone(other, self.cloud)
@@ -104,7 +104,7 @@ class Clone:
         return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
 
     def docker(self, *, fails: str = "", base: str = f"sha256:{'a' * 64}") -> None:
-        """Put the recording docker on the PATH; it fails of the command `fails`, and `base` is what registries have."""
+        """Put the recording docker on the PATH. It fails at the command `fails`; `base` is the digest in registries."""
         program = self.folder.parent / "bin" / "docker"
         program.parent.mkdir(exist_ok=True)
         log = str(self.folder.parent / "docker.log")
@@ -113,7 +113,7 @@ class Clone:
 
 
 def kill_after(clone: Clone, step: str, fits: Fits, command: str, *arguments: str) -> None:
-    """Kill a command, and what it started, once a call of its own that fits has had its effect."""
+    """Start a command, and kill it with its child processes when one of its calls fits and has had its effect."""
     hold = clone.cloud.hold = Hold(fits)
     process = clone.start(command, *arguments)
     try:
@@ -127,7 +127,7 @@ def kill_after(clone: Clone, step: str, fits: Fits, command: str, *arguments: st
 
 @contextmanager
 def cloned(folder: Path, database_url: str) -> Iterator[Clone]:
-    """A clone before an empty account. `folder` keeps Chalice's packages, which take seconds to be made."""
+    """A clone with an empty account. `folder` keeps the packages of Chalice, which takes seconds to make them."""
     project = folder / "project"
     shutil.rmtree(project, ignore_errors=True)
     project.mkdir()

@@ -1,10 +1,12 @@
-"""An AWS account on loopback that a whole deploy runs in, and the API that its smoke test meets.
+"""An AWS account on loopback for a whole deploy, and the API that the smoke test of the deploy calls.
 
-In front of moto's server stands what moto 5.2 lacks: it imports OpenAPI 3 only, while Chalice sends Swagger 2.0; it
-runs no function, so the migrations are run here, on a real database; it forgets how a function logs, which is kept
-here; and it has no gateway, so the API is served here, to whoever has a key that the account knows. It lets everybody
-do everything, so here a command may do what the role of infra/templates/github-oidc.yaml may and nothing else.
-A test can hold an answer back, or let CloudFormation say that it is busy.
+The code here stands before moto's server and adds what moto 5.2 lacks:
+- moto imports only OpenAPI 3, and Chalice sends Swagger 2.0, so the definition is converted.
+- moto runs no functions, so the migrations run here, on a real database.
+- moto forgets how a function logs, so the settings are kept here.
+- moto has no gateway, so the API is served here. A caller needs a key of the account.
+- moto allows everything to everybody, so a command may only do what the role of infra/templates/github-oidc.yaml may.
+A test can hold a response back, or let CloudFormation report that it is busy.
 """
 
 from __future__ import annotations
@@ -41,9 +43,9 @@ Environ = dict[str, Any]
 Json = dict[str, Any]
 StartResponse = Callable[..., Any]
 
-# What moto cannot do and fails of, and what stands in for it. How it is in AWS, test_templates.py holds.
+# Parts of templates at which moto fails, and their replacements. test_templates.py tests the real parts.
 _BRIDGE = {
-    "      DBParameterGroupName: !Ref InstanceParameters\n": "",  # it takes the group itself for its name
+    "      DBParameterGroupName: !Ref InstanceParameters\n": "",  # moto takes the group itself as its name
     "!GetAtt Instance.Endpoint.Address": "db.example",
     "!GetAtt Instance.DbiResourceId": "db-ABC",
     "!GetAtt Instance.MasterUserSecret.SecretArn": OWNER_SECRET,
@@ -62,7 +64,7 @@ _MANIFEST = {
 
 @dataclass(frozen=True)
 class Call:
-    """A request to AWS: `action` as in CloudFormation's or a target's name, else method and path."""
+    """A request to AWS. `action` is the name of CloudFormation's action or of a target, or else method and path."""
 
     action: str
     body: str
@@ -70,7 +72,7 @@ class Call:
 
 @dataclass
 class Hold:
-    """The answer to the first call that fits is held back, once the call has had its effect."""
+    """Holds back the response to the first call that fits, after the call has had its effect."""
 
     fits: Callable[[Call], bool]
     reached: threading.Event = field(default_factory=threading.Event)
@@ -79,17 +81,18 @@ class Hold:
 
 @dataclass
 class Cloud:
-    """`url` is AWS's, `api_url` that of the API.
+    """An account, and what a test can set in it. `url` leads to AWS, `api_url` to the API.
 
-    `busy` are the statuses that stacks say before their own. `events` are (resource, type, status, reason) that
-    CloudFormation tells beside its own, the newest first; `late_events` is how often it is asked for them after a
-    change set was executed before it tells any of that. `migrations` are what the function answers instead of running:
-    status, headers and payload. The database `waits_for_restart`. The API fails of `broken_method`, and lets everybody
-    in when it `is_open`. To the next requests API Gateway gives the statuses `not_yet`, where one is none it lets in.
-    IAM's action `denied` is nobody's right. `rest_api_id` is the API that the role was narrowed to. `used` are the
-    rights that the role has used, `refused` those that it lacked. `concurrency` is how many functions the account may
-    run at once. The executor signs in by `executors_url`, where it is not the owner; `hosts_down` are hosts that it
-    does not reach, and the `broken_images` do not run. What the API says when it fails is the `broken_body`.
+    `busy` are the statuses that a stack reports before its real status. `events` are (resource, type, status, reason)
+    that CloudFormation reports before its own events; the newest comes first. `late_events` is how many requests for
+    events, after a change set was executed, get none of them. `migrations` makes the status, headers and payload that
+    the function of the migrations returns instead of running. With `waits_for_restart`, the database needs a restart.
+    The API fails at requests with `broken_method`, with the body `broken_body`. With `is_open` it needs no key. API
+    Gateway answers the next requests with the statuses in `not_yet`; an empty status lets the request pass. Nobody has
+    the right to the action `denied` of IAM. The role is limited to the API `rest_api_id`. `used` are the rights that
+    the role has used, and `refused` the rights that it lacked. The account may run `concurrency` functions at once.
+    The executor signs in by `executors_url`, if it is not the owner. It cannot reach `hosts_down`, and the
+    `broken_images` do not run.
     """
 
     url: str
@@ -124,7 +127,7 @@ class Cloud:
     def environment(self) -> dict[str, str]:
         return {
             "AWS_ENDPOINT_URL": self.url,
-            "AWS_ACCESS_KEY_ID": "dev",  # whose role it is; a test's own clients may do everything
+            "AWS_ACCESS_KEY_ID": "dev",  # the stage of the role; the clients of a test may do everything
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_DEFAULT_REGION": REGION,
         }
@@ -137,7 +140,7 @@ class Cloud:
 
 @cache
 def _session() -> Any:
-    """One for all accounts: it reads the descriptions of the services, which are long."""
+    """One session for all accounts, because it reads the long descriptions of the services."""
     return boto3.session.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
 
 
@@ -147,7 +150,7 @@ class _Quiet(MotoRequestHandler):
 
 
 class _Front:
-    """The WSGI application before moto's."""
+    """The WSGI application before moto's application."""
 
     def __init__(self, moto: Any) -> None:
         self.moto = moto
@@ -202,7 +205,7 @@ class _Front:
         return self._hold(call, self._answer(call, environ, region, start_response))
 
     def _lacking(self, stage: str, rights: list[Right]) -> Right | None:
-        """The first of these that the stage's role has not got."""
+        """Return the first of these rights that the role of the stage lacks."""
         role = role_of(stage, self.cloud.rest_api_id)
         for one in rights:
             if one.action == self.cloud.denied or not one.is_given_by(role):
@@ -228,7 +231,7 @@ class _Front:
             for bridged, original in self._bridged.items():
                 text = text.replace(escape(bridged), escape(original)).replace(_quoted(bridged), _quoted(original))
         if call.action == "DescribeStacks":
-            # A list that was given as a,b comes back as Python prints it.
+            # moto returns a list that was sent as a,b in Python's notation.
             text = re.sub(r"\['([^]<]*)'\]<", lambda match: match[1].replace("', '", ",") + "<", text)
             for stack, statuses in self.cloud.busy.items():
                 if statuses and f"<StackName>{stack}</StackName>" in text:
@@ -244,7 +247,7 @@ class _Front:
             text = text.replace("in-sync", "pending-reboot")
         elif match := re.fullmatch("(GET|PUT|DELETE) /2015-03-31/functions/([^/]+)(/configuration)?", call.action):
             text = self._logged(match[1], match[2], call.body, text)
-        # Where Lambda gives out a function's code.
+        # The URL of the code of a function.
         text = re.sub(r"https://awslambda-[^\"]+/([a-z0-9-]+?)-[0-9a-f]{8}-[0-9a-f-]+", self._code_url(region), text)
         answer = text.encode(errors="surrogateescape")
         start_response(status, [(key, one) for key, one in headers if key.lower() != "content-length"])
@@ -254,7 +257,7 @@ class _Front:
         return rf"{self.cloud.url}/code/{region}/\1"
 
     def _logged(self, method: str, function: str, body: str, text: str) -> str:
-        """How a function logs: kept, told, and forgotten with it."""
+        """Keep how a function logs, report it, and forget it when the function is deleted."""
         if method == "DELETE":
             self._logging.pop(function, None)
         elif method == "PUT" and (said := json.loads(body).get("LoggingConfig")):
@@ -276,7 +279,7 @@ class _Front:
         return urlencode(form).encode()
 
     def _execute(self, form: dict[str, list[str]], region: str, start_response: StartResponse) -> list[bytes]:
-        """A change set of moto's leaves outputs and parameters as they were; an update without one does not."""
+        """Update the stack without a change set. moto's change sets do not change outputs and parameters."""
         self._executed = True
         name = form["ChangeSetName"][0].partition("changeSet/")[2].partition("/")[0]
         told = self._change_sets[name]
@@ -306,7 +309,7 @@ class _Front:
         return [b"<ExecuteChangeSetResponse><ExecuteChangeSetResult/></ExecuteChangeSetResponse>"]
 
     def _point_alias(self, stack: dict[str, Any], region: str) -> None:
-        """The alias `live`, which moto does not make of a stack."""
+        """Make or move the alias `live`. moto does not make it from a stack."""
         client, told = (
             self.cloud.client("lambda", region),
             {one["ParameterKey"]: one["ParameterValue"] for one in stack["Parameters"]},
@@ -323,7 +326,7 @@ class _Front:
     def _execute_sql(
         self, region: str, function: str, version: str, body: bytes, start_response: StartResponse
     ) -> list[bytes]:
-        """A version of the executor, which reaches the database by the host that it was told."""
+        """Answer like a version of the executor. Its setting DB_HOST decides whether it reaches the database."""
         client = self.cloud.client("lambda", region)
         told = client.get_function(FunctionName=function, Qualifier=version)
         variables = told["Configuration"]["Environment"]["Variables"]
@@ -341,7 +344,7 @@ class _Front:
         return [json.dumps(answer).encode()]
 
     def _empty_repository(self, stack: str, region: str) -> None:
-        """EmptyOnDelete, which moto passes over."""
+        """Empty a repository like EmptyOnDelete, which moto ignores."""
         ecr = self.cloud.client("ecr", region)
         for repository in ecr.describe_repositories()["repositories"] if stack.endswith("-network") else []:
             ids = ecr.list_images(repositoryName=repository["repositoryName"])["imageIds"]
@@ -354,13 +357,13 @@ class _Front:
         return [json.dumps(payload).encode()]
 
     def _tell_limit(self, start_response: StartResponse) -> list[bytes]:
-        """Moto knows none."""
+        """Return the limit of the account. moto has none."""
         start_response("200 OK", [("Content-Type", "application/json")])
         limit = dict.fromkeys(("ConcurrentExecutions", "UnreservedConcurrentExecutions"), self.cloud.concurrency)
         return [json.dumps({"AccountLimit": limit}).encode()]
 
     def _serve_api(self, environ: Environ, body: bytes, start_response: StartResponse) -> list[bytes]:
-        """As API Gateway would: nobody gets in without a key of this account's."""
+        """Serve the API like API Gateway: a caller needs a key of this account."""
         if environ["REQUEST_METHOD"] == self.cloud.broken_method:
             start_response("500 Internal Server Error", [])
             return [self.cloud.broken_body]
@@ -396,7 +399,7 @@ class _Front:
 
 
 def protect(cloud: Cloud, database: str, stack: str) -> None:
-    """As CloudFormation leaves a database of a stack: marked as the stack's and protected. Moto does neither."""
+    """Tag a database with its stack and protect it, as CloudFormation does. moto does neither."""
     rds = cloud.client("rds")
     (found,) = rds.describe_db_instances(DBInstanceIdentifier=database)["DBInstances"]
     rds.modify_db_instance(DBInstanceIdentifier=database, DeletionProtection=True)
@@ -406,7 +409,7 @@ def protect(cloud: Cloud, database: str, stack: str) -> None:
 
 
 def failed(kind: str, message: str) -> tuple[str, dict[str, str], Any]:
-    """How Lambda answers for a function that raises, or that it ended itself."""
+    """The answer of Lambda for a function that raised, or that Lambda ended."""
     return "200 OK", {"X-Amz-Function-Error": "Unhandled"}, {"errorType": kind, "errorMessage": message}
 
 
@@ -419,13 +422,13 @@ def _migrated(database_url: str) -> tuple[str, dict[str, str], Any]:
 
 @cache
 def _moto() -> DomainDispatcherApplication:
-    """One for all accounts, which are emptied one after the other: each service's application takes long to be made."""
+    """One application for all accounts, because it is slow to make. Each account empties it first."""
     return DomainDispatcherApplication(create_backend_app)
 
 
 @contextmanager
 def running(database_url: str) -> Iterator[Cloud]:
-    """An empty account, whose migrations and API work on this database."""
+    """Run an empty account. Its migrations and its API use this database."""
     front = _Front(_moto())
     server = make_server("127.0.0.1", 0, front, threaded=True, request_handler=_Quiet)
     front.cloud = Cloud(f"http://127.0.0.1:{server.server_port}", database_url)
@@ -445,7 +448,7 @@ def running(database_url: str) -> Iterator[Cloud]:
 
 
 def _make_boundaries(cloud: Cloud) -> None:
-    """What an administrator has made by infra/templates/github-oidc.yaml, beside the role that commands have here."""
+    """Make the policies and the role of infra/templates/github-oidc.yaml that an administrator makes."""
     iam = cloud.client("iam")
     for stage in STAGES:
         (document,) = (
@@ -459,7 +462,7 @@ def _make_boundaries(cloud: Cloud) -> None:
 
 @contextmanager
 def _stage_kept(call: Call, region: str) -> Iterator[None]:
-    """A new deployment leaves the stage's settings as they are, where moto makes the stage anew."""
+    """Keep the settings of a stage through a new deployment, as AWS does. moto makes a new stage."""
     match = re.fullmatch("POST /restapis/([^/]+)/deployments", call.action)
     stages = apigateway_backends[ACCOUNT][region].apis[match[1]].stages if match else {}
     before = dict(stages)
@@ -487,11 +490,11 @@ def _action(environ: Environ, body: bytes) -> str:
 
 
 def _refuse(right: Right, environ: Environ, start_response: StartResponse) -> list[bytes]:
-    """As IAM refuses, in the service's own form."""
+    """Refuse like IAM, in the format of the service."""
     if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
         start_response("403 Forbidden", [("Content-Type", "text/xml")])
         error = f"<Error><Code>AccessDenied</Code><Message>{escape(_says(right))}</Message></Error>"
-        return [f"<R>{error}<Errors>{error}</Errors></R>".encode()]  # the latter is EC2's
+        return [f"<R>{error}<Errors>{error}</Errors></R>".encode()]  # <Errors> is the format of EC2
     start_response(
         "403 Forbidden", [("Content-Type", "application/json"), ("x-amzn-ErrorType", "AccessDeniedException")]
     )
@@ -503,7 +506,7 @@ def _says(right: Right) -> str:
 
 
 def _openapi(body: bytes) -> bytes:
-    """Swagger 2.0 as OpenAPI 3, as far as moto reads it: paths, methods and what each is answered by."""
+    """Convert Swagger 2.0 to OpenAPI 3, as far as moto reads it: paths, methods and their integrations."""
     swagger = json.loads(body)
     return json.dumps(
         {

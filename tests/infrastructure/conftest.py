@@ -1,4 +1,4 @@
-"""A clone before an empty account, for the tests that deploy."""
+"""A clone with an empty account, for the tests that deploy."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _load_file = JSONFileLoader.load_file
 
 @pytest.fixture(scope="session", autouse=True)
 def _read_once() -> Iterator[None]:
-    """Half of a deploy's time is botocore and moto reading the same files again; here each is read once."""
+    """Read each file once. Half of the time of a deploy, botocore and moto would read the same files again."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
         patch.setattr(JSONFileLoader, "load_file", lambda _loader, path: _described(path))
-        CLoader.add_multi_constructor("", yaml_tag_constructor)  # as moto does with the Loader that it names
+        CLoader.add_multi_constructor("", yaml_tag_constructor)  # moto does this with the Loader that it names
         patch.setattr(yaml, "Loader", CLoader)
         yield
 
@@ -52,7 +52,7 @@ def clone(workplace: Path, database_url: str) -> Iterator[Clone]:
 
 @pytest.fixture(scope="module")
 def first(workplace: Path, postgres_url: str, states: list[State]) -> Iterator[tuple[Clone, Run]]:
-    """A stage that was deployed once, and what that said; the tests of a module share it."""
+    """A stage that was deployed once, and the output of the deploy. The tests of a module share it."""
     with _deployed(workplace, postgres_url) as (clone, run):
         if run:
             states.append(state(clone.cloud))
@@ -61,7 +61,7 @@ def first(workplace: Path, postgres_url: str, states: list[State]) -> Iterator[t
 
 @pytest.fixture(scope="session")
 def states() -> list[State]:
-    """What each first deploy has made, which nothing interrupts."""
+    """The states that uninterrupted first deploys have made."""
     return []
 
 
@@ -74,7 +74,7 @@ def deployed(first: tuple[Clone, Run]) -> Clone:
 
 @pytest.fixture(scope="session")
 def undisturbed(workplace: Path, postgres_url: str, states: list[State]) -> State:
-    """What a deploy makes that nothing interrupts; one more is made where no test before has needed one."""
+    """The state that an uninterrupted deploy makes. If no earlier test has one, this deploys once more."""
     if states:
         return states[0]
     with _deployed(workplace, postgres_url) as (clone, run):
@@ -88,6 +88,6 @@ def _deployed(workplace: Path, postgres_url: str) -> Iterator[tuple[Clone, Run]]
     execute(postgres_url, f"CREATE DATABASE {name}")
     with cloned(workplace, urlsplit(postgres_url)._replace(path=f"/{name}").geturl()) as clone:
         run = clone.run("deploy")
-        assert clone.cloud.refused == []  # which says more than a failure of Chalice's or Docker's
+        assert clone.cloud.refused == []  # this says more than a failure of Chalice or Docker
         yield clone, run
     execute(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")

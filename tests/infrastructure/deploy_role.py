@@ -1,4 +1,4 @@
-"""The role as which GitHub deploys a stage, and whether IAM would let it do a thing."""
+"""The role that deploys a stage from GitHub, and whether IAM would allow it an action."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def github(stage: str, **parameters: str) -> Stack:
 
 @cache
 def role_of(stage: str, rest_api_id: str = "") -> Stack:
-    """The same, read once: each request of a deploy asks for it."""
+    """The stack of the role, read once, because each request of a deploy needs it."""
     return github(stage, RestApiId=rest_api_id)
 
 
@@ -36,7 +36,7 @@ def is_like(pattern: str, value: str) -> bool:
 
 
 def holds(condition: Mapping[str, Mapping[str, Any]], context: Mapping[str, str]) -> bool:
-    """As IAM does it: all operators, all keys, any value; a key that the request has not got is no match."""
+    """Check a condition like IAM: all operators and keys must match, with any value. A missing key never matches."""
     compare = {"StringEquals": str.__eq__, "ArnEquals": str.__eq__, "StringLike": is_like}
     return all(
         key in context and any(compare[operator](one, context[key]) for one in as_list(wanted))

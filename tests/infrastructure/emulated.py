@@ -1,7 +1,7 @@
-"""What moto's Lambda, API Gateway and IAM do not do, and a deploy depends on.
+"""Adds to moto's Lambda, API Gateway and IAM what a deploy depends on.
 
-Moto publishes no version when a stack is updated, has no alias of a stack, tags only stages of API Gateway, and finds
-nothing of it by its tags. How all of that is in AWS, test_templates.py holds on the templates.
+moto publishes no version when a stack is updated. It makes no alias from a stack. In API Gateway it tags only stages,
+and it finds nothing by tags. test_templates.py tests in the templates what AWS does with all of this.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _iams: Any = iam_backends
 
 
 def _publish(cloudformation_json: Any, account_id: str, region_name: str, **_: Any) -> Any:
-    """A version has what its function has now, and keeps it."""
+    """Publish a version. It has the code and the settings of its function, and keeps them."""
     backend, function = _lambdas[account_id][region_name], cloudformation_json["Properties"]["FunctionName"]
     latest = backend.get_function(function)
     latest.code_or_config_updated = True
@@ -45,14 +45,14 @@ _Version.get_cfn_attribute = lambda self, _name: self.version
 
 
 def tags_of(region: str, path: str) -> dict[str, str]:
-    """Of an API, plan or key, and of all that is below it."""
+    """The tags of an API, a plan or a key. Everything below it has the same tags."""
     kind, _, rest = path.strip("/").partition("/")
     found = _things(region).get(kind, {}).get(rest.partition("/")[0])
     return dict(getattr(found, "tags", None) or {})
 
 
 def tag(region: str, path: str, body: bytes) -> None:
-    """PUT /tags/<ARN>."""
+    """Answer PUT /tags/<ARN>."""
     arn = unquote(path.partition("/tags/")[2])
     kind, _, name = arn.rpartition("::/")[2].partition("/")
     thing = _things(region)[kind][name]
@@ -60,7 +60,7 @@ def tag(region: str, path: str, body: bytes) -> None:
 
 
 def _tagged_keys(self: Any, **told: Any) -> tuple[None, list[Any]]:
-    """What the tagging API answers of keys."""
+    """Answer the tagging API for keys."""
     keys = _gateways[ACCOUNT][self.region_name].keys
     arn = f"arn:aws:apigateway:{self.region_name}::/apikeys/"
     found = [
@@ -75,7 +75,7 @@ _delete_key: Any = APIGatewayBackend.delete_api_key
 
 
 def _delete_bound_key(self: Any, api_key_id: str) -> None:
-    """A key that is gone is in no plan."""
+    """Delete a key, and remove it from its plans."""
     _delete_key(self, api_key_id)
     for keys in self.usage_plan_keys.values():
         keys.pop(api_key_id, None)

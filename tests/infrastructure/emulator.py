@@ -1,4 +1,4 @@
-"""moto's server: the services' own APIs on loopback, in an account that can be emptied."""
+"""moto's server: the APIs of the services on loopback, in an account that can be emptied."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.infrastructure.templates import REGION
 
 
 class Account:
-    """Of one emulator. A call of it gives the client of a service, which is made once: that is what takes time."""
+    """The account of an emulator. A call returns the client of a service, which is slow to make and so made once."""
 
     def __init__(self, url: str) -> None:
         session = boto3.session.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
@@ -35,7 +35,7 @@ class Account:
 
 @contextmanager
 def running() -> Iterator[Account]:
-    """Its account, empty."""
+    """Run the server. Yield its empty account."""
     moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     moto.start()
     host, port = moto.get_host_and_port()

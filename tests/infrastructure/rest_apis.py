@@ -1,4 +1,4 @@
-"""A REST API with a stage, as Chalice leaves it, and all that the services say of it."""
+"""A REST API with a stage, like Chalice's, and everything that the services report about it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ROLE = "crud-api-gateway-logs-eu-central-1"
 
 
 def logged_api(aws: Aws) -> RestApi:
-    """An API, and the log group that its stack of alarms makes before."""
+    """An API and its log group, which the stack of the alarms makes first."""
     logs = aws("logs")
     logs.create_log_group(logGroupName=ACCESS_LOGS)
     logs.put_retention_policy(logGroupName=ACCESS_LOGS, retentionInDays=14)
@@ -22,7 +22,7 @@ def logged_api(aws: Aws) -> RestApi:
 
 
 def deployed_api(aws: Aws, stage: str = "dev") -> str:
-    """An API with a stage, as the deploy makes it and Chalice leaves it."""
+    """An API with a stage, in the state in which Chalice leaves it."""
     client = aws("apigateway")
     api_id = client.create_rest_api(name="crud-api", tags={"crud-api-stage": stage})["id"]
     (root,) = client.get_resources(restApiId=api_id)["items"]
@@ -38,7 +38,7 @@ def items(aws: Aws, operation: str, **arguments: Any) -> list[dict[str, Any]]:
 
 
 def account(aws: Aws, api: RestApi) -> dict[str, Any]:
-    """All that the services say of the API and around it."""
+    """Everything that the services report about the API and around it."""
     client, iam = aws("apigateway"), aws("iam")
     plans = items(aws, "get_usage_plans")
     stage = client.get_stage(**api.ids)
@@ -70,7 +70,7 @@ def account(aws: Aws, api: RestApi) -> dict[str, Any]:
 
 
 def plain(found: Any) -> Any:
-    """Without what a round trip may leave: a web ACL's new id, an offset of 0, the state of a cache that was."""
+    """Remove what a round trip may change: the id of a web ACL, an offset of 0, the state of a former cache."""
     if isinstance(found, list):
         return [plain(one) for one in found]
     if isinstance(found, dict):

@@ -1,8 +1,8 @@
-"""What IAM asks of whoever sends a request to AWS: an action, on what, and for whom a role is passed.
+"""The rights that IAM requires for a request to AWS: an action, its resource, and the service that gets a role.
 
-An action has the name of the operation. Those of API Gateway are HTTP's methods on a path, and Lambda's Invoke is
-InvokeFunction. What is not known here is asked for on everything, which the role is allowed for a few actions only: so
-a service that is new to the deploy fails until its resources are taught here.
+An action has the name of the operation. The actions of API Gateway are methods of HTTP on a path, and Lambda's Invoke
+is InvokeFunction. An action that this module does not know needs the right on all resources, which the role has for
+few actions. So a service that is new to the deploy fails until its resources are added here.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import botocore.session
 from tests.infrastructure.deploy_role import arn, may
 from tests.infrastructure.templates import Stack
 
-# Which member of a request names what it concerns, and the ARN. What the service itself adds to a name is 0a1b.
+# The member of a request that names its resource, and the ARN. 0a1b stands for what the service adds to a name.
 _RESOURCES = {
     "cloudformation": {"StackName": "cloudformation:{region}:{account}:stack/%s/0a1b"},
     "ec2": {"GroupId": "ec2:{region}:{account}:security-group/%s"},
@@ -39,12 +39,12 @@ _RESOURCES = {
         "ResourceARN": "%s",
     },
 }
-# By what a request is signed for, where IAM has another name.
+# The services whose name in a signature differs from the name in IAM.
 _IAMS_NAMES = {"monitoring": "cloudwatch", "tagging": "tag"}
 _OPERATIONS = {"lambda:Invoke": "lambda:InvokeFunction"}
 _NEEDS_NO_RIGHT = {"sts:GetCallerIdentity"}
 _MANAGED_RULES = "wafv2:{region}:{account}:regional/managedruleset/AWSManagedRulesCommonRuleSet/0a1b"
-# `docker push` speaks to the registry itself, which asks for these of whoever has signed it in.
+# `docker push` talks to the registry itself. The registry requires these rights from the role that signed in.
 _PUSH = (
     "BatchCheckLayerAvailability",
     "BatchGetImage",
@@ -57,7 +57,7 @@ _PUSH = (
 
 @dataclass(frozen=True)
 class Right:
-    """`passed_to` is the service that a role is given to; `context` are the keys of conditions with their values."""
+    """A right. `passed_to` is the service that gets a role. `context` has the keys of conditions and their values."""
 
     action: str
     resource: str
@@ -71,20 +71,20 @@ class Right:
 
 @dataclass(frozen=True)
 class Context:
-    """What is known of things that are there: the tags of a path of API Gateway, and the boundary of a role."""
+    """Finds out about existing resources: the tags of a path of API Gateway, and the boundary of a role."""
 
     tags: Callable[[str], Mapping[str, str]] = lambda _path: {}
     boundary: Callable[[str], str] = lambda _role: ""
 
 
 def signed(environ: Mapping[str, Any]) -> tuple[str, str, str]:
-    """(access key, service, region) of a request, by its signature; nothing where it has none."""
+    """Return (access key, service, region) from the signature of a request. They are empty if it has none."""
     found = re.search(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/", environ.get("HTTP_AUTHORIZATION", ""))
     return (found[1], found[3], found[2]) if found else ("", "", "")
 
 
 def needed(service: str, environ: Mapping[str, Any], body: bytes, known: Context) -> list[Right]:
-    """The rights that a request needs."""
+    """Return the rights that a request needs."""
     method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
     if service == "apigateway":
         return list(_gateway(method, path, body, known))
@@ -103,7 +103,7 @@ def needed(service: str, environ: Mapping[str, Any], body: bytes, known: Context
 
 
 def _bounded(name: str, told: Mapping[str, Any], known: Context) -> frozenset[tuple[str, str]]:
-    """iam:PermissionsBoundary is what a role is given, or has: the actions for which IAM tells it."""
+    """Return iam:PermissionsBoundary for the actions that have it: the boundary that a role gets, or has."""
     if name in ("iam:CreateRole", "iam:PutRolePermissionsBoundary"):
         boundary = told.get("PermissionsBoundary", "")
     elif name in ("iam:PutRolePolicy", "iam:DeleteRolePolicy", "iam:AttachRolePolicy"):
@@ -114,20 +114,20 @@ def _bounded(name: str, told: Mapping[str, Any], known: Context) -> frozenset[tu
 
 
 def pushed(repository: str) -> list[Right]:
-    """What `docker push` needs."""
+    """The rights that `docker push` needs."""
     resource = arn(_RESOURCES["ecr"]["repositoryName"] % repository)
     return [Right(f"ecr:{one}", resource) for one in _PUSH]
 
 
 def _beside(name: str, told: Mapping[str, Any], named: list[str], known: Context) -> Iterator[Right]:
-    """What a service asks for beside the operation itself."""
+    """Yield the rights that a service requires besides the right to the operation."""
     if name in ("lambda:CreateFunction", "lambda:UpdateFunctionConfiguration") and "Role" in told:
         yield Right("iam:PassRole", told["Role"], "lambda.amazonaws.com")
     if name == "lambda:CreateFunction" and told.get("Tags"):
         yield from (Right("lambda:TagResource", one) for one in named)
     if name in ("wafv2:CreateWebACL", "wafv2:UpdateWebACL"):
         yield Right(name, arn(_MANAGED_RULES))
-    if name == "wafv2:GetWebACLForResource":  # the web ACL is asked, too, and is in the answer only
+    if name == "wafv2:GetWebACLForResource":  # this also needs the web ACL, which only the response names
         yield Right(name, arn(_RESOURCES["wafv2"]["Name"] % "crud-api-dev"))
     if name in ("wafv2:AssociateWebACL", "wafv2:DisassociateWebACL"):
         stage = told["ResourceArn"]
@@ -135,7 +135,7 @@ def _beside(name: str, told: Mapping[str, Any], named: list[str], known: Context
 
 
 def _tagged(path: str, known: Context) -> frozenset[tuple[str, str]]:
-    """The tags of what is at a path of API Gateway, as a condition is told them."""
+    """The tags of the resource at a path of API Gateway, in the form for a condition."""
     return frozenset((f"aws__ResourceTag/{key}", value) for key, value in known.tags(path).items())
 
 
@@ -153,7 +153,7 @@ def _gateway(method: str, path: str, body: bytes, known: Context) -> Iterator[Ri
 def _operation(
     service: str, environ: Mapping[str, Any], method: str, path: str, body: bytes
 ) -> tuple[str, dict[str, Any]]:
-    """The operation's name, and what it was told."""
+    """Return the name of the operation and its arguments."""
     if "HTTP_X_AMZ_TARGET" in environ:
         return str(environ["HTTP_X_AMZ_TARGET"]).rpartition(".")[2], json.loads(body)
     if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
@@ -162,12 +162,12 @@ def _operation(
     for verb, pattern, name in _paths(service):
         if verb == method and (found := pattern.fullmatch(path.rstrip("/"))):
             return name, {**(json.loads(body) if body else {}), **found.groupdict()}
-    return f"{method} {path}", {}  # which no role may
+    return f"{method} {path}", {}  # no role has this right
 
 
 @cache
 def _paths(service: str) -> list[tuple[str, re.Pattern[str], str]]:
-    """(method, path, operation) of a service that has a path for each."""
+    """Return (method, path, operation) for each operation of a service that gives each its own path."""
     model = botocore.session.get_session().get_service_model(service)
     told = [(name, model.operation_model(name).http) for name in model.operation_names]
     return [

@@ -1,4 +1,4 @@
-"""What CloudFormation would make of infra/templates: parameters checked, rules and conditions evaluated."""
+"""What CloudFormation would make of infra/templates. Parameters are checked, rules and conditions are evaluated."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PSEUDO = {
     "AWS::URLSuffix": "amazonaws.com",
     "AWS::NoValue": None,
 }
-# Of which a template takes a part.
+# Templates use a part of these.
 _ATTRIBUTES = {"DatabaseProxy.DBProxyArn": f"arn:aws:rds:{REGION}:{ACCOUNT}:db-proxy:prx-0a1b"}
 _ZONES = ["eu-central-1a", "eu-central-1b", "eu-central-1c"]
 
@@ -30,7 +30,8 @@ KEY, OWNER_KEY = (f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{one}" for one in ("1234-
 OWNER_SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:rds!db-1-abcdef"
 SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:mine-abcdef"
 
-# What each stack has to be told. Names that a test does not care about are what a deploy of the stage dev would say.
+# The parameters that each stack requires. Where the value does not matter, it is the value of a deploy of the stage
+# dev.
 REQUIRED: dict[str, dict[str, str]] = {
     "network": {"Stage": "dev"},
     "database": {
@@ -69,7 +70,7 @@ REQUIRED: dict[str, dict[str, str]] = {
     },
 }
 NAMES = list(REQUIRED)
-# The choices that change what is made.
+# The choices that change what a stack makes.
 VARIANTS: list[tuple[str, dict[str, str]]] = [
     ("network", {}),
     ("network", {"SecretsEndpoint": "true", "FlowLogs": "true"}),
@@ -102,10 +103,10 @@ def load(name: str) -> Json:
 
 
 class Stack:
-    """The resources and outputs that a template has with these parameters, their functions resolved.
+    """The resources and outputs of a template with these parameters. Its functions are resolved.
 
-    A resource's Ref is <Name>, its attribute <Name.Attribute>. Naming one that is not made is an error, as it is in
-    CloudFormation.
+    The Ref of a resource is <Name>, and its attribute is <Name.Attribute>. A reference to a resource that is not made
+    is an error, like in CloudFormation.
     """
 
     def __init__(self, name: str, **parameters: str) -> None:
@@ -181,7 +182,7 @@ class Stack:
         return {key: one for key, one in resolved.items() if one is not None}
 
     def _call(self, function: str, argument: Any) -> Any:  # noqa: PLR0911 - one for each function there is
-        if function == "Fn::If":  # first of all: the other branch may name what is not made
+        if function == "Fn::If":  # comes first, because the other branch may name a missing resource
             return self._value(argument[1] if self._test({"Condition": argument[0]}) else argument[2])
         if function == "Ref":
             return self._reference(argument)

@@ -1,4 +1,4 @@
-"""A stage deployed into an empty account on an emulator of AWS: what the services then say is there."""
+"""A deploy of a stage into an empty account of an emulator of AWS: what the services report after it."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from tests.conftest import execute
 from tests.infrastructure.account_state import state
 from tests.infrastructure.clone import Clone, Run
 
-# How moto says that it skips a type: AWS::Lambda::Alias, AWS::Lambda::EventInvokeConfig and more.
+# moto warns like this when it skips a type: AWS::Lambda::Alias, AWS::Lambda::EventInvokeConfig and more.
 pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse:UserWarning")
 
 API, EXECUTOR, MIGRATIONS = "crud-api-dev", "crud-api-dev-query-executor", "crud-api-dev-migrations"
-# Calls that change something, of those that a deploy makes.
+# The calls of a deploy that change something.
 CHANGES = (
     "Create",
     "Execute",
@@ -48,7 +48,7 @@ CHANGES = (
 
 @pytest.fixture
 def as_prod(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Dev's role may not even look at what is prod's."""
+    """The role of dev may not even read the resources of prod."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "prod")
 
 
@@ -59,7 +59,7 @@ def test_the_executor_runs_the_pushed_image_with_the_settings_of_the_config(depl
     assert function["Code"]["ImageUri"].endswith(f"/{EXECUTOR}:{tag}")
     configuration = function["Configuration"]
     assert (configuration["MemorySize"], configuration["Timeout"]) == (512, 25)
-    assert str(configuration["Environment"]["Variables"]["STATEMENT_MS"]) == "20000"  # moto: a number
+    assert str(configuration["Environment"]["Variables"]["STATEMENT_MS"]) == "20000"  # moto returns a number
     assert configuration["Environment"]["Variables"]["DB_HOST"] == "db.example"
     migrations = client.get_function(FunctionName=MIGRATIONS)["Configuration"]
     assert migrations["Environment"]["Variables"]["DB_SECRET_ARN"].startswith("arn:aws:secretsmanager:")
@@ -106,7 +106,7 @@ def test_the_api_may_be_invoked_by_api_gateway_and_has_every_route(deployed: Clo
 
 
 def test_large_answers_are_compressed_for_who_accepts_that(deployed: Clone) -> None:
-    # moto keeps no minimumCompressionSize: what counts is what API Gateway is told.
+    # moto does not keep minimumCompressionSize, so the test checks what the request sends to API Gateway.
     told = [call.body for call in deployed.cloud.calls if re.fullmatch("PATCH /restapis/[^/]+", call.action)]
     wanted = {"op": "replace", "path": "/minimumCompressionSize", "value": "1024"}
     assert any(wanted in json.loads(body)["patchOperations"] for body in told)
@@ -207,7 +207,7 @@ def test_the_migrations_have_made_the_tables_and_said_so(deployed: Clone, first:
 
 
 def test_a_deploy_uses_the_rights_of_githubs_role(deployed: Clone) -> None:
-    """Every request of every command in these tests is refused without them (cloud.py), so that they are enough."""
+    """The rights are also enough: in these tests, cloud.py refuses each request for which the role lacks a right."""
     used = deployed.cloud.used
     passed = {(right.resource.rpartition("/")[2], right.passed_to) for right in used if right.passed_to}
     assert passed == {
@@ -228,7 +228,7 @@ def test_a_deploy_uses_the_rights_of_githubs_role(deployed: Clone) -> None:
     } <= {right.action for right in used}
 
 
-# In each of the forms in which AWS's services are asked: by a form, by a form of EC2's, by JSON, by a path.
+# One service for each format of requests: a form, a form of EC2, JSON, and a path.
 @pytest.mark.parametrize(
     ("service", "operation", "arguments"),
     [
@@ -259,7 +259,7 @@ def test_a_second_deploy_changes_nothing_and_says_so(deployed: Clone, monkeypatc
     run = deployed.run("deploy")
     calls = [call.action for call in deployed.cloud.calls if "/crud-api/dev/deploying" not in call.body]  # the lock
     assert run, run.error
-    # The migrations were run, which found nothing to do, and when is kept.
+    # The deploy ran the migrations, which changed nothing, and stored the time.
     changes = [one for one in calls if one.startswith(CHANGES) and "/invocations" not in one and "/tags/" not in one]
     assert changes == []
     assert run.out.count("nothing changed") == 6  # four stacks, the API and its settings
@@ -267,16 +267,16 @@ def test_a_second_deploy_changes_nothing_and_says_so(deployed: Clone, monkeypatc
     assert [call["arguments"][1] for call in deployed.docker_calls()[len(docker) :]] == ["imagetools"]
     assert state(deployed.cloud) == before
     (key,) = deployed.cloud.client("apigateway").get_api_keys(includeValues=True)["items"]
-    assert key["value"] not in run.out  # a workflow's log is read by others
+    assert key["value"] not in run.out  # other people read the log of a workflow
     assert '-H "x-api-key: $(make -s key STAGE=dev)"' in run.out
-    assert json.loads(known.read_text()) == chalices  # what Chalice itself had written
+    assert json.loads(known.read_text()) == chalices  # the file is as Chalice wrote it
 
 
 def test_a_plan_of_what_is_deployed_says_that_nothing_would_change(deployed: Clone) -> None:
     run = deployed.run("plan")
     assert run, run.error
     unchanged = [line for line in run.out.splitlines() if line.endswith(": nothing would change")]
-    assert len(unchanged) == len(run.out.splitlines()) - 1  # but for the migrations, which only the database knows
+    assert len(unchanged) == len(run.out.splitlines()) - 1  # except the migrations: only the database knows them
 
 
 def test_status_says_what_is_there(deployed: Clone) -> None:

@@ -1,4 +1,4 @@
-"""What a deploy of a changed clone changes in AWS, what it leaves, and what stops it."""
+"""What a deploy of a changed clone changes in AWS, what it does not change, and what stops it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def code_of_api(clone: Clone) -> str:
 
 
 def builds(calls: list[dict[str, Any]]) -> list[Any]:
-    """Without the question what the base is today."""
+    """The calls of docker, without the question for the current base image."""
     return [one["arguments"] for one in calls if one["arguments"][1] != "imagetools"]
 
 
@@ -56,7 +56,7 @@ def test_changed_code_of_the_executor_is_a_new_image_and_an_old_one_goes_back(de
     assert new != old
     assert state(clone.cloud)["images"][EXECUTOR] == sorted([old, new])
     assert rest(state(clone.cloud), "images", "functions") == rest(before, "images", "functions")
-    assert not [call for call in clone.cloud.calls if call.action.startswith("PUT /restapis")]  # the API is as it was
+    assert not [call for call in clone.cloud.calls if call.action.startswith("PUT /restapis")]  # the API did not change
 
     pushed = len(clone.docker_calls())
     run = clone.run("deploy", "--image-tag", old)
@@ -77,7 +77,7 @@ def test_changed_code_of_the_api_goes_into_the_same_api_also_from_a_fresh_clone(
     assert run, run.error
     assert code_of_api(clone) != code
     assert api_ids(clone) == ids
-    assert state(clone.cloud) == before  # the settings that Chalice's import wipes are there again
+    assert state(clone.cloud) == before  # the settings that Chalice's import deletes are back
     assert builds(clone.docker_calls()) == builds(docker)
 
 
@@ -195,7 +195,7 @@ def test_an_update_of_the_api_that_was_killed_and_is_taken_back_is_deployed_agai
 
 
 def test_what_was_taken_away_by_hand_is_given_back(deployed: Clone) -> None:
-    """API Gateway's right to invoke the function, without which it answers 500; and how its log is written."""
+    """The right of API Gateway to invoke the function (without it, it answers 500), and the format of its log."""
     before, client = state(deployed.cloud), deployed.cloud.client("lambda")
     policy = json.loads(client.get_policy(FunctionName=API)["Policy"])
     for statement in policy["Statement"]:
@@ -232,7 +232,7 @@ def test_a_first_creation_of_the_database_that_failed_is_cleared_away_although_i
 ) -> None:
     before, name = state(deployed.cloud), f"{API}-database"
     protect(deployed.cloud, API, name)
-    deployed.cloud.busy[name] = ["ROLLBACK_FAILED"] * 3  # as often as it is asked until it is gone
+    deployed.cloud.busy[name] = ["ROLLBACK_FAILED"] * 3  # as often as the deploy asks until the stack is gone
     run = deployed.run("deploy")
     assert run, run.error
     assert f"turned off the protection of {API}, which was never complete" in run.out
@@ -255,7 +255,7 @@ def test_a_smoke_test_that_fails_halfway_leaves_no_row(deployed: Clone) -> None:
 def test_what_is_not_known_everywhere_yet_is_waited_for_and_said(deployed: Clone) -> None:
     key = deployed.cloud.client("apigateway").get_api_keys(includeValues=True)["items"][0]["value"]
     said: list[str] = []
-    # The stage's first answers, and of a request in the middle, whose host has not heard of the key.
+    # The first responses of a new stage. A later request meets a host that does not know the key yet.
     let_in = ""
     deployed.cloud.not_yet = ["500 Error", "403 Forbidden", "503 Busy", *[let_in] * 4, "403 Forbidden"]
     pauses: list[None] = []
@@ -291,7 +291,7 @@ def test_an_api_that_answers_something_else_fails_the_deploy(deployed: Clone) ->
     assert run.status == 1
     (key,) = deployed.cloud.client("apigateway").get_api_keys(includeValues=True)["items"]
     step = run.out.splitlines().index("[10/10] Smoke test")
-    assert run.out.splitlines()[step + 1 :] == [f"URL   {url}", f"key   {key['value']}"]  # before it failed
+    assert run.out.splitlines()[step + 1 :] == [f"URL   {url}", f"key   {key['value']}"]  # printed before it failed
     assert "The API does not answer as it should. Expected: GET /customers?limit=1" in run.error
 
 
@@ -335,7 +335,7 @@ def test_a_newer_base_is_a_new_image_and_one_that_is_not_known_is_said(deployed:
         clone.docker(base=f"sha256:{'b' * 64}")
         newer = f"Image {tag.partition('-')[0]}-{'b' * 12}: would be built and pushed"
         assert newer in clone.run("plan").out
-        clone.docker(fails="buildx")  # as without an answer of the registry
+        clone.docker(fails="buildx")  # as if the registry did not answer
         run = clone.run("deploy")
         assert run, run.error
         unknown = "No answer about a newer public.ecr.aws/lambda/python:3.13"
@@ -450,7 +450,7 @@ def test_without_a_region_it_says_which_variable(deployed: Clone, monkeypatch: p
     assert "export AWS_DEFAULT_REGION=" in deployed.run("status").error
 
 
-# Last, because an empty account ends the one in which the stage above was deployed.
+# This test is the last one, because it empties the account in which the stage above is deployed.
 def test_an_account_whose_limit_bounds_nothing_and_is_too_low_is_refused_before_anything_is_made(clone: Clone) -> None:
     before = state(clone.cloud)
     clone.cloud.concurrency = 110
@@ -473,7 +473,7 @@ def test_a_new_account_is_deployed_without_a_reservation_that_a_later_deploy_mak
     run = clone.run("deploy")
     assert run, run.error
     assert "not reserved" not in run.out
-    # moto's update of a function passes over its concurrency: what counts is what CloudFormation is told.
+    # moto's update of a function ignores its concurrency, so the test checks what the request sends to CloudFormation.
     (stack,) = clone.cloud.client("cloudformation").describe_stacks(StackName="crud-api-dev-executor")["Stacks"]
     told = {one["ParameterKey"]: one["ParameterValue"] for one in stack["Parameters"]}
     assert (told["Reserve"], told["ReservedConcurrency"]) == ("true", "10")

@@ -1,4 +1,4 @@
-"""A deploy, or a destroy, that is killed anywhere: the next run finishes it as if nothing had been."""
+"""A deploy or a destroy that is killed anywhere: the next run finishes it as if nothing had happened."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.infrastructure.clone import Clone, Fits, kill_after
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Tried to parse:UserWarning"),
-    pytest.mark.timeout(300),  # a process each
+    pytest.mark.timeout(300),  # each test starts processes
 ]
 
 
@@ -21,7 +21,7 @@ def request(start: str) -> Fits:
     return lambda call: call.action.startswith(start)
 
 
-# The call after whose effect the run is killed, in the order of the steps: each run gets as far as the next one.
+# The run is killed after this call has had its effect. The order is that of the steps: each run gets to the next call.
 DEPLOY: dict[str, Fits] = {
     "a change set that is not executed": stack_call("CreateChangeSet", "network"),
     "the network": stack_call("ExecuteChangeSet", "network"),

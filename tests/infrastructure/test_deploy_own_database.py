@@ -1,4 +1,4 @@
-"""A stage for a VPC and an RDS that are there already, by the members that docs/first-deploy.md shows."""
+"""A stage for an existing VPC and an existing RDS, with the members that docs/first-deploy.md shows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def shown() -> dict[str, Any]:
 
 @pytest.fixture
 def group(clone: Clone) -> str:
-    """The security group of a database in a VPC of one's own; the clone's stage names both."""
+    """The security group of a database in the user's own VPC. The stage of the clone names both."""
     ec2, members = clone.cloud.client("ec2"), shown()
     vpc = ec2.create_vpc(CidrBlock="10.9.0.0/24")["Vpc"]["VpcId"]
     subnets = [

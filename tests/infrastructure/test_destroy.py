@@ -1,4 +1,4 @@
-"""A stage deleted from AWS: all that the deploy made, and the database only when that is said."""
+"""Destroy deletes everything that the deploy made. It deletes the database only with its flag."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_nothing_is_deleted_until_the_name_is_typed(deployed: Clone, monkeypatch
 
 def test_a_protected_database_is_refused_before_anything_is_deleted(deployed: Clone) -> None:
     before = state(deployed.cloud)
-    protect = deployed.cloud.client("rds").modify_db_instance  # moto does not take it from the stack
+    protect = deployed.cloud.client("rds").modify_db_instance  # moto does not read the protection from the stack
     protect(DBInstanceIdentifier="crud-api-dev", DeletionProtection=True)
     run = deployed.run("destroy", "--yes", "--delete-database")
     assert run.status == 1
@@ -51,7 +51,7 @@ def test_all_but_the_database_and_its_network_goes_and_a_deploy_finds_those_agai
     (network,) = deployed.cloud.client("cloudformation").describe_stacks(StackName="crud-api-dev-network")["Stacks"]
     told = {one["ParameterKey"]: one["ParameterValue"] for one in network["Parameters"]}
     assert (told["Repository"], told["SecretsEndpoint"]) == ("false", "false")
-    # A function that still ran when its log group was deleted has made it again.
+    # A function that was still running when its log group was deleted makes the group again.
     deployed.cloud.client("logs").create_log_group(logGroupName="/aws/lambda/crud-api-dev")
     assert deployed.run("destroy", "--yes")
     assert state(deployed.cloud) == left
@@ -72,7 +72,7 @@ def test_a_protected_database_that_never_was_complete_is_deleted_with_the_rest(d
 
 
 def test_what_is_left_of_the_network_has_no_images_and_no_bill() -> None:
-    """Moto does not look at conditions when it updates a stack."""
+    """This is tested in the template, because moto ignores conditions when it updates a stack."""
     left = Stack("network", Repository="false", SecretsEndpoint="false")
     assert left.of_type("AWS::ECR::Repository") == {}
     assert left.of_type("AWS::EC2::VPCEndpoint") == {}

@@ -1,7 +1,7 @@
-"""The settings of a REST API on an emulator of AWS: what its services say is there, after one run and after others.
+"""The settings of a REST API on an emulator of AWS: what the services report after one run and after more runs.
 
-moto passes over the removal of one method's settings, and knows neither a role that is not known everywhere yet nor a
-new web ACL; those are held on the requests themselves, in test_gateway_requests.py.
+moto ignores the removal of the settings of one method. It has no delay until a new role or a new web ACL is known
+everywhere. test_gateway_requests.py tests these by the requests.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ def test_what_is_made_for_a_stage_has_its_tags_and_gets_others_later(aws: Aws, a
     said = [one for one in gateway.plan(aws, tagged, access, SETTINGS) if one.startswith("Tag ")]
     assert said[0] == f"Tag restapis/{api.rest_api_id}."
     assert len(said) == (5 if access == "api_key" else 3)  # a plan and a key; the log group, the firewall
-    # Of API Gateway's own, which this emulator cannot change, test_two_regions.py has the tags.
+    # This emulator cannot change the tags of API Gateway's resources. test_two_regions.py tests them.
     make([*logs.changes(aws, tagged), *web_acl.changes(aws("wafv2"), tagged, SETTINGS.waf_limit)])
     assert tags() == [{"crud-api-stage": "dev", "team": "shop"}] * 2
     assert not [*logs.changes(aws, tagged), *web_acl.changes(aws("wafv2"), tagged, SETTINGS.waf_limit)]
@@ -217,7 +217,7 @@ def test_a_changed_setting_is_applied_and_can_be_taken_back(aws: Aws, api: RestA
 
 
 class KilledError(Exception):
-    """The run was ended before this write."""
+    """The run was killed before this write."""
 
 
 READS = ("Get", "List", "Describe")
@@ -226,7 +226,7 @@ READS = ("Get", "List", "Describe")
 @pytest.mark.deploys
 def test_a_run_that_was_killed_anywhere_is_made_up_for(emulated: Account) -> None:
     def run(kill_before: str | None) -> tuple[list[str], dict[str, Any]]:
-        """Apply, killed before the first write of this name, and again, then remove: (the writes, what is left)."""
+        """Apply until the first write with this name, apply again, remove. Return the writes, and what is left."""
         emulated.empty()
         api = logged_api(emulated)
         writes = []
@@ -269,7 +269,7 @@ def test_removing_leaves_nothing_of_ours_and_can_be_repeated(aws: Aws, api: Rest
     gateway.rotate_key(aws, api)
     assert len(gateway.remove(aws, api)) == 6
     after = account(aws, api)
-    for part in before.keys() - {"deployments", "responses", "stage"}:  # which go with the API
+    for part in before.keys() - {"deployments", "responses", "stage"}:  # these are deleted with the API
         assert before[part] == after[part]
     assert gateway.remove(aws, api) == []
 

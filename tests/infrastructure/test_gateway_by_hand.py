@@ -1,4 +1,4 @@
-"""What somebody changed by hand in a stage's REST API is put back by the next run."""
+"""The next run undoes what somebody changed by hand in the REST API of a stage."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.infrastructure.rest_apis import ROLE, SETTINGS, account, items, logge
 
 @pytest.fixture(scope="module")
 def settled() -> Iterator[tuple[Aws, RestApi]]:
-    """An API with its settings. Each test ends by showing that it has them again."""
+    """An API with its settings. At the end of each test, the API must have the same settings again."""
     with emulator.running() as aws:
         api = logged_api(aws)
         gateway.apply(aws, api, "api_key", SETTINGS)
@@ -42,7 +42,7 @@ def put_response(aws: Aws, api: RestApi) -> None:
 
 
 def lose_responses(aws: Aws, api: RestApi) -> None:
-    """As an import of the definition does."""
+    """Delete the gateway responses, like an import of the definition."""
     for kind in account(aws, api)["responses"]:
         aws("apigateway").delete_gateway_response(restApiId=api.rest_api_id, responseType=kind)
 

@@ -1,4 +1,4 @@
-"""What the emulator does not do, held on the requests: which paths of a stage are patched, and what is sent again."""
+"""Tests by the requests what the emulator cannot do: the patched paths of a stage, and the repeated requests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from infra.stage.members import GatewaySettings, Quota, Throttle
 from tests.infrastructure.templates import REGION
 
 API = RestApi("abc123", "api", "dev", f"arn:aws:logs:{REGION}:123456789012:log-group:/crud-api/dev/access:*")
-# https://docs.aws.amazon.com/apigateway/latest/api/patch-operations.html, UpdateStage and UpdateUsagePlan: replace
+# The paths that AWS allows to replace in UpdateStage and UpdateUsagePlan:
+# https://docs.aws.amazon.com/apigateway/latest/api/patch-operations.html
 STAGE_PATHS = {
     "/*/*/throttling/rateLimit", "/*/*/throttling/burstLimit", "/*/*/metrics/enabled", "/*/*/logging/loglevel",
     "/*/*/logging/dataTrace", "/*/*/caching/enabled", "/tracingEnabled", "/cacheClusterEnabled",
@@ -31,9 +32,9 @@ PLAN_PATHS = {"/throttle/rateLimit", "/throttle/burstLimit", "/quota/limit", "/q
 
 
 class Answers:
-    """The client of a service whose requests go nowhere: each operation is answered from here, and recorded.
+    """The client of a service that sends nothing. This class records each operation and answers it.
 
-    Botocore checks the parameters of a request against the service's model, as ever.
+    Botocore still checks the parameters of a request against the model of the service.
     """
 
     def __init__(self, service: Any, answer: Callable[[str], tuple[int, bytes]]) -> None:
@@ -54,7 +55,7 @@ class Answers:
     def _send(self, request: Any, **_: Any) -> AWSResponse:
         status, body = self._answer(self._operation)
         headers = HTTPHeaders()
-        if status >= 400:  # REST services name an error in a header, others in the body
+        if status >= 400:  # REST services name an error in a header, other services in the body
             headers["x-amzn-errortype"] = body.decode()
             body = json.dumps({"__type": body.decode()}).encode()
         return AWSResponse(request.url, status, headers, Raw(body))
@@ -155,7 +156,7 @@ def test_what_is_not_known_everywhere_yet_is_asked_for_again(
 
 
 def test_what_was_asked_too_soon_is_asked_for_again() -> None:
-    """UpdateAccount is taken once in 20 seconds, and a role needs less to be known."""
+    """AWS accepts UpdateAccount once in 20 seconds. A new role is known everywhere in less time."""
     replies = iter([(400, b"BadRequestException"), (429, b"TooManyRequestsException"), (200, b"{}")])
     answers = Answers("apigateway", lambda _: next(replies))
     eventually.call(answers.client, "UpdateAccount", "BadRequestException", delay_s=0, patchOperations=[])

@@ -1,4 +1,4 @@
-"""What API Gateway answers by itself is one of the API's problems: form, words and headers."""
+"""The responses of API Gateway itself look like problems of the API: format, words and headers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def document(response: dict[str, Any]) -> dict[str, Any]:
 
 
 def headers(response: dict[str, Any]) -> dict[str, str]:
-    """Constant values stand in single quotes."""
+    """Return the headers of a response. Constant values are in single quotes."""
     found = {}
     for name, value in response["responseParameters"].items():
         assert re.fullmatch(r"'[^']+'", value)
@@ -56,7 +56,7 @@ def test_they_have_the_form_of_the_apis_own_problems(access: str) -> None:
         assert response.get("statusCode") == (None if kind in WITHOUT_STATUS else str(problem["status"]))
         sent = headers(response)
         assert (sent["Content-Type"], sent["Cache-Control"]) == ("application/problem+json", "no-store")
-        # Nothing else of the request is repeated: what API Gateway puts in is not escaped.
+        # The response repeats nothing else of the request, because API Gateway does not escape it.
         assert str(response).count("$") == str(response).count("$context.requestId") == 1
 
 
@@ -97,7 +97,7 @@ def test_each_has_the_status_that_http_has_for_it(kind: str, status: int) -> Non
 
 def test_the_documentation_names_every_type_of_problem_there_is() -> None:
     text = Path("docs/access.md").read_text()
-    kinds = PROBLEMS.keys() - WITHOUT_STATUS - {"BAD_REQUEST_BODY", "BAD_REQUEST_PARAMETERS"}  # which nothing checks
+    kinds = PROBLEMS.keys() - WITHOUT_STATUS - {"BAD_REQUEST_BODY", "BAD_REQUEST_PARAMETERS"}  # not checked
     assert {PROBLEMS[kind].slug for kind in kinds} == {
         slug for row in text.split("| when | status | type |")[1].splitlines() if row.startswith("| ")
         for slug in re.findall(r"`([a-z-]+)`", row.split(" | ")[-1])

@@ -1,4 +1,4 @@
-"""Who may deploy a stage from GitHub, and what such a run may do."""
+"""Who may deploy a stage from GitHub, and what the run may do."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OTHER = {"dev": "prod", "prod": "dev"}
 
 stages = pytest.mark.parametrize("stage", STAGES)
 
-# A thing of the stage that a deploy makes or changes, with an action and what must not be in reach of another stage.
+# An action of a deploy, and the resource of the stage. The role of another stage must not have the right.
 OF_THE_STAGE = [
     ("cloudformation:ExecuteChangeSet", "cloudformation:{region}:{account}:stack/crud-api-{stage}-network/0a1b"),
     ("cloudformation:DeleteStack", "cloudformation:{region}:{account}:stack/crud-api-{stage}-database/0a1b"),
@@ -38,7 +38,7 @@ OF_THE_STAGE = [
     ("sns:Subscribe", "sns:{region}:{account}:crud-api-{stage}-alarms"),
     ("wafv2:UpdateWebACL", "wafv2:{region}:{account}:regional/webacl/crud-api-{stage}/0a1b"),
 ]
-# What could be turned into rights that the role has not got.
+# Actions by which the role could give itself more rights.
 NEVER = [
     ("iam:AttachRolePolicy", "iam::{account}:role/crud-api-{stage}"),
     ("iam:CreateAccessKey", "iam::{account}:user/somebody"),
@@ -56,7 +56,7 @@ NEVER = [
 ]
 
 
-# IAM knows no resource for these, so that they are given on all or not at all.
+# IAM cannot limit these to a resource, so the role has them on all resources or not at all.
 LIMITED_TO_NOTHING = {"rds:CreateDBProxy"}
 
 
@@ -184,7 +184,7 @@ BOUNDED = ("iam:CreateRole", "iam:DeleteRolePolicy", "iam:PutRolePermissionsBoun
 @stages
 @pytest.mark.parametrize("action", BOUNDED)
 def test_what_a_role_may_is_written_within_the_boundary_only(stage: str, action: str) -> None:
-    """Made without it, or with another that allows more, a role would be stronger than the one that makes it."""
+    """Without the boundary, or with a wider one, the new role could do more than the role that makes it."""
     stack, role = github(stage), arn("iam::{account}:role/crud-api-{stage}-x", stage)
     own = BOUNDARY.format(account=ACCOUNT, stage=stage)
     assert may(stack, action, role, iam__PermissionsBoundary=own)
@@ -209,7 +209,7 @@ def test_the_boundary_can_neither_be_changed_nor_taken_off(stage: str, action: s
 
 
 def bounded(stage: str, action: str, resource: str, **context: str) -> bool:
-    """Whether a role with every right there is could do it within the boundary."""
+    """Whether a role with all rights could do this within the boundary."""
     policy = github(stage, DatabaseResourceId="db-ABC").of_type("AWS::IAM::ManagedPolicy")["Boundary"]
     return any(
         action in as_list(one["Action"])
@@ -273,7 +273,7 @@ def test_within_the_boundary_the_functions_do_what_they_do_in_every_region(stage
 
 @pytest.mark.parametrize("action", ["iam:GetRole", "iam:GetRolePolicy"])
 def test_it_may_do_with_the_role_of_api_gateways_logs_what_the_deploy_does(action: str) -> None:
-    """infra/gateway/logs.py: whether it is there and what it may. It could read every log, so it is made by hand."""
+    """infra/gateway/logs.py reads the role. An administrator makes it by hand, because it could read every log."""
     stack, role = github("dev"), arn("iam::{account}:role/crud-api-gateway-logs-{region}", "dev")
     assert may(stack, action, role)
     for change in ("iam:AttachRolePolicy", "iam:CreateRole", "iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy"):
@@ -306,7 +306,7 @@ def test_apis_plans_and_keys_are_the_stages_by_their_tag(stage: str, kind: str) 
     assert may(stack, "apigateway:POST", made, **{"aws__RequestTag/crud-api-stage": stage})
     assert not may(stack, "apigateway:POST", made, **{"aws__RequestTag/crud-api-stage": OTHER[stage]})
     assert not may(stack, "apigateway:POST", made)
-    # A tag of its own on another stage's thing would make that its own; and the list of keys has their values.
+    # With its tag on another stage's resource, the role could take it over. The list of keys contains their values.
     assert not may(stack, "apigateway:PUT", f"arn:aws:apigateway:{REGION}::/tags/arn%3Aaws", **{tag: stage})
     assert not may(stack, "apigateway:GET", f"arn:aws:apigateway:{REGION}::/apikeys")
 
@@ -318,8 +318,8 @@ def test_once_its_id_is_known_the_role_reaches_one_api(action: str) -> None:
     assert may(stack, action, own)
     assert not may(stack, action, other)
     assert not may(stack, action, f"{other}/stages/api")
-    assert not may(github("dev"), action, own)  # which an older deploy gave no tags
-    assert may(stack, "apigateway:GET", f"{other}/stages")  # `destroy` asks whether another one logs
+    assert not may(github("dev"), action, own)  # an older deploy gave the API no tags
+    assert may(stack, "apigateway:GET", f"{other}/stages")  # `destroy` asks whether another API writes logs
 
 
 @stages

@@ -1,4 +1,4 @@
-"""Which subnets and zones a stage uses: two, in which Lambda is, and what an address in them costs."""
+"""Which subnets and zones a stage uses: two zones in which Lambda runs, and the cost of an address in them."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ MINE, OTHER = "/var/task/mine.crt", "/var/task/other.crt"
     ("members", "owners"),
     [
         ({}, MINE),
-        ({"OwnerHost": ""}, MINE),  # an empty text is as good as none
+        ({"OwnerHost": ""}, MINE),  # an empty text means no value
         ({"OwnerHost": OWN["DatabaseHost"]}, MINE),
         ({"OwnerCaBundle": ""}, MINE),
         ({"OwnerCaBundle": OTHER}, OTHER),

@@ -1,4 +1,4 @@
-"""Who may do what, statement by statement: every policy in the templates and of the API."""
+"""All policies of the templates and of the API, statement by statement."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from tests.infrastructure.templates import ACCOUNT, KEY, OWNER_KEY, OWNER_SECRET
 
 Statement = dict[str, Any]
 
-# Actions that have no narrower resource, each with why.
+# Actions that cannot have a narrower resource, and the reason.
 ANY_RESOURCE = {
     "ec2:DescribeNetworkInterfaces": "EC2's Describe actions have no resource-level permissions",
     "ec2:DescribeSubnets": "EC2's Describe actions have no resource-level permissions",
     "xray:PutTelemetryRecords": "X-Ray's traces are no resources",
     "xray:PutTraceSegments": "X-Ray's traces are no resources",
 }
-# Resources with a wildcard in them, each with why.
+# Resources with a wildcard, and the reason.
 NARROWED = {
     f"arn:aws:ec2:{REGION}:{ACCOUNT}:*/*": "Lambda checks the permission before it knows the interface's id",
     f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:*": "what may pass the endpoint; the roles say which secret",
@@ -43,7 +43,7 @@ def as_list(value: Any) -> list[Any]:
 
 
 def role(stack: Stack, name: str) -> dict[str, tuple[str, list[str], list[str]]]:
-    """(effect, actions, resources) of each statement of a role, by its Sid."""
+    """Return (effect, actions, resources) for each statement of a role, by its Sid."""
     properties = stack.of_type("AWS::IAM::Role")[name]
     assert "ManagedPolicyArns" not in properties
     (policy,) = properties["Policies"]
@@ -54,7 +54,7 @@ def role(stack: Stack, name: str) -> dict[str, tuple[str, list[str], list[str]]]
 
 
 def executor_role(function: str, logs: str) -> dict[str, tuple[str, list[str], list[str]]]:
-    """What both functions need; the code itself may do none of it but write its logs."""
+    """The statements that both functions need. The code of a function may use only the right to write logs."""
     return {
         "OwnLogs": ("Allow", ["logs:CreateLogStream", "logs:PutLogEvents"], [f"<{logs}.Arn>"]),
         "NetworkInterfaces": ("Allow", ENI, [f"arn:aws:ec2:{REGION}:{ACCOUNT}:*/*"]),
@@ -141,7 +141,7 @@ def test_flow_logs_may_write_into_their_group() -> None:
 @pytest.mark.parametrize("stage", ["dev", "prod"])
 def test_the_api_may_invoke_one_function_and_write_its_logs_and_nothing_else(stage: str) -> None:
     policy = json.loads(Path(".chalice", f"policy-{stage}.json").read_text())
-    # The function's name and the group's end where they end: crud-api-dev* would be the executor's logs, too.
+    # The names of the function and of the log group have no wildcard: crud-api-dev* would include the executor's logs.
     assert [(one["Effect"], as_list(one["Action"]), one["Resource"]) for one in policy["Statement"]] == [
         ("Allow", ["lambda:InvokeFunction"], f"arn:aws:lambda:*:*:function:crud-api-{stage}-query-executor:live"),
         (
@@ -153,7 +153,7 @@ def test_the_api_may_invoke_one_function_and_write_its_logs_and_nothing_else(sta
 
 
 def documents(stack: Stack) -> list[Statement]:
-    """Every statement that allows something, wherever in the stack it is."""
+    """All statements of the stack that allow something."""
     found: list[Statement] = []
 
     def walk(value: Any) -> None:
@@ -199,7 +199,7 @@ def test_whoever_is_not_of_this_account_is_a_service_of_aws(name: str, parameter
     stack = Stack(name, **parameters)
     principals = [one for one in documents(stack) if "Principal" in one]
     for one in principals:
-        if one["Principal"] == {"AWS": "*"}:  # the endpoint's policy, which has to name everybody
+        if one["Principal"] == {"AWS": "*"}:  # the policy of the endpoint, which has to name everybody
             assert one["Condition"] == {"StringEquals": {"aws:PrincipalAccount": ACCOUNT}}
         else:
             assert list(one["Principal"]) == ["Service"]

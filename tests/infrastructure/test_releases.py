@@ -1,4 +1,4 @@
-"""A new version of the executor serves only once it has connected and its migrations ran; what fails goes back."""
+"""A new version of the executor goes live after it has connected and the migrations ran. If it fails, it does not."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_wrong_host_is_never_live_and_nothing_is_migrated(deployed: Clone) -> 
     assert host_of(clone, before) == "db.example"
     assert not migrated(clone)
     assert "held back" in clone.run("status").out
-    run = deployed.run("deploy")  # with the host that was right
+    run = deployed.run("deploy")  # with the correct host
     assert run, run.error
     assert host_of(deployed, live(deployed)) == "db.example"
     assert "held back" not in deployed.run("status").out
@@ -85,7 +85,7 @@ def test_an_image_that_does_not_run_is_never_live(deployed: Clone) -> None:
     assert "does not run: Runtime.ExitError" in run.error
     assert live(clone) == before
     assert not migrated(clone)
-    # Running it again takes up where that ended.
+    # The next run continues where this one ended.
     run = clone.run("deploy")
     assert run, run.error
     assert int(live(clone)) > int(before)
@@ -114,7 +114,7 @@ def test_the_new_version_connects_then_migrates_then_serves(deployed: Clone) -> 
     assert f"version {new} serves, after version {before}" in run.out
     asked = [call.action for call in clone.cloud.calls]
     invoked = [one.split("/")[3] for one in asked if one.endswith("/invocations")]
-    assert invoked == [EXECUTOR, MIGRATIONS, EXECUTOR]  # the last asks for its rights
+    assert invoked == [EXECUTOR, MIGRATIONS, EXECUTOR]  # the last call checks the executor's rights
     moved = [n for n, one in enumerate(asked) if one == "ExecuteChangeSet"]
     assert len(moved) == 2
     assert asked.index(f"POST /2015-03-31/functions/{MIGRATIONS}/invocations") < moved[1]
@@ -179,7 +179,7 @@ def test_a_release_whose_smoke_test_fails_goes_back_by_itself(deployed: Clone) -
         deployment(clone),
     ) == before
     assert "held back" in clone.run("status").out
-    run = clone.run("deploy")  # and the next one tries again
+    run = clone.run("deploy")  # the next deploy tries again
     assert run, run.error
     assert live(clone) != before[0]
     assert deployed.run("deploy")
@@ -237,7 +237,7 @@ def test_what_was_changed_by_hand_is_seen_by_plan_and_status_and_put_back(deploy
 
 
 def plain(member: Any) -> Any:
-    """Moto has a template's numbers as numbers, where Lambda has text."""
+    """Make numbers text, like Lambda. moto keeps the numbers of a template."""
     return json.dumps(member).replace('"', "")
 
 

@@ -1,7 +1,7 @@
-"""CloudFormation works on a stack with the rights of whoever deploys it: the role needs those of every resource.
+"""CloudFormation uses the rights of the role that deploys. So the role needs the rights for all resources.
 
-For each type AWS says which rights its handlers use; cfn-lint has that, and what IAM knows of each action. Moto makes
-resources without asking for any, so a deploy there (cloud.py) holds the calls of the deploy itself only.
+AWS publishes which rights the handlers of each type use. cfn-lint contains these lists, and what IAM knows about each
+action. moto checks no rights when it makes resources, so a deploy in cloud.py tests only the deploy's own calls.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 from tests.infrastructure.deploy_role import arn, as_list, may, role_of, statements
 from tests.infrastructure.templates import REGION, VARIANTS, Stack
 
-HANDLERS = ("create", "read", "update", "delete")  # `list` is asked by nobody who deploys
-# What a handler does only for a member of its resource that no template has. With the member, the right is needed.
+HANDLERS = ("create", "read", "update", "delete")  # a deploy never uses `list`
+# Rights that a handler uses only for a member that no template has. With the member, the role needs the right.
 ONLY_FOR: dict[str, list[str]] = {
     # Functions
     "CapacityProviderConfig": ["lambda:PassCapacityProvider"],
@@ -42,7 +42,7 @@ ONLY_FOR: dict[str, list[str]] = {
     "RecursiveLoop": ["lambda:PutFunctionRecursionConfig"],
     "RuntimeManagementConfig": ["lambda:PutRuntimeManagementConfig"],
     "S3Bucket": ["s3:GetObject", "s3:GetObjectVersion"],
-    # Roles, for which test_github_oidc.py holds that the role never gets these
+    # Roles; test_github_oidc.py tests that the role never gets these rights
     "ManagedPolicyArns": ["iam:AttachRolePolicy", "iam:DetachRolePolicy"],
     # The network
     "InstanceTenancy": ["ec2:ModifyVpcTenancy"],
@@ -54,9 +54,9 @@ ONLY_FOR: dict[str, list[str]] = {
     ],
     "ServiceRegion": ["vpce:AllowMultiRegion"],
     "VpcEncryptionControl": ["ec2:CreateVpcEncryptionControl"],
-    # The image; AWS's own key encrypts it
+    # The image, which a key of AWS encrypts
     "KmsKey": ["kms:CreateGrant", "kms:RetireGrant"],
-    # The database; AWS's own key encrypts it
+    # The database, which a key of AWS encrypts
     "AssociatedRoles": [
         "iam:ListRoles",
         "rds:AddRoleToDBCluster",
@@ -93,7 +93,7 @@ ONLY_FOR: dict[str, list[str]] = {
     "KmsKeyId": ["kms:CreateGrant", "logs:AssociateKmsKey", "logs:DisassociateKmsKey"],
     "ResourcePolicyDocument": ["logs:DeleteResourcePolicy", "logs:PutResourcePolicy"],
 }  # fmt: skip
-# Types whose resources have a name, with the member that says it: the role's rights on them end with the stage's names.
+# Types whose resources have a name, with the member of the name. The role's rights on them are limited to such names.
 NAMED = {
     "AWS::CloudWatch::Alarm": ("AlarmName", "cloudwatch:{region}:{account}:alarm:%s"),
     "AWS::CloudWatch::Dashboard": ("DashboardName", "cloudwatch::{account}:dashboard/%s"),
@@ -117,7 +117,7 @@ def handlers(kind: str) -> dict[str, Any]:
 
 @cache
 def reference() -> dict[str, Any]:
-    """What IAM knows: services, their actions in small letters, and the resources that these can be limited to."""
+    """What IAM knows: services, their actions in lower case, and the resources to which an action can be limited."""
     return dict(load_resource(AdditionalSpecs, "Policies.json"))
 
 
@@ -136,20 +136,21 @@ def members(value: Any) -> Iterator[str]:
 
 
 def needed(resource: dict[str, Any]) -> set[str]:
-    """The actions of a resource's handlers; what IAM does not know cannot be given (AWS's lists have such)."""
+    """The actions of the handlers of a resource. Actions that IAM does not know are left out: AWS lists some."""
     has = set(members(resource))
     excused = {action for member, actions in ONLY_FOR.items() if member not in has for action in actions}
     wanted = {action for member in has & ONLY_FOR.keys() for action in ONLY_FOR[member]}
     asked = {one for handler in HANDLERS for one in handlers(resource["Type"]).get(handler, {}).get("permissions", [])}
-    # With a boundary it puts one on, and never takes it off.
+    # The stack sets a boundary and never removes it.
     excused |= {"iam:DeleteRolePermissionsBoundary"}
     return {one for one in asked if known(one) is not None and (one in wanted or one not in excused)}
 
 
 def is_given(action: str, resource: dict[str, Any]) -> bool:
-    """On the resource itself, where it has a name; on anything, where it has an id or the action is another service's.
+    """Whether the role has the action: on the resource itself if it has a name, otherwise on any resource.
 
-    What IAM can limit to no resource has to be given on all.
+    A resource with an id, or of another service, can be any resource. The role must have an action on all resources if
+    IAM cannot limit it.
     """
     role = role_of("dev")
     if not (known(action) or {}).get("Resources"):
@@ -183,7 +184,7 @@ def test_the_role_may_give_each_role_to_the_service_that_trusts_it(name: str, pa
 
 @variants
 def test_the_role_may_give_what_a_stack_makes_the_tags_of_the_stack(name: str, parameters: dict[str, str]) -> None:
-    """CloudFormation puts a stack's tags on each resource that can have some, and not on the others."""
+    """CloudFormation gives the tags of a stack to each resource that can have tags."""
     for resource in Stack(name, **parameters).resources.values():
         tagging = PROVIDER_SCHEMA_MANAGER.get_resource_schema(REGION, resource["Type"]).schema["tagging"]
         for action in tagging.get("permissions", []) if tagging["taggable"] else []:
@@ -207,7 +208,7 @@ def test_what_costs_or_serves_can_be_tagged_when_it_is_made_and_later(kind: str)
 
 @pytest.mark.parametrize("member", ONLY_FOR)
 def test_nothing_is_left_out_for_a_member_that_a_template_has(member: str) -> None:
-    """Its line would hide what the resource needs."""
+    """Otherwise its line in ONLY_FOR would hide a right that the resource needs."""
     made = [one for name, parameters in VARIANTS for one in Stack(name, **parameters).resources.values()]
     asked = {action for one in made for handler in handlers(one["Type"]).values() for action in handler["permissions"]}
     assert member not in {has for one in made for has in members(one)}

@@ -1,4 +1,4 @@
-"""Whatever state an earlier run has left a stack in: waited for, cleared away, or explained."""
+"""The states in which an earlier run can leave a stack: a deploy waits, cleans up, or explains what to do."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NEW, OLD = "crud-api-dev", "crud-api-dev-before"
 
 @dataclass
 class Watched:
-    """Stacks of an account, what they said, and how often they looked again."""
+    """The stacks of an account, their messages, and the number of their pauses."""
 
     clone: Clone
     said: list[str] = field(default_factory=list)
@@ -62,7 +62,7 @@ def account(workplace: Path, postgres_url: str) -> Iterator[Clone]:
 
 @pytest.fixture
 def watched(account: Clone) -> Watched:
-    """No stack, and nothing said of one."""
+    """An account without the stack and without events."""
     account.cloud.busy.clear()
     account.cloud.events.clear()
     Watched(account).stacks.delete(STACK)
@@ -117,7 +117,7 @@ def test_a_stack_that_is_stuck_is_explained(watched: Watched) -> None:
 
 @pytest.fixture
 def databases(watched: Watched) -> Iterator[Callable[[], list[str]]]:
-    """Two protected databases, of which the stack has made the new one; who is protected is asked by a call."""
+    """Two protected databases. The stack has made the new one. A call returns which are still protected."""
     watched.deploy()
     rds = watched.clone.cloud.client("rds")
     for name in (NEW, OLD):
@@ -196,7 +196,7 @@ def test_what_cloudformation_waits_for_is_told(watched: Watched) -> None:
     ]
     watched.deploy()
     assert f"DELETE_IN_PROGRESS   Executor: {waits}" in watched.said
-    assert not [line for line in watched.said if "Live" in line]  # its event before, without a reason, was enough
+    assert not [line for line in watched.said if "Live" in line]  # its earlier event was shown already
 
 
 def test_a_status_from_before_is_not_taken_for_the_end(watched: Watched) -> None:

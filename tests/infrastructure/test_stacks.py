@@ -1,7 +1,7 @@
-"""The stacks made on an emulator of AWS, one after the other as a deploy does: what the services then say is there.
+"""The stacks on an emulator of AWS, made in the order of a deploy: what the services report about them.
 
-moto skips some types and reports success all the same (a standalone SecurityGroupEgress, alarms, ...), so nothing is
-asserted on a stack's status. What it skips is held on the templates, in test_templates.py and test_policies.py.
+moto skips some types and still reports success (a standalone SecurityGroupEgress, alarms, ...), so no test asserts the
+status of a stack. test_templates.py and test_policies.py test these types in the templates.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from moto.server import ThreadedMotoServer
 from infra.aws import default_group
 from tests.infrastructure.templates import OWNER_SECRET, REGION, path
 
-# How moto says that it skips a type: AWS::Lambda::Alias, AWS::Lambda::EventInvokeConfig and more.
+# moto warns like this when it skips a type: AWS::Lambda::Alias, AWS::Lambda::EventInvokeConfig and more.
 pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse:UserWarning")
 
 Aws = Any  # a function from the name of a service to its boto3 client
@@ -36,16 +36,16 @@ def server() -> Iterator[str]:
 
 @pytest.fixture
 def aws(server: str) -> Aws:
-    """An account with nothing in it but a VPC that AWS makes everybody."""
+    """An account with nothing in it, except the VPC that AWS makes in every account."""
     session = boto3.session.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
     with urlopen(Request(f"{server}/moto-api/reset", method="POST")):  # noqa: S310 - the server above
         pass
     return lambda service: session.client(service, endpoint_url=server)
 
 
-# What moto 5.2 cannot do and fails of, and what stands in for it. How it is in AWS, test_templates.py holds.
+# Parts of templates at which moto 5.2 fails, and their replacements. test_templates.py tests the real parts.
 BRIDGE = {
-    "      DBParameterGroupName: !Ref InstanceParameters\n": "",  # it takes the group itself for its name
+    "      DBParameterGroupName: !Ref InstanceParameters\n": "",  # moto takes the group itself as its name
     "!GetAtt Instance.Endpoint.Address": "db.example",
     "!GetAtt Instance.DbiResourceId": "db-ABC",
     "!GetAtt Instance.MasterUserSecret.SecretArn": OWNER_SECRET,
@@ -53,7 +53,7 @@ BRIDGE = {
 
 
 def deploy(aws: Aws, name: str, **parameters: str) -> dict[str, str]:
-    """Make a stack of the stage dev; returns its outputs."""
+    """Make a stack of the stage dev. Return its outputs."""
     client = aws("cloudformation")
     template = path(name).read_text()
     for cannot, instead in BRIDGE.items():
@@ -165,7 +165,7 @@ def test_each_stack_takes_what_the_ones_before_put_out(aws: Aws) -> None:
     iam = aws("iam")
     assert iam.list_attached_role_policies(RoleName="crud-api-dev-query-executor")["AttachedPolicies"] == []
     policy = iam.get_role_policy(RoleName="crud-api-dev-query-executor", PolicyName="executor")["PolicyDocument"]
-    statements = {one["Sid"]: one for one in ast.literal_eval(policy)["Statement"] if one}  # moto: Python's text
+    statements = {one["Sid"]: one for one in ast.literal_eval(policy)["Statement"] if one}  # moto returns Python's text
     assert statements.keys() == {
         "OwnLogs", "NetworkInterfaces", "SeeNetworkInterfaces", "NotFromTheCode", "ConnectAsOneUser",
     }  # fmt: skip
@@ -176,7 +176,7 @@ def test_each_stack_takes_what_the_ones_before_put_out(aws: Aws) -> None:
         "/aws/lambda/crud-api-dev-migrations": 14,
     }
 
-    deploy(  # moto makes neither its alarms nor its subscription: test_templates.py
+    deploy(  # moto makes no alarms and no subscription: test_templates.py tests them
         aws,
         "observability",
         ExecutorFunctionName=executor["ExecutorFunctionName"],

@@ -1,4 +1,4 @@
-"""What the templates make, in every variant; what an emulator cannot show because it skips it is held here."""
+"""What the templates make in every variant. It includes the types that the emulator skips."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from tests.infrastructure.templates import (
 variants = pytest.mark.parametrize(("name", "parameters"), VARIANTS)
 names = pytest.mark.parametrize("name", NAMES)
 
-# What a deploy says itself, from .chalice/config.json or because the user chose so. Everything else of a stack's
-# parameters is an output of a stack before it.
+# The parameters that a deploy sets itself, from .chalice/config.json or because the user chose so. All other parameters
+# of a stack are outputs of an earlier stack.
 FROM_CONFIG = {
     "network": {
         "VpcCidr", "SubnetCidrA", "SubnetCidrB", "ZoneA", "ZoneB", "VpcId", "SubnetIds", "DatabaseSecurityGroupId",
@@ -54,7 +54,7 @@ FROM_CONFIG = {
 
 
 def test_the_folder_has_no_other_template() -> None:
-    # github-oidc is an account's, not a deploy's; test_github_oidc.py has it.
+    # github-oidc belongs to an account and not to a deploy. test_github_oidc.py tests it.
     assert {one.stem for one in Path("infra/templates").glob("*.y*ml")} == {*NAMES, "github-oidc"}
 
 
@@ -77,7 +77,7 @@ def test_every_parameter_is_described_and_constrained(name: str) -> None:
 
 
 OF_ROLES = {"RoleSuffix", "PermissionsBoundary", "DashboardSuffix"}  # infra/aws/roles.py
-# AWS keeps these names once for all regions of an account: by the ARN, which names no region.
+# These names are the same in all regions of an account, because their ARN names no region.
 GLOBAL = {
     "AWS::IAM::Role": "RoleName",
     "AWS::IAM::ManagedPolicy": "ManagedPolicyName",
@@ -112,7 +112,7 @@ def test_a_variant_resolves_and_names_nothing_that_is_not_made(name: str, parame
 @variants
 def test_the_stage_is_in_every_name(name: str, parameters: dict[str, str]) -> None:
     keys = re.compile(r"^(\w*Name|\w+Identifier)$")
-    reserved = {"live", "default"}  # an alias of a function and a target group of a proxy, which have the stage
+    reserved = {"live", "default"}  # names of an alias and of a target group, which belong to the stage
     for key, resource in Stack(name, **{**parameters, "Stage": "blue"}).resources.items():
         own = {
             field: value
@@ -172,7 +172,7 @@ def test_nothing_is_public_and_nothing_idles_at_a_price(name: str, parameters: d
         "AWS::EC2::NatGateway", "AWS::EC2::InternetGateway", "AWS::EC2::EIP", "AWS::EC2::Route", "AWS::EC2::Instance",
         "AWS::EC2::EgressOnlyInternetGateway", "AWS::Lambda::Url",
     }  # fmt: skip
-    # The one that may invoke by a function's own policy is a rule of the stage's own.
+    # Only a rule of the stage may invoke a function by the policy of the function.
     for permission in stack.of_type("AWS::Lambda::Permission").values():
         assert (permission["Principal"], permission["SourceArn"]) == ("events.amazonaws.com", "<EveryDay.Arn>")
     assert not any(one["MapPublicIpOnLaunch"] for one in stack.of_type("AWS::EC2::Subnet").values())
@@ -216,7 +216,7 @@ def test_a_database_of_ones_own_gets_a_rule_and_keeps_its_group() -> None:
 
 
 def admitted(stack: Stack) -> set[tuple[Any, Any, int]]:
-    """(group, who is let in, port) for every rule there is; a rule for addresses instead of a group has None."""
+    """Return (group, who may connect, port) for each rule. A rule for addresses instead of a group has None."""
     inline = [
         {**rule, "GroupId": f"<{key}>"}
         for key, group in stack.of_type("AWS::EC2::SecurityGroup").items()
@@ -228,11 +228,11 @@ def admitted(stack: Stack) -> set[tuple[Any, Any, int]]:
 
 
 def reached(stack: Stack) -> set[tuple[Any, Any, int]]:
-    """(group, whom it may call, port), without the rule that stands for nobody: this machine itself."""
+    """Return (group, target, port) for each rule, without the rule for this machine itself, which stands for nobody."""
     inline = [
         {**rule, "GroupId": f"<{key}>"}
         for key, group in stack.of_type("AWS::EC2::SecurityGroup").items()
-        for rule in group["SecurityGroupEgress"]  # without the property CloudFormation leaves a rule for everything
+        for rule in group["SecurityGroupEgress"]  # without this property, CloudFormation adds a rule for everything
     ]
     nowhere = [rule for rule in inline if rule.get("CidrIp") == "127.0.0.1/32"]
     rules = [rule for rule in inline if rule not in nowhere]

@@ -1,4 +1,4 @@
-"""One account, one stage, two regions; older names; one deployer at a time."""
+"""One stage in two regions of one account, older names, and one deploy at a time."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LOCK = "/crud-api/dev/deploying"
 
 @pytest.fixture
 def as_admin(clone: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The role of GitHub deploys in one region."""
+    """Deploy as an administrator, because the role of GitHub can deploy in one region only."""
     assert clone.cloud.environment["AWS_ACCESS_KEY_ID"] == "dev"
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "admin")
 
@@ -36,7 +36,7 @@ def roles_of(clone: Clone) -> set[str]:
 
 
 def answers(clone: Clone, region: str) -> bool:
-    """By the key of the region, which the smoke test has used before."""
+    """Whether the API accepts the key of the region, which the smoke test has already used."""
     keys = clone.cloud.client("apigateway", region).get_api_keys(includeValues=True)["items"]
     request = Request(f"{clone.cloud.api_url}/customers", headers={"x-api-key": keys[0]["value"]})  # noqa: S310
     with urlopen(request) as answer:  # noqa: S310 - the cloud's own
@@ -52,7 +52,7 @@ WHOLE = {
 
 
 def has(clone: Clone, region: str) -> dict[str, list[str]]:
-    """What a region says that it has of the stage; its database and network stay when the stage is destroyed."""
+    """What a region reports about the stage. The database and the network stay when the stage is destroyed."""
     gateway, kept = clone.cloud.client("apigateway", region), {"crud-api-dev-database", "crud-api-dev-network"}
     functions = clone.cloud.client("lambda", region).list_functions()["Functions"]
     stacks = clone.cloud.client("cloudformation", region).describe_stacks()["Stacks"]
@@ -87,7 +87,7 @@ def test_a_stage_lives_in_two_regions_and_destroying_one_leaves_the_other_all_it
 
 @pytest.mark.usefixtures("as_admin")
 def test_destroying_where_no_function_was_made_leaves_the_role_of_the_region_that_has_one(clone: Clone) -> None:
-    """An older stage has roles without a region in their names; a deploy elsewhere failed of that."""
+    """An older stage has roles without a region in their names. They made a deploy in another region fail."""
     iam = clone.cloud.client("iam")
     iam.create_role(RoleName="crud-api-dev-api_handler", AssumeRolePolicyDocument="{}")
     run = clone.run("destroy", "--yes", "--region", THERE)
@@ -96,7 +96,7 @@ def test_destroying_where_no_function_was_made_leaves_the_role_of_the_region_tha
 
 
 class Told:
-    """A CloudFormation of one stack."""
+    """A CloudFormation with one stack."""
 
     def __init__(self, status: str, **parameters: str) -> None:
         told = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
@@ -108,7 +108,7 @@ class Told:
 
 OLD = [
     ("executor", "UPDATE_COMPLETE", {"Stage": "dev"}, ""),
-    ("executor", "ROLLBACK_COMPLETE", {"Stage": "dev"}, f"-{HERE}"),  # which has to be made anew
+    ("executor", "ROLLBACK_COMPLETE", {"Stage": "dev"}, f"-{HERE}"),  # a deploy has to make this stack again
     ("network", "UPDATE_COMPLETE", {"Stage": "dev", "FlowLogs": "true"}, ""),
     ("network", "UPDATE_COMPLETE", {"Stage": "dev", "FlowLogs": "false"}, f"-{HERE}"),
     ("database", "UPDATE_COMPLETE", {"Stage": "dev", "Proxy": "true"}, ""),
@@ -124,7 +124,7 @@ OLD = [
 def test_a_stack_that_has_roles_keeps_their_names(
     clone: Clone, name: str, status: str, told: dict[str, str], suffix: str
 ) -> None:
-    assert clone.cloud.environment  # which `connect` takes
+    assert clone.cloud.environment  # `connect` uses it
     account = connect(region=HERE)
     stacks = Stacks(Told(status, **told), print, Hints(make, account.cli))
     assert roles.suffix(account, stacks, "x", name) == suffix
@@ -152,8 +152,8 @@ def test_a_second_deployer_is_refused_and_told_who_is_first(deployed: Clone) -> 
 
 
 @pytest.mark.parametrize("tags", [
-    {"machine": "elsewhere", "pid": "7", "renewed": "1700000000"},  # which showed nothing for long
-    {"machine": socket.gethostname(), "pid": "4194305"},  # above Linux's largest
+    {"machine": "elsewhere", "pid": "7", "renewed": "1700000000"},  # it has shown no sign of life for long
+    {"machine": socket.gethostname(), "pid": "4194305"},  # above the largest pid of Linux
 ])  # fmt: skip
 def test_the_lock_of_a_run_that_is_dead_is_taken_over(deployed: Clone, tags: dict[str, str]) -> None:
     logs = lock(deployed, **{"renewed": str(int(time.time())), **tags})
@@ -176,7 +176,7 @@ def test_the_tags_of_the_config_are_on_everything(deployed: Clone) -> None:
     config = clone.config
     config["tags"] = {"team": "shop"}
     (clone.folder / ".chalice" / "config.json").write_text(json.dumps(config))
-    os.environ["AWS_ACCESS_KEY_ID"] = "admin"  # the workflow's role may change no tag of an API
+    os.environ["AWS_ACCESS_KEY_ID"] = "admin"  # the role of the workflow may not change tags of an API
     clone.cloud.calls.clear()
     try:
         run = clone.run("deploy")
@@ -189,8 +189,8 @@ def test_the_tags_of_the_config_are_on_everything(deployed: Clone) -> None:
     things = [*gateway.get_rest_apis()["items"], *gateway.get_usage_plans()["items"], *gateway.get_api_keys()["items"]]
     assert [one["tags"] for one in things] == [{"crud-api-stage": "dev", "team": "shop"}] * 3
     assert cloud.client("lambda").get_function(FunctionName="crud-api-dev")["Tags"]["team"] == "shop"
-    # CloudFormation is told them for each stack, and gives them to all that can be tagged (test_stack_rights.py). moto
-    # finds no change in a change set of other tags; test_stack_states.py has a stack that is made with some.
+    # CloudFormation gets the tags for each stack and gives them to all resources that can have tags
+    # (test_stack_rights.py). For moto, other tags are not a change. test_stack_states.py makes a stack with tags.
     told = [parse_qs(call.body) for call in cloud.calls if call.action == "CreateChangeSet"]
     tagged = {
         one["StackName"][0]

@@ -1,4 +1,4 @@
-"""What the workflows must say, whatever else they do; that they are well-formed is for the linters of `make check`."""
+"""What the workflows must contain. The linters of `make check` test that they are well-formed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def workflow(name: str) -> dict[Any, Any]:
 
 
 def triggers(name: str) -> dict[str, Any]:
-    return dict(workflow(name)[True])  # `on` is a boolean to YAML 1.1
+    return dict(workflow(name)[True])  # YAML 1.1 reads `on` as a boolean
 
 
 def runs(job: dict[str, Any]) -> list[str]:
@@ -46,7 +46,7 @@ def test_a_check_is_what_the_script_for_a_clone_runs() -> None:
 
 
 def test_every_push_and_pull_request_is_checked_once() -> None:
-    # A push to main and a tag by the deploy, which waits for the check; every other one by the check itself.
+    # The deploy workflow checks a push to main and a tag, and then deploys. The check workflow checks all other pushes.
     assert triggers("check") == {"push": {"branches-ignore": ["main"]}, "pull_request": None, "workflow_call": None}
     assert triggers("deploy") == {"push": {"branches": ["main"], "tags": ["v*"]}}
     assert workflow("deploy")["jobs"]["check"]["uses"] == "./.github/workflows/check.yml"
@@ -91,7 +91,7 @@ def test_a_stage_is_deployed_after_the_check_from_where_it_may(stage: str) -> No
     job = workflow("deploy")["jobs"][stage]
     assert job["needs"] == "check"
     assert job["if"] == f"{DEPLOYS[stage]} && vars.AWS_ROLE_{stage.upper()} != ''"
-    # A run in an environment no longer says its branch, which is what the role of dev trusts.
+    # A run in an environment does not name its branch. The role of dev trusts the branch.
     assert job.get("environment") == ("prod" if stage == "prod" else None)
     assert runs(job) == [f"make deploy STAGE={stage}"]
 
@@ -114,7 +114,7 @@ def test_a_newer_push_ends_a_check_but_not_one_that_a_deploy_waits_for() -> None
     concurrency = workflow("check")["concurrency"]
     assert workflow("check")["name"] == "Check"
     assert concurrency["cancel-in-progress"] == "${{ github.workflow == 'Check' }}"
-    # A called workflow has its caller's name, so the group is the deploy's own.
+    # A called workflow has the name of its caller, so a deploy has its own group.
     assert concurrency["group"] == "check-${{ github.workflow }}-${{ github.ref }}"
 
 

@@ -1,4 +1,4 @@
-"""What the tests of deadlines, connections, credentials and TLS share."""
+"""Fixtures for the tests of deadlines, connections, credentials and TLS."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from tests.network import Proxy, proxy_to
 from tests.servers import OwnServer, own_server
 
-# Roles that begin so must show a password, all others need none.
+# Roles whose names begin like this need a password. All others need none.
 PASSWORDS = """
 local all     /^keyed         scram-sha-256
 local all     /^plain         password
@@ -27,6 +27,6 @@ def proxy(database_url: str) -> Iterator[Proxy]:
 
 @pytest.fixture(scope="session")
 def locked_server() -> Iterator[OwnServer]:
-    """A server that asks some roles for a password and has room for 20 connections."""
+    """A server that requires a password from some roles and allows 20 connections."""
     with own_server("max_connections = 20", hba=PASSWORDS) as server:
         yield server

@@ -1,4 +1,4 @@
-"""The definition that Chalice itself imports into API Gateway protects every route, as the stage says."""
+"""The definition that Chalice imports into API Gateway protects every route as the stage's settings say."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SCHEMES: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project, whose configuration has a stage more of each kind of access."""
+    """The project. Its configuration has an additional stage for each kind of access."""
     folder = tmp_path_factory.mktemp("access") / "clone"
     ignored = shutil.ignore_patterns(".venv", ".git", "__pycache__", "deployments")
     shutil.copytree(ROOT, folder, symlinks=True, ignore=ignored)
@@ -81,7 +81,7 @@ def test_every_route_of_a_stage_is_protected(clone: Path, stage: str, scheme: st
         (path, method): operation.get("security")
         for path, methods in definition["paths"].items()
         for method, operation in methods.items()
-        if method != "options"  # what browsers ask before, which carries no credentials and is no route of ours
+        if method != "options"  # a preflight of a browser has no credentials and is not one of our routes
     }
     assert len(routes) >= 12
     for route, security in routes.items():

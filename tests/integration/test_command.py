@@ -1,4 +1,4 @@
-"""`python -m query_executor`, as a process."""
+"""`python -m query_executor` as a process."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_limits_are_those_of_a_request(database_url: str) -> None:
     assert rows(limited) == [[1], [2]]
     assert json.loads(limited.stdout)["results"][0]["truncated"] is True
     assert failure(run(database_url, "CREATE TABLE t ()", "--read-only"))["sqlstate"] == "25006"
-    # Without its deadline it would be done after a minute.
+    # Without the deadline, it would succeed after a minute.
     slow = run(database_url, "SELECT pg_sleep(60)", "--deadline-ms", "50", STATEMENT_MS="900000")
     assert failure(slow)["code"] in {"deadline_exceeded", "unavailable"}
 
@@ -125,7 +125,7 @@ def test_help_tells_every_option_and_where_the_database_comes_from(database_url:
     assert process.returncode == 0
     for word in ("--param", "--json-param", "--read-only", "--max-rows", "--deadline-ms", "DATABASE_URL", "DB_HOST"):
         assert word in process.stdout
-    # Its example is one.
+    # The example in its help works.
     example = process.stdout.split("example: .venv/bin/python -m query_executor ")[1]
     sql, option = example.strip().lstrip("'").split("' ")
     without_tables = failure(run(url_of(database_url), sql, *option.split()))

@@ -1,4 +1,4 @@
-"""The check of a version is part of the change: whoever comes second sees what the first one stored."""
+"""The check of a version is part of the change: the second request sees what the first request stored."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def api(database_url: str) -> Api:
 
 @pytest.fixture
 def other(database_url: str) -> Iterator[Any]:
-    """Another client, in the middle of a transaction that has changed the row."""
+    """Another client in the middle of a transaction that has changed the row."""
     with closing(psycopg2.connect(database_url)) as connection, connection.cursor() as cursor:
         cursor.execute("UPDATE demo.customers SET city = 'Rome'")
         yield connection

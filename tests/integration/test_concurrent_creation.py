@@ -1,4 +1,4 @@
-"""What the statement could not see when it looked is still refused by the database, and undone as a whole."""
+"""The database still refuses what the statement could not see when it looked, and everything is undone."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def url(database_url: str) -> str:
 
 @contextmanager
 def meeting(url: str, other_sql: str, path: str, body: Any, **headers: Any) -> Iterator[tuple[Any, Future[Response]]]:
-    """A POST that waits for another client, which is in the middle of a transaction."""
+    """A POST that waits for another client in the middle of a transaction."""
     api: GatewayApi = api_of(url)
     with closing(psycopg2.connect(url)) as other, other.cursor() as cursor, ThreadPoolExecutor(1) as pool:
         cursor.execute(other_sql)
@@ -78,7 +78,7 @@ def test_an_upsert_changes_the_row_that_another_has_just_made(url: str, end: str
     with meeting(url, INSERT, "/customers", customer("C2", city="Paris"), prefer=MERGE) as (other, answer):
         getattr(other, end)()
         merged = answer.result(100)
-    # It was not there when the statement looked, so this is 201 either way.
+    # The row did not exist when the statement looked, so this is 201 in both cases.
     assert (merged.status, merged.json["city"], merged.json["customer_name"]) == (201, "Paris", "C2")
     assert rows(url) == 2
 
@@ -86,7 +86,7 @@ def test_an_upsert_changes_the_row_that_another_has_just_made(url: str, end: str
 def test_upserts_of_the_same_rows_in_opposite_order_do_not_wait_for_each_other(url: str) -> None:
     bodies = [[customer(f"D{n}", city=city) for n in range(300)][::step] for city, step in (("Rome", 1), ("Paris", -1))]
     apis = [api_of(url), api_of(url)]
-    run_sql(url, "ALTER SYSTEM SET deadlock_timeout = '30s'")  # a deadlock would be seen here
+    run_sql(url, "ALTER SYSTEM SET deadlock_timeout = '30s'")  # a deadlock would show here
     run_sql(url, "SELECT pg_reload_conf()")
     try:
         for _ in range(5):
@@ -133,7 +133,7 @@ EMAILS = [
             [[customer("10", city="x"), customer("20.0")], [customer("30", city="x"), customer("10.0")]],
         ),
         (
-            # Not every build has ICU, so this collation only says that it takes other texts for the same.
+            # Not every build has ICU, so this collation only claims that different texts can be equal.
             "CREATE COLLATION demo.alike (locale = 'C');"
             "UPDATE pg_collation SET collisdeterministic = false WHERE collname = 'alike';"
             f"{NO_REFERENCES} {KEY} text COLLATE demo.alike",
@@ -146,7 +146,7 @@ EMAILS = [
 def test_rows_that_are_in_each_others_way_by_more_than_the_text_of_the_key_take_turns(
     url: str, schema: str, held: str, bodies: list[Any]
 ) -> None:
-    """The second request waits for its turn before it touches a row, so the first can never wait for it."""
+    """The second request waits for the first before it touches a row, so the first never waits for the second."""
     run_sql(url, schema)
     wait = "SELECT wait_event FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     with closing(psycopg2.connect(url)) as other, other.cursor() as cursor, ThreadPoolExecutor(2) as pool:

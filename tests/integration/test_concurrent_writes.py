@@ -1,7 +1,7 @@
-"""Twelve clients change the same few rows in every way there is. Nobody is refused; a ledger agrees with the answers.
+"""Twelve clients change the same few rows in all possible ways. No request fails, and a ledger fits the answers.
 
-The ledger is a table that triggers write in the transaction of each change. Every request has a number of its own,
-which it stores as the name of a customer and the amount of an order.
+The ledger is a table that triggers write in the transaction of each change. Every request has a unique number, which it
+stores as the name of a customer and the amount of an order.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ LEDGER = """
 
 
 class Sent(Struct):
-    """What one request wrote if it succeeded: its number, and the keys. No keys: it deleted one row."""
+    """What a successful request wrote: its number and the keys. Without keys, it deleted one row."""
 
     number: int
     keys: list[str]
@@ -48,7 +48,7 @@ class Sent(Struct):
 
 
 class Client:
-    """Sends requests that are random, with numbers that no other client has."""
+    """Sends random requests, with numbers that no other client uses."""
 
     def __init__(self, url: str, seed: int) -> None:
         self._api: GatewayApi = api_of(url)
@@ -63,7 +63,7 @@ class Client:
         return self._random.sample(keys, self._random.randint(1, len(keys)))
 
     def _customer(self, key: str) -> dict[str, Any]:
-        # Rows that differ in what they leave out are stored by several INSERTs.
+        # Rows that omit different columns are stored by several INSERTs.
         more = {name: "x" for name in ("city", "state") if self._random.random() < 0.5}
         return {"customer_id": key, "customer_name": str(self._number), **more}
 
@@ -108,7 +108,7 @@ class Client:
         return "/orders", {"order_id": self._random.choice(ORDERS)}
 
     def _as_it_is(self, path: str, key: dict[str, str]) -> dict[str, Any]:
-        """In half of the cases, the header that demands the row as it is now."""
+        """In half of the cases, the header that requires the current version of the row."""
         if self._flip():
             return {}
         return {"if_match": self._api("GET", path, key=key).headers.get("etag", '"none"')}
@@ -138,13 +138,13 @@ def url(database_url: str) -> str:
 
 
 def load(url: str, requests: int) -> None:
-    """Send so many requests from each client, and compare the ledger with the answers."""
+    """Send this number of requests from each client, and compare the ledger with the answers."""
     clients = [Client(url, seed) for seed in range(1, CLIENTS + 1)]
     with ThreadPoolExecutor(CLIENTS) as pool:
         sent = [one for each in pool.map(lambda client: client.run(requests), clients) for one in each]
     statuses = Counter(one.answer.status for one in sent)
     assert set(statuses) <= {200, 201, 204, 404, 409, 412, 422}, statuses
-    assert {200, 201, 204} <= set(statuses), statuses  # each kind of request was met
+    assert {200, 201, 204} <= set(statuses), statuses  # each kind of request happened
     done = [one for one in sent if one.answer.status < 300]
     acknowledged = Counter((key, one.number) for one in done for key in one.keys)
     ledger = run_sql(url, "SELECT key, number, deleted FROM demo.ledger")

@@ -1,4 +1,4 @@
-"""What becomes of a request when its connection is refused, dies, or leads to the wrong server."""
+"""What happens to a request when its connection is refused, dies, or leads to the wrong server."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def database_url(database_url: str) -> str:
 
 @pytest.fixture
 def call(proxy: Proxy) -> Iterator[Executor]:
-    """An executor behind the proxy, with a connection that it keeps."""
+    """An executor behind the proxy. It keeps its connection."""
     executor = Executor(proxy.url)
     assert value(executor("SELECT 1")) == 1
     yield executor
@@ -60,12 +60,12 @@ def test_a_write_on_a_connection_found_dead_runs_once_on_a_new_one(
 def test_a_connection_that_went_silent_while_idle_is_found_dead_before_the_write(
     proxy: Proxy, database_url: str
 ) -> None:
-    call = Executor(proxy.url, ping_after_ms=0)  # idle for long, as it were
+    call = Executor(proxy.url, ping_after_ms=0)  # every connection counts as idle for long
     call("SELECT 1")
     proxy.fail("stall", "requests", new=False)
     with within(10_000):
         assert call(INSERT, deadline_ms=10_000)["results"][0]["row_count"] == 1
-    proxy.heal()  # what was held back does nothing now
+    proxy.heal()  # the bytes that were held back have no effect now
     proxy.drop()
     assert rows(database_url) == 1
     call.close()
@@ -80,7 +80,7 @@ def test_a_connection_in_use_is_not_asked_whether_it_lives(call: Executor, proxy
 def answers_cut(
     database_url: str, request_: dict[str, Any], direction: str, fault: str
 ) -> Iterator[tuple[Answer, int]]:
-    """The answer, and the rows it left, with the connection cut at some 15 places of the request or of its reply."""
+    """Cut the connection at about 15 places of the request or its reply. Yield each answer and the number of rows."""
     with proxy_to(database_url) as proxy:
         call = Executor(proxy.url)
         call("SELECT 1")
@@ -93,7 +93,7 @@ def answers_cut(
             proxy.fail(fault, direction, after=after, new=False)  # type: ignore[arg-type]
             answer = call(**request_)
             proxy.drop()
-            # What was on its way is through or rolled back when TRUNCATE's lock is had; count under the same.
+            # With this lock, the request has been committed or rolled back. TRUNCATE takes the same lock.
             execute(database_url, "BEGIN; LOCK TABLE t; COMMIT")
             yield answer, rows(database_url)
         call.close()
@@ -110,7 +110,8 @@ def test_a_write_whose_connection_is_cut_anywhere_is_never_sent_again(
     for answer, count in answers_cut(database_url, request_, direction, fault):
         assert failure(answer, "code", "retryable") == ("outcome_unknown", False)
         seen.add(count)
-    # Unknown indeed: of a reply cut after COMMIT the rows are there, of a request cut before its end they are not.
+    # The outcome is really unknown: the rows are there if the reply was cut after COMMIT. They are not there if the
+    # request was cut before its end.
     if direction == "requests":
         assert seen == {0}
     else:
@@ -147,7 +148,7 @@ def test_a_backend_killed_in_a_write_is_not_asked_again(call: Executor, database
 
 @pytest.fixture
 def pair(database_url: str, locked_server: OwnServer) -> Iterator[tuple[str, str, dict[str, str]]]:
-    """A primary, the server that will follow it, and how to connect to whichever is read-write."""
+    """A primary, the server that will replace it, and the parameters to connect to the server that accepts writes."""
     name = urlsplit(database_url).path[1:]
     execute(locked_server.url, f"CREATE DATABASE {name}")
     first = make_dsn(locked_server.url, dbname=name)
@@ -170,7 +171,7 @@ def test_a_primary_demoted_under_a_connection_is_left_for_the_new_one(
         locked_server.reload()
         eventually(lambda: execute(locked_server.url, "SHOW default_transaction_read_only") == [("on",)])
         pid = "SELECT pid FROM pg_stat_activity WHERE application_name = 'query_executor'"
-        assert execute(old, pid)  # it is still connected, and its next write will be answered with 25006
+        assert execute(old, pid)  # it is still connected, and its next write will get 25006
         for expected in (1, 2):
             assert call(INSERT)["results"][0]["row_count"] == 1
             assert (rows(old), rows(new)) == (1, expected)
@@ -201,10 +202,10 @@ def test_a_primary_that_came_back_as_a_standby_is_passed_over(database_url: str)
             server.start()
             assert call(INSERT)["results"]
             assert (rows(first), rows(database_url)) == (1, 1)
-            assert value(reader("SELECT pg_is_in_recovery()")) is True  # for reading a standby is as good
+            assert value(reader("SELECT pg_is_in_recovery()")) is True  # a standby is good enough for reading
             alone = Executor(make_dsn(first))
             code, sqlstate, message, retryable = failure(alone(INSERT), "code", "sqlstate", "message", "retryable")
-            assert (code, sqlstate, retryable) == ("statement_failed", "25006", True)  # it may be promoted
+            assert (code, sqlstate, retryable) == ("statement_failed", "25006", True)  # the standby may be promoted
             assert message.endswith("the server is a standby")
             assert value(alone("SELECT count(*) FROM t")) == 1
             alone.close()
@@ -232,14 +233,14 @@ def test_where_nothing_can_be_written_reads_are_served_and_writes_are_refused_wi
         place |= {"host": f"{socket},{socket}", "port": f"{port},{port}"}
     with closing(Executor(place)) as call:
         for _ in range(3):
-            for read in ("SELECT n FROM t", "SELECT n FROM t WHERE pg_backend_pid() > 0"):  # plain, and not
+            for read in ("SELECT n FROM t", "SELECT n FROM t WHERE pg_backend_pid() > 0"):  # plain, not plain
                 for more in ({}, {"max_rows": 1}, {"read_only": True}):
                     assert value(call(read, **more)) == 7
             for write in ({"sql": INSERT}, {"sql": f"{INSERT} RETURNING n", "max_rows": 1}, TRANSACTION):
                 code, sqlstate, message, retryable = failure(call(**write), "code", "sqlstate", "message", "retryable")
                 assert (code, sqlstate, retryable) == ("statement_failed", "25006", False)
                 assert message.endswith("in a read-only transaction: default_transaction_read_only is on")
-            # A request that asks for it is told what it asked for.
+            # A request that asks for read_only gets the usual message.
             assert failure(call(INSERT, read_only=True), "message").endswith("in a read-only transaction")
     with closing(Executor(place, read_only=True)) as reader:
         assert value(reader("SELECT n FROM t")) == 7
@@ -284,7 +285,7 @@ def test_a_serialisation_failure_runs_the_whole_transaction_again(database_url: 
         waiting = pool.submit(call, statements=read_then_write, deadline_ms=60_000)
         eventually(waits_for_a_lock(database_url))
         other.commit()
-        assert waiting.result()["results"][0]["rows"] == [[100]]  # read anew, not 1 as the first time
+        assert waiting.result()["results"][0]["rows"] == [[100]]  # it was read again: the first time it was 1
     assert execute(database_url, "SELECT n FROM t") == [(110,)]
     call.close()
 
@@ -343,7 +344,7 @@ def test_conflicts_without_end_are_given_up_at_the_deadline(database_url: str, s
     with within(2_000):
         answer = call("SELECT conflict()", deadline_ms=2_000)
     assert failure(answer, "code", "sqlstate", "retryable") == ("statement_failed", sqlstate, True)
-    assert execute(database_url, "SELECT last_value BETWEEN 3 AND 12 FROM tries") == [(True,)]  # ever more slowly
+    assert execute(database_url, "SELECT last_value BETWEEN 3 AND 12 FROM tries") == [(True,)]  # the pauses grow
     call.close()
 
 
@@ -360,7 +361,7 @@ def test_too_many_connections_can_be_tried_again_after_a_while(database_url: str
     name = urlsplit(database_url).path[1:]
     execute(database_url, f"ALTER {limited} {role if limited == 'ROLE' else name} CONNECTION LIMIT 1")
     first, second = Executor(make_dsn(database_url, user=role)), Executor(make_dsn(database_url, user=role))
-    eventually(lambda: "results" in first("SELECT 1"))  # the backend that set the limit counts until it is gone
+    eventually(lambda: "results" in first("SELECT 1"))  # the backend that set the limit counts until it has ended
     answer = second("SELECT 1")
     assert failure(answer, "code", "retryable", "retry_after_ms") == ("unavailable", True, 1_000)
     first.close()
@@ -372,7 +373,7 @@ def test_too_many_connections_can_be_tried_again_after_a_while(database_url: str
 def test_a_full_server_can_be_tried_again_after_a_while(locked_server: OwnServer) -> None:
     execute(locked_server.url, "CREATE ROLE crowded LOGIN")
     call = Executor(make_dsn(locked_server.url, user="crowded"))
-    for crowd in ("crowded", "postgres"):  # all but those reserved for superusers, then all
+    for crowd in ("crowded", "postgres"):  # all connections except the reserved ones, then all
         with ExitStack() as connections:
             while True:
                 try:
@@ -455,7 +456,7 @@ def test_a_password_that_is_not_encoded_does_not_get_into_the_failure(
 
 
 class Failing(dict[str, int]):
-    """Params that cannot be bound the second time they are looked at, which is after the first statement ran."""
+    """Params that cannot be bound the second time. The second time is after the first statement ran."""
 
     looked_at = 0
 

@@ -1,4 +1,4 @@
-"""The ways of signing in to the database, and a password that changes in the middle of traffic."""
+"""The ways to sign in to the database, and a password that changes while requests run."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ HOST = {"DB_HOST": "db.test", "DB_NAME": "n", "DB_USER": "u"}
 
 @pytest.fixture(scope="module")
 def aws() -> Iterator[str]:
-    """The address of something that answers as AWS does."""
+    """The address of a server that answers like AWS."""
     server = moto_server.ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -41,7 +41,7 @@ def aws() -> Iterator[str]:
 
 @pytest.fixture
 def environment(aws: str, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """What boto3 finds in a Lambda function's environment."""
+    """The environment variables that boto3 finds in a Lambda function."""
     for name, content in {
         "AWS_ENDPOINT_URL": aws, "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "none",
         "AWS_SESSION_TOKEN": "token", "AWS_EC2_METADATA_DISABLED": "true",
@@ -51,7 +51,7 @@ def environment(aws: str, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch
 
 
 class Secret:
-    """A secret of Secrets Manager, as RDS makes them."""
+    """A secret of Secrets Manager, like a secret of RDS."""
 
     def __init__(self, text: str | None = None, **content: str) -> None:
         self._client = boto3.client("secretsmanager", region_name=REGION)
@@ -64,7 +64,7 @@ class Secret:
 
 @pytest.fixture
 def role(locked_server: OwnServer) -> Iterator[str]:
-    """A role that needs a password, `first`, and may write to t."""
+    """A role that may write to t. It needs the password `first`."""
     name = f"keyed_{uuid4().hex[:8]}"
     execute(locked_server.url, f"CREATE ROLE {name} LOGIN PASSWORD 'first'")
     execute(locked_server.url, f"CREATE TABLE t (n int PRIMARY KEY); GRANT ALL ON t TO {name}")
@@ -135,14 +135,14 @@ def test_a_changed_secret_is_read_when_the_old_one_is_refused(
     call("SELECT 1")
     change_password(locked_server, role, "second")
     secret.store(username=role, password="second")
-    assert value(call("SELECT 1")) == 1  # the connection that there is does not mind
+    assert value(call("SELECT 1")) == 1  # the open connection still works
     call.close()
     assert value(call("SELECT current_user")) == role
     call.close()
 
 
 def test_a_rotation_under_load_loses_no_request(environment: object, locked_server: OwnServer, role: str) -> None:
-    """Every writer's connection is killed between its requests, before the secret says what the password is now."""
+    """Every writer loses its connection between two requests, before the secret has the new password."""
     secret = Secret(username=role, password="first")
     stop = threading.Event()
     answers: list[dict[str, Any]] = []
@@ -163,7 +163,7 @@ def test_a_rotation_under_load_loses_no_request(environment: object, locked_serv
                     answers.append(answer)
                     self.pid = value(answer) if "results" in answer else 0
                 self.number, self.done = self.number + 1, self.done + 1
-                time.sleep(0.001)  # so that the lock can be had by others
+                time.sleep(0.001)  # so that others can take the lock
             self.executor.close()
 
         def kill(self) -> None:
@@ -179,7 +179,7 @@ def test_a_rotation_under_load_loses_no_request(environment: object, locked_serv
             change_password(locked_server, role, password)
             for writer in writers:
                 writer.kill()
-            time.sleep(late_s)  # as AWS's rotation does: the database first, the secret after a test of it
+            time.sleep(late_s)  # AWS changes the database first, then tests it, then changes the secret
             secret.store(username=role, password=password)
         wait_for_progress(writers)
     finally:
@@ -204,7 +204,7 @@ def test_a_secret_that_stays_wrong_is_given_up_in_time(
     caplog.set_level(logging.DEBUG, "query_executor")
     secret = Secret(username=role, password="hush-hush")
     call = Executor(place(locked_server), secret_arn=secret.arn, region=REGION)
-    answer = call("SELECT 1")  # ... within the time of a connect, or the test would never end
+    answer = call("SELECT 1")  # it ends within the time-out of a connect
     assert failure(answer, "code", "retryable") == ("unavailable", False)
     assert "hush" not in json.dumps(answer) + caplog.text
 
@@ -243,7 +243,7 @@ def test_a_secret_that_is_not_there_is_named(environment: object, locked_server:
         assert "DB_SECRET_ARN" in failure(answer, "message")
 
 
-# A process in which every use of the network is an error.
+# A process in which any use of the network is an error.
 TOKEN = """
 import json, sys
 
@@ -278,7 +278,7 @@ def test_every_connection_has_a_token_of_its_own(environment: object) -> None:
     credentials = Credentials(Settings.from_environment(HOST | {"DB_IAM_AUTH": "true", "AWS_REGION": REGION}))
     first = credentials.dsn()
     give_up = time.monotonic() + 60
-    while credentials.dsn() == first:  # until the second in it is another
+    while credentials.dsn() == first:  # until the time in the token is a second later
         assert time.monotonic() < give_up
         time.sleep(0.05)
 
@@ -293,7 +293,7 @@ def test_the_token_is_what_the_server_gets_as_the_password(environment: object, 
         assert "X-Amz" not in json.dumps(answer)
         assert b"p\0" in proxy.seen["requests"]
         sent = f"127.0.0.1:{proxy.port}/?Action=connect&DBUser=plain&".encode()
-        assert proxy.seen["requests"].count(sent) == proxy.accepted == 2  # once more, by another token
+        assert proxy.seen["requests"].count(sent) == proxy.accepted == 2  # once more, with another token
     execute(locked_server.url, "DROP ROLE plain")
 
 
@@ -325,7 +325,7 @@ def test_a_wrong_setting_is_named(environ: dict[str, str], named: list[str]) -> 
     [
         (HOST | {"DB_PORT": "five"}, "DB_PORT"),
         ({"DATABASE_URL": "postgresql://u:hush%@h/n"}, "DATABASE_URL"),
-        (HOST | {"DB_IAM_AUTH": "true"}, "DB_IAM_AUTH"),  # no region
+        (HOST | {"DB_IAM_AUTH": "true"}, "DB_IAM_AUTH"),  # without a region
     ],
 )
 def test_a_setting_that_proves_wrong_when_it_is_used_is_named(

@@ -1,4 +1,4 @@
-"""Every wait of the executor ends in time, whatever the database, the network or the function itself does."""
+"""Every wait of the executor ends in time, for any fault of the database, the network or the function itself."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PLAIN_SLOW = "INSERT INTO t SELECT a FROM generate_series(1, 100000) AS a, gener
 
 @pytest.fixture
 def name() -> str:
-    """What the executor calls itself in pg_stat_activity."""
+    """The name of the executor in pg_stat_activity."""
     return f"test-{uuid4().hex[:8]}"
 
 
@@ -43,7 +43,7 @@ def url(database_url: str) -> str:
 
 @contextmanager
 def locked(url: str, statement: str) -> Iterator[None]:
-    """Somebody else's transaction, which has run this statement and holds its locks."""
+    """Another client's transaction, which has run this statement and holds its locks."""
     with closing(psycopg2.connect(url)) as other, other.cursor() as cursor:
         cursor.execute(statement)
         yield
@@ -54,7 +54,7 @@ def rows(url: str) -> object:
 
 
 def assert_no_work_is_left(url: str, name: str) -> None:
-    """By itself the work would take longer than this waits, or leave rows."""
+    """Wait until the server works no more. Without the deadline, the work would take longer or leave rows."""
     busy = f"SELECT 1 FROM pg_stat_activity WHERE application_name = '{name}' AND state <> 'idle'"
     eventually(lambda: not execute(url, busy), HANG_S)
 
@@ -78,7 +78,7 @@ def test_slow_work_is_cancelled_and_rolled_back(url: str, name: str, request_: d
     assert failure(answer, "code", "sqlstate") == ("deadline_exceeded", "57014")
     assert_no_work_is_left(url, name)
     assert rows(url) == 0
-    assert value(call("SELECT pg_backend_pid()")) == pid  # a slow query is no reason to connect anew
+    assert value(call("SELECT pg_backend_pid()")) == pid  # after a slow query the connection stays
     call.close()
 
 
@@ -99,9 +99,9 @@ def test_the_sets_of_a_batch_share_one_deadline(url: str, name: str) -> None:
     each_in_time = {"sql": "INSERT INTO t SELECT :n FROM pg_sleep(0.1)", "batch": batch}
     with within(1_500):
         answer = call(statements=[each_in_time], deadline_ms=1_500)
-    assert failure(answer, "code") in {"deadline_exceeded", "outcome_unknown"}  # as the server's last words are heard
+    assert failure(answer, "code") in {"deadline_exceeded", "outcome_unknown"}  # if its last message is lost
     assert_no_work_is_left(url, name)
-    assert rows(url) == 0  # all would be there by now
+    assert rows(url) == 0  # without the deadline, all rows would be there now
     call.close()
 
 
@@ -137,7 +137,7 @@ def test_the_session_cancels_what_a_plain_statement_does_too_long(url: str) -> N
 
 
 def test_a_trigger_cannot_free_the_statements_after_it(url: str) -> None:
-    """What it does to the session is in no text, so these requests look plain."""
+    """No statement shows what the trigger does to the session, so these requests look plain."""
     execute(
         url,
         """CREATE TABLE watched (ms text, local bool);
@@ -158,7 +158,7 @@ def test_a_trigger_cannot_free_the_statements_after_it(url: str) -> None:
     assert "results" in call(**sets("1", local=False))
     limit = "SELECT setting FROM pg_settings WHERE name = 'statement_timeout'"
     with within(1):
-        call(PLAIN_SLOW)  # for which the trigger left too little time
+        call(PLAIN_SLOW)  # the trigger left too little time for it
     assert value(call(limit)) == "60000"
     call.close()
 
@@ -178,8 +178,8 @@ def test_a_plain_statement_has_a_limit_of_its_own_only_if_its_sessions_is_longer
 ) -> None:
     with closing(Database(lambda: Settings({"dsn": url}, statement_ms=statement_ms))) as database:
         messages = Messages(url, create_handler(database))
-        for _ in range(3):  # as it is, prepared, and prepared already
-            # Where nothing is said, a machine that hesitated on the way has less than the session's time left.
+        for _ in range(3):  # sent as it is, then prepared, then already prepared
+            # With the session's time-out, a slow machine may have less time left, and then sets a limit.
             sent = [messages.of({"sql": "INSERT INTO t VALUES (1)", "deadline_ms": deadline_ms})[0] for _ in range(5)]
             has_limit = ["SET LOCAL statement_timeout" in message for (message,) in sent]
             assert all(has_limit) if local else not all(has_limit), sent
@@ -207,11 +207,11 @@ def test_a_statement_cannot_free_itself_from_the_deadline(url: str, name: str, s
     call("SELECT 1")
     with within(DEADLINE_MS):
         answer = call(statements=statements, deadline_ms=DEADLINE_MS)
-    # One that takes every limit away costs its connection, and what became of it in one message is not known.
+    # A request that removes every limit loses its connection. If it was one message, its outcome is unknown.
     assert failure(answer, "code") in {"deadline_exceeded", "outcome_unknown"}
     assert_no_work_is_left(url, name)
     assert rows(url) == 0
-    with within(DEADLINE_MS):  # nor can it free the next request
+    with within(DEADLINE_MS):  # it cannot remove the limit of the next request
         assert failure(call(SLOW, deadline_ms=DEADLINE_MS), "code") == "deadline_exceeded"
     call.close()
 
@@ -227,7 +227,7 @@ def test_the_triggers_that_a_commit_runs_are_under_the_deadline(url: str, name: 
     call = connected(Executor(url, name=name, statement_ms=statement_ms))
     one = {"sql": "INSERT INTO t VALUES (1)"}
     for statements in ([one], [one, one]):
-        # A machine that hesitates may miss the server's last words.
+        # A slow machine may miss the last message of the server.
         with within(5 * DEADLINE_MS):
             answers = (call(statements=statements, deadline_ms=DEADLINE_MS) for _ in range(5))
             assert any(failure(one, "code", "sqlstate") == ("deadline_exceeded", "25P04") for one in answers)
@@ -275,7 +275,7 @@ def test_an_address_where_nothing_answers(database_url: str) -> None:
 
 
 def test_a_connect_ends_in_time_wherever_it_stalls(database_url: str) -> None:
-    """Start-up and session set-up included: after each 30th byte of what the server says."""
+    """This includes start-up and the set-up of the session: the server stalls after each 30th byte."""
 
     def stalled(after: int) -> object:
         with proxy_to(database_url) as proxy:
@@ -294,7 +294,7 @@ def test_a_connect_ends_in_time_wherever_it_stalls(database_url: str) -> None:
     [
         ({"sql": SLOW}, "outcome_unknown"),
         ({"sql": "SELECT pg_sleep(60)", "read_only": True}, "deadline_exceeded"),
-        # Its COMMIT was never sent.
+        # The executor never sent its COMMIT.
         ({"statements": [{"sql": "INSERT INTO t VALUES (1)"}, {"sql": SLOW}]}, "deadline_exceeded"),
     ],
     ids=["write", "read", "transaction"],
@@ -307,7 +307,7 @@ def test_a_network_that_stalls_while_it_acknowledges(url: str, name: str, reques
             proxy.fail("stall", *directions)
             with within(DEADLINE_MS):
                 answer = call(**request_, deadline_ms=DEADLINE_MS)
-            # The server does not learn that its client is gone, and yet ends the work.
+            # The server does not know that its client is gone, but ends the work.
             assert_no_work_is_left(url, name)
             proxy.heal()
             assert value(call("SELECT 1")) == 1
@@ -334,7 +334,7 @@ def test_a_write_whose_reply_stalls_is_not_said_to_be_undone(url: str) -> None:
         call("SELECT 1")
         proxy.fail("stall", "replies")
         with within(3_000):
-            answer = call("INSERT INTO t VALUES (1)", deadline_ms=3_000)  # long enough to be done
+            answer = call("INSERT INTO t VALUES (1)", deadline_ms=3_000)  # enough time to finish
         assert failure(answer, "code", "retryable") == ("outcome_unknown", False)
         assert rows(url) == 1
 
@@ -345,8 +345,8 @@ def test_the_cleaning_of_the_session_ends_in_time_too(url: str) -> None:
         proxy.seen["replies"].clear()
         call("SELECT 1")
         before = len(proxy.seen["replies"])
-        call("SELECT pg_backend_pid()", max_rows=1)  # not a plain statement: the session is cleaned afterwards
-        answered = proxy.seen["replies"][before:].index(b"Z") + 6  # ReadyForQuery, the end of the answer itself
+        call("SELECT pg_backend_pid()", max_rows=1)  # the statement is not plain, so the session is cleaned after it
+        answered = proxy.seen["replies"][before:].index(b"Z") + 6  # ReadyForQuery is the end of the answer
         proxy.fail("stall", "replies", after=answered)
         with within(3_000):
             assert call("SELECT pg_backend_pid()", max_rows=1, deadline_ms=3_000)["results"]
@@ -355,7 +355,7 @@ def test_the_cleaning_of_the_session_ends_in_time_too(url: str) -> None:
         call.close()
 
 
-# Stops itself when the second statement's params are bound: the first has run, and its locks are held.
+# It stops itself when the params of the second statement are bound. Then the first has run, and its locks are held.
 FROZEN = """
 import json, os, signal, sys
 from query_executor.contract import Request, Statement, encode_answer

@@ -1,4 +1,4 @@
-"""A database that is not as the declarations say is refused, by every difference at once and what to do about it."""
+"""A database that differs from the declarations is refused. The message has all differences and what to do."""
 
 from __future__ import annotations
 
@@ -318,7 +318,7 @@ SHORT = Annotated[str, Meta(max_length=15)]
 
 
 class Sum(Struct):
-    """A composite type whose number has more decimals than PostgreSQL's."""
+    """A composite type whose number allows more decimal places than the type in PostgreSQL."""
 
     n: int | None = None
     of: Decimal | None = None
@@ -397,7 +397,7 @@ def test_a_field_of_a_composite_type_is_compared_and_can_be_changed(url: str, ki
     run_sql(url, f"CREATE TABLE demo.mine (id bigint PRIMARY KEY, mine {type_})")
     (refused,) = stops(url, one_column(kind))
     assert refused.startswith("demo.mine.mine.of is of type text and is declared as Decimal: it cannot carry")
-    run_sql(url, "DROP TABLE demo.mine")  # PostgreSQL changes no type that a table uses
+    run_sql(url, "DROP TABLE demo.mine")  # PostgreSQL does not change a type that a table uses
     run_sql(url, refused.partition("or: ")[2])
     run_sql(url, f"CREATE TABLE demo.mine (id bigint PRIMARY KEY, mine {type_})")
     assert found(url, one_column(kind)) == []
@@ -541,7 +541,7 @@ def test_ready_says_when_requests_would_fail(url: str, change: str) -> None:
     api = api_on(url)
     assert api("GET", "/ready").status == 200
     run_sql(url, change)
-    for _ in range(3):  # the later ones by a prepared statement
+    for _ in range(3):  # the later statements are prepared
         unready = api("GET", "/ready")
         assert (unready.status, "differ from what the API declares" in unready.json["detail"]) == (503, True)
 

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL, used by processes that come, go and are killed as a developer's do."""
+"""The embedded PostgreSQL. Its users are processes that start, end and are killed, like a developer's."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from infra.local.postgres_programs import copy_programs
 PROJECT = Path(__file__).parents[2]
 DEADLINE_S = 100
 
-# Holds the server until its standard input ends, whatever Ctrl-C says. Its child must not hold it as well.
+# It uses the server until its standard input ends, even after Ctrl-C. Its child must not keep the server.
 USER = """
 import signal, subprocess, sys
 from pathlib import Path
@@ -63,9 +63,9 @@ def postmaster(directory: Path) -> int:
 
 
 def is_stopped(directory: Path) -> bool:
-    """Whether no process of the server and no keeper of it is left: they hold these locks while they live.
+    """Whether all processes of the server and its keeper have ended. They hold these locks as long as they live.
 
-    Asking for their numbers would not tell: where no init process collects the dead, these stay.
+    Process ids would not tell this: without an init process, the ids of dead processes stay.
     """
     for name in ("server.lock", "users.lock"):
         with (directory / name).open() as lock:
@@ -90,7 +90,7 @@ class User(NamedTuple):
 
 @contextmanager
 def user(directory: Path) -> Iterator[User]:
-    """A process that uses the server, and its child; both are killed at the end of the block at the latest."""
+    """A process that uses the server, and its child. Both are killed at the end of the block."""
     with subprocess.Popen(
         [sys.executable, "-c", USER, str(directory)],
         stdin=subprocess.PIPE,
@@ -135,7 +135,7 @@ def test_server_outlives_the_user_that_started_it(directory: Path) -> None:
 def test_server_stops_when_its_last_user_was_killed(directory: Path) -> None:
     with user(directory) as a_user:
         assert not is_stopped(directory)
-        a_user.process.kill()  # and its child lives on
+        a_user.process.kill()  # its child stays alive
         wait_until_stopped(directory)
 
 

@@ -1,6 +1,6 @@
-"""A statement that the database refuses is executed once, prepared or not.
+"""A statement that the database refuses is executed once, whether it is prepared or not.
 
-The count is a sequence's, which no rollback takes back: each execution takes a number before anything can fail.
+A sequence counts the executions: each takes a number before anything can fail, and a rollback does not give it back.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _FITS = {
 _LISTED, _PLACES = ", ".join(_FITS), ", ".join(f":{name}" for name in _FITS)
 _INSERT = f"INSERT INTO counted (id, {_LISTED}) VALUES (:id, {_PLACES}) RETURNING id"
 _WITH = f"WITH stored AS ({_INSERT}) SELECT id FROM stored"
-# A value, the SQLSTATE that it ends in, and how many times it is executed.
+# A value, the SQLSTATE of its failure, and the number of executions.
 _REFUSED: list[tuple[str, dict[str, Any], str, int]] = [
     ("no number", {"small": "x"}, "22P02", 0),
     ("too large a text", {"small": "70000"}, "22003", 0),
@@ -92,7 +92,7 @@ def executions(url: str) -> int:
 
 
 @pytest.mark.parametrize("statement", [_INSERT, _WITH], ids=["insert", "with"])
-@pytest.mark.parametrize("times", [0, 1, 7])  # not prepared, to be prepared, prepared and planned for all values
+@pytest.mark.parametrize("times", [0, 1, 7])  # not prepared, being prepared, prepared with one plan
 @pytest.mark.parametrize(
     ("change", "sqlstate", "count"), [one[1:] for one in _REFUSED], ids=[one[0] for one in _REFUSED]
 )
@@ -151,7 +151,7 @@ def test_a_type_that_is_made_anew_is_prepared_anew_and_executed_once(executor: E
                 assert ("results" in answer) is fits, (made, text, answer)
         kept = executor("SELECT calls.n FROM (SELECT generic_plans + custom_plans AS n, name FROM "
                         "pg_prepared_statements) AS calls WHERE calls.name NOT LIKE '%_guard'")  # fmt: skip
-        assert len(kept["results"][0]["rows"]) == 1, kept  # prepared anew, and not given up
+        assert len(kept["results"][0]["rows"]) == 1, kept  # it was prepared again
 
 
 def test_a_table_that_was_away_for_a_while_is_prepared_again(executor: Executor, owner_url: str) -> None:

@@ -1,8 +1,8 @@
-"""Servers, connections and executors that fail under load: what was acknowledged is there, once, and all recover.
+"""Servers, connections and executors fail under load: each acknowledged row is stored once, and all recover.
 
-`pytest -m soak` runs a hundred faults, the default a dozen of the same kinds. After each the writers reconnect, and
-have to look up the type of an array again. The server of these tests syncs its writes (fsync on), and its databases are
-lost with nothing but the machine's own power.
+`pytest -m soak` runs a hundred faults, the default run a dozen of the same kinds. After each fault the writers
+reconnect, and have to look up the type of an array again. The server of these tests syncs its writes (fsync on), so
+only a power failure of the machine loses data.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _AWS = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_EC2_METADAT
 
 
 class CuttingProxy:
-    """Forwards TCP to the server's socket, whether that listens at the moment or not, and cuts a commit's reply."""
+    """Forwards TCP to the server's socket, even while nobody listens there, and can cut the reply to a commit."""
 
     def __init__(self, url: str) -> None:
         parts = parse_dsn(url)
@@ -53,7 +53,7 @@ class CuttingProxy:
         self._threads[0].start()
 
     def cut_next_commit(self) -> None:
-        """Of the next request that commits a row, lose the reply and with it the connection."""
+        """Lose the reply and the connection of the next request that commits a row."""
         self.was_cut.clear()
         self._armed.set()
         assert self.was_cut.wait(100), "nothing was written"
@@ -74,7 +74,7 @@ class CuttingProxy:
                 server = socket.socket(socket.AF_UNIX)
                 try:
                     server.connect(self._upstream)
-                except OSError:  # it is being restarted
+                except OSError:  # the server is restarting
                     client.close()
                     server.close()
                     continue
@@ -100,7 +100,7 @@ class CuttingProxy:
     def _replies(self, server: socket.socket, client: socket.socket, loses: threading.Event) -> None:
         with suppress(OSError):
             while data := server.recv(65536):
-                if loses.is_set():  # the server has answered, so it is done there
+                if loses.is_set():  # the server has answered, so the commit is done
                     self.was_cut.set()
                     break
                 client.sendall(data)
@@ -116,7 +116,7 @@ def _end(*sockets: socket.socket) -> None:
 
 
 class Writers:
-    """Processes that write through executors of their own, and all that they told."""
+    """Processes that write through their own executors, and everything that they printed."""
 
     def __init__(self, url: str, count: int) -> None:
         self._told = threading.Condition()
@@ -135,7 +135,7 @@ class Writers:
             reader.start()
 
     def have_written_since(self, then: float, rows: int = 3) -> None:
-        """Wait until each has."""
+        """Wait until this is true for each writer."""
 
         def all_have() -> bool:
             self._all_live()
@@ -145,7 +145,7 @@ class Writers:
             assert self._told.wait_for(all_have, 100), "a writer is stuck"
 
     def have_failed_since(self, then: float, word: str) -> None:
-        """Wait until each has met a failure with that word in it."""
+        """Wait until each writer has met a failure that contains this word."""
 
         def all_have() -> bool:
             self._all_live()
@@ -158,7 +158,7 @@ class Writers:
             assert self._told.wait_for(all_have, 100), f"a writer did not meet {word}"
 
     def end(self) -> None:
-        """Let each finish the row it is at."""
+        """Let each writer finish its current row."""
         for process in self._processes:
             assert process.stdin
             process.stdin.close()
@@ -236,7 +236,7 @@ def _token_is_refused(server: OwnServer, writers: Writers) -> None:
     then = time.monotonic()
     server.write("pg_hba.conf", _NO_TOKEN)
     server.reload()
-    # Until one is refused the server has not read its file again.
+    # When the server refuses a connection, it has read its file again.
     eventually(lambda: _is_refused(make_dsn(server.url, user="writer", password="token")))
     _kill_backends(server)
     writers.have_failed_since(then, "password authentication failed")
@@ -294,7 +294,7 @@ def test_a_dozen_faults_under_load_lose_and_double_nothing(server: OwnServer) ->
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(1_200)  # seconds, of a machine that does much else
+@pytest.mark.timeout(1_200)  # seconds, for a busy machine
 def test_a_hundred_faults_under_load_lose_and_double_nothing(server: OwnServer) -> None:
     _survive(server, 100)
 
@@ -342,7 +342,8 @@ def test_the_locks_of_a_killed_executor_are_soon_free(server: OwnServer, over: s
         assert (
             execute(server.url, "SET lock_timeout = '60s'; SELECT pg_advisory_lock(7); UPDATE locked SET n = 2") == []
         )
-        # The server looks every half second. Without that, its statement_timeout would end it after 20 s.
+        # The server checks for its client every half second. Otherwise, statement_timeout would end the work after 20
+        # s.
         assert time.monotonic() - at < 10
     finally:
         killed.kill()
@@ -364,7 +365,7 @@ def test_a_full_server_refuses_with_a_hint_and_takes_the_executors_when_there_is
                 crowd.append(psycopg2.connect(url))
         for one in crowd:
             stack.callback(one.close)
-        assert value(executors[0]("SELECT 2")) == 2  # the one that is in stays in
+        assert value(executors[0]("SELECT 2")) == 2  # the executor that is connected stays connected
         for executor in executors[1:]:
             code, retryable, pause = failure(executor("SELECT 1"), "code", "retryable", "retry_after_ms")
             assert (code, retryable) == ("unavailable", True)
@@ -372,5 +373,5 @@ def test_a_full_server_refuses_with_a_hint_and_takes_the_executors_when_there_is
         for one in crowd[:2]:
             one.close()
         for executor in executors[1:]:
-            # A backend ends a moment after its client has left.
+            # A backend ends a moment after its client.
             eventually(lambda executor=executor: "results" in executor("SELECT 1"))  # type: ignore[misc]

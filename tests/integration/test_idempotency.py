@@ -1,4 +1,4 @@
-"""A POST with an Idempotency-Key, sent many times or after a lost reply, is stored once and answered alike."""
+"""A POST with an Idempotency-Key, sent many times or after a lost reply, is stored once and gets equal responses."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def url(database_url: str) -> str:
 
 @pytest.fixture
 def apis(url: str) -> Iterator[list[GatewayApi]]:
-    """Fifty functions, each with an executor and a connection of its own."""
+    """Fifty functions, each with its own executor and connection."""
     databases = [Database(lambda: Settings({"dsn": url})) for _ in range(50)]
     yield [GatewayApi(InProcessExecutor(create_handler(database))) for database in databases]
     for database in databases:
@@ -97,7 +97,7 @@ def test_while_the_first_is_under_way_the_others_are_told_and_do_not_wait(apis: 
         for body in (ADA, ADA | {"city": "Paris"}):
             told = second("POST", "/customers", body, idempotency_key="k")
             assert (told.status, told.json["type"], told.headers["retry-after"]) == (409, IN_FLIGHT, "1")
-        # Another key, and another caller's, has nothing to do with it.
+        # Another key is independent, even the key of another caller.
         assert third("POST", "/customers", ADA | {"customer_id": "C3"}, idempotency_key="l").status == 201
         assert not under_way.done()
         other.rollback()
@@ -131,13 +131,13 @@ def test_a_record_is_answered_while_another_answers_it(apis: list[GatewayApi], u
 
 
 def sent_again(api: GatewayApi, body: Any, key: str) -> Response:
-    """Until the first one, whose connection the server may not have given up yet, has ended."""
+    """Send it until the first request has ended. The server may still hold the first request's connection."""
     while (answer := api("POST", "/customers", body, idempotency_key=key)).status == 409:
         assert answer.json["type"] == IN_FLIGHT
     return answer
 
 
-# Half a request, a request whose reply is lost: sent again until it is answered, it is stored once.
+# A request that is cut, or whose reply is lost, is sent again until it gets a response. It is stored once.
 
 
 @pytest.mark.parametrize("body", [ADA, ADA | {"orders": ORDERS}])
@@ -147,12 +147,12 @@ def test_wherever_the_connection_is_cut_the_request_can_be_sent_again(
 ) -> None:
     with proxy_to(url) as proxy, closing(Database(lambda: Settings({"dsn": proxy.url}))) as database:
         api = GatewayApi(InProcessExecutor(create_handler(database)))
-        api("POST", "/customers", ADA | {"customer_id": "C0"}, idempotency_key="first")  # all is connected
+        api("POST", "/customers", ADA | {"customer_id": "C0"}, idempotency_key="first")  # everything is connected now
         before = len(proxy.seen[direction])
         api("POST", "/customers", body | {"customer_id": "C1"}, idempotency_key="whole")
         whole = len(proxy.seen[direction]) - before
         lost = []
-        # How long a reply is depends on the digits of its times, so the last cut is by what the server says.
+        # The length of a reply depends on the digits of its times, so the last cut is at a text of the server.
         cuts: list[int | bytes] = [*range(0, whole, whole // 12), *([b"COMMIT"] if direction == "replies" else [])]
         for n, after in enumerate(cuts):
             run_sql(url, "TRUNCATE demo.customers, demo.orders")
@@ -186,14 +186,14 @@ def test_the_reply_of_a_function_that_ran_is_answered_when_it_is_asked_again(url
             lost = (hasty if status == 504 else api)("POST", "/customers", body, idempotency_key=f"k{n}")
             assert (lost.status, "retry-after" in lost.headers) == (status, False)
             eventually(lambda n=n: rows(url) == n + 1)  # type: ignore[misc]
-            # The function is free a moment after its row is there; until then the call is throttled.
+            # The function is free a moment after its row is stored. Until then, a call is throttled.
             eventually(lambda: api("GET", "/customers").status == 200)
             again = api("POST", "/customers", body, idempotency_key=f"k{n}")
             assert (again.status, again.headers["idempotency-replayed"]) == (201, "true")
         assert rows(url) == 2
 
 
-# Whose key it is
+# The owner of a key
 
 
 CALLERS: list[dict[str, Any]] = [
@@ -243,7 +243,7 @@ def test_a_body_in_base64_is_the_same_body(url: str) -> None:
 def test_what_has_expired_is_removed_when_nobody_sends_a_key(
     database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """By the daily event of the migrations' function, by a deploy, and at the start of `make run`."""
+    """The daily event of the migrations' function, a deploy, and the start of `make run` remove it."""
     apply_migrations(database_url)
     monkeypatch.setenv("DATABASE_URL", database_url)
     fill = (

@@ -1,4 +1,4 @@
-"""The executor's image: its Dockerfile, and its files and libraries at work in the real Lambda runtime."""
+"""The executor's image: its Dockerfile, and its files and libraries in the real Lambda runtime."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def said(name: str) -> list[str]:
-    """The arguments of an instruction, of each time it stands in the Dockerfile."""
+    """The arguments of each use of an instruction in the Dockerfile."""
     return [arguments for instruction, arguments in image.instructions() if instruction == name]
 
 
@@ -43,7 +43,7 @@ def task_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def libraries(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the image installs, and nothing that only the development has."""
+    """The packages that the image installs, without development packages."""
     return link_distributions(tmp_path_factory.mktemp("libraries"), *requirements())
 
 
@@ -112,7 +112,7 @@ def test_it_holds_the_executor_and_the_migrations_compiled_and_nothing_else(task
     caches = {path for path in holds if path.suffix == ".pyc"}
     assert holds - caches == sources | {Path("query_executor/requirements.txt")}
     assert {path.name.split(".")[0] for path in caches} == {path.stem for path in sources if path.suffix == ".py"}
-    # PEP 552: 1 says that the source's hash is in the file, 2 that it is to be checked.
+    # PEP 552: flag 1 means that the file has the hash of the source, and flag 2 that Python checks it.
     assert {(task_root / path).read_bytes()[4] for path in caches} == {1}
 
 
@@ -133,7 +133,7 @@ def test_what_the_image_has_no_use_for_is_not_even_sent_to_its_build(path: str) 
 def migrations(
     request: pytest.FixtureRequest, database_url: str, task_root: Path, libraries: Path
 ) -> Iterator[LambdaFront]:
-    """The function of the migrations; a parameter replaces its database's URL."""
+    """The function of the migrations. A parameter replaces the URL of its database."""
     url = getattr(request, "param", database_url)
     with (
         lambda_function(
@@ -145,7 +145,7 @@ def migrations(
 
 
 def invoke(front: LambdaFront) -> tuple[bool, Any]:
-    """Whether it is a FunctionError, and the payload."""
+    """Invoke the function. Return whether it is a FunctionError, and the payload."""
     client = boto3.client("lambda", endpoint_url=front.endpoint_url, **CLIENT_OPTIONS)
     response: dict[str, Any] = {**client.invoke(FunctionName="migrations")}
     payload = json.loads(response["Payload"].read())

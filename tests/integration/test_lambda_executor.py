@@ -1,4 +1,4 @@
-"""LambdaExecutor against the real Lambda runtime: whatever happens to an invocation is a problem with a status."""
+"""LambdaExecutor with the real Lambda runtime: each failure of an invocation becomes a problem with a status."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Start = Callable[[str], LambdaFront]
 
 @pytest.fixture
 def front(tmp_path: Path) -> Iterator[Start]:
-    """Starts an executor whose handler has this body, behind Lambda's Invoke API."""
+    """Start an executor whose handler has this body, behind Lambda's Invoke API."""
     with ExitStack() as stack:
 
         def start(body: str) -> LambdaFront:
@@ -91,7 +91,7 @@ def test_settings_that_cannot_be_sent_are_a_bad_gateway_and_nothing_is_stored() 
 
 
 def test_a_throttled_invocation_says_when_to_come_back() -> None:
-    with LambdaFront("executor", []) as throttled:  # no process is ever free
+    with LambdaFront("executor", []) as throttled:  # no process is free
         answer = listed(throttled.endpoint_url)
         assert (answer.status, answer.headers["retry-after"]) == (503, "1")
         assert throttled.requests == 1
@@ -111,7 +111,7 @@ def test_a_lost_reply_is_never_asked_for_again(front: Start, fault: str, status:
     executor.faults.append(fault)  # type: ignore[arg-type]
     answer = listed(executor.endpoint_url, read_timeout_s=0.5 if "hang" in fault else 60)
     assert answer.status == status
-    assert "retry-after" not in answer.headers  # it ran, and would run again
+    assert "retry-after" not in answer.headers  # it ran, and a retry would run it again
     assert executor.requests == 1
 
 

@@ -1,4 +1,4 @@
-"""The runtime and the front of the tests themselves: they answer boto3 as the Lambda service does."""
+"""The Lambda runtime and the front of these tests answer boto3 like the Lambda service."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def boto(endpoint_url: str, **options: Any) -> LambdaClient:
 
 
 def invoke(client: LambdaClient, event: object, name: str = "executor") -> Any:
-    """Return what the function returned; for a function error, the pair of "error" and its type."""
+    """Return what the function returned. For a function error, it is the pair of "error" and its type."""
     response: dict[str, Any] = {**client.invoke(FunctionName=name, Payload=json.dumps(event).encode())}
     payload = json.loads(response["Payload"].read())
     if "FunctionError" not in response:
@@ -102,7 +102,7 @@ def fronted(*functions: LambdaFunction, **options: Any) -> Iterator[tuple[Lambda
 def members_of_session(leader: int) -> list[int]:
     fields = {}
     for pid in [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]:
-        with suppress(FileNotFoundError, ProcessLookupError):  # it may have ended since it was listed
+        with suppress(FileNotFoundError, ProcessLookupError):  # it may have ended after it was listed
             fields[pid] = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return [pid for pid, (state, _, _, session, *_) in fields.items() if int(session) == leader and state != "Z"]
 
@@ -250,7 +250,7 @@ def test_more_calls_at_once_than_processes_are_throttled(start: Callable[..., La
     with fronted(start()) as (front, client), ThreadPoolExecutor() as pool:
         first = pool.submit(invoke, client, {"wait_for": str(tmp_path / "gate")})
         with (
-            (tmp_path / "gate").open("w"),  # opens once the function is inside its call
+            (tmp_path / "gate").open("w"),  # opens when the function is inside its call
             pytest.raises(client.exceptions.TooManyRequestsException),
         ):
             invoke(client, {})

@@ -1,4 +1,4 @@
-"""A page reads the rows it answers and one more, wherever in the table it is: nothing is sorted, skipped or counted."""
+"""A page at any place of a table reads only its rows and one more: nothing is sorted, skipped or counted."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def source(postgres_url: str) -> Iterator[cursor]:
 
 
 def steps(source: cursor, resource: str, query: ListQuery) -> list[dict[str, Any]]:
-    """The steps of the plan, as they were run."""
+    """The steps of the plan after it ran."""
     (statement,) = select_page(BY_NAME[resource], query).statements
     explain = "EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) " + scan(statement.sql).sql
     source.execute(explain, {name: bound(param, []) for name, param in statement.params.items()})
@@ -59,7 +59,7 @@ def steps(source: cursor, resource: str, query: ListQuery) -> list[dict[str, Any
 
 
 def rows_read(source: cursor, query: ListQuery) -> int:
-    """The most orders that any step has met, those it threw away included."""
+    """The largest number of orders that a step read, including the orders that it dropped."""
     return max(
         int(step["Actual Loops"] * (step["Actual Rows"] + step.get("Rows Removed by Filter", 0)))
         for step in steps(source, "orders", query)
@@ -128,7 +128,7 @@ def test_a_page_that_no_answer_could_hold_does_not_leave_the_database(source: cu
 
 
 def test_embedded_rows_beyond_those_of_a_page_are_neither_built_nor_counted(source: cursor) -> None:
-    """Of 20,000 orders, of which 20 customers have 1,000 each, the statement looks at half and embeds none."""
+    """20 customers have 1,000 orders each. The statement reads half of the 20,000 orders and embeds none."""
     query = list_query(BY_NAME["customers"], RELATIONS["customers"], {"expand": ["orders"], "limit": ["1000"]})
     ran = [step for step in steps(source, "customers", query) if step.get("Relation Name") == "orders"]
     looked_at = sum(step["Actual Rows"] * step["Actual Loops"] for step in ran)

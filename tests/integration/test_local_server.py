@@ -1,4 +1,4 @@
-"""The server of `make run`: it reads and answers as API Gateway does, and answers to this machine's names alone."""
+"""The server of `make run` reads and answers like API Gateway. It accepts only the names of this machine."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def port() -> Iterator[int]:
 
 @pytest.fixture
 def connection(port: int) -> Iterator[HTTPConnection]:
-    """One connection, which all requests of a test share: what one of them leaves unread breaks the next."""
+    """One connection for all requests of a test. Bytes that a request leaves unread would break the next request."""
     with closing(HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
         yield connection
 

@@ -1,4 +1,4 @@
-"""What the executor leaves in its logs, in the real Lambda runtime with its log format set to JSON."""
+"""The logs of the executor in the real Lambda runtime, with the log format JSON."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from tests.integration.test_migrations import url_of, wait_until
 from tests.lambda_runtime import SITE_PACKAGES, LambdaFunction, lambda_function
 
 ROOT = Path(__file__).parents[2]
-SECRET = "Xyzzy"  # in every param, row, constraint detail and password of these tests, and in no log
+SECRET = "Xyzzy"  # in all params, rows, details and passwords of these tests, and in no log
 
 
 class Executor:
-    """Invokes a function, and knows which lines of its log are new."""
+    """Invokes a function, and finds the new lines of its log."""
 
     def __init__(self, function: LambdaFunction) -> None:
         self._client = boto3.client("lambda", endpoint_url=function.endpoint_url, **CLIENT_OPTIONS)
@@ -41,7 +41,7 @@ class Executor:
         return new
 
     def new_lines(self) -> list[dict[str, Any]]:
-        """The function's own; the emulator's begin with START, END, REPORT or a date."""
+        """The new lines of the function. The emulator's lines begin with START, END, REPORT or a date."""
         emulators = ("START ", "END ", "REPORT ")
         lines = [line for line in self.new_text().splitlines() if line and not line.startswith(emulators)]
         return [json.loads(line) for line in lines if not line[0].isdigit()]
@@ -84,7 +84,7 @@ def test_an_invocation_is_one_line_of_json(executor: Executor) -> None:
     assert line["statements"] == [fingerprint(sql) for sql in sqls]
     assert line["rows"] == 4
     assert line["failures"] == 0
-    assert line.get("failure") is line.get("sqlstate") is None  # the runtime leaves nulls out
+    assert line.get("failure") is line.get("sqlstate") is None  # the runtime omits nulls
     assert 0 < line["duration_ms"] < 30_000
     assert line["bytes"] == len("123") + len(SECRET)
 
@@ -92,7 +92,7 @@ def test_an_invocation_is_one_line_of_json(executor: Executor) -> None:
 def test_the_rows_of_a_change_are_counted_though_none_is_returned(executor: Executor) -> None:
     executor({"sql": "INSERT INTO log_test (id) SELECT 'n' || n FROM generate_series(1, 5) AS n"})
     executor({"statements": [{"sql": "DELETE FROM log_test WHERE id LIKE 'n%'"}, {"sql": "SELECT 1"}]})
-    executor({"sql": "INSERT INTO log_test (id) VALUES (:id)", "batch": [{"id": "m"}]})  # of which no count is known
+    executor({"sql": "INSERT INTO log_test (id) VALUES (:id)", "batch": [{"id": "m"}]})  # the number of rows is unknown
     executor({"sql": "DELETE FROM log_test WHERE id = 'm'"})
     assert [line["rows"] for line in executor.new_lines()] == [5, 6, 0, 1]
 
@@ -119,7 +119,7 @@ def test_a_statement_has_one_fingerprint_whatever_its_params_are(executor: Execu
 def test_the_line_is_in_the_embedded_metric_format(executor: Executor) -> None:
     executor({"sql": "SELECT 1"})
     (line,) = executor.new_lines()
-    # The specification's rules: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/
+    # The rules of the specification: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/
     # CloudWatch_Embedded_Metric_Format_Specification.html
     assert type(line["_aws"]["Timestamp"]) is int
     (metrics,) = line["_aws"]["CloudWatchMetrics"]
@@ -138,8 +138,8 @@ HIDING: list[dict[str, Any]] = [
     {"sql": "SELECT :a::text[]", "params": {"a": [SECRET]}},
     {"sql": "INSERT INTO log_test VALUES (:a, 1) RETURNING id", "params": {"a": SECRET}},
     {"sql": "INSERT INTO log_test VALUES (:a, 1)", "params": {"a": SECRET}},  # the detail of 23505 has the key
-    {"sql": "INSERT INTO log_test VALUES (:a, -1)", "params": {"a": SECRET + "2"}},  # ... of 23514 the whole row
-    {"sql": "SELECT :a::int", "params": {"a": SECRET}},  # ... the message of 22P02 the value
+    {"sql": "INSERT INTO log_test VALUES (:a, -1)", "params": {"a": SECRET + "2"}},  # the detail of 23514 has the row
+    {"sql": "SELECT :a::int", "params": {"a": SECRET}},  # the message of 22P02 contains the value
     {"sql": "SELECT :a::json", "params": {"a": SECRET}},
     {"sql": "SELECT :a", "params": {"a": {"type": SECRET, "value": 1}}},
     {"sql": "SELECT :a::text", "params": {"a": {SECRET: 1}}},

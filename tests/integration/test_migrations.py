@@ -1,4 +1,4 @@
-"""Migrations on real databases: fresh ones, and ones whose tables were made by hand before."""
+"""Migrations on real databases: new databases, and databases whose tables were made by hand."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 
-# As the deployment guide's users have them: its columns, varchar, keys of all kinds.
+# Tables like those of users of the deployment guide: its columns, varchar, keys of all kinds.
 CUSTOMERS = """
 CREATE SCHEMA IF NOT EXISTS demo;
 CREATE TABLE demo.customers (
@@ -52,7 +52,7 @@ def execute(database_url: str, sql: str) -> list[tuple[Any, ...]]:
 
 
 def rows(database_url: str) -> list[tuple[Any, ...]]:
-    """Return every row with its place on disk and the transaction that wrote it: equal means untouched."""
+    """Return every row with its place on disk and the transaction that wrote it. Equal results mean no change."""
     customers = "customer_id, customer_name, email, city, state"
     orders = "order_id, customer_id, status, total_amount"
     return execute(
@@ -73,7 +73,7 @@ def constraints(database_url: str) -> set[str]:
 
 
 def columns(database_url: str) -> dict[str, tuple[str, bool, str | None]]:
-    """Return table.column → (type, not null, default)."""
+    """Return {table.column: (type, not null, default)}."""
     return {
         name: (kind, not_null, default)
         for name, kind, not_null, default in execute(
@@ -92,7 +92,7 @@ def quote_ident(name: str) -> str:
 
 
 def url_of(database_url: str, **changes: str) -> str:
-    """Return the same database's URL with other parameters, everything in the query part."""
+    """Return the URL of the same database with other parameters. Everything is in the query part."""
     return "postgresql://?" + urlencode({**parse_dsn(database_url), **changes}, quote_via=quote)
 
 
@@ -131,7 +131,7 @@ def open_transaction(database_url: str, sql: str) -> Iterator[None]:
 
 @pytest.fixture
 def role(database_url: str) -> Iterator[Callable[[str], str]]:
-    """Make login roles that are gone after the test; a call returns the URL of the role so named."""
+    """Make login roles, and drop them after the test. A call returns the URL of a new role with this prefix."""
     made: list[str] = []
 
     def make(prefix: str) -> str:
@@ -400,7 +400,7 @@ def test_customers_made_by_hand_get_the_missing_orders_table(database_url: str) 
 
 
 def test_processes_at_once_do_the_work_once(database_url: str) -> None:
-    # All of them stand before the lock when the first may start.
+    # All of them wait for the lock before the first can start.
     with open_transaction(database_url, f"SELECT pg_advisory_xact_lock({0x63727564})"):
         processes = [migrate_in_a_process(database_url) for _ in range(3)]
         waiting = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
@@ -418,7 +418,7 @@ def test_other_run_that_never_ends_is_named_as_the_reason(database_url: str) -> 
         pytest.raises(MigrationError, match="Another run has been migrating"),
     ):
         apply_migrations(database_url, other_run_s=0.05)
-    assert time.monotonic() - started < 60  # not for the five minutes that are its default
+    assert time.monotonic() - started < 60  # and not the default, five minutes
 
 
 def test_killed_run_leaves_whole_migrations_only_and_the_next_completes_them(database_url: str) -> None:
@@ -426,7 +426,7 @@ def test_killed_run_leaves_whole_migrations_only_and_the_next_completes_them(dat
     before = rows(database_url)
     with open_transaction(database_url, "LOCK TABLE demo.orders IN ACCESS SHARE MODE"):
         process = migrate_in_a_process(database_url)
-        # It has altered demo.customers and now waits for demo.orders, inside migration 0002.
+        # Migration 0002 has altered demo.customers and now waits for demo.orders.
         wait_until(lambda: waits_for_a_lock(database_url))
         process.send_signal(signal.SIGKILL)
         process.communicate()
@@ -445,7 +445,7 @@ def test_table_in_use_ends_the_run_with_a_reason_instead_of_holding_up_traffic(d
         open_transaction(database_url, "SELECT FROM demo.orders"),
         pytest.raises(MigrationError, match=r"0002-add-timestamps: .* was in use for too long"),
     ):
-        # The URL's own time-out only ends the test should the migration wait for ever.
+        # The time-out in the URL only ends the test if the migration hangs.
         apply_migrations(url_of(database_url, options="-c statement_timeout=60s"), table_lock_s=0.05)
     assert "customers.created_at" not in columns(database_url)
 
@@ -479,7 +479,7 @@ def test_role_that_does_not_own_the_tables_is_told_whose_they_are(
     assert f"The role {name} lacks a right: must be owner of table customers." in message
     assert "demo.customers belongs to the role" in message
 
-    # Doing what it says is enough.
+    # Its advice is enough.
     for remedy in message.split("as it run: ")[1:]:
         execute(database_url, remedy.split(";")[0])
     assert apply_migrations(url)
@@ -505,7 +505,7 @@ def test_role_without_rights_on_the_schema_is_told_what_to_grant(database_url: s
 def test_url_with_a_socket_host_and_odd_characters_reaches_libpq_whole(
     database_url: str, role: Callable[[str], str]
 ) -> None:
-    # The user name stands for the password beside it: the server of the tests asks for no password.
+    # The user name also serves as the password, because the server of the tests does not check it.
     parts = parse_dsn(role("p@ss/w:o?r#d%20 'q\"\\ä="))
     user = parts["user"]
     execute(database_url, f"CREATE SCHEMA demo AUTHORIZATION {quote_ident(user)}")

@@ -1,4 +1,4 @@
-"""`make mutants` on a project of two files: what counts as found."""
+"""`make mutants` on a project with two files: which mutations count as found."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.mutants.mutations import Mutation
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # they take longer than the tests
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # plugins take longer than the tests
     subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
     (tmp_path / "limits.py").write_text("LIMIT = 20\n")
     (tmp_path / "test_limits.py").write_text("from limits import LIMIT\n\ndef test_limit(): assert LIMIT == 20\n")

@@ -1,4 +1,4 @@
-"""Adopting a table that is in use: whatever reads all of it keeps nobody from it, and a run may be killed anywhere."""
+"""Adopting a table that is in use: a scan of the table blocks nobody, and a run may be killed at any time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.integration.test_migrations import (
     waits_for_a_lock,
 )
 
-# Tables without any key, of which all is to be added.
+# Tables without keys. The migrations have to add everything.
 TABLES = """
     CREATE SCHEMA demo;
     CREATE TABLE demo.customers (customer_id text, customer_name text, email text, city text, state text);
@@ -38,7 +38,7 @@ ADOPTED = {
     "demo.orders: FOREIGN KEY (customer_id) REFERENCES demo.customers(customer_id)",
 }
 INDEXES = {"customers (created_at, customer_id)", "orders (created_at, order_id)", "orders (customer_id, order_id)"}
-# After each command: what its transaction holds that keeps others from the two tables, and whether it read rows.
+# After each command: the locks of its transaction that block others from the two tables, and whether it read rows.
 WATCH = """
     CREATE TABLE public.watched (command text, mode text, reads boolean);
     CREATE FUNCTION public.rows_read() RETURNS bigint LANGUAGE sql AS $$
@@ -70,7 +70,7 @@ KILL = """
 
 
 def indexes(database_url: str) -> set[str]:
-    """The valid indexes that are no constraints, as table (columns)."""
+    """The valid indexes that are not constraints, as "table (columns)"."""
     definitions = execute(
         database_url,
         "SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indisvalid AND NOT indisunique"
@@ -91,10 +91,10 @@ def test_what_reads_a_whole_table_keeps_nobody_from_it(database_url: str) -> Non
     assert constraints(database_url) == ADOPTED
     assert indexes(database_url) == INDEXES
     held = execute(database_url, "SELECT command, reads FROM public.watched WHERE mode IS NOT NULL")
-    assert len(held) >= 5  # the trigger sees what holds such a lock
+    assert len(held) >= 5  # the trigger sees commands with such a lock
     assert [command for command, reads in held if reads] == []
     (read,) = execute(database_url, "SELECT string_agg(command, ';') FROM public.watched WHERE reads")[0]
-    assert "VALIDATE CONSTRAINT orders_customer_id_fkey" in read  # and what reads
+    assert "VALIDATE CONSTRAINT orders_customer_id_fkey" in read  # and commands that read
 
 
 def test_a_run_that_is_killed_after_any_command_is_completed_by_the_next(database_url: str) -> None:
@@ -143,13 +143,13 @@ def test_runs_that_wait_for_another_do_not_keep_its_indexes_from_being_made(data
 
 
 def test_writers_pass_a_migration_that_waits_for_a_table(database_url: str) -> None:
-    """The migration gives up its place in the queue while a long transaction has the table, and comes again."""
+    """While a long transaction holds the table, the migration leaves the queue for the lock and tries again."""
     execute(database_url, TABLES.format(customers=10, orders=20))
     with ThreadPoolExecutor(1) as pool:
         with open_transaction(database_url, "SELECT FROM demo.orders"):
             migrated = pool.submit(apply_migrations, database_url)
             wait_until(lambda: waits_for_a_lock(database_url))
-            # Behind a migration that stayed in the queue each would wait for a transaction that ends after them.
+            # If the migration stayed in the queue, these writes would wait for a transaction that ends after them.
             for n in range(20):
                 execute(database_url, f"UPDATE demo.orders SET status = 'x{n}' WHERE order_id = 'O1'")
         migrated.result(timeout=60)
@@ -163,7 +163,7 @@ def test_a_column_that_may_be_null_and_is_not_gets_its_key(database_url: str) ->
 
 @pytest.fixture
 def own_migrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
-    """Adds migrations beside those of the project."""
+    """Add migrations to the migrations of the project."""
     source = Path(__file__).parents[2] / "query_executor/migrations"
     for path in source.iterdir():
         (tmp_path / path.name).write_text(path.read_text())
@@ -194,7 +194,7 @@ def test_a_migration_of_the_users_own_is_said_to_be_applied(
 
 @contextmanager
 def clients(database_url: str, sql: str) -> Iterator[list[float]]:
-    """A client that repeats a statement; how long each took, in seconds."""
+    """A client that repeats a statement. It records how long each took, in seconds."""
     took: list[float] = []
     ended = threading.Event()
 

@@ -1,4 +1,4 @@
-"""What Chalice packages for a deploy is complete, has nothing it should not have, and answers in the real runtime."""
+"""The package that Chalice makes for a deploy is complete, has nothing else, and answers in the real runtime."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
             capture_output=True,
         )
     assert not list(clone.rglob("*.pyc"))
-    # Of which the page of /docs is most. Lambda loads a package faster the smaller it is.
+    # The page of /docs is the largest part. Lambda loads a smaller package faster.
     assert (folder / "out" / "deployment.zip").stat().st_size < 2_000_000
     with zipfile.ZipFile(folder / "out" / "deployment.zip") as archive:
         archive.extractall(folder / "unzipped")
@@ -72,14 +72,14 @@ def test_the_runtime_need_not_parse_any_source_of_it_but_the_entry_point(package
     caches = {importlib.util.cache_from_source(str(source), optimization=""): source for source in sources}
     assert {str(path) for path in package.rglob("*.pyc")} == set(caches)
     for cache, source in caches.items():
-        header = Path(cache).read_bytes()[:16]  # PEP 552; Lambda's Python is the one that packages, of the same number
+        header = Path(cache).read_bytes()[:16]  # PEP 552; Lambda runs the Python version that packages
         assert header[:4] == importlib.util.MAGIC_NUMBER
         assert header[4:8] == b"\x03\0\0\0", "not of the source's hash, but of its time, which a zip has not"
         assert header[8:] == importlib.util.source_hash(source.read_bytes()), source
 
 
 def event(method: str, path: str, body: object = None, **parameters: str) -> dict[str, Any]:
-    """An API Gateway REST API event, as the service sends it."""
+    """An event of a REST API, as API Gateway sends it."""
     resource = "/customers/{customer_id}" if parameters else path
     return {
         "resource": resource,

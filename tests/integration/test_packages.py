@@ -1,4 +1,4 @@
-"""pyproject.toml, uv.lock and the requirements that ship say the same, and packages come only by their hash."""
+"""pyproject.toml, uv.lock and the requirements that ship agree, and packages are installed only by their hash."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_what_ships_and_differs_from_the_lock_is_found(project: Path, pattern: s
 
 
 def test_a_lock_that_moved_without_what_ships_is_found(project: Path) -> None:
-    """As in a pull request of Dependabot."""
+    """A pull request of Dependabot can be like this."""
     old = exported("api").split("--hash=")[1].split()[0]
     edit(project / "uv.lock", lambda text: text.replace(old, f"sha256:{64 * '0'}"))
     assert list(problems(project)) == ["requirements.txt is not what uv.lock says. Run: make lock"]
@@ -79,7 +79,7 @@ def test_a_lock_that_names_another_index_than_pypi_is_found(project: Path, ours:
 
 class Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def wheel(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def mirror(wheel: Path) -> Iterator[str]:
-    """The URL of an index that has this package alone."""
+    """The URL of an index that has only this package."""
     page = wheel.parent / "simple" / "ours" / "index.html"
     page.parent.mkdir(parents=True)
     page.write_text(f'<a href="/{WHEEL}">{WHEEL}</a>')
@@ -115,14 +115,14 @@ def serving(folder: Path) -> Iterator[str]:
 
 
 def bare(folder: Path, **settings: str) -> dict[str, str]:
-    """The environment of a machine whose pip and uv are configured with these settings only."""
+    """The environment of a machine where pip and uv have only these settings."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "UV_"))}
     homes = {"HOME": str(folder), "XDG_CONFIG_HOME": str(folder), "UV_CACHE_DIR": str(folder / "cache")}
     return {**kept, **homes, "UV_HTTP_RETRIES": "0", **settings}
 
 
 def install(wheel: Path, folder: Path, *program: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    """As make does it: into a folder, and by the wheel's hash."""
+    """Install a wheel like make: into a folder, and by the hash of the wheel."""
     (folder / "ours.txt").write_text(f"ours==1.0 --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n")
     command = [
         *(program or ("uv", "pip")),

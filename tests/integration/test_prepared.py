@@ -1,4 +1,4 @@
-"""A statement that comes again is prepared, which nobody can tell by its answers."""
+"""A repeated statement is prepared. Its answers do not change."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def executor(database_url: str) -> Iterator[Executor]:
 
 
 def prepared(executor: Executor) -> int:
-    return int(value(executor(_PREPARED)))  # without a limit it goes through a cursor, and is never prepared itself
+    return int(value(executor(_PREPARED)))  # without max_rows, this query itself is never prepared
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def prepared(executor: Executor) -> int:
     ],
 )
 def test_the_answer_is_the_same_each_time(executor: Executor, sql: str, params: dict[str, Any]) -> None:
-    first, *others = [executor(sql, params, max_rows=1) for _ in range(8)]  # the server's own plan comes with the sixth
+    first, *others = [executor(sql, params, max_rows=1) for _ in range(8)]  # the sixth can have a plan for all values
     assert "results" in first, first
     assert others == [first] * 7
     assert prepared(executor) == 1
@@ -95,7 +95,7 @@ def test_what_is_wrong_is_refused_each_time(executor: Executor, sql: str) -> Non
 
 
 def test_a_type_that_only_a_literal_has_is_still_found(executor: Executor) -> None:
-    sql = "SELECT pg_typeof(:a)::text"  # 42P18 for a parameter
+    sql = "SELECT pg_typeof(:a)::text"  # a parameter would fail with 42P18
     assert [value(executor(sql, {"a": "x"}, max_rows=1)) for _ in range(4)] == ["unknown"] * 4
 
 
@@ -136,7 +136,8 @@ def test_read_only_holds_for_what_is_prepared(executor: Executor) -> None:
 
 
 def test_a_page_is_planned_for_its_values_each_time(executor: Executor, database_url: str) -> None:
-    # Of a common value a page is soon full by the index that has the order; of a rare one that would read every row.
+    # For a common value, the index in the order of the page fills the page quickly. For a rare value, that index would
+    # read every row.
     run_sql(
         database_url,
         """CREATE TABLE many (id int PRIMARY KEY, kind text);
@@ -212,7 +213,7 @@ def test_what_a_text_says_wrongly_is_refused_each_time(executor: Executor, sql: 
 
 
 def test_a_value_that_no_row_needs_is_judged_the_same_each_time(executor: Executor, database_url: str) -> None:
-    # PostgreSQL casts a literal when it plans; a parameter of one plan for all values when a row needs it.
+    # PostgreSQL casts a literal when it plans. It casts a parameter of a plan for all values when a row needs it.
     run_sql(database_url, "CREATE TABLE short (id int PRIMARY KEY, code varchar(3), n int)")
     for sql, params in [
         ("UPDATE short SET code = :x WHERE id = :id RETURNING id", {"x": "too long", "id": "9"}),
@@ -327,7 +328,7 @@ def test_a_view_of_tables_that_are_closed_to_its_reader_is_prepared(database_url
 
 
 def test_statements_that_cannot_be_prepared_do_not_fill_the_session(executor: Executor) -> None:
-    for number in range(120):  # each is refused when it is planned, when it was prepared already
+    for number in range(120):  # each fails when it is planned, after it was prepared
         sql = f"SELECT pg_typeof(:x)::text, {number} FROM t WHERE id = 1"
         assert [executor(sql, {"x": "a"}, max_rows=1)["results"][0]["rows"][0][0] for _ in range(3)] == ["unknown"] * 3
         assert (

@@ -1,7 +1,7 @@
-"""What is prepared means what it means unprepared: any statement, param and value, repeated, and after DDL.
+"""A prepared statement means the same as the unprepared statement: with any param and value, repeated, after DDL.
 
-The first answer is that of the text as it is, the third that of a statement just prepared, and the eighth that of
-PostgreSQL's own plan for all values. A statement beside another one is never prepared.
+The first answer comes from the text as it is, the third from a statement that was just prepared, and the eighth from
+PostgreSQL's plan for all values. In a request with several statements, none is prepared.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ Run = Callable[[str], list[tuple[Any, ...]]]
 
 @pytest.fixture(scope="module")
 def run(database: str) -> Iterator[Run]:
-    """Runs commands on a connection of their own, all as one transaction, and gives the rows of the last."""
+    """Run commands on another connection, as one transaction. Return the rows of the last command."""
     with closing(psycopg2.connect(database)) as connection:
         connection.autocommit = True
 
@@ -201,7 +201,8 @@ def test_a_statement_that_comes_again_is_answered_as_it_was(executor: Executor, 
     text = _unprepared(executor, sql, params)
     event("failure" if isinstance(text, tuple) else "rows")
     assert answers == [answers[0]] * 8
-    # A literal may fail for its value where no row needs it. What may be prepared then succeeds, and does so each time.
+    # A literal may fail because of its value even if no row needs it. A statement that can be prepared then succeeds
+    # each time.
     is_unfit = isinstance(text, tuple) and text[1].startswith(("22", "23502", "23514"))
     if not is_unfit or isinstance(answers[0], tuple):
         assert answers[0] == text
@@ -219,7 +220,7 @@ _ON_D = [
     "SELECT c FROM {d} WHERE id = 1 UNION ALL SELECT :x",
     "SELECT one.id FROM {d} AS one JOIN (SELECT 1) AS other (k) ON one.c > :x",
 ]
-# One that is not plain would empty the session: nothing would stay prepared.
+# A statement that is not plain would clean the session, so nothing would stay prepared.
 assert all(scan(one.format(d="d")).is_preparable for one in _ON_D)
 
 _MADE = """
@@ -234,7 +235,7 @@ _VIEW = "CREATE VIEW v AS SELECT * FROM d"
 _FUNCTION = """CREATE FUNCTION f() RETURNS {type} STABLE LANGUAGE sql AS $$ SELECT '{value}'::{type} $$;
                CREATE VIEW v AS SELECT id, f() AS c FROM d"""
 
-# What is made, the change, and what the statements name.
+# The objects, their change, and the name in the statements.
 _KINDS: dict[str, tuple[str, str, str]] = {
     "column altered": (_OLD, "ALTER TABLE d ALTER c TYPE {new} USING NULL", "d"),
     "column altered below a view": (
@@ -267,7 +268,7 @@ _KINDS: dict[str, tuple[str, str, str]] = {
     ),
 }  # fmt: skip
 
-# Where a value of one type becomes another's without a word.
+# Families of types that PostgreSQL converts to each other without a cast.
 _FAMILIES = [
     ["date", "timestamp", "timestamptz(0)"], ["int2", "int4", "int8", "numeric(5,2)", "numeric", "float8"],
     ["text", "varchar(3)", "char(4)", "name", "short", "regclass"], ["interval", "interval minute", "soon", "time"],
@@ -289,7 +290,7 @@ def test_after_ddl_a_prepared_statement_means_what_it_would_mean_then(
 ) -> None:
     old, new = pair
     made, change, of = (sql.format(old=old, new=new, of_old=_TYPES[old], of_new=_TYPES[new]) for sql in _KINDS[kind])
-    executor = Executor(database)  # a new one, that has prepared nothing for another type
+    executor = Executor(database)  # a new executor has prepared nothing for another type
     run(f"{_MADE}; {made}")
     statements = [one.format(d=of) for one in _ON_D] + ["SELECT :x::made"] * ("DOMAIN" in made)
     for sql in statements * 3:
@@ -300,7 +301,7 @@ def test_after_ddl_a_prepared_statement_means_what_it_would_mean_then(
         for sql in statements:
             told = []
             for way in (executor, executor, None):
-                if not kind.startswith("function"):  # whose view takes no change
+                if not kind.startswith("function"):  # their view cannot be changed
                     run(refill)
                 params = {"x": value}
                 outcome = _unprepared(executor, sql, params) if way is None else _outcome(way(sql, params, max_rows=5))

@@ -19,7 +19,7 @@ Call = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def call(database_url: str) -> Call:
-    """Invokes the handler as Lambda does: everything goes through JSON."""
+    """Invokes the handler like Lambda: everything goes through JSON."""
     handle = create_local_handler(database_url)
 
     def invoke(sql: str | None = None, params: object = None, context: object = None, **more: object) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def test_null_is_null_in_every_type(call: Call, kind: str) -> None:
 
 def test_types_of_the_users_own_have_their_names(call: Call) -> None:
     call("CREATE TYPE mood AS ENUM ('happy', 'sad')")
-    for _ in range(2):  # looked up, then known
+    for _ in range(2):  # the first time it looks the types up
         answer = call("SELECT 'sad'::mood AS one, '{happy,sad,NULL}'::mood[] AS several, ROW(1, 'x') AS both")
         assert answer["results"][0]["columns"] == [
             {"name": "one", "type": "mood"}, {"name": "several", "type": "mood[]"}, {"name": "both", "type": "record"},
@@ -198,7 +198,7 @@ def test_one_connection_is_kept_between_invocations(call: Call) -> None:
 def test_a_connection_that_died_between_invocations_is_replaced_unnoticed(call: Call, database_url: str) -> None:
     call("CREATE TABLE t (n int)")
     pid = value(call("SELECT pg_backend_pid()"))
-    # The third argument waits until the backend is gone, so that its goodbye has arrived.
+    # With the second argument, PostgreSQL waits until the backend has ended. Then its last message has arrived.
     assert run_sql(database_url, f"SELECT pg_terminate_backend({pid}, 60000)") == [(True,)]
     assert call("INSERT INTO t VALUES (1)")["results"][0]["row_count"] == 1
     assert value(call("SELECT pg_backend_pid()")) != pid

@@ -1,4 +1,4 @@
-"""What a request can ask for: typed params, earlier results, expectations, batches and bounded results."""
+"""The features of a request: typed params, earlier results, expectations, batches and limited results."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def call(database_url: str) -> Iterator[Executor]:
 
 @pytest.fixture(scope="module")
 def reads(postgres_url: str) -> Iterator[Executor]:
-    """For requests that change nothing: on a database of all these tests, whose table t has one row, 1."""
+    """An executor for requests that change nothing. Its database is shared, and its table t has one row, 1."""
     run_sql(postgres_url, "CREATE DATABASE requests")
     url = urlsplit(postgres_url)._replace(path="/requests").geturl()
     run_sql(url, "CREATE TABLE t (n int); INSERT INTO t VALUES (1)")
@@ -70,7 +70,7 @@ def test_a_param_has_the_type_it_says(reads: Executor, name: str) -> None:
     whole = [sample, None, sample] if name.endswith("[]") else sample
     answer = reads("SELECT pg_typeof(:v)::oid = :name::regtype::oid, :v AS v", {"v": typed(name, whole), "name": name})
     if name.startswith("xml") and "failure" in answer and failure(answer, "sqlstate") == "0A000":
-        return  # a PostgreSQL that is built without XML
+        return  # this PostgreSQL is built without XML
     assert answer["results"][0]["columns"][1] == {"name": "v", "type": name}
     assert answer["results"][0]["rows"] == [[True, whole]]
 
@@ -173,7 +173,7 @@ def test_a_batch_of_children_takes_their_parents_new_key(call: Executor, databas
      ("'é''\\'", "é'\\"), ("-0.5::float8", -0.5), ("'NaN'::float8", "NaN"), ("'\\x00'::bytea", "\\x00")],
 )  # fmt: skip
 def test_a_value_of_any_type_goes_from_one_statement_to_the_next(reads: Executor, one: str, two: object) -> None:
-    # A string has no type of its own, as everywhere in a request: it takes it from where it stands.
+    # A string has no type here, as everywhere in a request. It gets the type that its place needs.
     cast = one.partition("::")[2] or ("text[]" if isinstance(two, list) else "")
     then = f"SELECT :v{'::' * bool(cast)}{cast}"
     answer = reads(statements=[{"sql": f"SELECT {one} AS v"}, {"sql": then, "params": {"v": of(0, "v")}}])
@@ -272,7 +272,7 @@ def test_a_batch_is_all_or_nothing_in_few_round_trips(database_url: str, sets: i
     sent, answer = messages.of(insert)
     assert answer["results"] == [{"columns": [], "rows": [], "row_count": None, "truncated": False}]
     hundreds = -(-sets // 100)
-    assert len(sent) == (1 if hundreds == 1 else hundreds + 1)  # COMMIT, where it is more than one message
+    assert len(sent) == (1 if hundreds == 1 else hundreds + 1)  # COMMIT, if there is more than one message
     assert run_sql(database_url, "SELECT count(*) FROM t") == [(sets,)]
 
 
@@ -307,7 +307,7 @@ def test_a_batch_that_lacks_a_param_is_refused_whole(call: Executor, database_ur
     assert run_sql(database_url, "SELECT * FROM t") == []
 
 
-# --- Results, bounded and whole ----------------------------------------------------------------------------------
+# --- Limited and complete results --------------------------------------------------------------------------------
 
 SERIES = "SELECT n FROM generate_series(1, :rows) AS n"
 
@@ -392,7 +392,7 @@ def test_a_query_that_explains_or_changes_is_answered(call: Executor, database_u
         assert plan["columns"] == [{"name": "QUERY PLAN", "type": "text"}]
         assert len(plan["rows"]) == 1 if more else len(plan["rows"]) > 1
     if run_sql(database_url, "SHOW server_version_num")[0][0] < "170000":
-        return  # an older one's MERGE has no RETURNING
+        return  # MERGE of an older version has no RETURNING
     merge = """MERGE INTO t USING (VALUES (1), (3)) AS v (n) ON t.n = v.n WHEN NOT MATCHED THEN INSERT VALUES (v.n)
                RETURNING merge_action(), t.n"""
     merged = call(merge)["results"][0]

@@ -1,4 +1,4 @@
-"""The application's role, on a server of this module's own: roles belong to the whole server."""
+"""The role of the application. These tests have their own server, because roles belong to a whole server."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def server() -> Iterator[str]:
 
 @pytest.fixture
 def new_database(server: str) -> Iterator[Callable[[], str]]:
-    """Makes databases on a server that has none of the roles; they and the roles are gone after the test."""
+    """Make databases on a server without the roles. The databases and the roles are dropped after the test."""
     made: list[str] = []
 
     def make() -> str:
@@ -54,7 +54,7 @@ def database(new_database: Callable[[], str]) -> str:
 
 @pytest.fixture
 def application(database: str) -> str:
-    """The URL of a login user who is in crud_api, on a migrated database."""
+    """The URL of a login user who is a member of crud_api, on a migrated database."""
     apply_migrations(database)
     return app_of(database)
 
@@ -208,7 +208,7 @@ def test_an_owner_who_may_make_no_roles_goes_on_and_is_told_what_to_have_run(dat
     assert warnings[0].startswith("0006-create-roles: WARNING: owner lacks the right to make all of the role crud_api")
     assert execute(database, "SELECT to_regrole('crud_api')") == [(None,)]
 
-    # Doing what it says is enough, also for what the owner makes later.
+    # The advice of the warnings is enough, also for tables that the owner makes later.
     for warning in warnings:
         execute(database, warning.split(" run: ")[1])
     execute(url_of(database, user="owner"), "CREATE TABLE demo.later (n int)")
@@ -233,7 +233,7 @@ def test_on_rds_the_executors_user_is_made_and_signs_in_by_iam(database: str) ->
     assert execute(database, "SELECT rolcanlogin, rolsuper FROM pg_roles WHERE rolname = 'query_executor'") == [
         (True, False)
     ]
-    # Whoever is in rds_iam, through a group too, cannot use a password: so crud_api is not.
+    # Members of rds_iam cannot use a password, not even through a group. So crud_api is not a member.
     assert memberships(database) == {("query_executor", "crud_api"), ("query_executor", "rds_iam")}
     assert execute(url_of(database, user="query_executor"), "SELECT count(*) FROM demo.orders") == [(0,)]
 

@@ -1,4 +1,4 @@
-"""`make run` as a developer meets it: it starts, answers, and leaves nothing behind however it is ended."""
+"""`make run` for a developer: it starts, answers, and leaves nothing behind, in whatever way it ends."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DEADLINE_S = 100
 
 @pytest.fixture
 def state() -> Iterator[Path]:
-    """Where the embedded database of this test is: short, and open to the account that the server runs under."""
+    """The folder of this test's embedded database. Its path is short, and PostgreSQL's account can enter it."""
     with TemporaryDirectory(prefix="crud-api-") as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
@@ -38,7 +38,7 @@ def port() -> int:
 
 @contextmanager
 def running(command: list[str], state: Path, cwd: Path = PROJECT, **environ: str) -> Iterator[subprocess.Popen[str]]:
-    """A command in a session of its own, as in a terminal; yields when it serves."""
+    """Run a command in its own session, like in a terminal. Yield when it serves."""
     with subprocess.Popen(
         command,
         cwd=cwd,
@@ -67,7 +67,7 @@ def running(command: list[str], state: Path, cwd: Path = PROJECT, **environ: str
 
 @contextmanager
 def open_terminal(inner_side: int, command: list[str], state: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A command as the first process of a terminal, given by the side of it that is its standard streams."""
+    """Run a command as the first process of a terminal. `inner_side` becomes its standard streams."""
     first = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execvp(sys.argv[1], sys.argv[1:])"
     with subprocess.Popen(
         [sys.executable, "-c", first, *command],
@@ -91,13 +91,13 @@ def infra_run(port: int) -> list[str]:
 
 
 def make_run(port: int, *arguments: str) -> list[str]:
-    # The packages are there: this very test runs on them.
+    # The packages are installed, because this test uses them.
     installed = ["--old-file=.venv/.installed-local", "--old-file=.venv/bin/python"]
     return ["make", *installed, "run", f"PORT={port}", *arguments]
 
 
 def status_of(port: int, body: str | None = None) -> int:
-    """The status of GET /customers, or of POST with this body."""
+    """Send GET /customers, or POST with this body. Return the status."""
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE_S)) as connection:
         method = "GET" if body is None else "POST"
         connection.request(method, "/customers", body, {"Content-Type": "application/json"})
@@ -112,7 +112,7 @@ def output_to_the_end(process: subprocess.Popen[str]) -> str:
 
 
 def assert_nothing_left(state: Path, port: int) -> None:
-    """No process of the server or its keepers holds a lock, and nobody listens on the port."""
+    """Check that no process of the server or its keeper holds a lock, and that nobody listens on the port."""
     locks = list(state.glob("crud-api/*/*.lock"))
     assert len(locks) == 2
     for path in locks:
@@ -125,7 +125,7 @@ def assert_nothing_left(state: Path, port: int) -> None:
 def wait_until_stopped(state: Path) -> None:
     wait = "import fcntl, sys; fcntl.flock(open(sys.argv[1]), fcntl.LOCK_EX)"
     (directory,) = state.glob("crud-api/*")
-    # In this order: the keeper can stop the server only while nobody else has the users' lock.
+    # The order matters: the keeper can stop the server only while nobody else has the lock of the users.
     for lock in (directory / "server.lock", directory / "users.lock"):
         subprocess.run([sys.executable, "-c", wait, lock], check=True, timeout=DEADLINE_S)
 
@@ -159,12 +159,12 @@ def test_signal_to_all_of_make_run_ends_it_quietly(state: Path, port: int, numbe
         status_of(port)
         os.killpg(process.pid, number)
         assert "Traceback" not in output_to_the_end(process)
-        assert process.returncode == -number  # make's own way to say that it was interrupted
+        assert process.returncode == -number  # make ends like this after an interrupt
         assert_nothing_left(state, port)
 
 
 def test_sigterm_to_make_alone_ends_a_run_that_ignores_ctrl_c(state: Path, port: int) -> None:
-    script = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *make_run(port)]  # as a script's background job
+    script = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *make_run(port)]  # as a background job of a script
     with running(script, state) as process:
         os.killpg(process.pid, signal.SIGINT)
         assert status_of(port) == 200
@@ -184,7 +184,7 @@ def test_killed_run_leaves_nothing(state: Path, port: int) -> None:
 def test_killed_make_takes_the_run_with_it(state: Path, port: int) -> None:
     with running(make_run(port), state) as process:
         process.kill()
-        output_to_the_end(process)  # which is that of the last process that holds its pipe
+        output_to_the_end(process)  # until the last process that holds its pipe ends
         assert_nothing_left(state, port)
 
 
@@ -196,9 +196,9 @@ def test_closed_terminal_whose_first_process_is_make_ends_the_run(state: Path, p
             shown += screen.read(4096)
         screen.close()
         process.wait(DEADLINE_S)
-        wait_until_stopped(state)  # make, whose terminal is gone, need not wait for what it started
+        wait_until_stopped(state)  # without its terminal, make need not wait for its processes
         assert_nothing_left(state, port)
-    assert b"\x1b" not in shown  # nothing asks the terminal for its abilities and waits for an answer
+    assert b"\x1b" not in shown  # nothing sends a query to the terminal and waits
 
 
 def test_taken_port_is_said_in_one_line_with_a_way_out(state: Path) -> None:

@@ -1,7 +1,7 @@
-"""scanner.scan beside PostgreSQL's own scanner: a server prepares one statement, and refuses several in one text.
+"""Compares scanner.scan with PostgreSQL: a server prepares one statement, and refuses several in one text.
 
-PREPARE of the extended protocol is the one place where a server says how many statements a text has (SQLSTATE 42601,
-"cannot insert multiple commands into a prepared statement"). psycopg2 does not speak it, but the libpq it has does.
+Only Parse of the extended protocol shows whether a text has several statements (SQLSTATE 42601, "cannot insert
+multiple commands into a prepared statement"). psycopg2 does not use this protocol, but its libpq has it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.conftest import execute as run_sql
 
 ONE, SEVERAL, NONE, ERROR = "one statement", "several", "none", "another error"
 
-# The extension module that links libpq: its functions are found through it, whatever the file of libpq is called.
+# The extension module that links libpq. It finds the functions of libpq, whose file has different names.
 _LIBPQ = ctypes.CDLL(psycopg2._psycopg.__file__)
 _LIBPQ.PQprepare.restype = _LIBPQ.PQresultErrorField.restype = ctypes.c_void_p
 _LIBPQ.PQprepare.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_int, ctypes.c_void_p]
@@ -39,7 +39,7 @@ Ask = Callable[[str], str]
 
 
 def opinion(connection: Any, sql: str) -> str:
-    """How many statements the server finds in a text, which it only parses."""
+    """How many statements the server finds in a text. The server only parses it."""
     result = _LIBPQ.PQprepare(connection.pgconn_ptr, b"", sql.encode(), 0, None)
     try:
         sqlstate, message = (
@@ -50,7 +50,7 @@ def opinion(connection: Any, sql: str) -> str:
         _LIBPQ.PQclear(result)
     if "multiple commands" in message:
         return SEVERAL
-    # What has no table or type of that name was parsed: 42601 is a syntax error, class 22 a malformed literal.
+    # If only a table or a type is missing, the text was parsed. 42601 is a syntax error, class 22 a malformed literal.
     return ERROR if sqlstate == "42601" or sqlstate.startswith("22") else ONE
 
 
@@ -67,7 +67,7 @@ def ask(connection: Any) -> Ask:
 
 
 def verdict(sql: str) -> str:
-    """What scan() makes of a text, in the server's words; REFUSED for what it does not take on purpose."""
+    """What scan() says about a text, in the words of `opinion`. For another refusal, it is the message."""
     try:
         scan(sql)
     except InvalidRequestError as error:
@@ -75,7 +75,7 @@ def verdict(sql: str) -> str:
     return ONE
 
 
-# --- Texts made of what a scanner can trip over ------------------------------------------------------------------
+# --- Texts with difficult parts for a scanner ---------------------------------------------------------------------
 
 _TRICKY = st.sampled_from(
     ["'", "''", '"', '""', "\\", "\\'", "\\\\", "$", "$$", "$a$", "$b$", "$A$", "$1$", "$é$", ";", "--", "/*", "*/",
@@ -104,7 +104,7 @@ _ESCAPE = st.builds(
 )
 _QUOTED = _INSIDE.map(lambda inside: '"a' + inside.replace('"', '""') + '"')
 _DOLLAR = st.builds(
-    # Without its own end in it, nor half of it at its end.
+    # The inside must not contain the end tag, and must not end in half of it.
     lambda tag, inside: tag + (inside if (inside + tag).index(tag) == len(inside) else inside.replace("$", "")) + tag,
     st.sampled_from(["$$", "$a$", "$ab$", "$A$", "$_1$", "$é$", "$e$"]),
     _INSIDE,
@@ -140,7 +140,7 @@ def _joined(piece: st.SearchStrategy[str], between: st.SearchStrategy[str], most
 _STATEMENT = st.one_of(_joined(_PIECE, _BETWEEN, 4).map("SELECT {}".format), st.just("DROP TABLE nowhere"), st.just(""))
 _LIKELY = _joined(_STATEMENT, st.sampled_from([";", " ; ", ";;", "\n;--;\n", ";/*;*/"]), 3)
 _ANYTHING = st.lists(st.one_of(_TRICKY, _PIECE, _SPACE, _COMMENT), max_size=10).map("".join)
-# Broken in one place: a character gone, or one too many.
+# Texts with one broken place: a character is missing, or there is one too many.
 _BROKEN = st.builds(
     lambda text, at, piece, gone: text[: at % (len(text) + 1)] + piece + text[at % (len(text) + 1) + gone :],
     _LIKELY,
@@ -148,7 +148,7 @@ _BROKEN = st.builds(
     st.one_of(st.just(""), _TRICKY),
     st.integers(0, 1),
 )
-# A second statement that is one only if what is around it is no quote.
+# A text whose second statement may be inside a quote.
 _HIDDEN = st.builds(
     "SELECT {}{}; SELECT 1 {}{}".format,
     _joined(_PIECE, _BETWEEN, 2),
@@ -172,7 +172,7 @@ def test_scan_and_the_server_agree_on_what_one_statement_is(ask: Ask, sql: str) 
     event(f"server: {says}, scan: {found if found in {ONE, SEVERAL, NONE} else 'refused'}")
     if says == SEVERAL:
         assert found != ONE
-    # ":name" is no SQL, so the server cannot be asked about it; with values in its place it can, further down.
+    # ":name" is not SQL, so the server cannot judge such a text. Further down, values replace the names.
     elif says == ONE and not _NAMED.search(sql):
         assert found in {ONE, NONE} or "cannot" in found
 
@@ -206,13 +206,14 @@ def test_no_value_in_place_of_a_param_makes_a_second_statement(connection: Any, 
                 assert opinion(connection, sql) != SEVERAL
 
 
-# --- Texts that are refused though they are one statement, or taken although they are peculiar ---------------------
+# --- Single statements that are refused, and unusual texts that are accepted --------------------------------------
 
 
 @pytest.mark.parametrize(
     ("sql", "server", "scanned"),
     [
-        # A body in standard SQL has its own semicolons. Refused, though it is one: written as a string it is taken.
+        # A body in standard SQL contains semicolons, so scan() refuses this single statement. It accepts a body in a
+        # string.
         ("CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; SELECT 2; END", ONE, SEVERAL),
         ("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$ SELECT 1; SELECT 2 $$", ONE, ONE),
         ("CREATE FUNCTION f() RETURNS int RETURN 1", ONE, ONE),
@@ -231,7 +232,7 @@ def test_no_value_in_place_of_a_param_makes_a_second_statement(connection: Any, 
         ("SELECT U&'\\0027' \n '; SELECT 2'", ONE, ONE),
         ("SELECT '1' -- \n ';' /* */ ", ONE, ONE),
         ("SELECT E'\\'' --\n--\n '\\';'", ONE, ONE),
-        ("SELECT E'\\'' /**/\n '\\'; SELECT '", ERROR, SEVERAL),  # only a line comment lets a string go on
+        ("SELECT E'\\'' /**/\n '\\'; SELECT '", ERROR, SEVERAL),  # only after a line comment can a string continue
         ("SELECT '\\' \n '\\'; SELECT 1", SEVERAL, SEVERAL),
         ("SELECT 1a; SELECT 2", ERROR, SEVERAL),
         ("SELECT a$$ ; SELECT b$$", SEVERAL, SEVERAL),
@@ -239,7 +240,7 @@ def test_no_value_in_place_of_a_param_makes_a_second_statement(connection: Any, 
         ("SELECT $1$$ ; SELECT 1$$", ERROR, ONE),
         ("SELECT $a$ $A$ $ $a $a$, 1", ONE, ONE),
         ("SELECT é$$; SELECT é$$", SEVERAL, SEVERAL),
-        ("SELECT \u2028$$; SELECT \xa0$$", SEVERAL, SEVERAL),  # not spaces but letters to PostgreSQL
+        ("SELECT \u2028$$; SELECT \xa0$$", SEVERAL, SEVERAL),  # PostgreSQL reads these as letters and not as spaces
     ],
 )
 def test_what_the_two_say_of_a_text(ask: Ask, sql: str, server: str, scanned: str) -> None:
@@ -333,7 +334,7 @@ def test_a_database_or_role_with_escaping_backslashes_fools_neither_scanner_nor_
         assert "failure" not in batch
     hidden: Any = call({"sql": "SELECT 'a\\', '; DROP TABLE t; --'"}, None)
     assert hidden["results"][0]["rows"] == [("a\\", "; DROP TABLE t; --")]
-    call({"sql": "SELECT set_config('a.b', 'c', false)"}, None)  # cleans the session: back to what it was made with
+    call({"sql": "SELECT set_config('a.b', 'c', false)"}, None)  # cleans the session, which resets the settings
     assert call({"sql": "SELECT :a", "params": {"a": "\\'; DROP TABLE t; --"}}, None)["results"]
     assert run_sql(database_url, "SELECT * FROM t") == []
 
@@ -391,7 +392,7 @@ def _seconds_to_scan(piece: str, length: int) -> float:
      ":", "::", ":a ", "a ", "\\", "(", "1,", "\n", "-", "--\r", "é", "é$", "U&'", "a.", "INTO a."],
 )  # fmt: skip
 def test_whatever_a_text_repeats_it_is_read_in_linear_time(piece: str) -> None:
-    # Eight times the text: a quadratic reader takes 64 times as long. The limits are wide for slow machines.
+    # For a text that is eight times as long, a quadratic reader takes 64 times as long. The limits suit slow machines.
     short = _seconds_to_scan(piece, 8 * 1024)
     assert _seconds_to_scan(piece, 64 * 1024) < 24 * short + 0.2
 

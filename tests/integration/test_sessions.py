@@ -1,4 +1,4 @@
-"""What a request does to its session is gone with it: invocations share a connection, and nothing else."""
+"""A request leaves nothing in its session: invocations share a connection and nothing else."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.messages import Messages
 
 Call = Callable[..., dict[str, Any]]
 
-# What a session has, and another request must not see. Every row's last column is to be what it is in a new session.
+# The state of a session that another request must not see. The last column must be the same as in a new session.
 _STATE = """
     SELECT 'setting', name, setting FROM pg_settings
       WHERE name NOT IN ('application_name', 'transaction_timeout', 'statement_timeout', 'transaction_read_only',
@@ -33,7 +33,7 @@ _STATE = """
     ORDER BY 1, 2, 3
 """
 
-# Asked for by a plain statement, which has no time-outs of its own.
+# This statement is plain, so it runs with the time-outs of the session.
 _TIME_OUTS = "SELECT name, setting FROM pg_settings WHERE name IN ('transaction_timeout', 'statement_timeout')"
 
 _SCHEMA = """
@@ -104,13 +104,13 @@ def _ways(command: str) -> list[dict[str, Any]]:
     return ways
 
 
-# A limit of a millisecond, which the request has set itself, may be over before it is lifted.
+# A request that sets a limit of a millisecond may reach it before the limit is removed.
 _GIVEN_UP = {"expectation_failed", "deadline_exceeded"}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_nothing_of_the_session_is_there_for_the_next_request(call: Call, command: str) -> None:
-    call("SELECT does('SELECT 1')")  # PL/pgSQL brings settings of its own
+    call("SELECT does('SELECT 1')")  # PL/pgSQL adds settings
     new = state(call)
     assert ["statement_timeout", str(STATEMENT_MS)] in new
     pid = call("SELECT pg_backend_pid()")["results"]
@@ -122,7 +122,7 @@ def test_nothing_of_the_session_is_there_for_the_next_request(call: Call, comman
         assert failure is None or failure["sqlstate"] == "22012" or failure["code"] in _GIVEN_UP \
             or "changed" in failure["message"] or "session_tester" in command, (way, failure)  # fmt: skip
         assert state(call) == new, way
-    assert call("SELECT pg_backend_pid()")["results"] == pid  # it is the same session, cleaned, and not a new one
+    assert call("SELECT pg_backend_pid()")["results"] == pid  # it is the same session after cleaning
 
 
 @pytest.mark.parametrize("command", ["SET my.x = 'leaked'", "LISTEN leaked", "PREPARE leaked AS SELECT 1"])
@@ -191,13 +191,13 @@ def test_a_plain_statement_costs_one_message_and_any_other_one_more(database_url
         sent, answer = messages.of({"sql": sql, "max_rows": 10})
         assert (len(sent), "results" in answer) == (1 if plain else 2, True), sent
         sent, _ = messages.of({"sql": sql})
-        assert len(sent) == (2 if plain else 3), sent  # COMMIT, because rows without a bound may prove too many
+        assert len(sent) == (2 if plain else 3), sent  # COMMIT, because without max_rows there may be too many rows
     for sql in ("SELECT does('SELECT 1')", "SELECT other.upper('SELECT 1')", "SELECT nextval('t_id_seq')"):
         sent, answer = messages.of({"sql": sql, "max_rows": 10})
         assert (len(sent), "results" in answer) == (2, True), sent
         assert "CLOSE ALL" in sent[1]
     sent, _ = messages.of({"statements": [{"sql": "INSERT INTO t (n) VALUES (1)"}] * 3})
-    assert len(sent) == 4  # BEGIN comes with the first
+    assert len(sent) == 4  # BEGIN is in the first message
 
 
 @pytest.mark.parametrize("of", ["request", "function"])
@@ -223,7 +223,7 @@ def test_read_only_lets_nothing_be_written(database_url: str, of: str) -> None:
             failure: Any = answer.get("failure")
             assert failure, sql
             assert failure["sqlstate"] == "25006", (sql, failure)
-    # Not out of it either, from within.
+    # A request cannot leave the READ ONLY mode either.
     out = ["SET LOCAL transaction_read_only = off", "SET LOCAL TRANSACTION READ WRITE",
            "SET LOCAL TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ WRITE", "SET LOCAL Transaction_Read_Only TO 0",
            'SET LOCAL "transaction_read_only" = off', 'SET LOCAL U&"transaction\\005fread_only" = off',

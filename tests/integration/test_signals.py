@@ -1,4 +1,4 @@
-"""A run of the tests that is ended by a signal leaves none of the processes that it has started."""
+"""A test run that a signal ends leaves none of its processes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-# A test with each kind of server. It says which processes it has, and then waits for the signal.
+# A test with each kind of server. It prints its processes, and then waits for the signal.
 _TEST = """
 import sys
 import threading
@@ -65,7 +65,7 @@ def test_a_run_that_is_ended_leaves_no_process(number: int, options: list[str], 
     assert process.returncode == pytest.ExitCode.INTERRUPTED, output
     assert len(pids) == 3
     for handle in handles:
-        select.select([handle], [], [])  # until the process has ended, which may be a moment later
+        select.select([handle], [], [])  # waits until the process has ended
         os.close(handle)
 
 

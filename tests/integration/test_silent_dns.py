@@ -1,4 +1,4 @@
-"""A DNS server that says nothing costs no more than the deadline, and nothing is asked twice at once."""
+"""A silent DNS server costs at most the deadline, and the executor never asks twice at the same time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.conftest import execute
 from tests.executor import failure, value
 
 ROOT = Path(__file__).parents[2]
-# A network of its own. What is root already keeps its rights on the files of other accounts.
+# The process gets its own network. A process of root keeps its rights on the files of other accounts.
 _ALONE = ["unshare", "--net", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
 
 
@@ -48,7 +48,7 @@ def test_a_silent_dns_server_does_not_outlast_the_deadline(told: dict[str, Any])
         assert (code, retryable) == ("unavailable", True)
         assert "db.silent.test" in message
         assert "DNS" in message
-        assert told[what]["took_s"] < 60  # the look-up itself ends after some 10 min
+        assert told[what]["took_s"] < 60  # the look-up itself ends after about 10 min
 
 
 def test_a_look_up_that_still_runs_is_not_made_again(told: dict[str, Any]) -> None:
@@ -75,7 +75,7 @@ def test_a_write_while_the_dns_server_is_silent_is_not_done_and_later_is(told: d
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(1_200)  # seconds, of a machine that does much else
+@pytest.mark.timeout(1_200)  # seconds, for a busy machine
 def test_a_hundred_silences_lose_and_double_nothing(postgres_url: str) -> None:
     rounds = _run(postgres_url, 100)["rounds"]
     assert (rounds["failed"], rounds["rows"]) == (100, [[100, 100]])
@@ -97,7 +97,7 @@ def test_a_call_that_outlives_its_caller_is_waited_for_by_the_next() -> None:
     waiting.start("name", call)
     assert waiting.value("name", float("inf")) == "found"
     assert calls == [1]
-    waiting.start("name", call)  # and then anew
+    waiting.start("name", call)  # it starts again
     assert waiting.value("name", float("inf")) == "found"
     assert calls == [1, 1]
 
@@ -118,7 +118,7 @@ def test_the_error_of_a_call_is_its_callers() -> None:
         ({"host": "localhost"}, {"127.0.0.1", "::1"}),
         ({"host": "127.0.0.1"}, None), ({"host": "::1"}, None), ({"host": "/run"}, None), ({"host": "@x"}, None),
         ({"host": "nowhere.invalid", "hostaddr": "127.0.0.1"}, None), ({}, None), ({"service": "x"}, None),
-        ({"host": "localhost,localhost,localhost", "port": "1,2"}, None),  # libpq says what is wrong with it
+        ({"host": "localhost,localhost,localhost", "port": "1,2"}, None),  # libpq reports the error
     ],
 )  # fmt: skip
 def test_names_get_their_addresses_and_all_else_is_left_to_libpq(
@@ -134,7 +134,7 @@ def test_names_get_their_addresses_and_all_else_is_left_to_libpq(
     assert set(found) <= expected
     hosts = parts["host"].split(",")
     assert len(hosts) == len(found)
-    assert list(dict.fromkeys(hosts)) == list(dict.fromkeys(given["host"].split(",")))  # a certificate has the name
+    assert list(dict.fromkeys(hosts)) == list(dict.fromkeys(given["host"].split(",")))  # a certificate has this name
     if "port" in given:
         ports = parts["port"].split(",")
         assert len(ports) == len(hosts)

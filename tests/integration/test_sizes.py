@@ -1,4 +1,4 @@
-"""Replies near Lambda's limit, and results larger than the memory."""
+"""Replies near the limit of Lambda, and results that are larger than the memory."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from query_executor.results import escapes
 from tests.conftest import execute as run_sql
 from tests.executor import Executor, failure, value
 
-_LARGE = 6_000_000  # characters that fit, with a few rows around them
+_LARGE = 6_000_000  # characters that fit into a reply with a few rows
 
 
 @pytest.fixture
 def call(database_url: str) -> Iterator[Executor]:
-    # What is tried is the size: on a slow machine the largest replies take longer than the usual 20 s.
+    # The tests are about the size. On a slow machine, the largest replies take longer than the usual 20 s.
     with closing(Executor(database_url, statement_ms=500_000)) as executor:
         yield executor
 
@@ -99,7 +99,7 @@ def test_what_was_changed_is_rolled_back_when_the_reply_is_too_large(
 def test_a_change_with_max_rows_says_that_it_is_stored_though_its_reply_was_too_large(
     call: Executor, database_url: str
 ) -> None:
-    # With max_rows it is one message, and so a transaction by itself, which is over when the size is known.
+    # With max_rows the request is one message. So it is a transaction that is committed before the size is known.
     run_sql(database_url, "CREATE TABLE t (a text)")
     refused = call("INSERT INTO t VALUES (repeat('a', 7000000)) RETURNING a", max_rows=1)
     code, message = failure(refused, "code", "message")
@@ -112,7 +112,7 @@ def test_a_large_request_is_taken(call: Executor, database_url: str) -> None:
     text = "é'\\" * 1_000_000
     call("INSERT INTO t VALUES (:a)", {"a": text})
     assert value(call("SELECT a = :a FROM t", {"a": text})) is True
-    literal = text[:300_000].replace("'", "''")  # SQL itself has a limit: values are params
+    literal = text[:300_000].replace("'", "''")  # the text of SQL has a limit, so values are params
     assert value(call(f"SELECT left(a, 300000) = '{literal}' FROM t")) is True
 
 
@@ -125,7 +125,7 @@ def test_a_large_request_is_taken(call: Executor, database_url: str) -> None:
 def test_the_runtimes_escapes_are_known(environ: dict[str, str]) -> None:
     script = "from awslambdaric.lambda_runtime_marshaller import to_json; print(ascii(to_json('é')))"
     done = subprocess.run([sys.executable, "-c", script], env=environ, capture_output=True, text=True, check=True)
-    if environ:  # outside of Lambda nothing is sent through it
+    if environ:  # outside of Lambda, nothing uses the marshaller
         assert ("u00e9" in done.stdout) is escapes(environ)
     else:
         assert escapes(environ) is False
@@ -163,7 +163,7 @@ TEN_MILLION = "SELECT n, 'row ' || n AS name FROM generate_series(1, 10000000) A
 
 
 def in_256_megabytes(url: str, request: dict[str, Any]) -> dict[str, Any]:
-    """A request in a process of its own that cannot map more, the interpreter and its libraries included."""
+    """Run a request in its own process with a limit of memory, which includes the interpreter and its libraries."""
     done = subprocess.run(
         [sys.executable, "-c", _CHILD, json.dumps(request), url],
         capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},

@@ -1,4 +1,4 @@
-"""The terminal of `make run` tells of every 5xx what the log of AWS must not: the database's own words."""
+"""For every 5xx, the terminal of `make run` shows the message of the database. The log in AWS must not show it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""In AWS a server has to prove who it is before it gets the password."""
+"""In AWS, a server has to prove its identity before it gets the password."""
 
 from __future__ import annotations
 
@@ -65,11 +65,11 @@ def test_a_plain_server_does_not_get_the_password(proxy: Proxy, tmp_path: Path) 
     place = {"host": NAME, "hostaddr": "127.0.0.1", "port": str(proxy.port), "sslrootcert": str(authority)}
     call = Executor(place | {"user": "postgres", "password": "hush"}, in_aws=True)
     assert failure(call("SELECT 1"), "code", "retryable") == ("unavailable", False)
-    assert bytes(proxy.seen["requests"]) == bytes.fromhex("0000000804d2162f")  # an SSLRequest and nothing else
+    assert bytes(proxy.seen["requests"]) == bytes.fromhex("0000000804d2162f")  # only an SSLRequest
 
 
 class TLSServer:
-    """A server with a certificate for db.test, and the file of the authority that signed it."""
+    """A server with a certificate for db.test, and the file of the authority that signed the certificate."""
 
     def __init__(self, server: OwnServer, authority: Path) -> None:
         self.server = server
@@ -141,7 +141,7 @@ def test_a_connection_over_tls_found_dead_is_replaced(tls: TLSServer) -> None:
     assert execute(tls.server.url, f"SELECT pg_terminate_backend({pid}, 60000)") == [(True,)]
     assert value(call("SELECT pg_backend_pid()")) != pid
     again = value(call("SELECT pg_backend_pid()"))
-    assert value(call("SELECT pg_backend_pid()")) == again  # and one that lives is kept
+    assert value(call("SELECT pg_backend_pid()")) == again  # a working connection is kept
     call.close()
 
 
@@ -150,7 +150,7 @@ def test_a_connect_ends_in_time_wherever_tls_or_the_password_stalls(tls: TLSServ
         call = tls.executor(port=str(proxy.port))
         call("SELECT 1")
         call.close()
-        size = len(proxy.seen["replies"]) - 200  # the answer to SELECT 1 is the last
+        size = len(proxy.seen["replies"]) - 200  # the answer to SELECT 1 comes last
 
     def stalled(after: int) -> object:
         with proxy_to(f"postgresql:///?hostaddr=127.0.0.1&port={tls.server.port}") as proxy:
@@ -181,7 +181,7 @@ def test_a_statement_that_stalls_over_tls_ends_in_time(tls: TLSServer) -> None:
 
 
 def test_on_an_older_server_too_the_sets_of_a_batch_end_in_time(tls: TLSServer) -> None:
-    """Where PostgreSQL has no transaction_timeout, before 17."""
+    """PostgreSQL before 17 has no transaction_timeout."""
     execute(tls.server.url, "CREATE TABLE t (n int); GRANT ALL ON t TO keyed")
     call = tls.executor({"name": "older"})
     call("SELECT 1")

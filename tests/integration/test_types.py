@@ -1,4 +1,4 @@
-"""Values of any type come out, and go back in unchanged: PostgreSQL's own types, extensions' and the user's."""
+"""Values of any type come out, and go back in unchanged: types of PostgreSQL, of extensions and of the user."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.executor import Executor, eventually, failure, value
 from tests.integration.test_requests import SAMPLES
 from tests.network import Fault, proxy_to
 
-# More than the server has of its own: an enum, composite types, domains, a range, a base type with another delimiter.
+# Types that the server does not have: an enum, composite types, domains, a range, a base type with another delimiter.
 _SCHEMA = r"""
     CREATE EXTENSION citext; CREATE EXTENSION hstore; CREATE EXTENSION ltree; CREATE EXTENSION cube;
     CREATE TYPE mood AS ENUM ('ok', 'sad', 'NULL', 'null', '', ' ', 'a"b', 'a\b', '{}', 'a,b', 'a;b');
@@ -32,7 +32,7 @@ _SCHEMA = r"""
     CREATE TYPE spot (INPUT = spot_in, OUTPUT = spot_out, INTERNALLENGTH = 16, ALIGNMENT = double, DELIMITER = ':');
     CREATE TABLE moods (n int, all_of mood[], bounds int[]);
 """
-# Texts of values, beside those of tests/integration/test_requests.py.
+# Texts of values that tests/integration/test_requests.py does not have.
 _TEXTS: dict[str, list[str]] = {
     "mood": ["ok", "sad", "NULL", "null", "", " ", 'a"b', "a\\b", "{}", "a,b", "a;b"],
     "pair": ["(1,x)", '(,"a ""b"" \\\\ , é")', '(,"")', "(,)", "(7,{})"],
@@ -61,7 +61,7 @@ _TEXTS: dict[str, list[str]] = {
 for _name, _sample in SAMPLES.items():
     if isinstance(_sample, str):
         _TEXTS[_name] = list(dict.fromkeys([_sample, *_TEXTS.get(_name, [])]))
-del _TEXTS["xml"]  # which not every server is built with
+del _TEXTS["xml"]  # not every server is built with xml
 _OTHER_DELIMITER = {"box": ";", "spot": ":"}
 
 
@@ -81,13 +81,13 @@ def call(url: str) -> Iterator[Executor]:
 
 @pytest.fixture(scope="module")
 def lasting(url: str) -> Iterator[Executor]:
-    """One whose connection is kept, so that it knows all types after a while."""
+    """An executor that keeps its connection, so that it knows all types after a while."""
     with closing(Executor(url)) as executor:
         yield executor
 
 
 def reconnected(call: Executor) -> None:
-    """Have the connection die."""
+    """Let the connection die."""
     assert failure(call("SELECT pg_terminate_backend(pg_backend_pid())"), "code") == "outcome_unknown"
 
 
@@ -116,7 +116,7 @@ ARRAYS: list[tuple[str, Any, str]] = [
     ("ARRAY[ARRAY[1, 2]::row_of_ints]", ["{1,2}"], "row_of_ints[]"),
     ("ARRAY[floatrange(0.5, 1.5)]", ["[0.5,1.5)"], "floatrange[]"),
     ("ARRAY['a=>1'::hstore]", ['"a"=>"1"'], "hstore[]"),
-    ("'{1,2}'::row_of_ints", [1, 2], "int4[]"),  # PostgreSQL tells what a domain is of
+    ("'{1,2}'::row_of_ints", [1, 2], "int4[]"),  # PostgreSQL reports the base type of a domain
     ("histogram_bounds", None, "anyarray"),
     ("(1, 'x')::pair", "(1,x)", "pair"),
     ("'sad'::mood", "sad", "mood"),
@@ -146,7 +146,7 @@ def test_every_column_of_the_servers_own_tables_and_views_is_read(url: str) -> N
         url,
         """SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
            WHERE n.nspname IN ('pg_catalog', 'information_schema') AND c.relkind IN ('r', 'v')
-             AND c.relname !~ '_numa$'""",  # which not every machine has
+             AND c.relname !~ '_numa$'""",  # not every machine has these
     )
     assert len(relations) > 150
     with closing(Executor(url)) as call:
@@ -192,7 +192,7 @@ def _array(whole: Any, delimiter: str) -> str:
 
 @st.composite
 def arrays(draw: st.DrawFn) -> tuple[str, Any, str]:
-    """A type, the nested list that an array of it is, and PostgreSQL's text of it, at times with lower bounds."""
+    """A type, the nested list of an array, and PostgreSQL's text of the array, sometimes with lower bounds."""
     name = draw(st.sampled_from(sorted(_TEXTS)))
     sizes = draw(st.lists(st.integers(1, 3), min_size=1, max_size=3))
     one = st.none() | st.sampled_from(_TEXTS[name])
@@ -225,7 +225,7 @@ def test_a_random_array_of_any_type_comes_out_and_goes_back_in(
             assert value(call(select, max_rows=1)) == whole
         reconnected(new)
         assert value(new(select)) == whole
-        # Back in: as a list where it can be one, and as text where the delimiter is another.
+        # The value goes back in as a list, or as a text if the delimiter is not a comma.
         cast = "text[]::" if name in _OTHER_DELIMITER else ""
         assert value(new(f"SELECT :v::{cast}{quoted}[]", {"v": whole})) == whole
         if f"{name}[]" in pg_types.CASTS:
@@ -317,7 +317,7 @@ def test_a_type_that_cannot_be_looked_up_after_the_commit_is_text(url: str) -> N
                 assert result["rows"] == [[1, "{sad,ok}"]]
                 assert [column["type"] for column in result["columns"]] == ["int4", "unknown"]
                 assert value(call("SELECT count(*)::int4 FROM moods")) == stored
-            # In a transaction that can still be rolled back it is.
+            # It is an error in a transaction that can still be rolled back.
             assert failure(call(statements=[{"sql": insert}, {"sql": "SELECT 1"}]), "sqlstate") == "42501"
             assert value(call("SELECT count(*)::int4 FROM moods")) == 2
     finally:
@@ -333,7 +333,7 @@ def test_a_connection_lost_while_a_type_is_looked_up_does_not_undo_what_is_store
             first("SELECT 1")
             proxy.seen["replies"].clear()
             first(insert, max_rows=10, deadline_ms=3_000)
-            answered = proxy.seen["replies"].index(b"Z\0\0\0\5I") + 6  # ReadyForQuery: it is committed
+            answered = proxy.seen["replies"].index(b"Z\0\0\0\5I") + 6  # ReadyForQuery: the row is committed
         with closing(Executor(proxy.url)) as second:
             second("SELECT 1")
             proxy.fail(fault, "replies", after=answered, new=False)
@@ -371,7 +371,7 @@ def test_a_type_that_is_made_anew_is_looked_up_anew(call: Executor, url: str) ->
 
 
 def test_a_type_belongs_to_the_database_of_its_connection(postgres_url: str) -> None:
-    """The same number is an enum here and an array of another type there, as after a change of servers."""
+    """The same oid is an enum in one database and an array in another. A change of servers can cause this."""
     server = urlsplit(postgres_url)
     names = ["of_types", "of_other_types"]
     made = ["CREATE TYPE mood AS ENUM ('{sad}')", "CREATE TYPE other AS ENUM ('sad')"]

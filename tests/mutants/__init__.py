@@ -1,1 +1,1 @@
-"""Mutations of the code that the tests have to find, each alone: `make mutants`."""
+"""Mutations of the code. The tests have to find each of them: `make mutants`."""

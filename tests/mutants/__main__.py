@@ -1,4 +1,4 @@
-"""python -m tests.mutants: whether the tests find each mutation. Status 1 if they do not."""
+"""python -m tests.mutants: checks that the tests find each mutation. The exit status is 1 if they do not."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from msgspec import Struct
 from tests.mutants.mutations import MUTATIONS, Mutation
 
 PROJECT = Path(__file__).parents[2]
-_DONE, _FOUND = 0, 1  # pytest's status where every test passed, and where one failed
-_ATTEMPT_S = 600  # pytest ends a test that hangs much sooner
+_DONE, _FOUND = 0, 1  # pytest's status if all tests passed, and if a test failed
+_ATTEMPT_S = 600  # pytest ends a test that hangs much earlier
 
 
 class MutationError(Exception):
-    """A mutation that cannot be made: its line is not there, or not once."""
+    """A mutation that cannot be made: its file does not have the line exactly once."""
 
 
 class Outcome(Struct, frozen=True):
-    """What pytest said: its exit status, the test that failed, its output and how long it took."""
+    """The result of pytest: its exit status, the test that failed, its output and its time."""
 
     status: int
     killer: str
@@ -45,10 +45,10 @@ def mutated(mutation: Mutation, text: str) -> str:
 
 
 def _attempt(project: Path, mutation: Mutation | None, arguments: Sequence[str]) -> Outcome:
-    """Runs tests in a copy of the tree that has the mutation."""
+    """Run tests in a copy of the project with the mutation."""
     with TemporaryDirectory(prefix="crud-api-") as folder:
         copy = Path(folder)
-        copy.chmod(0o755)  # for the account that PostgreSQL runs under
+        copy.chmod(0o755)  # so that PostgreSQL's account can read it
         for name in _files(project):
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(project / name, copy / name)
@@ -89,7 +89,7 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(
     arguments: Sequence[str] | None = None, mutations: Sequence[Mutation] = MUTATIONS, project: Path = PROJECT
 ) -> int:
-    """Try the mutations; returns the exit status."""
+    """Try the mutations. Return the exit status."""
     asked = _parsed(arguments)
     wanted = [
         one for one in mutations if not asked.words or any(word in f"{one.harm} {one.file}" for word in asked.words)
@@ -111,13 +111,13 @@ def main(
 
 def _try(project: Path, mutations: Sequence[Mutation], pool: ThreadPoolExecutor) -> int:
     killed = 0
-    # Tests that fail by themselves would find everything.
+    # Tests that fail without a mutation would seem to find every mutation.
     tests = sorted({test for one in mutations for test in one.tests.split() if test.endswith(".py")})
     alone = pool.submit(_attempt, project, None, tests)
     attempts = {pool.submit(_attempt, project, one, one.tests.split()): one for one in mutations}
     for n, attempt in enumerate(as_completed(attempts), 1):
         outcome = attempt.result()
-        found = outcome.status == _FOUND and outcome.killer != ""  # not where a fixture has an error
+        found = outcome.status == _FOUND and outcome.killer != ""  # an error of a fixture does not count
         killed += found
         said = "killed" if found else "SURVIVED" if outcome.status == _DONE else "NOT TRIED"
         _say(f"[{n:2}/{len(mutations)}] {said:9} {outcome.seconds:5.1f} s  {attempts[attempt].harm}")

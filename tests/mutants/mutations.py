@@ -1,6 +1,6 @@
-"""The mutations: one line of a file, what it becomes, and what a user would suffer from it.
+"""The mutations: a line of a file, the new line, and the harm for a user.
 
-Schemathesis is none of the tests that have to find them.
+Schemathesis does not have to find them.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from msgspec import Struct
 
 
 class Mutation(Struct, frozen=True):
-    """`line` stands exactly once in its file, indented as it likes. `tests` are pytest's arguments."""
+    """A mutation. `line` is exactly once in its file, with any indentation. `tests` are arguments of pytest."""
 
     harm: str
     file: str

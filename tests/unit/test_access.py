@@ -1,4 +1,4 @@
-"""Who may call a stage: what the environment means, and that no route can be forgotten."""
+"""Who may call a stage: what the environment means, and that no route is unprotected."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FUNCTION = {"QUERY_EXECUTOR_FUNCTION": "crud-api-dev-query-executor:live"}
 
 
 def app() -> Chalice:
-    """The API, with a health check and a preflight beside it."""
+    """The API with a health check and a preflight."""
 
     def execute(request: object) -> None:
         raise AssertionError(request)
@@ -32,7 +32,7 @@ def app() -> Chalice:
 
 
 def protection(made: Chalice) -> dict[str, set[tuple[bool, type | None]]]:
-    """(whether a key is asked for, the authorizer's type) of the health check and preflights, and of all others."""
+    """(whether a key is required, type of the authorizer) for open routes (health, preflights) and for all others."""
     found: dict[str, set[tuple[bool, type | None]]] = {"protected": set(), "open": set()}
     for path, methods in made.routes.items():
         for method, route in methods.items():

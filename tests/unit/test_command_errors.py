@@ -1,4 +1,4 @@
-"""What a command says when it cannot go on: why, and what to do."""
+"""The messages of a command that cannot continue: the reason, and what to do."""
 
 from __future__ import annotations
 

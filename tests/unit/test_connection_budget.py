@@ -1,4 +1,4 @@
-"""The connection budget: never more executors than the database has connections for."""
+"""The connection budget: there are never more executors than connections of the database."""
 
 from __future__ import annotations
 

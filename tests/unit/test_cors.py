@@ -1,4 +1,4 @@
-"""Pages of other origins: none may read an answer, unless the settings name theirs."""
+"""Pages of other origins may not read a response, unless the settings name their origin."""
 
 from __future__ import annotations
 

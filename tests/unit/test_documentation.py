@@ -1,4 +1,4 @@
-"""The page of /docs: its files are those that npm published, it needs nothing else, and it may do nothing else."""
+"""The page of /docs: its files are the files that npm published. It needs nothing else and may do nothing else."""
 
 from __future__ import annotations
 

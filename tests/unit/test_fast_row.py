@@ -1,4 +1,4 @@
-"""One pass over a body finds the values that the steps find, or none; most bodies need no more than it."""
+"""The fast way to read a body finds the same values as the steps, or none. It is enough for most bodies."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from crud_api.tables.orders import orders
 
 
 class Thing(Struct):
-    """A row with a field of every kind that a declaration may have."""
+    """A row with a field of every kind that a declaration can have."""
 
     thing_id: Key
     name: Name
@@ -42,7 +42,7 @@ things = Resource(name="things", table="things", model=Thing, key="thing_id", re
 
 ORDER = '"order_id": "O1", "customer_id": "C1", "total_amount": 12.50'
 NAMES = [*things.fields, "nobody"]
-# A member's value as it may stand in JSON, good and bad ones for each field.
+# Values of a member in JSON. For each field, some are valid and some are not.
 VALUES = [
     '"x"', '""', '" "', '"."', '"a"', '"é😀"', '"\\u0000"', '"\\ud800"', '"a\\"b"', '"a:b"', '"12.5"', '"1"', "\"'\"",
     "0", "-0", "1", "-1", "1.0", "12.50", "1e2", "1.234", "-0.0", "99999999999", "1e400", "1e9999999999999999999",
@@ -57,7 +57,7 @@ MEMBERS = st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(VALUES)), m
 
 
 def step_by_step(body: bytes, key: str | None) -> Values | None:
-    """None where the body is refused."""
+    """The values that the steps find. None if they refuse the body."""
     try:
         sent = parse_object(body.decode())
         return new_row(things, sent) if key is None else changes(things, sent, key)
@@ -66,7 +66,7 @@ def step_by_step(body: bytes, key: str | None) -> Values | None:
 
 
 def typed(values: Values | None) -> object:
-    """The values, of which 1 and true are two."""
+    """The values with their types, because in Python 1 equals True."""
     return values and {name: (type(value), value) for name, value in values.items()}
 
 

@@ -1,4 +1,4 @@
-"""What the app makes of the events that API Gateway sends, where Chalice's local server behaves differently."""
+"""How the app treats events of API Gateway, where Chalice's local server behaves differently."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ONE = "/customers/{customer_id}"
 
 
 class Gateway:
-    """The app behind API Gateway, over an executor that always gives one answer."""
+    """The app behind API Gateway, over an executor that always returns the same answer."""
 
     def __init__(self, answer: Reply | Failure = NONE) -> None:
         self.asked: list[Request] = []
@@ -46,7 +46,7 @@ def problem(reply: dict[str, Any]) -> str:
 
 
 def test_a_method_that_a_path_does_not_have_is_refused_with_those_it_has() -> None:
-    # API Gateway sends such an event only while its definition is older or newer than the function.
+    # API Gateway sends such an event only if its definition is older or newer than the function.
     reply = Gateway()("PUT", "/customers", body="{}")
     assert (reply["statusCode"], problem(reply), reply["headers"]["Allow"]) == (
         405,
@@ -95,7 +95,7 @@ def test_of_a_repeated_parameter_none_is_chosen() -> None:
 
 
 def test_of_a_repeated_header_the_last_counts() -> None:
-    # Chalice hands on API Gateway's simple `headers`; what was sent in one header, separated by commas, is all read.
+    # Chalice uses the simple `headers` of API Gateway. Values in one header, separated by commas, are all read.
     headers = {"If-None-Match": [f'"{"e" * 32}"', '"other"']}
     reply = Gateway(FOUND)("GET", "/customers/a", resource=ONE, path_parameters={"customer_id": "a"}, headers=headers)
     assert reply["statusCode"] == 200
@@ -151,7 +151,7 @@ def test_an_event_of_the_consoles_test_button_has_no_headers(headers: dict[str, 
 
 
 def test_a_path_without_routes_is_answered_before_the_function() -> None:
-    # API Gateway has no such resource (403, or 404 with our gateway responses), and the local server imitates that.
+    # API Gateway has no such resource (403, or 404 with our gateway responses). The local server imitates this.
     with Client(Gateway().app, stage_name="local") as client:
         assert client.http.get("/nothing").status_code == 403
 
@@ -175,7 +175,7 @@ def test_every_path_that_has_get_has_head_which_reads_alone() -> None:
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
 def test_a_body_of_no_type_is_refused_with_the_cure(method: str) -> None:
-    # A page of another origin can POST such a one without being asked (the Fetch standard, CORS protocol).
+    # A page of another origin can POST such a body without a preflight (the Fetch standard, CORS protocol).
     gateway = Gateway(STORED)
     path, resource = ("/customers", None) if method == "POST" else ("/customers/a", ONE)
     sent = event(method, path, resource=resource, path_parameters={"customer_id": "a"}, body='{"customer_name": "A"}')
@@ -196,7 +196,8 @@ def test_a_body_of_no_type_is_refused_with_the_cure(method: str) -> None:
 )  # fmt: skip
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
 def test_a_type_that_only_mentions_json_is_not_json(method: str, type_: str) -> None:
-    # Of these a browser asks nobody before a page of another origin sends them: they begin with one of its own three.
+    # A page of another origin can send these without a preflight, because they begin with one of the three simple
+    # types.
     gateway = Gateway(STORED)
     path, resource = ("/customers", None) if method == "POST" else ("/customers/a", ONE)
     headers = {"Content-Type": [type_]}
@@ -243,7 +244,7 @@ def test_a_nested_list_keeps_what_comes_before_its_path(before: str, key: str) -
 
 
 def wrong_events() -> Iterator[Any]:
-    """A right event without each of its members, and with one of another type in each place."""
+    """Correct events without each of their members, and with a value of another type in each place."""
     body = '{"customer_id": "a", "customer_name": "A"}'
     good = event("POST", "/customers", body=body, query={"limit": ["1"]}, headers={"Prefer": ["x"], "Origin": ["y"]})
     get = event("GET", "/customers/a", resource=ONE, path_parameters={"customer_id": "a"})

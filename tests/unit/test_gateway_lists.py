@@ -11,7 +11,7 @@ from query_executor.contract import Reply, Request, Result
 
 
 def nested_list(parameters: dict[str, list[str]]) -> tuple[dict[str, Any], list[Request]]:
-    """What the orders of the customer `a/b ä` are answered with, and the requests that the executor got for it."""
+    """The response with the orders of the customer `a/b ä`, and the requests that the executor got for it."""
     requests = list[Request]()
 
     def execute(request: Request) -> Reply:

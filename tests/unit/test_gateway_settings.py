@@ -1,4 +1,4 @@
-"""The member "gateway" of .chalice/config.json: its defaults, and what it may be."""
+"""The member "gateway" of .chalice/config.json: its defaults and its allowed values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.unit.test_stage import CONFIG
 
 
 def settings(gateway: dict[str, Any]) -> GatewaySettings:
-    """Those of a stage with these members and no others."""
+    """The settings of a stage with only these members."""
     file = copy.deepcopy(CONFIG)
     file["stages"]["dev"]["gateway"] = gateway
     return Stage.from_file("dev", config.check(file), PROJECT).gateway

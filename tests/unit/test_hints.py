@@ -1,7 +1,7 @@
-"""Every command that infra/ names in a message: it works as it is printed, for its stage, region and profile.
+"""Every command that infra/ prints in a message works as it is printed, for its stage, region and profile.
 
-The commands are found in the code, so that a new one is found, too: `make` and `aws` and the like may stand in no text
-but those that infra/hints.py makes, and each call of these is run here.
+The tests find the commands in the code, so they also find new commands. Only infra/hints.py may make a text with
+`make`, `aws` and similar programs, and each call of its functions is run here.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from tests.unit.test_stage import stage
 INFRA = PROJECT / "infra"
 TARGETS = re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE)
 SERVICES = [*botocore.session.get_session().get_available_services(), "sso", "configure"]
-# How a text begins that says to a shell what to do. "make" is also a word of English.
+# The beginnings of commands for a shell. "make" is also a word of English.
 A_COMMAND = re.compile(
     rf"(?<![\w-])(make ({'|'.join(TARGETS)})|aws ({'|'.join(SERVICES)})|chalice (deploy|delete|local|package|logs)"
     r"|pip install|docker (build|push|pull|login|run)|read -r)(?![\w-])"
     r"|(?<![\w-])(python3? -|git |npm |sudo |rm -|curl |export [A-Z_]+=)|\.venv/bin"
 )
-# What is no command of ours to run, each with the reason.
+# Texts that are not commands of the project, and the reason.
 PLAIN = {
     ".venv/bin/python -m infra": "the program's own name, in its help",
     "try       curl http://": "what `run` serves; tests/integration/test_run.py",
@@ -55,7 +55,7 @@ def modules() -> Iterator[tuple[Path, ast.Module]]:
 
 
 def texts(tree: ast.AST) -> Iterator[str]:
-    """Each text of the code that may be printed: not the docstrings."""
+    """Each text of the code that may be printed. Docstrings are left out."""
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
     docstrings = {
         id(node.body[0].value)
@@ -89,7 +89,7 @@ def test_a_command_in_a_text_would_be_found(text: str) -> None:
 
 
 def calls() -> Iterator[tuple[str, ast.Call]]:
-    """Each call of what makes a command, but for those in hints.py and the two that hand on."""
+    """Each call of a function that makes a command, except calls in these functions themselves."""
     for path, tree in modules():
         handing_on = {
             id(node)
@@ -106,7 +106,7 @@ def calls() -> Iterator[tuple[str, ast.Call]]:
 
 
 def value(node: ast.expr, name: str) -> str:
-    """What is known of an argument; else a value that needs quotes, or that the command takes."""
+    """The value of a constant argument, or else a value that the command accepts or that needs quotes."""
     if isinstance(node, ast.Constant):
         return str(node.value)
     return {"PYTHON": "python3.13", "PORT": "8001"}.get(name, "it's /x")
@@ -127,9 +127,9 @@ def asked(**sections: Any) -> Stage:
 
 
 def run_dry(command: str) -> list[str]:
-    """What make would run at last, as a shell takes the command; `read` gets a token."""
+    """The words of the last command that make would run. A shell runs the hint, and `read` gets a token."""
     dry = command.replace("make ", "make --dry-run --old-file=.venv/.installed-local ", 1)
-    # As in a shell of its own, also under `make test`: what make hands down has a make in it say more.
+    # The environment has no variables of make. Under `make test` they would make the inner make print more.
     own = {name: text for name, text in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
     done = subprocess.run(
         ["bash", "-ec", dry], cwd=PROJECT, env=own, input="a-token\n", capture_output=True, text=True, check=False
@@ -139,7 +139,7 @@ def run_dry(command: str) -> list[str]:
 
 
 def assert_works(command: str) -> None:
-    """It is run with this stage, region and profile, and the command takes its arguments."""
+    """Check that the command runs with this stage, region and profile, and accepts its arguments."""
     assert "..." not in command
     words = run_dry(command)
     assert words[:4] == ["exec", ".venv/bin/python", "-m", "infra"]
@@ -153,7 +153,7 @@ def test_a_command_of_the_makefile_runs_as_it_is_printed(call: str) -> None:
     node = CALLS[call]
     variables = {one.arg: value(one.value, one.arg) for one in node.keywords if one.arg}
     target = str(ast.literal_eval(node.args[0]))
-    if target == "lock":  # of no stage
+    if target == "lock":  # this command has no stage
         assert run_dry(hints.make("lock")) == [".venv/bin/python", "-m", "infra.dev.packages", "lock"]
         return
     assert_works(hints.make("run", **variables) if target == "run" else asked().make(target, **variables))

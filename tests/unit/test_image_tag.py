@@ -1,4 +1,4 @@
-"""The tag of the executor's image: a hash of what goes into the image, and of nothing else."""
+"""The tag of the executor's image is a hash of the content of the image, and of nothing else."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_what_somebody_left_beside_the_code_is_neither_in_the_image_nor_in_its_t
     assert content_tag(project, "x86_64") == before
     assert context_files(project) == files
     (project / "query_executor" / "certificates").mkdir()
-    (project / "query_executor" / "certificates" / "own.crt").write_text("mine")  # which is said to be for that
+    (project / "query_executor" / "certificates" / "own.crt").write_text("mine")  # the folder for certificates
     assert context_files(project) == sorted([*files, "query_executor/certificates/own.crt"])
 
 
@@ -106,7 +106,7 @@ def test_it_does_not_depend_on_the_order_of_files(project: Path, tmp_path_factor
             copied.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, copied)
     assert content_tag(other, "x86_64") == content_tag(project, "x86_64")
-    assert context_files(other) == sorted(context_files(other))  # whatever order a file system has
+    assert context_files(other) == sorted(context_files(other))  # in any order of the file system
 
 
 @pytest.mark.parametrize("name", ["Dockerfile", "handler.py", "requirements.txt", "migrations/0001-create-tables.sql"])
@@ -125,7 +125,7 @@ def test_it_changes_with_the_name_of_a_file_and_the_architecture(project: Path) 
 
 
 def test_its_files_are_those_that_docker_sends() -> None:
-    """By Docker's own client, which takes the Dockerfile along though it is ignored."""
+    """docker-py, a client of Docker, gives the files. It sends the Dockerfile although it is ignored."""
     patterns = [line for line in (PROJECT / ".dockerignore").read_text().splitlines() if line and line[0] != "#"]
     sent = {
         path

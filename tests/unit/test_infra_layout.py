@@ -1,4 +1,4 @@
-"""The folder infra/: few modules at its top. pyproject.toml has the direction of its imports."""
+"""The folder infra/ has few modules at its top. pyproject.toml has the rules for the direction of its imports."""
 
 from __future__ import annotations
 

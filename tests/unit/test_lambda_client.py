@@ -1,4 +1,4 @@
-"""The API's Lambda client leaves out nothing that an invocation meets."""
+"""The API's small Lambda client leaves out nothing that an invocation needs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OPTIONS: dict[str, Any] = {
 
 
 def handlers_of_an_invocation(client: Any) -> dict[str, list[str]]:
-    """The names of the handlers that each event of one invocation has."""
+    """The names of the handlers of each event during one invocation."""
     events: dict[str, list[str]] = {}
     emitter = client.meta.events._emitter
     emit = emitter._emit

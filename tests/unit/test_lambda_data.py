@@ -1,4 +1,4 @@
-"""The data that the API's Lambda client is made from is botocore's own, as far as Invoke needs it."""
+"""The data of the API's Lambda client is the part of botocore's data that Invoke needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a query string to a list query, and on to SQL whose text depends on the request's shape only."""
+"""From a query string to a list query, and to SQL. The text of the SQL depends only on the shape of the request."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ RELATIONS = relations_of({resource.name: resource for resource in RESOURCES})
 
 
 def parsed(resource: Resource = orders, /, **parameters: str) -> ListQuery:
-    """The query of these parameters; `total_amount__gte` stands for `total_amount[gte]`."""
+    """The query with these parameters. `total_amount__gte` stands for `total_amount[gte]`."""
     given = {name.replace("__", "[") + ("]" if "__" in name else ""): [text] for name, text in parameters.items()}
     return list_query(resource, RELATIONS[resource.name], given)
 
@@ -223,8 +223,8 @@ def test_every_page_is_a_plain_query_whose_text_holds_no_value(sort: str, toward
         ({"status": "shipped"}, True),
         ({"status__in": "shipped"}, True),
         ({"status__like": "s*"}, True),
-        ({"expand": "customer"}, False),  # a key finds one row, whichever it is
-        ({"sort": "order_id"}, False),  # and so does a place in an order
+        ({"expand": "customer"}, False),  # every key finds one row
+        ({"sort": "order_id"}, False),  # every place in an order finds one row
         ({"sort": "-created_at"}, False),
     ],
 )
@@ -236,7 +236,7 @@ def test_a_page_is_planned_for_the_values_that_its_filters_look_for(parameters: 
 
 
 def test_numbers_give_a_statement_no_other_text_than_texts_do() -> None:
-    # The executor prepares by the text, in which it writes numbers, but not what has a type.
+    # The executor prepares a text. It writes numbers into the text, but not values with a type.
     row = {"thing_id": 7, "number": -7}
     number_of_things = Parent(
         things, Relation(name="t", resource=things, own=("number",), columns=("number",), many=True), 7
@@ -270,7 +270,7 @@ def test_a_cursor_that_was_sealed_around_what_no_text_can_be_is_refused(value: s
     try:
         text = cursors.encode(Cursor("gt", (value,)), b"")
     except UnicodeEncodeError:
-        return  # such a value cannot even be written
+        return  # such a value cannot be written at all
     with pytest.raises(ValueError, match="is not a cursor"):
         cursors.decode(text)
 

@@ -1,4 +1,4 @@
-"""The statement of a POST: one text for one shape of request, with its values apart, leaving nothing in a session."""
+"""The statement of a POST: one text for each shape of request, without values. It leaves nothing in the session."""
 
 from __future__ import annotations
 

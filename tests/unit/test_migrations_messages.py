@@ -1,4 +1,4 @@
-"""What a failure of the migrations' function is said to be: its own words, and nothing of what it cannot know."""
+"""The message for a failure of the migrations' function: its own words, and nothing that it cannot know."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""/health asks nobody, /ready asks the database."""
+"""/health answers by itself, and /ready asks the database."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_ready_is_answered_by_the_database() -> None:
     reply, (asked,) = ask("/ready", UNIQUE)
     assert (reply["statusCode"], reply["body"]) == (200, '{"status":"ok"}')
     (statement,) = asked.statements
-    assert scan(statement.sql).is_plain  # so it leaves nothing in the session, which goes on to have its statements
+    assert scan(statement.sql).is_plain  # so it leaves nothing in the session
     assert '"demo"."orders"' in statement.sql
     assert asked.read_only
     assert asked.request_id == "6f4a5f6e-2c45-4b3c-9d8a-3f2b1f0e9d7c"

@@ -1,4 +1,4 @@
-"""Each mutation can still be made; `make mutants` says whether the tests find it."""
+"""Each mutation can still be made. `make mutants` tests whether the tests find it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The description says what the API does: it is derived, complete, valid, and the committed copy is the same."""
+"""The description fits the API: it is generated, complete and valid, and the committed copy is the same."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from tests.functional.test_third_table import products
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = document(RESOURCES, "api_key")
-# The page for people, and what preflights ask, are no operations of the API. HEAD is GET without the body.
+# The page for people and preflights are not described. HEAD is GET without the body.
 NOT_DESCRIBED = {"/", "/docs", "/docs/{asset}"}
 
 
@@ -86,11 +86,11 @@ _components: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}
 
 
 def validator(described: dict[str, Any], schema: dict[str, Any]) -> Draft202012Validator:
-    # In ECMAScript, which JSON Schema's patterns are, $ is the end. In Python it also matches before a last line feed.
+    # JSON Schema uses patterns of ECMAScript, where $ is the end. In Python, it also matches before a last line feed.
     ours: dict[str, Any] = json.loads(json.dumps(schema), object_hook=_with_python_ends)
-    if id(described) not in _components:  # making them takes longer than all examples
+    if id(described) not in _components:  # to make them takes longer than to check all examples
         components = json.loads(json.dumps(described["components"]), object_hook=_with_python_ends)
-        _components[id(described)] = described, components  # an id is that of an object which lives
+        _components[id(described)] = described, components  # keeps the object, so no other gets its id
     return Draft202012Validator(ours | {"components": _components[id(described)][1]})
 
 
@@ -217,7 +217,7 @@ def test_every_type_of_problem_is_described_with_an_example() -> None:
         for name, schema in document(RESOURCES, access)["components"]["schemas"].items()
     }
     for kind in every_problem_type():
-        if kind.slug == "method-not-allowed":  # no operation that is described ends so
+        if kind.slug == "method-not-allowed":  # no described operation has this problem
             continue
         schema = schemas[f"{kind.name}Problem"]
         assert schema["properties"]["type"]["enum"] == [kind.uri]
@@ -293,7 +293,7 @@ def test_a_new_row_is_described_as_it_is_validated(resource: Resource, body: dic
         accepted = True
     except InvalidFieldsError:
         accepted = False
-    # In floating point most amounts are no multiple of 0.01: the description says how many places by words alone.
+    # As floating-point numbers, most amounts are not a multiple of 0.01. So only words describe the decimal places.
     if body.get("total_amount") != 1.005:
         assert validator(DOCUMENT, schema).is_valid(body) is accepted
 
@@ -373,7 +373,7 @@ STRINGS = [
     for character in "\x00\t\n\r\x0b\x1c\x1f \x7f\x85\xa0\u1680\u180e\u2028\u2029\u200b\u3000\ufeff\U0001f600"
     for before, after in [("", ""), ("a", ""), ("", "a"), ("a", "b"), ("a@b", ".c")]
 ]
-# Node is one of the development tools. The flag u is what JSON Schema asks for.
+# Node is one of the development tools. JSON Schema requires the flag u.
 _IN_ECMASCRIPT = """
 const [patterns, strings] = JSON.parse(require("fs").readFileSync(0, "utf8"));
 console.log(JSON.stringify(patterns.map(one => strings.map(text => new RegExp(one, "u").test(text)))));

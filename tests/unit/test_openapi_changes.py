@@ -1,4 +1,4 @@
-"""What breaks a client is told, and what does not is not."""
+"""The comparison reports changes that break a client, and no other changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Prefer header, as RFC 7240 has it."""
+"""The Prefer header (RFC 7240)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every error has its response, and no response says more than it should."""
+"""Every error has a response, and no response reveals too much."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""scanner.scan: one statement a text, read as PostgreSQL reads it."""
+"""scanner.scan reads one statement in a text, with the rules of PostgreSQL."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def test_a_name_may_begin_with_any_letter() -> None:
 
 
 def test_no_text_is_read_after_the_deadline_however_short_it_is() -> None:
-    # Once read, this one would be refused for its quote.
+    # If the scanner read this text, it would refuse the quote.
     failure = Database(lambda: Settings({})).run(Request([Statement("SELECT '")]), remaining_ms=-1)
     assert isinstance(failure, Failure)
     assert failure.code == DEADLINE_EXCEEDED

@@ -1,4 +1,4 @@
-"""What the smoke test waits for, and what it says at once: before a server whose answers are written down here."""
+"""When the smoke test waits, and when it fails at once. The tests give the answers of the server."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ GATEWAYS = {"type": "urn:problem-type:crud-api:internal-error", "detail": PROBLE
 
 @dataclass
 class Server:
-    """Gives its answers in turn, and the last one for ever."""
+    """Returns its answers in turn. It repeats the last answer."""
 
     answers: list[Answer]
     asked: list[str] = field(default_factory=list)
@@ -37,7 +37,7 @@ class Server:
 
 @pytest.fixture
 def served() -> Iterator[Callable[..., Server]]:
-    """Starts servers; over TLS when a context is given."""
+    """Starts servers. With a context they use TLS."""
     started: list[ThreadingHTTPServer] = []
 
     def serve(*answers: Answer, tls: ssl.SSLContext | None = None) -> Server:
@@ -71,7 +71,7 @@ def served() -> Iterator[Callable[..., Server]]:
 
 
 def failure(server: Server, **members: Any) -> tuple[str, list[str], int]:
-    """How the test of this server fails, what it said before, and how often it asked again."""
+    """Return how the test of this server fails, what it printed before, and how often it retried."""
     said: list[str] = []
     pauses: list[None] = []
     testing = smoke.Smoke(server.url, smoke.nobody, said.append, pause=lambda: pauses.append(None), **members)
@@ -103,7 +103,7 @@ def test_what_the_gateway_says_before_it_knows_the_api_is_waited_for(
 def test_an_api_that_may_not_invoke_its_executor_yet_is_waited_for_but_not_as_long(
     served: Callable[..., Server], status: int
 ) -> None:
-    """Its role is new in IAM at a first deploy; that passes by itself."""
+    """At a first deploy its role is new in IAM. After a while it works."""
     message, said, pauses = failure(served((status, OWN), (404, OWN)))
     assert "It answered: 404" in message
     assert said == [f"GET /customers?limit=1: {status} yet; trying again for up to {smoke.OWN_SETTLES_S} s"]
@@ -113,7 +113,7 @@ def test_an_api_that_may_not_invoke_its_executor_yet_is_waited_for_but_not_as_lo
 
 @pytest.fixture
 def authority(tmp_path: Path) -> tuple[ssl.SSLContext, str]:
-    """A server's context, and the file of the authority that vouches for it."""
+    """The context of a server, and the file of the authority that signed its certificate."""
     ca = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     ca.issue_cert("127.0.0.1").configure_cert(context)
@@ -155,7 +155,7 @@ def test_an_accounts_certificates_are_those_of_boto3(
         monkeypatch.setenv("AWS_CA_BUNDLE", "/mine.pem")
     session = boto3.session.Session(region_name="eu-central-1", profile_name="mine" if where == "the profile" else None)
     found = Account("123456789012", "eu-central-1", "arn:aws:iam::123456789012:user/one", session).ca_bundle
-    if where == "nowhere":  # not Python's own, which python.org's for macOS has none of
+    if where == "nowhere":  # not Python's file: python.org's Python for macOS has none
         assert found is not None
         assert Path(found).parent.name in ("botocore", "certifi")
         trusted = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -1,4 +1,4 @@
-"""A stage of .chalice/config.json: what is read of it, and that a slip in it is refused by its name."""
+"""A stage of .chalice/config.json: its values are read, and a mistake is refused by name."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def executor(**members: Any) -> dict[str, Any]:
 
 
 def own(**members: str | None) -> dict[str, Any]:
-    """A database of one's own with other members; one of None is left out."""
+    """The user's own database with other members. A member of None is left out."""
     mine = {key: value for key, value in (OWN | members).items() if value is not None}
     return {"database": {"stack": None, "own": mine}}
 
 
 def stage(name: str = "dev", **sections: Any) -> Stage:
-    """The stage of this repository with members of its own; a member of None is left out for all stages."""
+    """The stage of this repository with other members. A member of None is left out for all stages."""
     disk = copy.deepcopy(CONFIG)
     for section, members in sections.items():
         if members is None:
@@ -196,7 +196,7 @@ def test_a_public_stage_needs_the_flag() -> None:
             {"network": {"SecretsEndpoint": False}, "database": {"stack": None, "own": OWN}},
             "the executor and the migrations would read",
         ),
-        # A network of one's own says nothing of where Secrets Manager is in it.
+        # A network of the user does not say how it reaches Secrets Manager.
         ({"network": {"SecretsEndpoint": False, **OWN_VPC}, **own()}, "the executor and the migrations would read"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Chalice without its search for binary bodies answers as Chalice does, and Chalice still calls what is overridden."""
+"""TextOnlyChalice skips the search for binary bodies. It answers like Chalice, which still calls its override."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_it_answers_as_chalice_does(method: str, path: str, content_type: str, a
 
 
 def test_chalice_still_asks_what_is_overridden() -> None:
-    """If not, answers are right and slower."""
+    """If Chalice no longer calls it, answers are right but slower."""
     asked = {name for one in vars(RestAPIEventHandler).values() if isfunction(one) for name in one.__code__.co_names}
     assert {"_validate_binary_response"} <= asked & vars(RestAPIEventHandler).keys()
 

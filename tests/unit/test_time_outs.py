@@ -1,4 +1,4 @@
-"""Each wait ends before the one around it, so that the innermost that is late says so."""
+"""Each time-out ends before the time-out around it, so that the innermost reports the delay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From bodies to values: every wrong field is named, and what is right keeps every digit and character."""
+"""From bodies to values: every wrong field is named, and valid values keep every digit and character."""
 
 from __future__ import annotations
 

@@ -143,7 +143,7 @@ class Column:
         return f"{column}{self.shown_as}"
 
     def key_text(self, column: str) -> str:
-        """The SQL of the key as a path writes it: like JSON, but without quotes. `column` is a result of `shown`."""
+        """The SQL of a key as a path writes it: like JSON, but without the quotes of a string."""
         return f"{column}::text"
 
     def searched(self, column: str) -> str:

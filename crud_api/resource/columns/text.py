@@ -88,7 +88,7 @@ Key = Annotated[
         min_length=1,
         max_length=64,
         pattern=rf"^(?!\.{{1,2}}$){_VISIBLE}([^\n\x00]*{_VISIBLE})?$(?!\n)",
-        description="1 to 64 characters with no space before or after, and neither . nor ..",
+        description="1 to 64 characters, not . or .., with no space at the beginning or end",
     ),
 ]
 # The resource that it refers to limits its keys, and the database checks that the row exists.

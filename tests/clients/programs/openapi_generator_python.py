@@ -1,4 +1,4 @@
-"""What a user of openapi-generator's python client writes."""
+"""A program that a user of openapi-generator's Python client would write."""
 
 import sys
 

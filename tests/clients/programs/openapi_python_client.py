@@ -1,4 +1,4 @@
-"""What a user of openapi-python-client writes. Its package is called `client` here."""
+"""A program that a user of openapi-python-client would write. Its package is called `client` here."""
 
 import sys
 
