@@ -39,7 +39,7 @@ def migrate(options: Namespace) -> None:
 def deploy(options: Namespace) -> None:
     from infra.aws import deploy_lock  # noqa: PLC0415
     from infra.steps import Options, Run, loops, steps_of  # noqa: PLC0415
-    from infra.steps.checks import refuse_public  # noqa: PLC0415
+    from infra.steps.checks import refuse_clone  # noqa: PLC0415
 
     # More people may read a workflow's log than may call the API.
     is_log = "CI" in os.environ
@@ -48,7 +48,7 @@ def deploy(options: Namespace) -> None:
         show_key=not is_log, force=options.force, keep=options.keep,
     )  # fmt: skip
     account, stage, stacks = _load(options)
-    refuse_public(stage, allow_public=options.allow_public)  # before anything is made, even the lock
+    refuse_clone(stage, allow_public=options.allow_public)  # before anything is made, even the lock
     run = Run(account, stage, stacks, _say, wanted)
     with deploy_lock.held(account, stage):
         loops.deploy(run, steps_of(run))
