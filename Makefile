@@ -41,7 +41,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run deploy plan migrate status key logs smoke destroy test soak mutants bench check openapi browser \
+.PHONY: help run migration psql reset deploy plan migrate status key logs smoke destroy test soak mutants bench check openapi browser \
 	clients deploys swagger-ui format lock clean
 
 help: ## List these commands
@@ -50,6 +50,15 @@ help: ## List these commands
 # exec: make's SIGTERM has to reach Python, not a shell before it.
 run: $(RUNS) ## Serve the API on this machine, with an embedded database or yours; [PORT=8001] [DATABASE_URL=postgresql://...]
 	@exec $(BIN)/python -m infra run $(if $(PORT),--port $(PORT))
+
+migration: $(RUNS) ## Make the next migration's file; NAME=add-products
+	@exec $(BIN)/python -m infra migration '$(NAME)' $(ARGS)
+
+psql: $(RUNS) ## Open the database of make run in psql; [DATABASE_URL=postgresql://...] [ARGS="-c 'SELECT 1'"]
+	@exec $(BIN)/python -m infra psql $(if $(ARGS),-- $(ARGS))
+
+reset: $(RUNS) ## Empty the embedded database of make run, after a question; [ARGS=--yes]
+	@exec $(BIN)/python -m infra reset $(ARGS)
 
 # Everything a stage is made of, and what it says: make deploy ARGS=--help, and so on. Every command takes the same four.
 STAGE ?= dev

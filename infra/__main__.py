@@ -60,6 +60,32 @@ def _add_local_commands(subparsers: Any) -> None:
     _add_stage(migrating, default=None)
     migrating.set_defaults(command=commands.migrate)
 
+    making = subparsers.add_parser(
+        "migration",
+        help="make the next migration's file",
+        description="Make the next numbered file in query_executor/migrations, for SQL of yours. It prints the path.",
+    )
+    making.add_argument("name", metavar="NAME", help="small letters, digits and hyphens: add-products")
+    making.add_argument("--project", type=Path, default=None, help=argparse.SUPPRESS)
+    making.set_defaults(command=commands.migration)
+
+    opening = subparsers.add_parser(
+        "psql", help="open the database of run in psql", description=f"Open the database of run in psql. {_DATABASE}"
+    )
+    opening.add_argument(
+        "arguments", nargs="*", metavar="ARGUMENT", help="an argument of psql, after --: psql -- -c 'SELECT 1'"
+    )
+    opening.set_defaults(command=commands.psql)
+
+    resetting = subparsers.add_parser(
+        "reset",
+        help="empty the embedded database",
+        description="Delete every table and row of the embedded database. It asks first. "
+        "It refuses while a program uses that database, and it leaves a database of yours (DATABASE_URL) alone.",
+    )
+    resetting.add_argument("--yes", action="store_true", help="do not ask for confirmation")
+    resetting.set_defaults(command=commands.reset)
+
 
 def _add_deploy_commands(subparsers: Any) -> None:
     deploying = _add(

@@ -36,10 +36,35 @@ def migrate(options: Namespace) -> None:
     print(f"{describe(url)} is up to date.")
 
 
+def migration(options: Namespace) -> None:
+    from infra import hints  # noqa: PLC0415
+    from infra.local import new_migration  # noqa: PLC0415
+
+    try:
+        path = new_migration.make(options.project or PROJECT, options.name)
+    except OSError as error:
+        raise CommandError(f"The migration was not made: {error}") from error
+    _say(str(path))
+    _say(f"next      Write its SQL, then {hints.make('run')} applies it here, and a deploy in AWS.")
+
+
+def psql(options: Namespace) -> None:
+    from infra.local.psql import open_psql  # noqa: PLC0415
+
+    if status := open_psql(os.environ, options.arguments):
+        raise SystemExit(status)
+
+
+def reset(options: Namespace) -> None:
+    from infra.local.reset import reset  # noqa: PLC0415
+
+    reset(os.environ, _say, _typed, sure=options.yes)
+
+
 def deploy(options: Namespace) -> None:
     from infra.aws import deploy_lock  # noqa: PLC0415
     from infra.steps import Options, Run, loops, steps_of  # noqa: PLC0415
-    from infra.steps.checks import refuse_public  # noqa: PLC0415
+    from infra.steps.checks import refuse_clone  # noqa: PLC0415
 
     # More people may read a workflow's log than may call the API.
     is_log = "CI" in os.environ
@@ -48,7 +73,7 @@ def deploy(options: Namespace) -> None:
         show_key=not is_log, force=options.force, keep=options.keep,
     )  # fmt: skip
     account, stage, stacks = _load(options)
-    refuse_public(stage, allow_public=options.allow_public)  # before anything is made, even the lock
+    refuse_clone(stage, allow_public=options.allow_public)  # before anything is made, even the lock
     run = Run(account, stage, stacks, _say, wanted)
     with deploy_lock.held(account, stage):
         loops.deploy(run, steps_of(run))

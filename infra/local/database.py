@@ -29,7 +29,7 @@ def open_database(environ: Mapping[str, str]) -> str:
         server = embedded_postgres.start(embedded_postgres.default_directory(environ))
         atexit.register(server.close)
         url = server.url
-    _migrate(url)
+    prepare(url)
     return url
 
 
@@ -63,8 +63,8 @@ def _open_handler() -> Handler:
     return create_local_handler(open_database(os.environ))
 
 
-def _migrate(url: str) -> None:
-    """Bring the database up to date, and refuse a database that does not fit the declared tables."""
+def prepare(url: str) -> None:
+    """Bring a database up to date. Raises `DatabaseError`, also for one that does not fit the declared tables."""
     from infra.declarations import declared  # noqa: PLC0415 - the application, which takes a while to import
 
     try:

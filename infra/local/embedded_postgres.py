@@ -39,8 +39,10 @@ class Server:
             raise EmbeddedPostgresError(output.strip())
 
 
-def start(directory: Path | None = None) -> Server:
+def start(directory: Path | None = None, *, temporary: bool = False) -> Server:
     """Start the server of a directory unless it runs, and hold it. Raises `EmbeddedPostgresError`.
+
+    A `temporary` directory is removed when the server has stopped.
 
     The hold also ends when the calling process is killed, and the children that it forked without exec
     (multiprocessing's "fork") have ended: they inherit the hold.
@@ -54,7 +56,7 @@ def start(directory: Path | None = None) -> Server:
         )
     keeper = subprocess.Popen(
         # -B: a .pyc file below the project would make `chalice local` reload
-        [sys.executable, "-B", "-m", "infra.local.postgres_keeper", directory],
+        [sys.executable, "-B", "-m", "infra.local.postgres_keeper", directory, *["--temporary"][: int(temporary)]],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

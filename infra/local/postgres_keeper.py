@@ -1,6 +1,6 @@
 """The process that keeps the embedded PostgreSQL running for one user, and stops it after the last user.
 
-    python -m infra.local.postgres_keeper DIRECTORY
+    python -m infra.local.postgres_keeper DIRECTORY [--temporary]
 
 It has a session of its own, where Ctrl-C and a closed terminal do not reach it. The end of its standard input tells it
 that its user has ended, even when the user was killed. The kernel drops a lock with its last process, so two locks say
@@ -15,7 +15,8 @@ import os
 import shutil
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -28,8 +29,11 @@ _START_S = 60
 _SETTINGS = "-p 5432 -c listen_addresses= -c unix_socket_directories=. -c timezone=UTC -c log_timezone=UTC"
 
 
-def keep(directory: Path) -> None:
-    """Start the server unless it runs, say so, wait for the user's end, and stop it after the last user."""
+def keep(directory: Path, *, temporary: bool = False) -> None:
+    """Start the server unless it runs, say so, wait for the user's end, and stop it after the last user.
+
+    A `temporary` directory is removed then, also if its user was killed.
+    """
     make_folder(directory)
     if not reachable(directory):
         raise EmbeddedPostgresError(
@@ -48,6 +52,21 @@ def keep(directory: Path) -> None:
             fcntl.flock(users, fcntl.LOCK_UN)  # first, because two keepers that leave at once would hinder each other
             if _lock_now(users):
                 _stop(directory)
+                if temporary:
+                    shutil.rmtree(directory)
+
+
+@contextmanager
+def sole_user(directory: Path) -> Iterator[bool]:
+    """Stop the server of an existing directory and hold it stopped; gives False, and does nothing, while it has users.
+
+    A server may run without users: its keeper was killed. Who wants to use it meanwhile waits for the end of the block.
+    """
+    with (directory / "users.lock").open("w") as users:
+        is_sole = _lock_now(users)
+        if is_sole:
+            _stop(directory)
+        yield is_sole
 
 
 def _start(directory: Path) -> None:
@@ -130,6 +149,6 @@ def _lock_now(file: IO[str]) -> bool:
 
 if __name__ == "__main__":
     try:
-        keep(Path(sys.argv[1]))
+        keep(Path(sys.argv[1]), temporary="--temporary" in sys.argv[2:])
     except (EmbeddedPostgresError, OSError) as error:
         sys.exit(str(error))

@@ -45,7 +45,10 @@ class Waf(Struct, frozen=True):
 
 
 class GatewaySettings(Struct, frozen=True):
-    """The settings of API Gateway beside the routes. `quota` is for stages with API keys."""
+    """The settings of API Gateway beside the routes. `quota` is for stages with API keys.
+
+    `max_resources` is AWS's quota of resources (paths) an API. It is 300 unless AWS raised it.
+    """
 
     throttle: Throttle = Throttle()
     quota: Quota | None = Quota()
@@ -53,6 +56,7 @@ class GatewaySettings(Struct, frozen=True):
     metrics: bool = True
     tracing: bool = True
     waf: Waf | Off | None = None
+    max_resources: AtLeastOne = 300
     cache: Annotated[None, Meta(extra={"why": _NO_CACHE})] = None
 
     @property

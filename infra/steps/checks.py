@@ -10,6 +10,7 @@ from infra.aws.api import api_function
 from infra.aws.executor import base_image, executor_release, image, migrations
 from infra.aws.stacks import Stacks
 from infra.errors import AccountError, ConfigError, ImageError, RefusedError
+from infra.gateway import paths
 from infra.stage import Parameters, Stage
 
 UNRESERVED = 100
@@ -40,7 +41,7 @@ def check(
     account: Account, stage: Stage, stacks: Stacks, *, allow_public: bool = False, image_tag: str | None = None
 ) -> Checked:
     """Refuse a deploy that could not succeed. Return what was found out on the way."""
-    refuse_public(stage, allow_public=allow_public)
+    refuse_clone(stage, allow_public=allow_public)
     require_way_to_secrets(stage)
     require_certificates(stage)
     reserve, unreserved = reserves(account, stage)
@@ -51,6 +52,12 @@ def check(
     python = api_function.other_python(functions.find(account, stage.prefix), stage)
     says = [python, unreserved, *of_network, found.warning]
     return Checked(found, roles.boundary(account, stage), reserve, chosen, [sentence for sentence in says if sentence])
+
+
+def refuse_clone(stage: Stage, *, allow_public: bool) -> None:
+    """Refuse what needs no answer of AWS: a stage for everybody, and an API with too many paths."""
+    refuse_public(stage, allow_public=allow_public)
+    paths.refuse_too_many(stage)
 
 
 def refuse_public(stage: Stage, *, allow_public: bool) -> None:

@@ -73,7 +73,12 @@ def _outstanding(backend: _Backend) -> Iterable[Migration]:
     migrations = read_migrations(FOLDER)
     if not migrations:  # for yoyo a missing folder is an empty folder
         raise MigrationError("No migrations found: the image lacks query_executor/migrations.")
-    return backend.to_apply(migrations)  # type: ignore[no-any-return] # yoyo has no types
+    outstanding: list[Migration] = list(backend.to_apply(migrations))
+    for migration in outstanding:
+        # Once it was applied, nobody would run what is written into it later.
+        if migration.path.endswith(".sql") and not read_sql_migration(migration.path)[-1]:
+            raise MigrationError(f"{migration.id}.sql has no statement. Write its SQL, or delete the file.")
+    return outstanding
 
 
 def _apply(backend: _Backend, migration: Migration, table_lock_s: float) -> list[str]:

@@ -99,7 +99,8 @@ def test_every_link_leads_to_a_file_and_a_heading(name: str) -> None:
 @documents
 def test_every_file_that_is_named_is_there(name: str) -> None:
     folders = {one.partition("/")[0] for one in files() if "/" in one}
-    created = set(re.findall(r"[Cc]reate `([^`]+)`", DOCUMENTS[name]))  # the reader of the page creates it
+    # The reader of the page creates these files.
+    created = set(re.findall(r"(?:[Cc]reate|SQL into) `([^`]+)`", DOCUMENTS[name]))
     for span in set(spans(DOCUMENTS[name])) - MADE - created:
         path = span.rstrip("/")
         if re.fullmatch(r"[\w.-]+(/[\w.-]+)+", path) and path.partition("/")[0] in folders:

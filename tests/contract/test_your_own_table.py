@@ -28,9 +28,9 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
 
 
-# The files that the page tells its reader to create.
+# The files that the page tells its reader to create, or to write into.
 CREATED: dict[str, str] = dict(
-    re.findall(r"[Cc]reate `([\w/.-]+)`[^\n]*\n\n```\w+\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+    re.findall(r"(?:[Cc]reate|into) `([\w/.-]+)`[^\n]*\n\n```\w+\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
 )
 
 
@@ -46,8 +46,16 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if (ROOT / name).exists():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, folder / name, follow_symlinks=False)
+    (folder / ".venv").symlink_to(ROOT / ".venv")
+    ((command, said),) = console("make migration")
+    printed = subprocess.run(
+        ["bash", "-c", command.replace("make ", "make --old-file=.venv/.installed-local ", 1)],
+        cwd=folder, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    assert printed.startswith(said.removesuffix("..."))
+    made = printed.splitlines()[0]
     for name, text in CREATED.items():
-        assert not (folder / name).exists()
+        assert (folder / name).exists() == (name == made)
         (folder / name).write_text(text)
     (added,) = [one.strip() for one in blocks("python") if one.startswith("from crud_api.tables.payments import")]
     (served_now,) = [one.strip() for one in blocks("python") if one.startswith("RESOURCES = ")]
@@ -81,6 +89,13 @@ def test_its_test_is_green(clone: Path) -> None:
     done = run(clone, *words)
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"[1-9]\d* passed", done.stdout)
+
+
+def test_the_list_of_many_tables_is_as_the_page_shows_it(clone: Path) -> None:
+    (shown,) = [one for one in blocks("python") if one.startswith("TABLES = ")]
+    program = f"from crud_api.tables import RESOURCES\nfrom crud_api.resource.tables import Tables\n{shown}"
+    done = run(clone, "-c", f"{program}print(*TABLES.names(), sep='|')")
+    assert done.stdout == "customers|orders|payments|invoices|shipments|Order Details\n", done.stderr
 
 
 def test_its_files_are_clean(clone: Path) -> None:

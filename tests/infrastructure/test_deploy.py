@@ -18,6 +18,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from infra.aws import logs
+from infra.gateway.paths import paths_of
 from tests.conftest import execute
 from tests.infrastructure.account_state import state
 from tests.infrastructure.clone import Clone, Run
@@ -103,6 +104,13 @@ def test_the_api_may_be_invoked_by_api_gateway_and_has_every_route(deployed: Clo
     variables = found["functions"][API]["Environment"]["Variables"]
     assert variables["QUERY_EXECUTOR_FUNCTION"] == f"{EXECUTOR}:live"
     assert variables["ACCESS"] == "api_key"
+
+
+def test_the_paths_that_are_counted_before_a_deploy_are_those_that_it_makes(deployed: Clone) -> None:
+    client = deployed.cloud.client("apigateway")
+    (api,) = client.get_rest_apis()["items"]
+    resources = client.get_resources(restApiId=api["id"], limit=500)["items"]
+    assert sorted(resource["path"] for resource in resources) == sorted(paths_of())
 
 
 def test_large_answers_are_compressed_for_who_accepts_that(deployed: Clone) -> None:

@@ -378,6 +378,17 @@ def test_a_stage_for_everybody_needs_a_flag(deployed: Clone) -> None:
     assert clone.run("plan", "--allow-public")
 
 
+@pytest.mark.parametrize("command", ["deploy", "plan"])
+def test_more_paths_than_the_api_may_have_are_refused_before_anything_is_made(deployed: Clone, command: str) -> None:
+    clone = deployed.again(f"paths-{command}")
+    clone.configure("gateway", max_resources=12)
+    clone.cloud.calls.clear()
+    run = clone.run(command)
+    assert run.status == 1
+    assert "The API would have 13 paths, and stage dev has room for 12" in run.error
+    assert [call.action for call in clone.cloud.calls] == ["GetCallerIdentity"]
+
+
 def test_a_budget_that_is_broken_is_refused(deployed: Clone) -> None:
     clone = deployed.again("budget")
     clone.configure("lambda_functions", query_executor={"reserved_concurrency": 79})
