@@ -6,6 +6,7 @@ A value travels as a statement's param. That is PostgreSQL's own text of it, or 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import msgspec
@@ -104,6 +105,11 @@ class Column:
     def from_element(self, text: str) -> Value:
         """The param of PostgreSQL's own text of a value, as an array's text has it. PostgreSQL judges its type."""
         return text
+
+    def spaced(self, text: str) -> Iterator[tuple[str | None, int]]:
+        """The texts in a param that end with a space: the field of a composite type, and how many characters it has."""
+        if text.endswith(" "):
+            yield None, len(text)
 
     def same(self, sent: Any, key: Value) -> bool:
         """Whether a member of a body is this key, however both are written."""
