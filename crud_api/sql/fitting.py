@@ -42,7 +42,7 @@ def may_be_spaced(rows: str) -> bool:
     return any(end in rows for end in _IN_JSON)
 
 
-def fits(rows: Iterable[tuple[Resource, Mapping[str, Value]]], params: dict[str, Param]) -> str:
+def fits(rows: Iterable[tuple[Resource, Mapping[str, Value]]], params: dict[str, Param], param: str = "spaced") -> str:
     """SQL that is true, or fails where a text is too long; empty where none ends with a space. Adds its param."""
     longest: dict[tuple[str, str, str | None], int] = {}
     for resource, row in rows:
@@ -53,7 +53,6 @@ def fits(rows: Iterable[tuple[Resource, Mapping[str, Value]]], params: dict[str,
                     longest[place] = max(length, longest.get(place, 0))
     if not longest:
         return ""
-    param = "spaced"
     while param in params:
         param += "_"
     params[param] = json.dumps(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
 import pytest
 from msgspec import Struct, field
@@ -127,6 +129,21 @@ def test_a_default_and_the_rows_of_a_row_keep_their_spaces(execute: Execute, typ
     for query in ("id=ab%20%20", "id[in]=ab%20%20,x", "word=x%20"):
         assert api("GET", f"/spaced_whole?{query}").json["items"] == [], query
     assert api("GET", "/spaced_part?words=%5B%22x%20%20%20%20%22%5D").json["items"] == []
+
+
+def test_a_filter_of_a_composite_type_is_not_cut(execute: Execute, types: str) -> None:
+    columns = "id int PRIMARY KEY, v demo.tight_pair, vs demo.tight_pair[]"
+    api = api_over(execute, types, "filtered_pairs", columns, {"id": int, "v": PAIR, "vs": list[PAIR]})
+    row = {"v": {"n": 1, "t": "ab "}, "vs": [{"n": 1, "t": "ab "}]}
+    assert api("POST", "/filtered_pairs", {"id": 1, **row}).status == 201
+    for name, value in row.items():
+        fitting = quote(json.dumps(value))
+        long = quote(json.dumps(value).replace("ab ", "ab  "))
+        for operator in ("", "[gte]", "[ne]"):
+            answer = api("GET", f"/filtered_pairs?{name}{operator}={fitting}")
+            assert len(answer.json["items"]) == (operator != "[ne]"), answer.body
+            answer = api("GET", f"/filtered_pairs?{name}{operator}={long}")
+            assert (answer.status, answer.json["errors"][0]["parameter"]) == (400, f"{name}{operator}")
 
 
 def test_a_column_may_have_the_name_of_the_param_that_the_check_has(execute: Execute, types: str) -> None:
