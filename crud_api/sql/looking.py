@@ -39,6 +39,11 @@ def of_values(resource: Resource, name: str, values: Sequence[Value]) -> Query[N
     )
 
 
+def no_values(resource: Resource, names: Sequence[str]) -> Query[None]:
+    """Fails where the columns can hold no value at all, because they are not as the declaration says."""
+    return probe(f"SELECT count(*) FROM {populated(resource, names, 'rows')} AS row", {"rows": "[]"})
+
+
 def by_filter(resource: Resource, query: ListQuery, number: int) -> Query[None]:
     """Fails where the column cannot be compared with that filter's value."""
     conditions, params = filtered(resource, query)
