@@ -60,6 +60,8 @@ def _column(field: Field) -> dict[str, Any]:
     leaf = getattr(column, "leaf", column)  # of an array its elements
     extra = leaf.meta.extra or {}
     fields = getattr(leaf, "fields", None)  # of a composite type
+    choices = getattr(leaf, "choices", None)  # of a Literal
+    shortest = min(map(len, choices)) if choices else leaf.meta.min_length
     return {
         "name": field.name,
         "kind": column.name,
@@ -71,6 +73,7 @@ def _column(field: Field) -> dict[str, Any]:
         "nullable": field.nullable,
         **{name: extra[name] for name in ("max_digits", "decimal_places") if name in extra},
         **({} if leaf.meta.max_length is None else {"max_length": leaf.meta.max_length}),
+        **({} if shortest is None else {"min_length": shortest}),
         **({"zoned": True} if column.meta.tz else {}),
         **({"array": True, "element": leaf.name} if column.is_array else {}),
         **({"fields": [_column(one) for one in fields.values()]} if fields is not None else {}),

@@ -75,7 +75,12 @@ def wrong(name: str, failure: Failure) -> str:
     """What is wrong with a field, in words that repeat no value."""
     if failure.constraint and _NAME.fullmatch(failure.constraint):
         return f"{name} is refused by the constraint {failure.constraint}"
-    return f"{name} {_WRONG.get(failure.sqlstate or '', 'is refused by the database')}"
+    sqlstate = failure.sqlstate or ""
+    length = failure.message.rpartition("(")[2].removesuffix(")")  # of a type: varchar(3)
+    if sqlstate == "22001" and length.isdecimal():
+        return f"{name} is too long: its column holds at most {length} characters"
+    other = _WRONG["22P02"] if sqlstate.startswith(("42", "3F")) else "is refused by the database"
+    return f"{name} {_WRONG.get(sqlstate, other)}"
 
 
 def is_raised(failure: Failure) -> bool:

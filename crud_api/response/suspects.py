@@ -26,6 +26,10 @@ from query_executor import contract
 from query_executor.contract import Failure, Value
 
 _CALCULATED = frozenset({"22012", "22016", "2201E", "2201F", "2201G"})  # division by zero, logarithms, powers
+# How a type says that a text is none of its values, if not by class 22: hstore, tsvector, jsonpath, ltree and others.
+_NO_VALUE = frozenset({"42601", "42602", "42622"})
+# And how one does whose values are names, such as regconfig. The same codes say that a table or a function is missing.
+_NO_NAME = frozenset({"42704", "42725", "42883", "42P01", "3F000"})
 LOOK_MS = 5000  # the most that the second look may take; if it fails, the answer is PostgreSQL's own failure
 _MOST = 200  # values that are tried one by one
 
@@ -84,6 +88,7 @@ def of_key(resource: Resource, key: Value) -> Suspect:
 def of_values(resource: Resource, values: Mapping[str, Value], key: Value = None) -> list[Suspect]:
     """The key in the path, if there is one, and each value of a row."""
     cells = [_cell(resource, name, [value], pointer(name)) for name, value in values.items() if value is not None]
+    cells[:0] = [_blameless(resource, [*values])] if cells else []
     return [of_key(resource, key), *cells] if key is not None else cells
 
 
@@ -96,12 +101,15 @@ def of_creation(creation: Creation) -> list[Suspect]:
         for name, value in row.values.items()
         if value is not None
     ]
-    if len(every) <= _MOST:
-        return [_cell(resource, name, [value], at) for resource, name, value, at in every]
-    columns: dict[tuple[Resource, str], list[Value]] = {}
+    columns: dict[Resource, dict[str, list[Value]]] = {}
     for resource, name, value, _ in every:
-        columns.setdefault((resource, name), []).append(value)
-    return [_cell(resource, name, values, None) for (resource, name), values in columns.items()]
+        columns.setdefault(resource, {}).setdefault(name, []).append(value)
+    suspects = [_blameless(resource, [*names]) for resource, names in columns.items()]
+    if len(every) <= _MOST:
+        return suspects + [_cell(resource, name, [value], at) for resource, name, value, at in every]
+    return suspects + [
+        _cell(resource, name, values, None) for resource, names in columns.items() for name, values in names.items()
+    ]
 
 
 def of_list(resource: Resource, query: ListQuery) -> list[Suspect]:
@@ -131,9 +139,15 @@ def _parameter(name: str, query: Query[None]) -> Suspect:
     return Suspect(query, error)
 
 
+def _blameless(resource: Resource, names: Sequence[str]) -> Suspect:
+    """The columns without a value. If they fail, no value is to blame."""
+    return Suspect(looking.no_values(resource, names), lambda _: None)
+
+
 def _cell(resource: Resource, name: str, values: Sequence[Value], at: str | None) -> Suspect:
     def error(failure: Failure) -> InvalidFieldsError | None:
-        if not (_is_data(failure) or (failure.sqlstate or "").startswith("23")):
+        sqlstate = failure.sqlstate or ""
+        if not (_is_data(failure) or sqlstate.startswith("23") or sqlstate in _NO_NAME):
             return None
         detail = failures.wrong(name, failure)
         if at is None:
@@ -151,6 +165,8 @@ def _may_be_a_part(failure: Failure, method: str) -> bool:
         return False
     if method in READS:
         return sqlstate.startswith(("22", "42", "0A"))
+    if sqlstate in _NO_VALUE | _NO_NAME:
+        return True
     # Domains have checks and may refuse null. PostgreSQL then names neither a table nor a column.
     return sqlstate.startswith("22") or (sqlstate in {"23514", "23502"} and failure.table is None)
 
@@ -158,7 +174,7 @@ def _may_be_a_part(failure: Failure, method: str) -> bool:
 def _is_data(failure: Failure) -> bool:
     # Not an error in what a view or a function calculates from stored rows.
     sqlstate = failure.sqlstate or ""
-    return sqlstate.startswith("22") and sqlstate not in _CALCULATED
+    return (sqlstate.startswith("22") and sqlstate not in _CALCULATED) or sqlstate in _NO_VALUE
 
 
 def _suspected(suspects: Sequence[Suspect], look: Look) -> ApiError | None:

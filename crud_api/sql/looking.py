@@ -9,12 +9,13 @@ from msgspec import Struct
 
 from crud_api.request.listing import ListQuery
 from crud_api.resource import Resource
+from crud_api.sql.fitting import fits
 from crud_api.sql.names import has_key, quoted, table
 from crud_api.sql.params import typed_param
 from crud_api.sql.populating import populated
 from crud_api.sql.query import Query, probe
 from crud_api.sql.where import after_cursor, filtered
-from query_executor.contract import Statement, Value
+from query_executor.contract import Param, Statement, Value
 
 
 def any_row(resource: Resource) -> Query[None]:
@@ -31,7 +32,16 @@ def by_key(resource: Resource, key: Value) -> Query[None]:
 def of_values(resource: Resource, name: str, values: Sequence[Value]) -> Query[None]:
     """Fails if the column cannot hold one of the values."""
     rows = json.dumps([{name: value} for value in values], ensure_ascii=False)
-    return probe(f"SELECT count(*) FROM {populated(resource, [name], 'rows')} AS row", {"rows": rows})
+    params: dict[str, Param] = {"rows": rows}
+    check = fits([(resource, {name: value}) for value in values], params)
+    return probe(
+        f"SELECT count(*) FROM {populated(resource, [name], 'rows')} AS row{f' WHERE {check}' if check else ''}", params
+    )
+
+
+def no_values(resource: Resource, names: Sequence[str]) -> Query[None]:
+    """Fails where the columns can hold no value at all, because they are not as the declaration says."""
+    return probe(f"SELECT count(*) FROM {populated(resource, names, 'rows')} AS row", {"rows": "[]"})
 
 
 def by_filter(resource: Resource, query: ListQuery, number: int) -> Query[None]:

@@ -17,10 +17,11 @@ from msgspec import Struct
 from crud_api.request.inserts import Creation, RowInsert, TableInsert
 from crud_api.resource import Resource
 from crud_api.resource.relations import Relations
+from crud_api.sql.fitting import fits, may_be_spaced
 from crud_api.sql.names import columns, key_text, literal, quoted, table, unchanged
 from crud_api.sql.populating import cell, is_null_text, populated, type_of, with_null_text
 from crud_api.sql.query import Query
-from query_executor.contract import Param, Statement
+from query_executor.contract import Param, Statement, Value
 
 # The number of locks that the keys of a table share. Each table also has a lock for the whole table, so a request for
 # two tables takes at most 66 locks. By default PostgreSQL has room for 64 per connection (max_locks_per_transaction).
@@ -106,9 +107,13 @@ def insert_plan(
     every = [creation.rows, *creation.referring]
     grouped = [_groups(n, rows, merge=merge) for n, rows in enumerate(every)]
     params: dict[str, Param] = {"sent": sum(len(rows.rows) for rows in every)}
+    spaced: list[tuple[Resource, Mapping[str, Value]]] = []
     for group in [group for groups in grouped for group in groups]:
         rows = [{name: row.values[name] for name in group.names} for _, row in group.rows]
-        params[f"rows_{group.label}"] = json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
+        sent = json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
+        if may_be_spaced(sent):
+            spaced += [(group.resource, row) for row in rows]
+        params[f"rows_{group.label}"] = sent
         params[f"places_{group.label}"] = [place for place, _ in group.rows]
         params |= {f"nulls_{group.label}_{n}": list(places) for n, places in group.nulls.items()}
     for n, insert in enumerate(creation.referring, 1):
@@ -119,6 +124,8 @@ def insert_plan(
     parts = [_sent(group, merge=merge) for groups in grouped for group in groups]
     parts.append(f"wrong AS MATERIALIZED ({wrong})")
     condition = f"NOT EXISTS (SELECT FROM wrong) AND {condition}"
+    if check := fits(spaced, params):
+        condition += f" AND {check}"
     if creation.many or creation.referring:
         parts.append(_turn(grouped, condition))
         condition += " AND (SELECT count(*) FROM turn) >= 0"

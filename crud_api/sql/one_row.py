@@ -10,6 +10,7 @@ from msgspec import Struct
 from crud_api.request.versions import NO_CONDITIONS, Conditions
 from crud_api.resource import Resource
 from crud_api.sql import SHAPES
+from crud_api.sql.fitting import fits
 from crud_api.sql.names import cast_of, columns, has_key, key_text, quoted, table, unchanged
 from crud_api.sql.params import typed_param, typed_params
 from crud_api.sql.query import Query
@@ -50,7 +51,9 @@ class Removed(Struct, frozen=True):
 
 def insert(resource: Resource, values: Mapping[str, Value]) -> Query[Inserted]:
     """Insert a row. The query returns no row if the database suppresses it."""
-    return Query([Statement(_insert(resource, tuple(values)), typed_params(values))], Inserted)
+    params = typed_params(values)
+    check = fits([(resource, values)], params)
+    return Query([Statement(_insert(resource, tuple(values), check), params)], Inserted)
 
 
 def update(
@@ -60,7 +63,9 @@ def update(
     params: dict[str, Param] = {"key": typed_param(key)} | {
         f"set_{name}": typed_param(value) for name, value in values.items()
     }
-    return Query([Statement(_update(resource, tuple(values), _checks(conditions, params)), params)], Changed)
+    checks = _checks(conditions, params)
+    check = fits([(resource, values)], params)
+    return Query([Statement(_update(resource, tuple(values), checks, check), params)], Changed)
 
 
 def delete(resource: Resource, key: Value, conditions: Conditions = NO_CONDITIONS) -> Query[Removed]:
@@ -84,7 +89,7 @@ def _checks(conditions: Conditions, params: dict[str, Param]) -> str:
 
 
 @lru_cache(SHAPES)
-def _insert(resource: Resource, names: Sequence[str]) -> str:
+def _insert(resource: Resource, names: Sequence[str], check: str) -> str:
     listed, places = (
         ", ".join(quoted(name) for name in names),
         ", ".join(f":{name}{cast_of(resource, name)}" for name in names),
@@ -95,11 +100,11 @@ def _insert(resource: Resource, names: Sequence[str]) -> str:
                )
                SELECT {_BODY}, md5(body), key FROM (
                  SELECT row_to_json(stored.*)::text AS body, {key_text(resource)} AS key FROM stored
-               ) AS answer"""
+               ) AS answer{_where(check)}"""
 
 
 @lru_cache(SHAPES)
-def _update(resource: Resource, names: Sequence[str], checks: str) -> str:
+def _update(resource: Resource, names: Sequence[str], checks: str, check: str) -> str:
     assignments = [f"{quoted(name)} = :set_{name}{cast_of(resource, name)}" for name in names]
     if names and resource.updated_at is not None:
         assignments.append(f"{quoted(resource.updated_at)} = now()")
@@ -110,10 +115,10 @@ def _update(resource: Resource, names: Sequence[str], checks: str) -> str:
     body = "(SELECT row_to_json(changed.*)::text AS body FROM changed) AS answer"
     if not checks:
         return f"""WITH changed AS ({change} WHERE {has_key(resource, "stored.")} {answer})
-                   SELECT {_BODY}, md5(body) FROM {body}"""
+                   SELECT {_BODY}, md5(body) FROM {body}{_where(check)}"""
     return f"""WITH current AS ({_locked(resource, "NO KEY UPDATE")}),
                changed AS ({change} FROM current WHERE {_is_current(resource)}{checks} {answer})
-               SELECT {_BODY}, md5(body) FROM current LEFT JOIN {body} ON true"""
+               SELECT {_BODY}, md5(body) FROM current LEFT JOIN {body} ON true{_where(check)}"""
 
 
 @lru_cache(SHAPES)
@@ -133,6 +138,10 @@ def _locked(resource: Resource, strength: str) -> str:
     return f"""SELECT {quoted(resource.key_columns[0])} AS key,
                       (SELECT md5(row_to_json(part.*)::text) FROM (SELECT {columns(resource)}) AS part) AS etag
                FROM {table(resource)} WHERE {has_key(resource)} FOR {strength}"""
+
+
+def _where(check: str) -> str:
+    return f" WHERE {check}" if check else ""
 
 
 def _is_current(resource: Resource) -> str:

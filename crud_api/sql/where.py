@@ -11,6 +11,7 @@ from crud_api.request.operators import EQUAL, PRESENCES, operator_of
 from crud_api.request.sorting import SortKey
 from crud_api.resource import Resource
 from crud_api.resource.columns.column import Column
+from crud_api.sql.fitting import fits
 from crud_api.sql.names import cast_of, quoted, table
 from crud_api.sql.params import typed_param
 from query_executor.contract import Param
@@ -24,7 +25,8 @@ def filtered(resource: Resource, query: ListQuery) -> tuple[list[str], dict[str,
         conditions.append(f"{quoted(column)} = :parent{cast_of(resource, column)}")
         params["parent"] = typed_param(query.parent.key)
     for n, filter_ in enumerate(query.filters):
-        conditions.append(_condition(resource.fields[filter_.field].column, filter_, f"filter_{n}", params))
+        condition = _condition(resource.fields[filter_.field].column, filter_, f"filter_{n}", params)
+        conditions.append(_uncut(resource, filter_, condition, f"filter_{n}_spaced", params))
     return conditions, params
 
 
@@ -103,6 +105,15 @@ def _after_null(key: SortKey, inclusive: bool) -> str:
     if key.descending:
         return "IS NOT NULL"
     return "IS NULL" if inclusive else "IS NULL AND false"
+
+
+def _uncut(resource: Resource, filter_: Filter, condition: str, param: str, params: dict[str, Param]) -> str:
+    """The condition, which fails where a cast would cut its value: a composite type has lengths, a comparison none."""
+    if not resource.fields[filter_.field].column.cast:
+        return condition
+    values = filter_.value if isinstance(filter_.value, list) else [filter_.value]
+    check = fits([(resource, {filter_.field: value}) for value in values], params, param)
+    return f"({condition} AND {check})" if check else condition
 
 
 def _condition(column: Column, filter_: Filter, param: str, params: dict[str, Param]) -> str:

@@ -21,8 +21,8 @@ _COLUMNS = """(
       'system', leaf{n}.typnamespace = 'pg_catalog'::regnamespace,
       'category', leaf{n}.typcategory,
       'fields', {fields},
-      'modifier', CASE WHEN a{n}.atttypmod >= 0 THEN a{n}.atttypmod WHEN own{n}.typtypmod >= 0 THEN own{n}.typtypmod
-                       ELSE (SELECT typtypmod FROM pg_type WHERE oid = element{n}.oid) END,
+      'modifier', CASE WHEN a{n}.atttypmod >= 0 THEN a{n}.atttypmod WHEN base{n}.modifier >= 0 THEN base{n}.modifier
+                       ELSE element{n}.modifier END,
       'not_null', a{n}.attnotnull OR own{n}.typnotnull,
       'filled', a{n}.atthasdef OR a{n}.attidentity <> '' OR own{n}.typdefault IS NOT NULL,
       'computed', CASE WHEN a{n}.attgenerated <> '' THEN 'generated' WHEN a{n}.attidentity = 'a' THEN 'identity' END,
@@ -40,10 +40,11 @@ _COLUMNS = """(
 
 # For each declared table, in their order: the facts that are compared, or null if there is no such table.
 _CATALOGUE = """
-WITH RECURSIVE base (oid, plain) AS (
-  SELECT oid, oid FROM pg_type WHERE typtype <> 'd'
+WITH RECURSIVE base (oid, plain, modifier) AS (
+  SELECT oid, oid, -1 FROM pg_type WHERE typtype <> 'd'
   UNION ALL
-  SELECT pg_type.oid, base.plain FROM pg_type JOIN base ON base.oid = pg_type.typbasetype WHERE typtype = 'd'
+  SELECT pg_type.oid, base.plain, CASE WHEN typtypmod >= 0 THEN typtypmod ELSE base.modifier END
+  FROM pg_type JOIN base ON base.oid = pg_type.typbasetype WHERE typtype = 'd'
 ), wanted AS (
   SELECT n, listed_name ->> 0 AS schema_name, listed_name ->> 1 AS table_name
   FROM json_array_elements(%(tables)s::json) WITH ORDINALITY AS listed (listed_name, n)

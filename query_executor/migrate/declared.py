@@ -13,8 +13,12 @@ unchanged, both ways (`pg_type.typname`, alone or after its schema). Null stands
 `made_as` is the type in a CREATE TABLE. A Decimal may have `max_digits` and `decimal_places`. A datetime is `zoned` if
 its values have an offset. The carriers and limits of an `array` are those of its elements, and `element` is their kind.
 A composite type has `fields`, which are columns too. Every change sets a `stamped` column. The
+<<<<<<< HEAD
 table's schema may be null, and a table without a key has no columns in `key`. A reference may have the name of its
 `constraint`. `unique` lists other columns that tell rows apart, because a reference relies on them.
+=======
+table's schema may be null. A text may have a `max_length` and a `min_length`.
+>>>>>>> faults
 """
 
 from __future__ import annotations
@@ -33,7 +37,7 @@ Table = Mapping[str, Any]
 # Why a column of this category is no text, by pg_type.typcategory.
 _NO_TEXTS = {
     "A": "comes out as an array", "B": "comes out as true or false", "C": "comes out as an object",
-    "N": "comes out as a number",
+    "N": "comes out as a number, and goes in as a text of it only",
 }  # fmt: skip
 
 
@@ -162,8 +166,8 @@ def _type(column: Mapping[str, Any], there: Facts, of: str, cure: str) -> Iterat
             field = {**fields[name], "written": column["written"]}
             alter = f"ALTER TYPE {there['type'].removesuffix('[]')} ALTER ATTRIBUTE {quoted(name)}"
             yield from _type(field, fact, f"{of}.{quoted(name)}", f"{alter} TYPE {field['made_as']};")
-    if not why and column["written"] and (precision := _precision(plain, there["modifier"])):
-        stops, why = False, f"rounds a time that has more than {precision}, without an error"
+    if not why and column["written"] and (why := _changes(column, plain, there["modifier"])):
+        stops = False
     if why:
         yield Difference(
             f"{of} is of type {there['type']} and is declared as {kind}: it {why}.",
@@ -200,6 +204,15 @@ def _cuts(column: Mapping[str, Any], plain: str) -> str:
         return (
             f"keeps {_NAME_BYTES} bytes of a text, without an error (Meta(max_length={_NAME_BYTES // 4}) refuses more)"
         )
+    return ""
+
+
+def _changes(column: Mapping[str, Any], plain: str, modifier: int) -> str:
+    """How a column changes some values a little; empty for a column that keeps them."""
+    if precision := _precision(plain, modifier):
+        return f"rounds a time that has more than {precision}, without an error"
+    if plain == "bpchar" and (length := modifier - 4) > column.get("min_length", 0):
+        return f"fills a shorter text up with spaces to {length} characters, and answers them"
     return ""
 
 

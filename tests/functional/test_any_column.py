@@ -164,6 +164,36 @@ def test_a_key_of_any_type_leads_to_its_row_as_it_is_answered_and_as_it_was_sent
     assert api("DELETE", location).status == 204
 
 
+def test_a_number_that_is_declared_as_a_text_goes_in_as_its_text_at_every_door(
+    execute: Execute, api_database: str
+) -> None:
+    # query_executor/migrate/declared.py warns of it when the API starts, and says to declare int.
+    up = Reference(resource="numbered", name="above", reverse="below")
+    run_sql(api_database, "DROP TABLE IF EXISTS demo.numbered CASCADE")
+    run_sql(api_database, "CREATE TABLE demo.numbered (id int PRIMARY KEY, n int, up int REFERENCES demo.numbered)")
+    fields = {"id": str, "n": str, "up": str}
+    api = Api(execute, [resource_of("numbered", fields, references={"up": up})])
+    merge = {"prefer": "resolution=merge-duplicates"}
+
+    def statuses(id_: Any, n: Any) -> list[int]:
+        row = {"id": id_, "n": n}
+        answers = [
+            api("POST", "/numbered", row),
+            api("POST", "/numbered", {**row, "up": id_}, **merge),
+            api("POST", "/numbered", [row], **merge),
+            api("POST", "/numbered", row, idempotency_key=f"{uuid4()}", **merge),
+            api("PATCH", "/numbered/7", {"n": n, "up": id_}),
+            api("PUT", "/numbered/7", {**row, "up": id_}),
+        ]
+        return [answer.status for answer in answers]
+
+    assert statuses("7", "5") == [201, 200, 200, 200, 200, 200]
+    assert api("GET", "/numbered/7").json == {"id": 7, "n": 5, "up": 7}
+    assert statuses(7, 5) == [422] * 6
+    assert api("POST", "/numbered", {"id": 7, "n": 5}).pointers == ["#/id", "#/n"]
+    assert api("PATCH", "/numbered/7", {"id": 7}).status == 200  # no value: it names the row, as it is answered
+
+
 VALUES: list[tuple[Any, str, list[Any]]] = [
     (int, "smallint", [-5, 0, 7]),
     (Decimal, "numeric", [-0.5, 0, 1.25]),

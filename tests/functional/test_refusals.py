@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+import psycopg2
 import pytest
 
 from crud_api.executor.seam import Execute, InProcessExecutor
@@ -73,6 +74,57 @@ def test_the_second_look_is_taken_of_failures_only(strict: Api) -> None:
         strict.invocations = 0
         strict("POST", "/strict", body)
         assert strict.invocations == invocations
+
+
+# Types that report a text that is none of their values as if the statement were wrong.
+UNREADABLE = [
+    ("tsvector", "secret\\"), ("tsquery", "secret &"), ("jsonpath", "secret"), ("hstore", "secret"),
+    ("ltree", "secret//"), ("ltree", "secret." + "x" * 1001), ("regconfig", "secret"),
+    ("regclass", "secret"), ("regclass", "secret.orders"), ("regclass", ""), ("regproc", "secret"),
+    ("regtype", "secret"), ("tsvector[]", '{"secret\\\\"}'),
+]  # fmt: skip
+
+
+@pytest.mark.in_process
+@pytest.mark.parametrize(("type_", "text"), UNREADABLE)
+def test_a_text_that_is_no_value_of_any_type_is_named(
+    execute: Execute, api_database: str, type_: str, text: str
+) -> None:
+    if type_ in {"hstore", "ltree"}:
+        try:
+            run_sql(api_database, f"CREATE EXTENSION IF NOT EXISTS {type_} SCHEMA public")
+        except psycopg2.errors.FeatureNotSupported:
+            pytest.skip("this server does not have the type")
+    columns, fields = f"id int PRIMARY KEY, v {type_}, w text", {"id": int, "v": str, "w": str}
+    api = api_over(execute, api_database, "unreadable", columns, fields)
+    api("POST", "/unreadable", {"id": 1})
+    for answer in (
+        api("POST", "/unreadable", {"id": 2, "v": text, "w": "x"}),
+        api("POST", "/unreadable", {"id": 1, "v": text, "w": "x"}, **MERGE),
+        api("POST", "/unreadable", {"id": 2, "v": text}, idempotency_key="unreadable"),
+        api("PATCH", "/unreadable/1", {"v": text, "w": "x"}),
+        api("PUT", "/unreadable/1", {"v": text}),
+    ):
+        refused(answer, 422, "#/v")
+        assert answer.json["errors"][0]["detail"] == "v is not a value of its column's type"
+    refused(api("POST", "/unreadable", [{"id": 2}, {"id": 3, "v": text}]), 422, "#/1/v")
+    run_sql(api_database, "ALTER TABLE demo.unreadable DROP COLUMN v")
+    refused(api("POST", "/unreadable", {"id": 2, "v": text}), 500)
+    refused(api("PATCH", "/unreadable/1", {"v": text}), 500)
+    run_sql(api_database, "DROP TABLE demo.unreadable")
+    refused(api("POST", "/unreadable", [{"id": 2, "v": text}]), 500)
+
+
+@pytest.mark.in_process
+def test_a_key_that_no_value_of_the_type_can_be_is_a_404(execute: Execute, api_database: str) -> None:
+    api = api_over(execute, api_database, "vectors", "id tsvector PRIMARY KEY, n int", {"id": str, "n": int})
+    for answer in (
+        api("GET", "/vectors/secret%5C"),
+        api("PATCH", "/vectors/secret%5C", {"n": 1}),
+        api("PUT", "/vectors/secret%5C", {"n": 1}),
+        api("DELETE", "/vectors/secret%5C"),
+    ):
+        refused(answer, 404)
 
 
 @pytest.mark.parametrize("many", [False, True])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import psycopg2
@@ -315,6 +315,13 @@ def test_a_view_that_cannot_be_written_is_served_with_a_warning(url: str, kind: 
 TIME = Annotated[datetime, Meta(tz=True)]
 CENTS = Annotated[Decimal, Meta(extra={"decimal_places": 2})]
 SHORT = Annotated[str, Meta(max_length=15)]
+CODE = Annotated[str, Meta(min_length=3, max_length=3)]
+
+
+class Coded(Struct):
+    """A composite type with a char(n)."""
+
+    code: str | None = None
 
 
 class Sum(Struct):
@@ -348,7 +355,8 @@ def test_a_type_that_does_not_carry_what_is_declared_is_refused(url: str, kind: 
 @pytest.mark.parametrize(
     ("kind", "type_"),
     [
-        (str, "varchar(3)"), (str, "char(3)"), (str, "uuid"), (str, "date"), (SHORT, "name"), (str, "demo.mood"),
+        (str, "varchar(3)"), (CODE, "char(3)"), (Literal["low", "top"], "char(3)"), (str, "bpchar"),
+        (str, "uuid"), (str, "date"), (SHORT, "name"), (str, "demo.mood"),
         (str, "demo.word"), (str, "inet"), (str, "interval"), (int, "smallint"), (int, "int"), (int, "numeric(10)"),
         (int, "demo.small"), (float, "real"), (Decimal, "numeric"), (Amount, "numeric(10, 2)"),
         (float, "float8"),
@@ -370,7 +378,8 @@ def test_a_type_that_carries_what_is_declared_is_taken(url: str, kind: Any, type
     [
         (Decimal, "numeric(12, 2)"), (Decimal, "numeric(12)"), (CENTS, "numeric(12, 1)"), (CENTS, "numeric(12, -2)"),
         (list[Decimal], "numeric(12, 2)[]"), (list[CENTS], "numeric(12, 1)[]"), (Decimal, "demo.price"),
-        (list[Decimal], "demo.price[]"), (list[Whole], "numeric(6, -2)[]"), (Whole, "numeric(6, -2)"),
+        (list[Decimal], "demo.price[]"), (Decimal, "demo.cost"),
+        (list[Decimal], "demo.cost[]"), (list[Whole], "numeric(6, -2)[]"), (Whole, "numeric(6, -2)"),
         (int, "numeric(6, -2)"), (Annotated[Sum, Composite("demo.sum")], "demo.sum"),
         (list[Annotated[Sum, Composite("demo.sum")]], "demo.sum[]"),
     ],
@@ -379,6 +388,7 @@ def test_a_number_that_the_column_would_round_is_refused_unless_it_is_only_read(
     url: str, kind: Any, type_: str
 ) -> None:
     run_sql(url, "CREATE DOMAIN demo.price AS numeric(9, 3); CREATE TYPE demo.sum AS (n int, of numeric(9, 2))")
+    run_sql(url, "CREATE DOMAIN demo.cost AS demo.price")
     run_sql(url, f"CREATE TABLE demo.mine (id bigint PRIMARY KEY, mine {type_})")
     (refused,) = stops(url, one_column(kind))
     assert "would round without an error" in refused
@@ -432,11 +442,30 @@ def test_a_time_that_the_column_would_round_is_a_warning(url: str, kind: Any, ty
     assert found(url, one_column(kind, read_only=frozenset({"mine"}))) == []
 
 
+@pytest.mark.parametrize(
+    ("kind", "type_", "length"),
+    [
+        (str, "char(3)", 3), (SHORT, "char(9)", 9), (CODE, "char(4)", 4), (list[str], "char(3)[]", 3),
+        (str, "demo.code", 2), (Literal["low", "high"], "char(4)", 4),
+        (Annotated[Coded, Composite("demo.coded")], "demo.coded", 5),
+    ],
+)  # fmt: skip
+def test_a_text_that_the_column_would_fill_up_with_spaces_is_a_warning(
+    url: str, kind: Any, type_: str, length: int
+) -> None:
+    run_sql(url, "CREATE DOMAIN demo.code AS char(2); CREATE TYPE demo.coded AS (code char(5))")
+    run_sql(url, f"CREATE TABLE demo.mine (id bigint PRIMARY KEY, mine {type_})")
+    (warning,) = found(url, one_column(kind))
+    assert not warning.stops
+    assert f"fills a shorter text up with spaces to {length} characters, and answers them" in str(warning)
+    assert found(url, one_column(kind, read_only=frozenset({"mine"}))) == []
+
+
 def test_a_number_that_is_declared_as_a_text_is_served_with_a_warning(url: str) -> None:
     run_sql(url, "CREATE TABLE demo.mine (id bigint PRIMARY KEY, mine int)")
     (warning,) = found(url, one_column(str))
     assert not warning.stops
-    assert "is declared as str: it comes out as a number" in str(warning)
+    assert "is declared as str: it comes out as a number, and goes in as a text of it only" in str(warning)
 
 
 def test_a_time_without_an_offset_may_be_read(url: str) -> None:

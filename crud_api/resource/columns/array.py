@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from decimal import Decimal
 from typing import Annotated, Any, get_args, get_origin
 
@@ -22,6 +23,7 @@ from query_executor.contract import MAX_REPLY_BYTES, Value
 _MOST_DIMENSIONS = 6  # PostgreSQL's MAXDIM
 _LITERAL_PATTERN = r"(\[-?[0-9]{1,9}(:-?[0-9]{1,9})?\])*=?\{[^\x00]*\}"
 _LITERAL = re.compile(_LITERAL_PATTERN)
+_SPACE = " \t\n\r\v\f"  # of PostgreSQL's array_in
 _BOUNDS = re.compile(r"(\[-?[0-9]{1,9}(:-?[0-9]{1,9})?\])+=\{")
 
 
@@ -75,6 +77,12 @@ class ArrayColumn(Column):
             return self.from_json(json.loads(text, parse_float=Decimal, parse_constant=Decimal))
         except (json.JSONDecodeError, RecursionError):
             raise self.wrong() from None
+
+    def spaced(self, text: str) -> Iterator[tuple[str | None, int]]:
+        """Those of its elements. PostgreSQL refuses a text that is no array, as one in a composite type may be."""
+        with suppress(ValueError):
+            for element in _elements(text, self.leaf.delimiter):
+                yield from self.leaf.spaced(element)
 
     def same(self, sent: Any, key: Value) -> bool:
         """Whether both arrays have the same elements."""
@@ -185,16 +193,25 @@ def _with_null(leaf: Column) -> str:
 
 def _elements(text: str, delimiter: str) -> Iterator[str]:
     """Yield the elements in the text of an array, without the nulls. Raises `ValueError`."""
-    token = re.compile(rf'"((?:[^"\\]|\\.)*)"|([^{{}}"{delimiter}]+)|[{{}}{delimiter}]', re.DOTALL)
+    token = re.compile(rf'"((?:[^"\\]|\\.)*)"|((?:[^{{}}"\\{delimiter}]+|\\.)+)|[{{}}{delimiter}]', re.DOTALL)
     position = text.index("{")
     while position < len(text):
         match = token.match(text, position)
         if match is None:
             raise ValueError("has a quotation mark in the wrong place")
         quoted, bare = match.groups()
-        element = re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL) if quoted is not None else bare
-        if element is not None and (quoted is not None or element.strip().upper() not in {"NULL", ""}):
+        element = quoted if bare is None else _stripped(bare)
+        if element is not None and (quoted is not None or element.upper() not in {"NULL", ""}):
+            element = re.sub(r"\\(.)", r"\1", element, flags=re.DOTALL)
             if flaw := text_flaw(element):
                 raise ValueError(flaw)
-            yield element if quoted is not None else element.strip()
+            yield element
         position = match.end()
+
+
+def _stripped(bare: str) -> str:
+    """An element without quotes. Spaces around it are no part of it, unless they are escaped."""
+    left = bare.lstrip(_SPACE)
+    element = left.rstrip(_SPACE)
+    is_escaped = (len(element) - len(element.rstrip("\\"))) % 2
+    return left[: len(element) + is_escaped]

@@ -6,6 +6,7 @@ A value travels as a param of a statement: as a number, as a boolean, or as the 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import msgspec
@@ -104,6 +105,11 @@ class Column:
     def from_element(self, text: str) -> Value:
         """Return the param for an element in the text of an array. PostgreSQL checks its type."""
         return text
+
+    def spaced(self, text: str) -> Iterator[tuple[str | None, int]]:
+        """The texts in a param that end with a space: the field of a composite type, and how many characters it has."""
+        if text.endswith(" "):
+            yield None, len(text)
 
     def same(self, sent: Any, key: Value) -> bool:
         """Whether a member of a body is the same value as the key. Both may be written in different ways."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, get_args
 
@@ -12,6 +13,10 @@ from msgspec import Meta, Struct
 from crud_api.resource.columns.column import MAX_VALUE_CHARACTERS, NO_NUL, Column, Schema
 from crud_api.resource.columns.field import fields_of
 from query_executor.contract import Value
+
+# A member of a row's text. Quotes and escapes are not tried in another way, however many there are.
+_MEMBER = r'((?:"(?:[^"\\]+|\\.|"")*+"|\\.|[^,()"\\]+)*+)[,)]'
+_QUOTES = r'\\(.)|""|"'
 
 
 class CompositeColumn(Column):
@@ -68,6 +73,16 @@ class CompositeColumn(Column):
             return ""
         text = str(param).lower() if isinstance(param, bool) else str(param)
         return '"' + text.replace("\\", "\\\\").replace('"', '""') + '"'
+
+    def spaced(self, text: str) -> Iterator[tuple[str | None, int]]:
+        """Those of its members."""
+        member, position = re.compile(_MEMBER, re.DOTALL), 1
+        for name, field in self.fields.items():
+            if (match := member.match(text, position)) is None:
+                return
+            position = match.end()
+            value = re.sub(_QUOTES, lambda found: found[1] or found[0][1:], match[1], flags=re.DOTALL)
+            yield from ((name, length) for _, length in field.column.spaced(value))
 
     def from_text(self, text: str) -> Value:
         """Return the row as PostgreSQL writes it. The text is JSON."""
