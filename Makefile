@@ -88,6 +88,9 @@ smoke: $(RUNS) ## Send a few requests to a stage and compare the answers; [STAGE
 destroy: $(RUNS) ## Delete a stage from AWS, except its database; [STAGE=dev] [PROFILE=..] [REGION=..] [ARGS=--delete-database]
 	@exec $(BIN)/python -m infra destroy $(AT)
 
+# Where no caches of bytecode are written (images of Docker often say so), every program that a test starts compiles all
+# that it imports again.
+test: export PYTHONDONTWRITEBYTECODE :=
 # Coverage is of what ships. To measure it slows the emulator of AWS by half, which runs none of that.
 test: $(DEVELOPS) $(LAMBDA_FRONT_END) $(QUICK_CLIENTS) ## Run all tests and measure their coverage
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile tests/infrastructure tests/clients

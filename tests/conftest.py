@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,20 @@ def execute(url: str, statement: str) -> list[tuple[Any, ...]]:
         with connection.cursor() as cursor:
             cursor.execute(statement)
             return cursor.fetchall() if cursor.description else []
+
+
+@contextmanager
+def new_database(postgres_url: str) -> Iterator[str]:
+    """An empty database of this server while the block runs; gives its URL."""
+    name = f"test_{uuid4().hex}"
+    with closing(psycopg2.connect(postgres_url)) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            # To copy the files takes a third of the time that it takes to log each page (the way since PostgreSQL 15).
+            strategy = "STRATEGY FILE_COPY" if connection.server_version >= 150000 else ""
+            cursor.execute(f"CREATE DATABASE {name} {strategy}")
+            yield urlsplit(postgres_url)._replace(path=f"/{name}").geturl()
+            cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -154,7 +168,5 @@ def api_database(postgres_url: str, _api_databases: Callable[[str], str]) -> str
 
 @pytest.fixture
 def database_url(postgres_url: str) -> Iterator[str]:
-    name = f"test_{uuid4().hex}"
-    execute(postgres_url, f"CREATE DATABASE {name}")
-    yield urlsplit(postgres_url)._replace(path=f"/{name}").geturl()
-    execute(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
+    with new_database(postgres_url) as url:
+        yield url

@@ -34,7 +34,8 @@ def running(name: str) -> Iterator[str]:
         with TemporaryDirectory(prefix="crud-api-") as folder:
             Path(folder).chmod(0o755)
             with embedded_postgres.running(Path(folder) / "postgres") as url:
-                _execute(url, "ALTER SYSTEM SET fsync = off")
+                for setting in ("fsync", "full_page_writes"):  # nothing of it has to outlive a power cut
+                    _execute(url, f"ALTER SYSTEM SET {setting} = off")
                 _execute(url, "SELECT pg_reload_conf()")
                 yield url
         return

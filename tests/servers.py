@@ -59,7 +59,7 @@ def own_server(*settings: str, hba: str, programs: Path | None = None, **files: 
         server = OwnServer(Path(folder), programs)
         server.run("initdb", "-D", str(server.data), "-U", "postgres", "--no-sync", "--auth=trust", "--encoding=UTF8")
         config = server.data / "postgresql.conf"
-        always = ["fsync = off", "shared_buffers = 16MB", "listen_addresses = '127.0.0.1'"]
+        always = ["fsync = off", "full_page_writes = off", "shared_buffers = 16MB", "listen_addresses = '127.0.0.1'"]
         config.write_text("\n".join([config.read_text(), *always, *settings, ""]))
         server.write("pg_hba.conf", hba)
         for name, text in files.items():

@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from uuid import uuid4
 
 import pytest
 import yaml
@@ -16,7 +14,7 @@ from botocore.loaders import JSONFileLoader
 from moto.cloudformation.utils import yaml_tag_constructor
 from yaml import CLoader
 
-from tests.conftest import execute
+from tests.conftest import new_database
 from tests.infrastructure.account_state import State, state
 from tests.infrastructure.clone import Clone, Run, cloned
 
@@ -84,10 +82,7 @@ def undisturbed(workplace: Path, postgres_url: str, states: list[State]) -> Stat
 
 @contextmanager
 def _deployed(workplace: Path, postgres_url: str) -> Iterator[tuple[Clone, Run]]:
-    name = f"deployed_{uuid4().hex}"
-    execute(postgres_url, f"CREATE DATABASE {name}")
-    with cloned(workplace, urlsplit(postgres_url)._replace(path=f"/{name}").geturl()) as clone:
+    with new_database(postgres_url) as url, cloned(workplace, url) as clone:
         run = clone.run("deploy")
         assert clone.cloud.refused == []  # this says more than a failure of Chalice or Docker
         yield clone, run
-    execute(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
