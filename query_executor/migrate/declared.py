@@ -13,12 +13,9 @@ unchanged, both ways (`pg_type.typname`, alone or after its schema). Null stands
 `made_as` is the type in a CREATE TABLE. A Decimal may have `max_digits` and `decimal_places`. A datetime is `zoned` if
 its values have an offset. The carriers and limits of an `array` are those of its elements, and `element` is their kind.
 A composite type has `fields`, which are columns too. Every change sets a `stamped` column. The
-<<<<<<< HEAD
 table's schema may be null, and a table without a key has no columns in `key`. A reference may have the name of its
-`constraint`. `unique` lists other columns that tell rows apart, because a reference relies on them.
-=======
-table's schema may be null. A text may have a `max_length` and a `min_length`.
->>>>>>> faults
+`constraint`. `unique` lists other columns that tell rows apart, because a reference relies on them. A text may
+have a `max_length` and a `min_length`.
 """
 
 from __future__ import annotations

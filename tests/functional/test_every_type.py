@@ -173,11 +173,7 @@ def test_every_column_is_declared_as_the_database_has_it(every: Every) -> None:
     with closing(psycopg2.connect(every.url)) as connection:
         found = differences(connection, declared([every.resource]))
     assert [one for one in found if one.stops] == []
-<<<<<<< HEAD
-    assert len(found) == 3  # the columns whose types have a lower precision of times
-=======
-    assert len(found) == 4  # the columns whose types keep less of a time, and char(n), which has more spaces
->>>>>>> faults
+    assert len(found) == 4  # the columns whose types have a lower precision of times, and char(n), which adds spaces
 
 
 @pytest.mark.parametrize("name", [name for name, sample in SAMPLES.items() if column_of(sample.hint).has_order])
