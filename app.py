@@ -21,7 +21,7 @@ def _execute(settings: Settings) -> Execute:
 
 
 _settings = Settings.from_environment(os.environ)
-# The REST API's name in AWS, by which the deploy finds it again, and its metrics those of one stage.
+# The name of the REST API in AWS. The deploy finds the API by it, and the metrics of a stage have it.
 _name = os.environ.get("API_NAME", APP_NAME)
 _app = create_app(
     _execute(_settings),

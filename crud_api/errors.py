@@ -37,9 +37,10 @@ from chalice.app import ChaliceUnhandledError
 class ApiError(ChaliceUnhandledError):
     """An error with its HTTP meaning. `detail` and `errors` never hold row values, SQL or host names.
 
-    `errors` has one {"detail", "pointer"} a field (a JSON pointer into the body, RFC 6901), {"detail", "parameter"}
-    a query parameter or {"detail", "header"} a header. `cause` says for the log, in the executor's codes, what lies
-    behind it; `said` is what the database said, in which values may stand: for a laptop's terminal only.
+    `errors` has {"detail", "pointer"} for each wrong field (a JSON pointer into the body, RFC 6901), {"detail",
+    "parameter"} for a query parameter or {"detail", "header"} for a header. `cause` is the reason for the log, in the
+    executor's codes. `said` is the message of the database. It may contain values, so only a laptop's terminal shows
+    it.
     """
 
     status: int
@@ -111,7 +112,7 @@ class NotFoundError(ApiError):
 
 
 class MethodNotAllowedError(ApiError):
-    """The path has no such method; `Allow` lists those it has."""
+    """The path does not have this method. `Allow` lists its methods."""
 
     status, slug, title = 405, "method-not-allowed", "The path has no such method"
 

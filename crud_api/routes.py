@@ -1,6 +1,6 @@
 """Every route of the app, one line each: its method, its path, its name, and its view with what the view works on.
 
-A view is a function of a module in crud_api/views. It takes what stands beside it here, then the request.
+A view is a function of a module in crud_api/views. Its arguments are the values beside it here, and then the request.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def add_routes(
 ) -> None:
     """Add all routes.
 
-    `access` is what the description says of who is let in. `stage` is the stage in AWS, if there is one. `preflights`
-    are for pages of other origins.
+    `access` is the kind of access that the description shows. `stage` is the stage in AWS, if there is one.
+    `preflights` are for pages of other origins.
     """
     for resource in resources:
         _add_resource(app, Served(resource, relations, execute))
@@ -73,7 +73,7 @@ def _add_resource(app: Chalice, served: Served) -> None:
 
 
 class View(Protocol):
-    """A view takes what its route gives it, then the request."""
+    """A view gets the values of its route, then the request."""
 
     def __call__(self, *given: Any) -> Response:
         """Raises `ApiError`."""

@@ -33,7 +33,7 @@ class LambdaExecutor:
             raise no_answer(error.payload) from None
 
     def _invoke(self, event: bytes) -> bytes:
-        # boto3 is the larger part of a cold start: an app that is only packaged, or refuses a request, has none.
+        # boto3 is the larger part of a cold start, so it is imported at the first invocation.
         from crud_api.executor.lambda_client import exceptions  # noqa: PLC0415
 
         try:
@@ -68,8 +68,8 @@ class LambdaExecutor:
         return self._client
 
 
-# Lambda's errors that end by themselves. The last three: it gives an executor that nobody called for two weeks its
-# network interfaces again, for a minute or two.
+# Lambda's errors that end by themselves. The last three last a minute or two: an executor that nobody called for two
+# weeks gets its network interfaces again.
 _PASSING = frozenset(
     "TooManyRequestsException ServiceException EC2ThrottledException ENILimitReachedException "
     "ResourceNotReadyException ResourceConflictException ENINotReadyException".split()

@@ -1,9 +1,9 @@
 """A boto3 client that can invoke a Lambda function and nothing else, made in a third of the time.
 
-Making the client is the larger part of the API's cold start. boto3's own way to it imports S3's transfers and reads
-what all services have in all regions; botocore, which boto3 is made of, makes the same client from the two files beside
-this module, and finds everything else where it always does. Of its handlers the client has those that an invocation
-meets, a tenth of them.
+Making the client is the larger part of the API's cold start. boto3 would import S3's transfers and read the endpoints
+of all services in all regions. botocore, on which boto3 is built, makes the same client from the two files beside this
+module, and finds everything else in its usual places. The client has only the handlers that an invocation uses, a tenth
+of all.
 """
 
 from __future__ import annotations
@@ -46,6 +46,6 @@ class _Loader(Loader):
 
 
 def _concerns(event: str) -> bool:
-    # `kind`, of every service, or `kind.service.operation`. Most are of services that nobody calls here, and of `docs`.
+    # An event is `kind` (for every service) or `kind.service.operation`. Most belong to other services and to `docs`.
     kind, service, *_ = [*event.split("."), "*"]
     return kind != "docs" and service in {"*", *_SERVICES}

@@ -1,7 +1,7 @@
-"""The seam between the API and the query executor: `execute`, one callable. `run` asks it, and reads its answer.
+"""The seam between the API and the query executor: the callable `execute`. `run` calls it and reads its answer.
 
-Lambda (`lambda_`) and this process (`InProcessExecutor`) have the same contract and the same limits. Tests pass a
-callable of their own.
+Lambda (`lambda_`) and this process (`InProcessExecutor`) have the same contract and the same limits. Tests pass their
+own callable.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from msgspec import Struct
 from crud_api.resource.columns.column import text_flaw
 
 Toward = Literal["gt", "gte", "lt", "lte"]
-_MOST = 1500  # bytes of the values in a cursor, which has to fit into a URL beside filters; a key alone may have more
+_MOST = 1500  # bytes of the values in a cursor, which has to fit into a URL with filters; a key alone may be longer
 _OPPOSITE: dict[Toward, Toward] = {"gt": "lte", "gte": "lt", "lt": "gte", "lte": "gt"}
 
 
@@ -28,7 +28,7 @@ Place = str | Looked | None
 
 
 class Cursor(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """The rows after (`gt`) or before (`lt`) the place in the order that `values` are, or from it on (`gte`, `lte`).
+    """The rows after (`gt`) or before (`lt`) the place of `values` in the order, or including it (`gte`, `lte`).
 
     The values are PostgreSQL's own text of the sort keys, or null. The last value is the resource's key.
     """
@@ -70,7 +70,7 @@ class Sealed(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
 
 
 def encode(cursor: Cursor, scope: bytes) -> str:
-    """The cursor as a parameter. `scope` is all that the next request has to have in common with this one, as JSON."""
+    """The cursor as a parameter. `scope` is JSON with everything that the next request must have in common."""
     wire = msgspec.json.encode(Sealed(cursor, _seal(cursor, scope)))
     return base64.urlsafe_b64encode(wire).decode().rstrip("=")
 
@@ -106,5 +106,5 @@ def place(values: Sequence[str | None]) -> tuple[Place, ...]:
 
 
 def _seal(cursor: Cursor, scope: bytes) -> str:
-    # It is no secret: a forged cursor reads no more than filters would show. It finds cursors that are cut or mixed up.
+    # The seal is not a secret: a forged cursor shows no more rows than filters. It detects cut and exchanged cursors.
     return f"{zlib.crc32(msgspec.json.encode(cursor), zlib.crc32(scope)):08x}"

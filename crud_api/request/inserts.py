@@ -26,7 +26,7 @@ class RowInsert(Struct, frozen=True):
 
 
 class TableInsert(Struct, frozen=True):
-    """Rows of one table. Their `column` may refer to rows of the same request, whose `member` they are.
+    """Rows of one table. Their `column` may refer to rows of the same request, which have them in their `member`.
 
     `parents` are the places, counted from 1, of the rows that have that member, even an empty one.
     """

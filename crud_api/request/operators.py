@@ -8,11 +8,11 @@ from msgspec import Struct
 
 from crud_api.resource.columns.column import Column
 
-# What [is] takes, and what it is in SQL.
+# The values of [is], and their SQL.
 PRESENCES = {"null": "NULL", "not_null": "NOT NULL"}
 
 
-# What an operator is followed by, and what a column's type must have for it.
+# What follows an operator, and what the type of a column must have for it.
 Takes = Literal["a value", "values", "a pattern", "a presence"]
 Needs = Literal["nothing", "equality", "order", "text"]
 

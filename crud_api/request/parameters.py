@@ -18,7 +18,7 @@ def read(parameters: Parameters, take: Callable[[str, str], None]) -> None:
         name: sum(len(f"{name}={value}&".encode(errors="replace")) for value in values)
         for name, values in parameters.items()
     }
-    # A cursor is ours, and short: a query that is taken without one has a next page.
+    # The cursor is not counted with the rest, because the API makes it. So every query that is allowed has a next page.
     size = max(sum(sizes.values()) - sizes.get("cursor", 0), sizes.get("cursor", 0))
     if size > MAX_QUERY_BYTES:
         raise InvalidParameterError(f"The query has {size} bytes. The limit is {MAX_QUERY_BYTES}.")

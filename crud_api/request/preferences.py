@@ -6,7 +6,7 @@ import re
 
 from msgspec import Struct
 
-_PREFERENCE = re.compile(r'(?:[^",]|"(?:[^"\\]|\\.)*+"?)++')  # between commas, those in quotes aside
+_PREFERENCE = re.compile(r'(?:[^",]|"(?:[^"\\]|\\.)*+"?)++')  # text between commas that are not in quotes
 _KNOWN = {
     "return": {"minimal", "representation"},
     "resolution": {"merge-duplicates"},
@@ -22,7 +22,7 @@ class Preferences(Struct, frozen=True):
     count: str | None = None  # exact, estimated
 
     def applied(self, *names: str) -> dict[str, str]:
-        """The header `Preference-Applied` for those of `return`, `resolution` and `count` that were asked for."""
+        """The header `Preference-Applied` with the requested preferences among `return`, `resolution` and `count`."""
         if self is _NONE:
             return {}
         wanted = {"return": self.return_, "resolution": self.resolution, "count": self.count}

@@ -28,7 +28,7 @@ def conditions(if_match: str | None, if_none_match: str | None) -> Conditions:
     none_of: list[str] | None = None
     if if_match is not None and if_match.strip() != "*":  # any row has some ETag
         one_of = [tag for weak, tag in _ETAG.findall(if_match) if not weak]  # If-Match compares strongly
-    if if_none_match is not None and if_none_match.strip() == "*":  # no row is without one
+    if if_none_match is not None and if_none_match.strip() == "*":  # every row has an ETag
         one_of = []
     elif if_none_match is not None:
         none_of = _tags(if_none_match)

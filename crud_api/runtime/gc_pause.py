@@ -1,4 +1,4 @@
-"""Imports without the garbage collector, which looks through all of them again and again: a tenth of a cold start."""
+"""Imports without the garbage collector. It would scan all modules again and again: a tenth of a cold start."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 def gc_pause() -> Iterator[None]:
     """Pauses the collector. Everything alive on exit is frozen: modules are never garbage.
 
-    For the start of a process; each use keeps whatever else is alive then.
+    Use it only at the start of a process: everything else that is alive then is never freed.
     """
     collects = gc.isenabled()
     gc.disable()

@@ -1,4 +1,4 @@
-"""Chalice without its search for binary bodies, which this API has none of, and without exceptions.
+"""Chalice without its search for binary bodies, because this API has none. It never raises.
 
 Chalice reads the Accept header once and the response's type twice for each answer. That takes as long as the rest of
 its dispatch together.
@@ -16,7 +16,7 @@ from chalice.app import CaseInsensitiveMapping, Chalice, Response, RestAPIEventH
 from crud_api.errors import InternalError
 from crud_api.response import problems
 
-_TEXT: Any = SimpleNamespace(binary_types=None)  # for `Response.to_dict`, which then looks for none
+_TEXT: Any = SimpleNamespace(binary_types=None)  # then `Response.to_dict` does not look for binary types
 
 
 class _TextHandler(RestAPIEventHandler):
@@ -39,18 +39,18 @@ class TextOnlyChalice(Chalice):
         self.api.binary_types = []  # what a deploy tells API Gateway
 
     def __call__(self, event: Any, context: Any) -> dict[str, Any]:
-        """The response to one event of API Gateway's. To what is none it is a problem: nothing is raised."""
+        """Return the response to an event of API Gateway. A wrong event gets a problem, and nothing is raised."""
         try:
             return self._answer(event, context)
         except Exception as raised:  # noqa: BLE001 - whatever such an event makes of Chalice
-            # Not its message, which may repeat what was sent.
+            # The message of the error is not logged, because it may repeat what the client sent.
             self.log.error("%s: the event is not one of a REST API", type(raised).__name__)  # noqa: TRY400
             error = InternalError("The event is not one that a REST API of API Gateway sends.")
             id_ = getattr(context, "aws_request_id", None) or uuid.uuid4()
             return problems.to_response(error, str(id_)).to_dict()
 
     def _answer(self, event: Any, context: Any) -> dict[str, Any]:
-        """As `Chalice.__call__` makes it."""
+        """Make the response like `Chalice.__call__`."""
         self.lambda_context = context
         handlers = self._get_middleware_handlers("http")
         handler = _TextHandler(self.routes, _TEXT, self.log, self.debug, middleware_handlers=list(handlers))

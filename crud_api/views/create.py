@@ -42,7 +42,7 @@ def create(served: Served, request: Request) -> Response:
 
 
 def create_batch(served: Served, request: Request) -> Response:
-    """The same for an array and nothing else: the clients of such a path need one type of body and of answer."""
+    """Store an array of rows. Typed clients need a path with only one type of body and of response."""
     preferences = parse_preferences(request.headers.get("prefer"))
     attempt = attempt_of(request, preferences)
     sent = json_array(raw_body(request))

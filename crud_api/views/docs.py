@@ -29,12 +29,12 @@ POLICY = "; ".join(
 
 
 def get_root(request: Request) -> Response:
-    """The way to the page: `/` is what a person types first."""
+    """A redirect to the page, because a person types `/` first."""
     return see(f"{collection_path(request).rstrip('/')}/docs")
 
 
 def get_description(resources: Sequence[Resource], access: str, request: Request) -> Response:
-    """The description, which the first request for it imports. No cold start pays for it."""
+    """The description. The first request imports it, so a cold start does not pay for it."""
     import json  # noqa: PLC0415 - see above
 
     from crud_api.openapi import document  # noqa: PLC0415 - see above

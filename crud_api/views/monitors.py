@@ -1,4 +1,4 @@
-"""What monitors ask: does the process run, and can the database answer requests."""
+"""The checks for monitors: whether the process runs, and whether the database can answer requests."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _UNFIT = "The tables differ from what the API declares. {} says how."
 
 
 def get_health(_request: Request) -> Response:
-    """The process runs. For what restarts processes."""
+    """The process runs. This is for a monitor that restarts processes."""
     return json_text(OK)
 
 
 def get_ready(resources: Sequence[Resource], execute: Execute, stage: str | None, request: Request) -> Response:
-    """The database can answer requests, for all tables. For what sends requests to processes.
+    """The database can answer requests for all tables. This is for a load balancer.
 
     `stage` is the stage in AWS; without it, this is a laptop.
     """

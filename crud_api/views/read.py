@@ -75,6 +75,6 @@ def _page(served: Served, request: Request, listed: Resource, query: ListQuery, 
         rows.count,
         **preferences.applied("count"),
     )
-    if not responses.fits(response):  # the executor's answer did, but has no headers
+    if not responses.fits(response):  # the executor's answer did fit, but it has no headers
         raise too_large(["limit"])
     return responses.with_etag(response, request.headers.get("if-none-match"))
