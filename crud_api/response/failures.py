@@ -79,7 +79,7 @@ def wrong(name: str, failure: Failure) -> str:
     length = failure.message.rpartition("(")[2].removesuffix(")")  # of a type: varchar(3)
     if sqlstate == "22001" and length.isdecimal():
         return f"{name} is too long: its column holds at most {length} characters"
-    other = _WRONG["22P02"] if sqlstate.startswith(("42", "3F")) else "is refused by the database"
+    other = _WRONG["22P02"] if sqlstate.startswith(("42", "3F", "XX")) else "is refused by the database"
     return f"{name} {_WRONG.get(sqlstate, other)}"
 
 

@@ -29,7 +29,8 @@ _CALCULATED = frozenset({"22012", "22016", "2201E", "2201F", "2201G"})  # divisi
 # How a type says that a text is none of its values, if not by class 22: hstore, tsvector, jsonpath, ltree and others.
 _NO_VALUE = frozenset({"42601", "42602", "42622"})
 # And how one does whose values are names, such as regconfig. The same codes say that a table or a function is missing.
-_NO_NAME = frozenset({"42704", "42725", "42883", "42P01", "3F000"})
+# Before PostgreSQL 16, hstore gives no code of its own.
+_NO_NAME = frozenset({"42704", "42725", "42883", "42P01", "3F000", "XX000"})
 LOOK_MS = 5000  # the most that the second look may take; if it fails, the answer is PostgreSQL's own failure
 _MOST = 200  # values that are tried one by one
 

@@ -10,6 +10,7 @@ import functools
 import re
 import uuid
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from email.message import Message
 from ipaddress import ip_address
 from typing import Any, BinaryIO
@@ -37,6 +38,11 @@ class Handler(ChaliceRequestHandler):
     def __init__(self, *request: Any, names: Collection[str], origins: Collection[str], **options: Any) -> None:
         self._names, self._origins = names, origins
         super().__init__(*request, **options)
+
+    def handle(self) -> None:
+        """Answer the requests of the connection. A client that goes away is no error, so the terminal shows nothing."""
+        with suppress(ConnectionError):
+            super().handle()
 
     def _generic_handle(self) -> None:
         try:
@@ -123,7 +129,7 @@ def read_body(stream: BinaryIO, headers: Message) -> bytes | None:
 
 
 def _read_chunks(stream: BinaryIO) -> bytes:
-    body = b""
+    body = bytearray()
     while True:
         match = _CHUNK_SIZE.fullmatch(stream.readline(_MAX_LINE))
         if match is None:
@@ -135,7 +141,7 @@ def _read_chunks(stream: BinaryIO) -> bytes:
             raise MalformedBodyError("A chunk of the body is longer than its size.")
     while stream.readline(_MAX_LINE) not in {b"\r\n", b"\n", b""}:
         pass  # trailers
-    return body
+    return bytes(body)
 
 
 def _read(stream: BinaryIO, size: int, most: int) -> bytes:

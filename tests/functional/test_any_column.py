@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote
 from uuid import UUID, uuid4
 
 import pytest
+from msgspec import Struct
 
 from crud_api.executor.seam import Execute
 from crud_api.resource import Reference
+from crud_api.resource.columns.composite import Composite
 from crud_api.resource.columns.number import Money
 from crud_api.resource.columns.time import Timestamp
 from tests.conftest import execute as run_sql
@@ -20,6 +23,13 @@ from tests.functional.any_table import declared as resource_of
 from tests.functional.client import Api
 
 pytestmark = pytest.mark.in_process
+
+
+class Blob(Struct):
+    """A composite type that holds bytes."""
+
+    v: bytes | None = None
+
 
 JSON = {"content_type": "application/json"}
 
@@ -303,6 +313,23 @@ def test_rows_that_refer_by_a_key_of_another_form_are_stored(execute: Execute, t
     answer = api("POST", "/whole", b'{"id": 1.50, "parts": [{"id": 1, "whole": 1.5}, {"id": 2}]}', **JSON)
     assert answer.status == 201, answer.body
     assert [one["id"] for one in api("GET", "/whole/1.5/parts").json["items"]] == [1, 2]
+
+
+def test_long_bytes_come_back_as_the_base64_that_was_sent(execute: Execute, api_database: str) -> None:
+    # PostgreSQL breaks the lines of base64 after 76 characters.
+    sent = b64encode(bytes(range(256))).decode()
+    fields = {"id": bytes, "v": bytes, "vs": list[bytes], "pair": Annotated[Blob, Composite("demo.blob")]}
+    run_sql(api_database, "DROP TYPE IF EXISTS demo.blob CASCADE")
+    run_sql(api_database, "CREATE TYPE demo.blob AS (v bytea)")
+    columns = "id bytea PRIMARY KEY, v bytea, vs bytea[], pair demo.blob"
+    api = api_over(execute, api_database, "blobs", columns, fields)
+    row = {"id": sent, "v": sent, "vs": [sent, ""], "pair": {"v": sent}}
+    created = api("POST", "/blobs", row)
+    assert (created.status, created.json) == (201, row)
+    assert created.headers["location"] == f"/blobs/{quote(sent, safe='')}"
+    assert api("GET", created.headers["location"]).json == row
+    assert api("POST", "/blobs", [row], prefer="resolution=merge-duplicates").json == [row]
+    assert api("GET", f"/blobs?v={quote(sent)}").json["items"] == [row]
 
 
 HUGE = "1" + "0" * 309

@@ -11,6 +11,8 @@ import pytest
 
 from crud_api.executor.seam import Execute, InProcessExecutor
 from crud_api.resource import Reference
+from crud_api.response.suspects import LOOK_MS
+from query_executor.contract import Failure, Reply, Request
 from query_executor.handler import create_local_handler
 from query_executor.migrate import apply_migrations
 from tests.conftest import execute as run_sql
@@ -76,6 +78,19 @@ def test_the_second_look_is_taken_of_failures_only(strict: Api) -> None:
         assert strict.invocations == invocations
 
 
+def test_the_second_look_only_reads(strict: Api, execute: Execute) -> None:
+    requests: list[Request] = []
+
+    def recorded(request: Request) -> Reply | Failure:
+        requests.append(request)
+        return execute(request)
+
+    api = Api(recorded, [declared("strict", FIELDS)])
+    refused(api("POST", "/strict", {"id": 2, "short": "long"}), 422, "#/short")
+    assert [(one.read_only, one.deadline_ms) for one in requests] == [(False, None), (True, LOOK_MS)]
+    assert strict("GET", "/strict").json["items"] == []
+
+
 # Types that report a text that is none of their values as if the statement were wrong.
 UNREADABLE = [
     ("tsvector", "secret\\"), ("tsquery", "secret &"), ("jsonpath", "secret"), ("hstore", "secret"),
@@ -113,6 +128,8 @@ def test_a_text_that_is_no_value_of_any_type_is_named(
     refused(api("PATCH", "/unreadable/1", {"v": text}), 500)
     run_sql(api_database, "DROP TABLE demo.unreadable")
     refused(api("POST", "/unreadable", [{"id": 2, "v": text}]), 500)
+    refused(api("POST", "/unreadable", {"id": 2, "v": text}), 500)
+    refused(api("PATCH", "/unreadable/1", {"v": text}), 500)
 
 
 @pytest.mark.in_process

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -18,6 +19,7 @@ from crud_api.application import create_app
 from crud_api.errors import ApiError
 from infra.local.server import create_server, is_name_of_this_machine, read_body
 from query_executor.contract import Reply, Request, Result
+from tests.executor import eventually
 from tests.servers import free_port
 
 ORIGIN = "https://app.example.com"
@@ -166,6 +168,23 @@ def test_a_body_without_an_end_is_refused(headers: dict[str, str], sent: bytes, 
     with pytest.raises(ApiError) as caught:
         read_body(BytesIO(sent), message(headers))
     assert caught.value.status == status
+
+
+@pytest.mark.parametrize("sent", [b"GE", b"POST /customers HTTP/1.1\r\nContent-Length: 9\r\n\r\n{"])
+def test_a_client_that_goes_away_leaves_no_traceback_in_the_terminal(
+    port: int, sent: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    client = socket.create_connection(("127.0.0.1", port), timeout=60)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close() sends RST
+    client.sendall(sent)
+    eventually(lambda: _connections() == 1)
+    client.close()
+    eventually(lambda: _connections() == 0)
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def _connections() -> int:
+    return sum("process_request_thread" in thread.name for thread in threading.enumerate())
 
 
 def test_after_a_body_without_an_end_the_connection_ends(port: int) -> None:

@@ -35,6 +35,13 @@ def test_a_single_statement_needs_no_list() -> None:
     assert got.read_only
 
 
+def from_result(number: object, own: int = 1) -> object:
+    """Two statements, of which the `own`th takes a value of the result of that number."""
+    statements: list[dict[str, object]] = [{"sql": "S"}, {"sql": "S"}]
+    statements[own]["params"] = {"a": {"result": number, "column": "c"}}
+    return {"statements": statements}
+
+
 @pytest.mark.parametrize(
     ("event", "names"),
     [
@@ -49,6 +56,13 @@ def test_a_single_statement_needs_no_list() -> None:
         ({"sql": "a\x00b"}, "sql has a NUL"),
         ({"sql": "S", "params": []}, "params"),
         ({"sql": "S", "params": {"a": {}}}, r"params\.a must be a value"),
+        ({"sql": "S", "params": {"a": "x\x00y"}}, r"params\.a has a NUL"),
+        ({"sql": "S", "params": {"a": {"type": "text", "value": "\x00"}}}, r"params\.a\.value has a NUL"),
+        ({"sql": "S", "batch": [{"a": "x"}, {"a": "\x00"}]}, r"batch\[1\]\.a has a NUL"),
+        ({"sql": "S", "params": {"a": "\ud800"}}, r"params\.a has a lone surrogate"),
+        (from_result(0, own=0), r"statements\[0\]\.params\.a\.result must be the number of an earlier statement"),
+        (from_result(1), r"statements\[1\]\.params\.a\.result must be"),
+        (from_result(True), r"statements\[1\]\.params\.a\.result must be"),
         ({"sql": "S", "params": {"a": ["x", "\ud800"]}}, r"params\.a\[1\] has a lone surrogate"),
         ({"sql": "S", "params": {"a": float("nan")}}, r"params\.a"),
         ({"sql": "S", "params": {"a": [float("-inf")]}}, r"params\.a\[0\]"),
