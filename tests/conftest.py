@@ -1,4 +1,4 @@
-"""A real PostgreSQL for the tests: one embedded server for each session, one empty database for each test.
+"""A real PostgreSQL for the tests: one embedded server for each session, one database for each test.
 
 Tests that depend on the server's version also run on an older server: the folders and files below. Tests with the mark
 `every_postgres` run on all versions that are installed. `--postgres 15` runs them only on that version.
@@ -75,15 +75,15 @@ def execute(url: str, statement: str) -> list[tuple[Any, ...]]:
 
 
 @contextmanager
-def new_database(postgres_url: str) -> Iterator[str]:
-    """An empty database of this server while the block runs; gives its URL."""
+def new_database(postgres_url: str, template: str = "template1") -> Iterator[str]:
+    """A copy of a database of this server, by default an empty one, while the block runs; gives its URL."""
     name = f"test_{uuid4().hex}"
     with closing(psycopg2.connect(postgres_url)) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:
             # To copy the files takes a third of the time that it takes to log each page (the way since PostgreSQL 15).
             strategy = "STRATEGY FILE_COPY" if connection.server_version >= 150000 else ""
-            cursor.execute(f"CREATE DATABASE {name} {strategy}")
+            cursor.execute(f"CREATE DATABASE {name} TEMPLATE {template} {strategy}")
             yield urlsplit(postgres_url)._replace(path=f"/{name}").geturl()
             cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -110,6 +110,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     The front end adds nothing to them and makes them five times as slow. On an older server this is true for all tests.
     """
+    for one in items:
+        if _is_older(one, config):
+            # Coverage of the same lines again finds nothing, and makes them twice as slow.
+            one.add_marker("no_cover")
     lambdas = [one for one in items if _params(one).get("execute") == "lambda"]
     twice = [one for one in lambdas if one.get_closest_marker("in_process") or _is_older(one, config)]
     if twice:
@@ -150,10 +154,10 @@ def postgres_url(postgres: str, _servers: Callable[[str], str]) -> str:
 
 
 @pytest.fixture(scope="session")
-def _api_databases() -> Callable[[str], str]:
-    def migrated(postgres_url: str) -> str:
-        execute(postgres_url, "CREATE DATABASE api")
-        url = urlsplit(postgres_url)._replace(path="/api").geturl()
+def _migrated() -> Callable[[str, str], str]:
+    def migrated(postgres_url: str, name: str) -> str:
+        execute(postgres_url, f"CREATE DATABASE {name}")
+        url = urlsplit(postgres_url)._replace(path=f"/{name}").geturl()
         apply_migrations(url)
         return url
 
@@ -161,9 +165,17 @@ def _api_databases() -> Callable[[str], str]:
 
 
 @pytest.fixture(scope="session")
-def api_database(postgres_url: str, _api_databases: Callable[[str], str]) -> str:
+def api_database(postgres_url: str, _migrated: Callable[[str, str], str]) -> str:
     """A migrated database that tests share. Each test empties the tables that it uses."""
-    return _api_databases(postgres_url)
+    return _migrated(postgres_url, "api")
+
+
+@pytest.fixture
+def migrated_url(postgres_url: str, _migrated: Callable[[str, str], str]) -> Iterator[str]:
+    """A migrated database that only this test uses."""
+    _migrated(postgres_url, "migrated")
+    with new_database(postgres_url, "migrated") as url:
+        yield url
 
 
 @pytest.fixture

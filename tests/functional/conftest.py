@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
+from psycopg2.extensions import cursor
 
 from crud_api.executor.lambda_ import LambdaExecutor
 from crud_api.executor.seam import Execute, InProcessExecutor
 from query_executor.handler import create_local_handler
-from tests.conftest import execute as run_sql
 from tests.functional.client import Api
 from tests.lambda_runtime import SITE_PACKAGES, lambda_function
 
@@ -37,7 +39,15 @@ def execute(request: pytest.FixtureRequest, api_database: str) -> Iterator[Execu
         yield LambdaExecutor("function", endpoint_url=function.endpoint_url, **CLIENT_OPTIONS)
 
 
+@pytest.fixture(scope="session")
+def _source(api_database: str) -> Iterator[cursor]:
+    """A connection that every test uses: to open another takes five times as long as to empty the tables."""
+    with closing(psycopg2.connect(api_database)) as connection, connection.cursor() as source:
+        connection.autocommit = True
+        yield source
+
+
 @pytest.fixture
-def api(execute: Execute, api_database: str) -> Api:
-    run_sql(api_database, "TRUNCATE demo.customers, demo.orders, demo.idempotency_keys CASCADE")
+def api(execute: Execute, _source: cursor) -> Api:
+    _source.execute("DELETE FROM demo.orders; DELETE FROM demo.customers; DELETE FROM demo.idempotency_keys")
     return Api(execute)

@@ -112,6 +112,7 @@ def parsed(body: bytes) -> Any:
     return json.loads(body, parse_float=Decimal)
 
 
+@pytest.mark.no_cover
 @settings(
     max_examples=50, derandomize=True, deadline=None, database=None,
     phases=[Phase.explicit, Phase.generate],  # shrinking a row with so many columns takes minutes
@@ -213,26 +214,28 @@ ANYTHING: list[Any] = [
 ]  # fmt: skip
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("name", list(SAMPLES))
-def test_what_is_no_value_of_the_type_is_refused_by_name(every: Every, name: str) -> None:
+def test_what_is_no_value_of_the_type_is_refused_by_name(every: Every, api_of: Callable[..., Api], name: str) -> None:
     if name not in every.names:
         pytest.skip("this server does not have the type")
-    api, column = every.api, every.resource.fields[name].column
-    every.database.execute("DELETE FROM demo.every")
+    column = every.resource.fields[name].column
+    # Of this type alone: statements of all columns take ten times as long.
+    api = api_of(SAMPLES[name].sql_type, SAMPLES[name].hint | None)
     for n, value in enumerate(ANYTHING):
-        one = api("POST", "/every", {"id": 2 * n, name: value})
-        many = api("POST", "/every", [{"id": 2 * n + 1, name: value}])
+        one = api("POST", "/keyed", {"id": 2 * n, "v": value})
+        many = api("POST", "/keyed", [{"id": 2 * n + 1, "v": value}])
         assert (one.status, many.status) in {(201, 201), (422, 422)}, (value, one.body, many.body)
         if one.status == 422:
-            assert (one.pointers, many.pointers) == ([f"#/{name}"], [f"#/0/{name}"]), (value, one.body, many.body)
+            assert (one.pointers, many.pointers) == (["#/v"], ["#/0/v"]), (value, one.body, many.body)
         else:
-            assert one.json[name] == many.json[0][name]
+            assert one.json["v"] == many.json[0]["v"]
     for text in [value for value in ANYTHING if isinstance(value, str) and value.isprintable()] + ["[1", '"x']:
         for operator in ("", "[gt]", "[in]", "[like]", "[ilike]"):
-            found = api("GET", f"/every?{urlencode({name + operator: text})}")
+            found = api("GET", f"/keyed?{urlencode({'v' + operator: text})}")
             assert found.status in {200, 400}, (operator, text, found.body)
             if found.status == 400:
-                assert [error["parameter"] for error in found.json["errors"]] == [name + operator]
+                assert [error["parameter"] for error in found.json["errors"]] == ["v" + operator]
             elif operator in {"", "[in]"}:
                 assert column.has_equality
             else:

@@ -68,6 +68,7 @@ def encoded(text: str) -> str:
     return quote(text.encode(errors="surrogatepass"), safe="")
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("path", PATHS)
 def test_every_hostile_value_is_a_value_or_refused(hostile: Api, path: str) -> None:
     for name in NAMES + (ORDER_NAMES if "orders" in path else []):
@@ -76,6 +77,7 @@ def test_every_hostile_value_is_a_value_or_refused(hostile: Api, path: str) -> N
     assert len(hostile("GET", "/customers").json["items"]) == 3
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("path", PATHS)
 def test_every_hostile_name_is_refused(hostile: Api, path: str) -> None:
     for value in HOSTILE:
@@ -115,6 +117,7 @@ def test_many_filters_that_are_allowed_are_all_applied(hostile: Api) -> None:
     assert hostile("GET", f"/customers?{query}&state=1").status == 400
 
 
+@pytest.mark.no_cover
 @settings(
     derandomize=True, deadline=None, database=None, max_examples=200,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

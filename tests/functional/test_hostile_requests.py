@@ -147,6 +147,7 @@ def watched(api_database: str) -> Watched:
     return Watched(api_database)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("place", PLACES)
 def test_a_text_changes_no_sql_leaks_nowhere_and_costs_nothing_where_it_is_bad(
     watched: Watched, place: str, caplog: pytest.LogCaptureFixture

@@ -56,9 +56,8 @@ def stops(url: str, *resources: Resource, role: str | None = None) -> list[str]:
 
 
 @pytest.fixture
-def url(database_url: str) -> str:
-    apply_migrations(database_url)
-    return database_url
+def url(migrated_url: str) -> str:
+    return migrated_url
 
 
 def one_column(kind: Any, name: str = "mine", **more: Any) -> Resource:
