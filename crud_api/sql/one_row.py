@@ -9,9 +9,10 @@ from msgspec import Struct
 
 from crud_api.request.versions import NO_CONDITIONS, Conditions
 from crud_api.resource import Resource
+from crud_api.resource.resource import KeyValues
 from crud_api.sql import SHAPES
-from crud_api.sql.names import cast_of, columns, has_key, key_text, quoted, table, unchanged
-from crud_api.sql.params import typed_param, typed_params
+from crud_api.sql.names import cast_of, columns, has_key, key_text, param_names, quoted, table, unchanged
+from crud_api.sql.params import key_params, typed_param, typed_params
 from crud_api.sql.query import Query
 from query_executor.contract import MAX_REPLY_BYTES, Param, Statement, Value
 
@@ -54,18 +55,16 @@ def insert(resource: Resource, values: Mapping[str, Value]) -> Query[Inserted]:
 
 
 def update(
-    resource: Resource, key: Value, values: Mapping[str, Value], conditions: Conditions = NO_CONDITIONS
+    resource: Resource, key: KeyValues, values: Mapping[str, Value], conditions: Conditions = NO_CONDITIONS
 ) -> Query[Changed]:
     """Change the row with this key. It has no answer where there is none."""
-    params: dict[str, Param] = {"key": typed_param(key)} | {
-        f"set_{name}": typed_param(value) for name, value in values.items()
-    }
+    params = key_params(resource, key) | {f"set_{name}": typed_param(value) for name, value in values.items()}
     return Query([Statement(_update(resource, tuple(values), _checks(conditions, params)), params)], Changed)
 
 
-def delete(resource: Resource, key: Value, conditions: Conditions = NO_CONDITIONS) -> Query[Removed]:
+def delete(resource: Resource, key: KeyValues, conditions: Conditions = NO_CONDITIONS) -> Query[Removed]:
     """Delete the row with this key. It has no answer where there is none."""
-    params: dict[str, Param] = {"key": typed_param(key)}
+    params = key_params(resource, key)
     return Query([Statement(_delete(resource, _checks(conditions, params)), params)], Removed)
 
 
@@ -130,10 +129,15 @@ def _delete(resource: Resource, checks: str) -> str:
 def _locked(resource: Resource, strength: str) -> str:
     # With the lock, the ETag belongs to the row that will be changed: another change has been committed by then. The
     # lock is no stronger than the lock of the change itself, so rows that refer to this row can still be stored.
-    return f"""SELECT {quoted(resource.key_columns[0])} AS key,
+    key = ", ".join(
+        f"{quoted(column)} AS {name}"
+        for column, name in zip(resource.key_columns, param_names(resource, "key"), strict=True)
+    )
+    return f"""SELECT {key},
                       (SELECT md5(row_to_json(part.*)::text) FROM (SELECT {columns(resource)}) AS part) AS etag
                FROM {table(resource)} WHERE {has_key(resource)} FOR {strength}"""
 
 
 def _is_current(resource: Resource) -> str:
-    return f"stored.{quoted(resource.key_columns[0])} = current.key"
+    pairs = zip(resource.key_columns, param_names(resource, "key"), strict=True)
+    return " AND ".join(f"stored.{quoted(column)} = current.{name}" for column, name in pairs)
