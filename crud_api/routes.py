@@ -55,7 +55,7 @@ def _add_resource(app: Chalice, served: Served) -> None:
             "take it out of RESOURCES."
         )
     one, many = served.resource.one, served.resource.name
-    rows, row = f"/{many}", f"/{many}/{{{served.resource.key_columns[0]}}}"
+    rows, row = f"/{many}", f"/{many}/{{{served.resource.key_parameter}}}"
     _add(app, "GET", rows, f"list_{many}", read.list_rows, served)
     _add(app, "GET", row, f"get_{one}", read.get_row, served)
     for relation in served.relations[many].values():

@@ -9,7 +9,7 @@ from crud_api import errors
 from crud_api.errors import ApiError
 from crud_api.openapi import examples
 from crud_api.openapi.field_schemas import ref
-from crud_api.openapi.parameters import list_parameters
+from crud_api.openapi.parameters import key_parameters, list_parameters
 from crud_api.openapi.problem_types import ProblemType, of
 from crud_api.openapi.replies import success
 from crud_api.openapi.schemas import model_name
@@ -46,12 +46,12 @@ _STORED = ("ETag", "Preference-Applied", "Idempotency-Replayed")
 
 def resource_paths(resource: Resource, relations: Mapping[str, Relations]) -> dict[str, Schema]:
     """The paths of a resource: its rows, one row, and the rows of other resources that refer to one row."""
-    one = f"/{resource.name}/{{{resource.key_columns[0]}}}"
+    one, key = resource.path, [ref("parameters", name) for name in key_parameters(resource)]
     paths: dict[str, Schema] = {
         f"/{resource.name}": {"get": _list(resource, relations), "post": _create(resource, relations[resource.name])},
         f"/{resource.name}:batch": {"post": _create_many(resource)},
         one: {
-            "parameters": [ref("parameters", f"{resource.name}.key")],
+            "parameters": key,
             "get": _get(resource, relations[resource.name]),
             "put": _change(resource, f"update_{resource.one}_by_put"),
             "patch": _change(resource, f"update_{resource.one}"),
@@ -61,7 +61,7 @@ def resource_paths(resource: Resource, relations: Mapping[str, Relations]) -> di
     for relation in relations[resource.name].values():
         if relation.many:
             paths[f"{one}/{relation.name}"] = {
-                "parameters": [ref("parameters", f"{resource.name}.key")],
+                "parameters": key,
                 "get": _list(relation.resource, relations, of=resource, called=relation.name),
             }
     return paths
@@ -87,7 +87,7 @@ def _list(
                 "Link",
                 "Preference-Applied",
             )
-            | {"links": _links_to_one(resource, f"$response.body#/items/0/{resource.key_columns[0]}")},
+            | {"links": _links_to_one(resource, "$response.body#/items/0/")},
             "304": success("The client already has this page.", None, None, "ETag"),
         },
         "problems": _problems(errors.InvalidParameterError, *((errors.NotFoundError,) if of else ()), *_EXECUTING),
@@ -95,7 +95,7 @@ def _list(
 
 
 def _create(resource: Resource, relations: Relations) -> Schema:
-    found, links = examples.stored(resource), _links_to_one(resource, f"$response.body#/{resource.key_columns[0]}")
+    found, links = examples.stored(resource), _links_to_one(resource, "$response.body#/")
     return {
         "operationId": f"create_{resource.one}",
         "summary": f"Create one {_said(resource)}",
@@ -208,12 +208,13 @@ def _delete(resource: Resource) -> Schema:
     }
 
 
-def _links_to_one(resource: Resource, key: str) -> dict[str, Any]:
+def _links_to_one(resource: Resource, row: str) -> dict[str, Any]:
+    is_are = "is" if len(resource.key_columns) == 1 else "are"
     return {
         name: {
             "operationId": name,
-            "parameters": {resource.key_columns[0]: key},
-            "description": f"The {resource.key_columns[0]} of the answer is the key of the row.",
+            "parameters": {column: f"{row}{column}" for column in resource.key_columns},
+            "description": f"The {resource.said_key} of the answer {is_are} the key of the row.",
         }
         for name in (
             *(f"{verb}_{resource.one}" for verb in ("get", "update", "delete")),

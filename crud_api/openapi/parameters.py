@@ -62,16 +62,8 @@ def shared_parameters() -> dict[str, Schema]:
 
 def resource_parameters(resource: Resource, relations: Relations) -> dict[str, Schema]:
     """The parameters of one resource: its key in the path, and the query of its lists."""
-    key = resource.fields[resource.key_columns[0]]
     found = {
-        f"{resource.name}.key": {
-            "name": resource.key_columns[0],
-            "in": "path",
-            "required": True,
-            "description": f"The key of a row of {resource.name}.",
-            "schema": key.column.filtered() | ({"minLength": 1} if key.column.is_text else {}),
-            "example": key.column.url_example(),
-        },
+        **key_parameters(resource),
         f"{resource.name}.sort": _sort(resource),
     }
     if names := list(relations):
@@ -87,9 +79,27 @@ def resource_parameters(resource: Resource, relations: Relations) -> dict[str, S
     return found
 
 
+def key_parameters(resource: Resource) -> dict[str, Schema]:
+    """The parameters of a path that are the key of a row: one for each of its columns."""
+    found, several = {}, len(resource.key_columns) > 1
+    parts = " Commas separate the parts, so a comma within a part is %2C." if several else ""
+    for name in resource.key_columns:
+        column = resource.fields[name].column
+        empty = several and column.is_text  # a comma stands beside it, so the path has this part anyway
+        found[f"{resource.name}.key.{name}" if several else f"{resource.name}.key"] = {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": f"{'Part of the' if several else 'The'} key of a row of {resource.name}.{parts}",
+            "schema": column.filtered() | ({"minLength": 1} if column.is_text and not empty else {}),
+            "example": column.url_example(),
+        }
+    return found
+
+
 def list_parameters(resource: Resource, relations: Relations) -> list[Schema]:
     """References to all parameters of a list."""
-    own = [name for name in resource_parameters(resource, relations) if name != f"{resource.name}.key"]
+    own = [name for name in resource_parameters(resource, relations) if name not in key_parameters(resource)]
     return [ref("parameters", name) for name in ("limit", "cursor", *own, "preferCount", "ifNoneMatch")]
 
 
@@ -127,6 +137,7 @@ def _filter(parameter: str, field: Field, operator: Operator) -> Schema:
 
 
 def _sort(resource: Resource) -> Schema:
+    key = resource.key_columns
     sortable = [field.name for field in resource.fields.values() if field.column.has_order]
     names = "|".join(sortable)
     twice = r"(?!(.*,)?-?([^,-]+)(,.*)?,-?\2(,|$))"
@@ -138,7 +149,7 @@ def _sort(resource: Resource) -> Schema:
             "maxLength": MAX_VALUE_CHARACTERS,
             "pattern": rf"^{twice}-?({names})(,-?({names})){{0,{MAX_KEYS - 1}}}$",
         },
-        f"-{sortable[-1]},{resource.key_columns[0]}",
+        ",".join([*(f"-{name}" for name in [name for name in sortable if name not in key][-1:]), key[0]]),
     )
 
 

@@ -14,6 +14,7 @@ from crud_api.resource import Resource
 from crud_api.resource.columns.column import Schema
 from crud_api.resource.columns.field import Field
 from crud_api.resource.relations import Relation, Relations
+from crud_api.resource.resource import said
 from query_executor.contract import MAX_REPLY_BYTES
 
 
@@ -32,7 +33,7 @@ def row_schemas(resource: Resource, relations: Relations) -> dict[str, Schema]:
         if _has_component(field):
             schemas[_choice_name(resource, field)] = written(field)
     for relation in nested:
-        schemas[f"New{name}{model_name(relation.resource)}"] = _new(relation.resource, [], without=relation.columns[0])
+        schemas[f"New{name}{model_name(relation.resource)}"] = _new(relation.resource, [], without=relation.columns)
     return schemas
 
 
@@ -52,9 +53,8 @@ def new_example(resource: Resource) -> dict[str, Any]:
 
 
 def change_example(resource: Resource) -> dict[str, Any]:
-    """A change of the last field that can be changed."""
-    name = list(_changeable(resource))[-1]
-    return {name: example(resource.fields[name])}
+    """A change of the last field that can be changed, if there is one."""
+    return {name: example(field) for name, field in list(_changeable(resource).items())[-1:]}
 
 
 def _stored(resource: Resource) -> Schema:
@@ -124,13 +124,13 @@ def _page(name: str) -> Schema:
     )
 
 
-def _new(resource: Resource, nested: Sequence[Relation], without: str | None = None) -> Schema:
-    fields = {name: f for name, f in resource.fields.items() if name not in resource.read_only and name != without}
+def _new(resource: Resource, nested: Sequence[Relation], without: Sequence[str] = ()) -> Schema:
+    fields = {name: f for name, f in resource.fields.items() if name not in resource.read_only and name not in without}
     schema = _object(
         _written(resource, fields),
         required=[name for name, field in fields.items() if field.required],
         description=f"A new row of {resource.name}."
-        + (f" Its {without} is the key of the row that contains it." if without else "")
+        + (f" Its {said(without)} {_is_key(without)} of the row that contains it." if without else "")
         + "".join(
             f" If {name} is absent, it is {field.default}."
             for name, field in fields.items()
@@ -149,11 +149,15 @@ def _new(resource: Resource, nested: Sequence[Relation], without: str | None = N
     return schema
 
 
+def _is_key(columns: Sequence[str]) -> str:
+    return "is the key" if len(columns) == 1 else "are the key"
+
+
 def _change(resource: Resource) -> Schema:
-    key = resource.fields[resource.key_columns[0]]
+    sent = "If you send it, it must equal the key in the path."
     return _object(
         # This schema has no limits: the key of an old row may break today's limits.
-        {resource.key_columns[0]: answered(key) | {"description": "If you send it, it must equal the key in the path."}}
+        {name: answered(resource.fields[name]) | {"description": sent} for name in resource.key_columns}
         | _written(resource, _changeable(resource)),
         description=f"A change of a row of {resource.name}. Absent fields stay as they are, and null clears a field."
         + _ignored(resource),
@@ -167,7 +171,7 @@ def _ignored(resource: Resource) -> str:
 
 
 def _changeable(resource: Resource) -> dict[str, Field]:
-    return {n: f for n, f in resource.fields.items() if n not in resource.read_only and n != resource.key_columns[0]}
+    return {n: f for n, f in resource.fields.items() if n not in resource.read_only and n not in resource.key_columns}
 
 
 def _object(

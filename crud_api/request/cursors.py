@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 import msgspec
@@ -30,7 +30,7 @@ Place = str | Looked | None
 class Cursor(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """The rows after (`gt`) or before (`lt`) the place of `values` in the order, or including it (`gte`, `lte`).
 
-    The values are PostgreSQL's own text of the sort keys, or null. The last value is the resource's key.
+    The values are PostgreSQL's own text of the sort keys, or null. The columns of the resource's key are among them.
     """
 
     toward: Toward
@@ -82,16 +82,16 @@ def decode(text: str) -> Sealed:
         sealed = msgspec.json.decode(wire, type=Sealed)
     except (binascii.Error, ValueError, msgspec.DecodeError, RecursionError):
         raise ValueError("is not a cursor of this API") from None
-    *_, key = sealed.cursor.values or (None,)
-    if any(text_flaw(value) for value in sealed.cursor.values if isinstance(value, str)) or (
-        sealed.cursor.looks_up and not isinstance(key, str)
-    ):
+    if any(text_flaw(value) for value in sealed.cursor.values if isinstance(value, str)):
         raise ValueError("is not a cursor of this API")
     return sealed
 
 
-def place(values: Sequence[str | None]) -> tuple[Place, ...]:
-    """The values as a cursor carries them: the longest of them are looked up, until the rest fits."""
+def place(values: Sequence[str | None], key: Collection[int]) -> tuple[Place, ...]:
+    """The values as a cursor carries them: the longest of them are looked up, until the rest fits.
+
+    The values in the places `key` are the row's key, by which it is found.
+    """
     sizes = [len(value.encode()) if value else 0 for value in values]
     if sum(sizes) <= _MOST:
         return tuple(values)
@@ -99,7 +99,7 @@ def place(values: Sequence[str | None]) -> tuple[Place, ...]:
     from hashlib import md5  # noqa: PLC0415
 
     found: list[Place] = list(values)
-    for n in sorted(range(len(values) - 1), key=lambda n: -sizes[n]):
+    for n in sorted(set(range(len(values))) - set(key), key=lambda n: -sizes[n]):
         if sum(sizes) > _MOST and (value := values[n]):
             found[n], sizes[n] = Looked(md5(value.encode(), usedforsecurity=False).hexdigest()), 0
     return tuple(found)

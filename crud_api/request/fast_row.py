@@ -19,7 +19,7 @@ from crud_api.request.validation import Errors, Values, with_defaults
 from crud_api.resource import Resource
 from crud_api.resource.columns.column import param
 from crud_api.resource.columns.number import within
-from query_executor.contract import Value
+from crud_api.resource.resource import KeyValues
 
 _BITS = 63  # of a whole number that a column may hold
 _BACKSLASH = ord("\\")
@@ -35,10 +35,15 @@ def fast_row(resource: Resource, body: bytes) -> Values | None:
     return None if missing else values
 
 
-def fast_changes(resource: Resource, body: bytes, key: Value) -> Values | None:
+def fast_changes(resource: Resource, body: bytes, key: KeyValues) -> Values | None:
     """The values that change in the row of this key, or None."""
     values = _values(resource, body)
-    return None if values is None or values.pop(resource.key_columns[0], key) != key else values
+    if values is None:
+        return None
+    for name, value in zip(resource.key_columns, key, strict=True):
+        if values.pop(name, value) != value:
+            return None
+    return values
 
 
 def _values(resource: Resource, body: bytes) -> Values | None:

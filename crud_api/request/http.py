@@ -10,6 +10,7 @@ from chalice.app import Request
 from crud_api.errors import BodyTooLargeError, MalformedBodyError, NotFoundError, UnsupportedMediaTypeError
 from crud_api.request.body import SEND_JSON, parse_json, parse_object
 from crud_api.resource import Resource
+from crud_api.resource.resource import KeyValues
 from crud_api.settings import MAX_BODY_BYTES
 from query_executor.contract import Value
 
@@ -29,14 +30,14 @@ def path_parameter(request: Request, name: str) -> str:
 
 def nested_path(request: Request, resource: Resource, name: str) -> str:
     """The path of a row's `name`, as the client knows it. API Gateway's own path has the key decoded."""
-    key = quote(_key_text(resource, request), safe="")
+    key = ",".join(quote(part, safe="") for part in _key_texts(resource, request))
     return f"{_before(request, resource, name)}/{resource.name}/{key}/{name}"
 
 
 def _before(request: Request, resource: Resource, name: str) -> str:
     """What comes before the API's own path: a stage or a custom domain's base path, which may be any text."""
     path = collection_path(request).rstrip("/")
-    own = f"/{resource.name}/{path_parameter(request, resource.key_columns[0])}/{name}"
+    own = f"/{resource.name}/{path_parameter(request, resource.key_parameter)}/{name}"
     # A path that is not decoded has no slash within the key.
     return path.removesuffix(own) if path.endswith(own) else path.rsplit("/", 3)[0]
 
@@ -47,25 +48,46 @@ def query_parameters(request: Request) -> dict[str, list[str]]:
     return {} if parameters is None else {name: parameters.getlist(name) for name in parameters}
 
 
-def key_of(resource: Resource, request: Request) -> Value:
-    """The key in the path. Raises `NotFoundError` if the column's type cannot hold it: no row has such a key."""
+def key_of(resource: Resource, request: Request) -> KeyValues:
+    """The key in the path. Raises `NotFoundError` if a column's type cannot hold its part: no row has such a key."""
+    texts = _key_texts(resource, request)
+    if len(texts) != len(resource.key_columns):
+        raise not_found(resource)
     try:
-        key = resource.fields[resource.key_columns[0]].column.parse_text(_key_text(resource, request))
+        return tuple([_value(resource, *part) for part in zip(resource.key_columns, texts, strict=True)])
     except ValueError:
         raise not_found(resource) from None
+
+
+def _value(resource: Resource, name: str, text: str) -> Value:
+    value = resource.fields[name].column.parse_text(text)
     # As a number of a larger type than the column's, PostgreSQL would look for it without the index.
-    return str(key) if type(key) is int and key.bit_length() > _BITS else key
+    return str(value) if type(value) is int and value.bit_length() > _BITS else value
 
 
-def _key_text(resource: Resource, request: Request) -> str:
-    text = path_parameter(request, resource.key_columns[0])
+def _key_texts(resource: Resource, request: Request) -> list[str]:
+    """The parts of the key in the path, decoded. Between them are commas: a comma within a part is %2C."""
+    text = path_parameter(request, resource.key_parameter)
     # API Gateway decodes path parameters, Chalice's local server does not.
-    return text if "stage" in request.context else unquote(text)
+    if len(resource.key_columns) == 1:
+        return [text if "stage" in request.context else unquote(text)]
+    if "stage" in request.context:
+        text = _as_sent(request, text)
+    return [unquote(part) for part in text.split(",")]
+
+
+def _as_sent(request: Request, decoded: str) -> str:
+    """A path parameter as it stands in the URL, where a comma within a part still differs from a comma between parts.
+
+    A path that comes decoded does not tell them apart: every comma is then between parts.
+    """
+    segments = collection_path(request).split("/")
+    return next((one for one in reversed(segments) if decoded in {one, unquote(one)}), quote(decoded, safe=","))
 
 
 def not_found(resource: Resource) -> NotFoundError:
     """The error for a key that no row has."""
-    return NotFoundError(f"No row of {resource.name} has this {resource.key_columns[0]}.")
+    return NotFoundError(f"No row of {resource.name} has this {resource.said_key}.")
 
 
 def json_object(body: bytes) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from crud_api.errors import ConflictError
 from crud_api.request.validation import Errors, Values, converted, pointer, refuse, with_defaults
 from crud_api.resource import Resource
 from crud_api.resource.relations import Relations
-from query_executor.contract import Value
+from crud_api.resource.resource import KeyValues
 
 MAX_ROWS = 1000  # of a resource in one request
 
@@ -26,14 +26,14 @@ class RowInsert(Struct, frozen=True):
 
 
 class TableInsert(Struct, frozen=True):
-    """Rows of one table. Their `column` may refer to rows of the same request, which have them in their `member`.
+    """Rows of one table. Their `columns` may refer to rows of the same request, which have them in their `member`.
 
     `parents` are the places, counted from 1, of the rows that have that member, even an empty one.
     """
 
     resource: Resource
     rows: list[RowInsert] = []
-    column: str = ""
+    columns: tuple[str, ...] = ()
     member: str = ""
     parents: list[int] = []
 
@@ -56,7 +56,7 @@ def parse_creation(resource: Resource, relations: Relations, body: Mapping[str, 
     if many and not 1 <= len(body) <= MAX_ROWS:
         refuse({"#": f"the array must have 1 to {MAX_ROWS} objects, not {len(body)}"})
     found = {
-        name: TableInsert(relation.resource, column=relation.columns[0], member=name)
+        name: TableInsert(relation.resource, columns=relation.columns, member=name)
         for name, relation in relations.items()
         if relation.many
     }
@@ -70,18 +70,12 @@ def parse_creation(resource: Resource, relations: Relations, body: Mapping[str, 
         row = _row(resource, own, errors, at)
         rows.rows.append(row)
         for member, insert in found.items():
-            if (
-                member in sent
-                and resource.key_columns[0] not in row.values
-                and not resource.fields[resource.key_columns[0]].required
-            ):
-                errors[pointer(resource.key_columns[0], at)] = (
-                    f"{resource.key_columns[0]} is needed to store {member} with the row"
-                )
             if member in sent:
-                _add_referring(
-                    insert, sent[member], row.values.get(resource.key_columns[0]), at, len(rows.rows), errors
-                )
+                owned = {name: row.values.get(name) for name in relations[member].own}
+                for name in owned:
+                    if name not in row.values and not resource.fields[name].required:
+                        errors[pointer(name, at)] = f"{name} is needed to store {member} with the row"
+                _add_referring(insert, sent[member], tuple(owned.values()), at, len(rows.rows), errors)
     refuse(errors)
     present = [insert for insert in found.values() if insert.parents]
     refuse_taken([taken for insert in [rows, *present] for taken in _repeated(insert)])
@@ -100,7 +94,7 @@ def _row(resource: Resource, body: Mapping[str, Any], errors: Errors, at: str) -
     return RowInsert(at, values, frozenset(body))
 
 
-def _add_referring(insert: TableInsert, value: Any, key: Value, above: str, place: int, errors: Errors) -> None:
+def _add_referring(insert: TableInsert, value: Any, key: KeyValues, above: str, place: int, errors: Errors) -> None:
     """Adds the rows of a member. Each may leave out the key of the row that it refers to, or repeat it."""
     at = pointer(insert.member, above)
     if not isinstance(value, list):
@@ -117,23 +111,25 @@ def _add_referring(insert: TableInsert, value: Any, key: Value, above: str, plac
 
 
 def _referring_row(
-    insert: TableInsert, body: Mapping[str, Any], key: Value, at: str, place: int, errors: Errors
+    insert: TableInsert, body: Mapping[str, Any], key: KeyValues, at: str, place: int, errors: Errors
 ) -> RowInsert:
-    resource, column = insert.resource, insert.column
-    values = converted(resource, {name: value for name, value in body.items() if name != column}, errors, at)
-    values = with_defaults(resource, values | {column: key}, {**body, column: key}, errors, at)
-    if key is not None and column in body and not resource.fields[column].column.same(body[column], key):
-        errors[pointer(column, at)] = f"{column} must be absent or equal the key of the row that contains it"
-    return RowInsert(at, values, frozenset({*body, column}), place)
+    resource, owned = insert.resource, dict(zip(insert.columns, key, strict=True))
+    values = converted(resource, {name: value for name, value in body.items() if name not in owned}, errors, at)
+    values = with_defaults(resource, values | owned, {**body, **owned}, errors, at)
+    for name, value in owned.items():
+        if value is not None and name in body and not resource.fields[name].column.same(body[name], value):
+            errors[pointer(name, at)] = f"{name} must be absent or equal the key of the row that contains it"
+    return RowInsert(at, values, frozenset({*body, *owned}), place)
 
 
 def _repeated(insert: TableInsert) -> list[tuple[str, str]]:
-    key, repeated = insert.resource.key_columns[0], []
+    resource, repeated = insert.resource, []
     seen: set[Any] = set()
     for row in insert.rows:
-        value = row.values.get(key)
+        value = tuple([row.values.get(name) for name in resource.key_columns])
         if value in seen:
-            repeated.append((pointer(key, row.at), f"another row of this request has the same {key}"))
-        elif value is not None:
+            detail = f"another row of this request has the same {resource.said_key}"
+            repeated += [(pointer(name, row.at), detail) for name in resource.key_columns]
+        elif None not in value:
             seen.add(value)
     return repeated

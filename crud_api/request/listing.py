@@ -12,10 +12,10 @@ from crud_api.request.cursors import Cursor, Sealed
 from crud_api.request.filters import Filter, filter_of
 from crud_api.request.parameters import Parameters
 from crud_api.request.selection import Selection, columns_of, embedded_of
-from crud_api.request.sorting import SortKey, sort_of, total_order
+from crud_api.request.sorting import SortKey, key_places, sort_of, total_order
 from crud_api.resource import Resource
 from crud_api.resource.relations import Relation, Relations
-from query_executor.contract import Value
+from crud_api.resource.resource import KeyValues
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 1000
@@ -27,7 +27,7 @@ class Parent(Struct, frozen=True):
 
     resource: Resource
     relation: Relation
-    key: Value
+    key: KeyValues
 
 
 class ListQuery(Struct, frozen=True, kw_only=True):
@@ -80,16 +80,20 @@ def list_query(resource: Resource, relations: Relations, query: Parameters, pare
         filters=filters,
         order=order,
         selection=Selection(columns, embedded),
-        cursor=None if sealed is None else _opened(sealed, scope, len(order)),
+        cursor=None if sealed is None else _opened(sealed, scope, resource, order),
         parent=parent,
         scope=scope,
     )
 
 
-def _opened(sealed: Sealed, scope: bytes, keys: int) -> Cursor:
+def _opened(sealed: Sealed, scope: bytes, resource: Resource, order: Sequence[SortKey]) -> Cursor:
     try:
         cursor = sealed.opened(scope)
-        if len(cursor.values) != keys:
+        # The row of a value that is looked up is found by its key.
+        if len(cursor.values) != len(order) or (
+            cursor.looks_up
+            and not all(isinstance(cursor.values[n], str) for n in key_places(order, resource.key_columns))
+        ):
             raise ValueError("is not a cursor of this list")
     except ValueError as error:
         raise parameters.wrong({"cursor": str(error)}) from None

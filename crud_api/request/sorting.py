@@ -40,12 +40,21 @@ def sort_of(resource: Resource, text: str) -> list[SortKey]:
     return keys
 
 
-def total_order(resource: Resource, keys: Sequence[SortKey]) -> list[SortKey]:
-    """The keys that decide. The resource's key is the last, so no two rows have the same place.
+def key_places(order: Sequence[SortKey], key: Sequence[str]) -> list[int]:
+    """The places of the columns of the resource's key in an order, counted from 0."""
+    return [place for place, one in enumerate(order) if one.column in key]
 
-    The last key has the direction of the key before it, so one index serves both directions.
+
+def total_order(resource: Resource, keys: Sequence[SortKey]) -> list[SortKey]:
+    """The keys that decide. They have all columns of the resource's key, so no two rows have the same place.
+
+    The columns that are added have the direction of the key before them, so one index serves both directions.
     """
-    columns = [key.column for key in keys]
-    if resource.key_columns[0] in columns:
-        return list(keys[: columns.index(resource.key_columns[0]) + 1])
-    return [*keys, SortKey(resource.key_columns[0], bool(keys) and keys[-1].descending)]
+    needed = list(resource.key_columns)
+    for place, key in enumerate(keys, 1):
+        if key.column in needed:
+            needed.remove(key.column)
+            if not needed:
+                return list(keys[:place])
+    descending = bool(keys) and keys[-1].descending
+    return [*keys, *(SortKey(name, descending) for name in needed)]

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from crud_api.errors import InvalidFieldsError
 from crud_api.resource import Resource
+from crud_api.resource.resource import KeyValues
 from query_executor.contract import Value
 
 Values = dict[str, Value]
@@ -26,19 +27,15 @@ def new_row(resource: Resource, body: Mapping[str, Any]) -> Values:
     return values
 
 
-def changes(resource: Resource, body: Mapping[str, Any], key: Value) -> Values:
+def changes(resource: Resource, body: Mapping[str, Any], key: KeyValues) -> Values:
     """The values that change in the row of this key. Absent fields stay as they are. Raises `InvalidFieldsError`."""
     # A key may stay as it is, even if another program or an older rule made it.
     errors: Errors = {}
-    values = converted(
-        resource, {name: value for name, value in body.items() if name != resource.key_columns[0]}, errors
-    )
-    if resource.key_columns[0] in body and not resource.fields[resource.key_columns[0]].column.same(
-        body[resource.key_columns[0]], key
-    ):
-        errors[pointer(resource.key_columns[0])] = (
-            f"{resource.key_columns[0]} must equal the key in the path: a key cannot change"
-        )
+    own = dict(zip(resource.key_columns, key, strict=True))
+    values = converted(resource, {name: value for name, value in body.items() if name not in own}, errors)
+    for name, value in own.items():
+        if name in body and not resource.fields[name].column.same(body[name], value):
+            errors[pointer(name)] = f"{name} must equal the key in the path: a key cannot change"
     refuse(errors)
     return values
 

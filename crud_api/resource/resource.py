@@ -9,8 +9,10 @@ from functools import cached_property
 from msgspec import Struct
 
 from crud_api.resource.columns.field import Field, fields_of
+from query_executor.contract import Value
 
 Columns = str | tuple[str, ...]  # one column, or several columns in order
+KeyValues = tuple[Value, ...]  # the values of a row's key, in the order of its columns
 
 
 class Reference(Struct, frozen=True, kw_only=True):
@@ -97,6 +99,16 @@ class Resource(Struct, frozen=True, kw_only=True, dict=True, eq=False):
     def key_columns(self) -> tuple[str, ...]:
         """The columns of the key, in order; none for a table without a key."""
         return column_names(self.key)
+
+    @cached_property
+    def path(self) -> str:
+        """The path of one row, as a person writes it: `/lines/{order_id},{line}`."""
+        return f"/{self.name}/{','.join(f'{{{name}}}' for name in self.key_columns)}"
+
+    @cached_property
+    def key_parameter(self) -> str:
+        """What the key is called in a route, where API Gateway allows one name in a part of a path."""
+        return self.key_columns[0] if len(self.key_columns) == 1 else "key"
 
     @cached_property
     def said_key(self) -> str:

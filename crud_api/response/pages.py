@@ -9,6 +9,7 @@ from crud_api.request import parameters
 from crud_api.request.cursors import Cursor, place
 from crud_api.request.listing import ListQuery
 from crud_api.request.selection import MAX_EMBEDDED, MAX_EMBEDDED_IN_PAGE, Selection
+from crud_api.request.sorting import key_places
 from crud_api.resource import Resource
 from crud_api.sql.select import SEPARATOR, PageRows
 
@@ -21,19 +22,19 @@ class Page(Struct, frozen=True):
     prev: str | None
 
 
-def page_of(query: ListQuery, rows: PageRows) -> Page:
+def page_of(resource: Resource, query: ListQuery, rows: PageRows) -> Page:
     """The page that the rows are. Raises `InvalidParameterError`."""
     backwards = query.cursor is not None and query.cursor.backwards
     if rows.items is None and rows.found:
         raise parameters.too_large(["limit"])
-    text, ahead = rows.items or "", None
+    text, ahead, key = rows.items or "", None, key_places(query.order, resource.key_columns)
     if rows.found > query.limit:
         text = text[: text.rindex(SEPARATOR)]
-        ahead = Cursor("lt" if backwards else "gt", place(rows.last))
+        ahead = Cursor("lt" if backwards else "gt", place(rows.last, key))
     if query.cursor is None:
         behind = None
     elif rows.found:
-        behind = Cursor("gt" if backwards else "lt", place(rows.first))
+        behind = Cursor("gt" if backwards else "lt", place(rows.first, key))
     else:
         behind = query.cursor.opposite()
     if backwards:
@@ -43,7 +44,7 @@ def page_of(query: ListQuery, rows: PageRows) -> Page:
 
 def too_many(resource: Resource, selection: Selection, number: int) -> InvalidParameterError:
     """The error for a relation with more rows than are embedded. `number` is the `too_many` of `Row` or `PageRows`."""
-    path = f"/{resource.name}/{{{resource.key_columns[0]}}}"
+    path = resource.path
     if number < 0:
         name, most, of = selection.embedded[-1 - number].name, MAX_EMBEDDED_IN_PAGE, "one page"
         cure = f"lower limit, or list them page by page at {path}/{name}"

@@ -30,9 +30,12 @@ def stored(body: str, status_code: int, headers: Mapping[str, str]) -> Response:
     return _response(body, status_code, {"Content-Type": JSON, **headers} if body else headers)
 
 
-def location(collection: str, key: str) -> dict[str, str]:
-    """The path of a row below the path of its collection, as a header. It is left out if no header can hold it."""
-    path = f"{collection.rstrip('/')}/{quote(key, safe='')}"
+def location(collection: str, key: Sequence[str]) -> dict[str, str]:
+    """The path of a row below the path of its collection, as a header. It is left out if no header can hold it.
+
+    `key` are the parts of its key. In the path commas separate them, so a comma within a part is %2C.
+    """
+    path = f"{collection.rstrip('/')}/{','.join([quote(part, safe='') for part in key])}"
     return {"Location": path} if len(path) <= _MAX_LINK else {}
 
 

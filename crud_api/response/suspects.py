@@ -18,6 +18,7 @@ from crud_api.request.listing import ListQuery
 from crud_api.request.parameters import wrong
 from crud_api.request.validation import pointer
 from crud_api.resource import Resource
+from crud_api.resource.resource import KeyValues, column_names
 from crud_api.response import failures
 from crud_api.response.problems import READS
 from crud_api.sql import looking
@@ -81,12 +82,12 @@ def error_of(
     return error
 
 
-def of_key(resource: Resource, key: Value) -> Suspect:
-    """The key in a path. No row has a key that the column cannot hold."""
+def of_key(resource: Resource, key: KeyValues) -> Suspect:
+    """The key in a path. No row has a key that its columns cannot hold."""
     return Suspect(looking.by_key(resource, key), lambda failure: not_found(resource) if _is_data(failure) else None)
 
 
-def of_values(resource: Resource, values: Mapping[str, Value], key: Value = None) -> list[Suspect]:
+def of_values(resource: Resource, values: Mapping[str, Value], key: KeyValues | None = None) -> list[Suspect]:
     """The key in the path, if there is one, and each value of a row."""
     cells = [_cell(resource, name, [value], pointer(name)) for name, value in values.items() if value is not None]
     cells[:0] = [_blameless(resource, [*values])] if cells else []
@@ -197,7 +198,9 @@ def _columns(failure: Failure, resource: Resource, given: Collection[str], look:
         return []
     computed = sqlstate == "428C9" or (sqlstate == "0A000" and failure.routine == failures.REWRITER)
     constrained = sqlstate in {"23514", "54000"} and failure.constraint is not None
-    unknown = sqlstate == "23503" and not any(name in given for name in resource.references)
+    unknown = sqlstate == "23503" and not any(
+        name in given for columns in resource.references for name in column_names(columns)
+    )
     if not (computed or constrained or unknown):
         return []
     if sqlstate == "23503" and failure.table not in {None, resource.table.split(".")[-1]}:

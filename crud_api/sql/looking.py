@@ -9,9 +9,10 @@ from msgspec import Struct
 
 from crud_api.request.listing import ListQuery
 from crud_api.resource import Resource
+from crud_api.resource.resource import KeyValues
 from crud_api.sql.fitting import fits
 from crud_api.sql.names import has_key, quoted, table
-from crud_api.sql.params import typed_param
+from crud_api.sql.params import key_params
 from crud_api.sql.populating import populated
 from crud_api.sql.query import Query, probe
 from crud_api.sql.where import after_cursor, filtered
@@ -23,10 +24,10 @@ def any_row(resource: Resource) -> Query[None]:
     return probe(f"SELECT true FROM {table(resource)} LIMIT 0")
 
 
-def by_key(resource: Resource, key: Value) -> Query[None]:
-    """Fails if the column cannot hold the key."""
+def by_key(resource: Resource, key: KeyValues) -> Query[None]:
+    """Fails if a column cannot hold its part of the key."""
     sql = f"SELECT true FROM {table(resource)} WHERE {has_key(resource)} LIMIT 1"
-    return probe(sql, {"key": typed_param(key)})
+    return probe(sql, key_params(resource, key))
 
 
 def of_values(resource: Resource, name: str, values: Sequence[Value]) -> Query[None]:

@@ -18,7 +18,7 @@ from crud_api.request.inserts import Creation, RowInsert, TableInsert
 from crud_api.resource import Resource
 from crud_api.resource.relations import Relations
 from crud_api.sql.fitting import fits, may_be_spaced
-from crud_api.sql.names import columns, key_text, literal, quoted, table, unchanged
+from crud_api.sql.names import columns, equal, key_text, literal, quoted, table, unchanged
 from crud_api.sql.populating import cell, is_null_text, populated, type_of, with_null_text
 from crud_api.sql.query import Query
 from query_executor.contract import Param, Statement, Value
@@ -29,10 +29,10 @@ _LOCKS = 32
 
 
 class Check(Struct, frozen=True):
-    """A check of rows: that their key is free or, with `refers_to`, that the column names a row of that resource."""
+    """A check of rows: that their key is free or, with `refers_to`, that the columns name a row of that resource."""
 
     rows: TableInsert
-    column: str
+    columns: tuple[str, ...]
     refers_to: str | None = None
 
 
@@ -79,6 +79,11 @@ class _Group(Struct, frozen=True):
     sent: frozenset[str]
     rows: list[tuple[int, RowInsert]]
     nulls: Mapping[int, list[int]]
+
+    @property
+    def has_key(self) -> bool:
+        """Whether the rows have a value for each column of the key."""
+        return all(name in self.names for name in self.resource.key_columns)
 
 
 # A trigger may suppress some of the rows. Then this condition makes the result empty, which undoes the transaction.
@@ -168,7 +173,7 @@ def _nulls(resource: Resource, names: Sequence[str], rows: list[tuple[int, RowIn
 
 
 def _sent(group: _Group, *, merge: bool) -> str:
-    key, names = quoted(group.resource.key_columns[0]), ""
+    names = ""
     for n, name in enumerate(group.names):
         if n in group.nulls:
             is_null = f""""unnest" = ANY(:nulls_{group.label}_{n}::int[])"""
@@ -176,10 +181,10 @@ def _sent(group: _Group, *, merge: bool) -> str:
         else:
             names += f", {cell(group.resource, name)}"
     new = "true"
-    if merge and group.resource.key_columns[0] in group.names:
+    if merge and group.has_key:
         # The xmax of the stored row would say it exactly, even for a row that another request inserts right now. But
         # views have no xmax.
-        new = f"NOT EXISTS (SELECT FROM {table(group.resource)} AS stored WHERE stored.{key} = sent.{key})"
+        new = f"NOT EXISTS (SELECT FROM {table(group.resource)} AS stored WHERE {_same_key(group.resource)})"
     return f"""sent_{group.label} AS MATERIALIZED (
           SELECT "unnest" AS "#place", {new} AS "#inserted"{names}
           FROM ROWS FROM ({populated(group.resource, group.names, f"rows_{group.label}")},
@@ -198,36 +203,51 @@ def _wrong(
     queries = ['SELECT 0 AS "#check", 0 AS "#place" WHERE false']
     for rows, groups in zip(every, grouped, strict=True):
         own = rows.resource
-        asked = [] if merge else [(Check(rows, own.key_columns[0]), own, "EXISTS")]
+        asked = [] if merge else [(Check(rows, own.key_columns), own, own.key_columns, "EXISTS")]
         asked += [
-            (Check(rows, relation.own[0], relation.resource.name), relation.resource, "NOT EXISTS")
+            (Check(rows, relation.own, relation.resource.name), relation.resource, relation.columns, "NOT EXISTS")
             for relation in relations[own.name].values()
             # Rows that may refer to rows of this request are not checked here. The foreign key checks them.
-            if relation.refers and relation.resource.name != own.name and relation.own[0] != rows.column
+            if relation.refers and relation.resource.name != own.name and relation.own != rows.columns
         ]
-        for check, other, is_wrong in asked:
-            column, key = quoted(check.column), other.key_columns[0]
-            held = "" if check.refers_to is None else f" AND {_is_held(own, check.column, other)}"
+        for check, other, theirs, is_wrong in asked:
+            given = " AND ".join(f"sent.{quoted(name)} IS NOT NULL" for name in check.columns)
+            held = "" if check.refers_to is None else f" AND {_is_held(own, check.columns, other)}"
             queries += [
                 f"""SELECT {len(checks)}, "#place" FROM sent_{group.label} AS sent
-                    WHERE sent.{column} IS NOT NULL{held} AND {is_wrong} (
-                      SELECT FROM {table(other)} AS stored WHERE stored.{quoted(key)} = sent.{column})"""
+                    WHERE {given}{held} AND {is_wrong} (
+                      SELECT FROM {table(other)} AS stored
+                      WHERE {equal("stored.", theirs, "sent.", check.columns)})"""
                 for group in groups
-                if check.column in group.names
+                if all(name in group.names for name in check.columns)
             ]
             checks.append(check)
     return checks, " UNION ALL ".join(queries)
 
 
-def _is_held(resource: Resource, column: str, other: Resource) -> str:
+def _same_key(resource: Resource) -> str:
+    return equal("stored.", resource.key_columns, "sent.", resource.key_columns)
+
+
+def _is_held(resource: Resource, columns: Sequence[str], other: Resource) -> str:
     # This check must not refuse more than a foreign key. A foreign key also sees rows that row security hides from this
     # query, so a resource with row security is not checked.
     return f"""EXISTS (
                       SELECT FROM pg_catalog.pg_constraint JOIN pg_catalog.pg_class ON pg_class.oid = confrelid
-                      JOIN pg_catalog.pg_attribute ON attrelid = conrelid AND conkey = ARRAY[attnum]
-                      WHERE contype = 'f' AND NOT relrowsecurity AND attname = {literal(column)}
+                      WHERE contype = 'f' AND NOT relrowsecurity AND cardinality(conkey) = {len(columns)}
+                        AND conkey <@ {_numbers_of(resource, columns)}
                         AND conrelid = {literal(table(resource))}::regclass
                         AND confrelid = {literal(table(other))}::regclass)"""
+
+
+def _numbers_of(resource: Resource, columns: Sequence[str]) -> str:
+    """The columns as the catalogue numbers them: an array of SQL."""
+    return f"""(SELECT array_agg(attnum) FROM pg_catalog.pg_attribute
+                    WHERE attrelid = {literal(table(resource))}::regclass AND attname IN ({_listed(columns)}))"""
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(literal(name) for name in names) or "NULL"
 
 
 def _turn(grouped: Sequence[Sequence[_Group]], condition: str) -> str:
@@ -241,7 +261,7 @@ def _turn(grouped: Sequence[Sequence[_Group]], condition: str) -> str:
             FROM sent_{group.label} WHERE :sent > 1"""
         for groups in grouped
         for group in groups
-        if group.resource.key_columns[0] in group.names
+        if group.has_key
     ]
     tables: dict[Resource, list[_Group]] = {}
     for groups in grouped:
@@ -260,8 +280,11 @@ def _turn(grouped: Sequence[Sequence[_Group]], condition: str) -> str:
 
 def _same_text(resource: Resource) -> str:
     # Equal keys get the same text: A and a are equal in citext, 1.0 and 1 in numeric. Other keys may get the same text.
-    key = quoted(resource.key_columns[0])
-    return rf"""regexp_replace(lower({key}::text COLLATE "default"), '\.0+$|(\.[0-9]*[1-9])0+$', '\1')"""
+    texts = [
+        rf"""regexp_replace(lower({quoted(name)}::text COLLATE "default"), '\.0+$|(\.[0-9]*[1-9])0+$', '\1')"""
+        for name in resource.key_columns
+    ]
+    return " || ',' || ".join(texts)
 
 
 def _table_lock(resource: Resource, groups: Sequence[_Group]) -> str:
@@ -272,21 +295,26 @@ def _table_lock(resource: Resource, groups: Sequence[_Group]) -> str:
     are equal. A view always needs it, because this query does not know the tables below it.
     """
     sent = " + ".join(f"(SELECT count(*) FROM sent_{group.label})" for group in groups)
-    names = sorted({name for group in groups for name in group.names})
-    listed = ", ".join(literal(name) for name in names) or "NULL"
-    key = resource.key_columns[0]
+    names, key = sorted({name for group in groups for name in group.names}), resource.key_columns
+    is_plain = [
+        f"""EXISTS (SELECT FROM pg_catalog.pg_type WHERE oid = {type_of(resource, name)} AND (
+                   typcategory IN ('B', 'D', 'E', 'I', 'S')
+                   OR typname IN ('int2', 'int4', 'int8', 'numeric', 'uuid', 'bytea', 'macaddr', 'macaddr8')))"""
+        for name in key
+    ]
     return f"""SELECT hashtext({literal(resource.table)}), -1, true FROM pg_catalog.pg_class
-            JOIN pg_catalog.pg_attribute AS key ON key.attrelid = pg_class.oid AND attname = {literal(key)}
             WHERE pg_class.oid = {literal(table(resource))}::regclass AND {sent} > 1 AND (
               relkind NOT IN ('r', 'p')
-              OR EXISTS (SELECT FROM pg_catalog.pg_collation WHERE oid = attcollation AND NOT collisdeterministic)
-              OR NOT EXISTS (SELECT FROM pg_catalog.pg_type WHERE oid = {type_of(resource, key)} AND (
-                   typcategory IN ('B', 'D', 'E', 'I', 'S')
-                   OR typname IN ('int2', 'int4', 'int8', 'numeric', 'uuid', 'bytea', 'macaddr', 'macaddr8')))
+              OR EXISTS (SELECT FROM pg_catalog.pg_attribute
+                   JOIN pg_catalog.pg_collation ON pg_collation.oid = attcollation AND NOT collisdeterministic
+                   WHERE attrelid = pg_class.oid AND attname IN ({_listed(key)}))
+              OR NOT ({" AND ".join(is_plain)})
               OR EXISTS (SELECT FROM pg_catalog.pg_index
-                   WHERE indrelid = pg_class.oid AND (indisunique OR indisexclusion) AND key.attnum <> ALL(indkey)
+                   WHERE indrelid = pg_class.oid AND (indisunique OR indisexclusion)
+                     AND NOT {_numbers_of(resource, key)} <@ indkey::int2[]
                      AND (0 = ANY(indkey) OR EXISTS (SELECT FROM pg_catalog.pg_attribute AS sent
-                          WHERE sent.attrelid = indrelid AND sent.attnum = ANY(indkey) AND attname IN ({listed})))))"""
+                          WHERE sent.attrelid = indrelid AND sent.attnum = ANY(indkey)
+                            AND attname IN ({_listed(names)})))))"""
 
 
 def _stored(group: _Group, condition: str, *, merge: bool) -> str:
@@ -301,11 +329,7 @@ def _stored(group: _Group, condition: str, *, merge: bool) -> str:
 
 def _order(group: _Group) -> str:
     # Another program that changes the same rows in this order cannot cause a deadlock with this statement.
-    return (
-        f'{quoted(group.resource.key_columns[0])}, "#place"'
-        if group.resource.key_columns[0] in group.names
-        else '"#place"'
-    )
+    return ", ".join([*(map(quoted, group.resource.key_columns) if group.has_key else ()), '"#place"'])
 
 
 def _merging(group: _Group) -> str:
@@ -313,13 +337,13 @@ def _merging(group: _Group) -> str:
     assignments = [
         f"{quoted(name)} = excluded.{quoted(name)}"
         for name in group.names
-        if name in group.sent and name != resource.key_columns[0]
+        if name in group.sent and name not in resource.key_columns
     ]
     if assignments and resource.updated_at is not None:
         assignments.append(f"{quoted(resource.updated_at)} = now()")
     if not assignments:  # the row stays as it is and is returned
         assignments = [f"{quoted(unchanged(resource))} = {table(resource)}.{quoted(unchanged(resource))}"]
-    return f"ON CONFLICT ({quoted(resource.key_columns[0])}) DO UPDATE SET {', '.join(assignments)}"
+    return f"ON CONFLICT ({', '.join(map(quoted, resource.key_columns))}) DO UPDATE SET {', '.join(assignments)}"
 
 
 def _items(n: int, groups: Sequence[_Group]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from functools import cache
 
@@ -24,8 +25,14 @@ def shown(resource: Resource, name: str, prefix: str = "") -> str:
 
 @cache
 def key_text(resource: Resource) -> str:
-    """The SQL of the key as a path writes it, which is the same text as in the JSON of the row."""
-    return resource.fields[resource.key_columns[0]].column.key_text(quoted(resource.key_columns[0]))
+    """The SQL of the key as a path writes it, with the same text as in the JSON of the row. `key_parts` reads it."""
+    texts = [resource.fields[name].column.key_text(quoted(name)) for name in resource.key_columns]
+    return texts[0] if len(texts) == 1 else f"json_build_array({', '.join(texts)})::text"
+
+
+def key_parts(resource: Resource, text: str) -> Sequence[str]:
+    """The texts of a key's columns, from what `key_text` answers. Of several columns that is a JSON array."""
+    return [text] if len(resource.key_columns) == 1 else json.loads(text)
 
 
 def cast_of(resource: Resource, name: str) -> str:
@@ -34,9 +41,19 @@ def cast_of(resource: Resource, name: str) -> str:
 
 
 @cache
-def has_key(resource: Resource, prefix: str = "") -> str:
-    """The condition that a row has the key in the param `key`."""
-    return f"{prefix}{quoted(resource.key_columns[0])} = :key{resource.fields[resource.key_columns[0]].column.cast}"
+def has_key(resource: Resource, prefix: str = "", param: str = "key") -> str:
+    """The condition that a row has the key in the params of `key_params`."""
+    names = param_names(resource, param)
+    return " AND ".join(
+        f"{prefix}{quoted(name)} = :{names[n]}{cast_of(resource, name)}" for n, name in enumerate(resource.key_columns)
+    )
+
+
+@cache
+def param_names(resource: Resource, param: str) -> Sequence[str]:
+    """The names of the params of a key, in the order of its columns."""
+    several = len(resource.key_columns) > 1
+    return [f"{param}_{n}" if several else param for n in range(len(resource.key_columns))]
 
 
 @cache
@@ -70,7 +87,5 @@ def unchanged(resource: Resource) -> str:
     An UPDATE that sets the key takes a stronger lock, even if the value stays the same. Rows that refer to the key
     would wait for it.
     """
-    return next(
-        (name for name in resource.fields if name not in {resource.key_columns[0], *resource.read_only}),
-        resource.key_columns[0],
-    )
+    kept = {*resource.key_columns, *resource.read_only}
+    return next((name for name in resource.fields if name not in kept), resource.key_columns[0])

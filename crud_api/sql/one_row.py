@@ -9,10 +9,11 @@ from msgspec import Struct
 
 from crud_api.request.versions import NO_CONDITIONS, Conditions
 from crud_api.resource import Resource
+from crud_api.resource.resource import KeyValues
 from crud_api.sql import SHAPES
 from crud_api.sql.fitting import fits
-from crud_api.sql.names import cast_of, columns, has_key, key_text, quoted, table, unchanged
-from crud_api.sql.params import typed_param, typed_params
+from crud_api.sql.names import cast_of, columns, has_key, key_text, param_names, quoted, table, unchanged
+from crud_api.sql.params import key_params, typed_param, typed_params
 from crud_api.sql.query import Query
 from query_executor.contract import MAX_REPLY_BYTES, Param, Statement, Value
 
@@ -57,20 +58,18 @@ def insert(resource: Resource, values: Mapping[str, Value]) -> Query[Inserted]:
 
 
 def update(
-    resource: Resource, key: Value, values: Mapping[str, Value], conditions: Conditions = NO_CONDITIONS
+    resource: Resource, key: KeyValues, values: Mapping[str, Value], conditions: Conditions = NO_CONDITIONS
 ) -> Query[Changed]:
     """Change the row with this key. The query returns no row if there is none."""
-    params: dict[str, Param] = {"key": typed_param(key)} | {
-        f"set_{name}": typed_param(value) for name, value in values.items()
-    }
+    params = key_params(resource, key) | {f"set_{name}": typed_param(value) for name, value in values.items()}
     checks = _checks(conditions, params)
     check = fits([(resource, values)], params)
     return Query([Statement(_update(resource, tuple(values), checks, check), params)], Changed)
 
 
-def delete(resource: Resource, key: Value, conditions: Conditions = NO_CONDITIONS) -> Query[Removed]:
+def delete(resource: Resource, key: KeyValues, conditions: Conditions = NO_CONDITIONS) -> Query[Removed]:
     """Delete the row with this key. The query returns no row if there is none."""
-    params: dict[str, Param] = {"key": typed_param(key)}
+    params = key_params(resource, key)
     return Query([Statement(_delete(resource, _checks(conditions, params)), params)], Removed)
 
 
@@ -135,7 +134,11 @@ def _delete(resource: Resource, checks: str) -> str:
 def _locked(resource: Resource, strength: str) -> str:
     # The lock waits until other changes of the row are committed. So the ETag belongs to the row that this statement
     # changes. The lock is not stronger than the lock of the change, so rows that refer to this row can still be stored.
-    return f"""SELECT {quoted(resource.key_columns[0])} AS key,
+    key = ", ".join(
+        f"{quoted(column)} AS {name}"
+        for column, name in zip(resource.key_columns, param_names(resource, "key"), strict=True)
+    )
+    return f"""SELECT {key},
                       (SELECT md5(row_to_json(part.*)::text) FROM (SELECT {columns(resource)}) AS part) AS etag
                FROM {table(resource)} WHERE {has_key(resource)} FOR {strength}"""
 
@@ -145,4 +148,5 @@ def _where(check: str) -> str:
 
 
 def _is_current(resource: Resource) -> str:
-    return f"stored.{quoted(resource.key_columns[0])} = current.key"
+    pairs = zip(resource.key_columns, param_names(resource, "key"), strict=True)
+    return " AND ".join(f"stored.{quoted(column)} = current.{name}" for column, name in pairs)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from crud_api.resource import Resource
+from crud_api.resource.resource import KeyValues
+from crud_api.sql.names import param_names
 from query_executor.contract import Param, Typed, Value
 
 _INT8 = range(-(2**63), 2**63)
@@ -18,6 +21,13 @@ def typed_param(value: Value) -> Param:
         large = all(number in _INT8 for number in value)
         return Typed("int8[]", value) if large else Typed("numeric[]", [str(number) for number in value])
     return value
+
+
+def key_params(resource: Resource, key: KeyValues, param: str = "key") -> dict[str, Param]:
+    """The values of a key, by the names that `has_key` has for them."""
+    if len(key) == 1:
+        return {param: typed_param(key[0])}
+    return dict(zip(param_names(resource, param), map(typed_param, key), strict=True))
 
 
 def typed_params(values: Mapping[str, Value]) -> dict[str, Param]:

@@ -14,12 +14,13 @@ from crud_api.request.selection import MAX_EMBEDDED, MAX_EMBEDDED_IN_PAGE, Selec
 from crud_api.request.sorting import SortKey
 from crud_api.resource import Resource
 from crud_api.resource.relations import Relation
+from crud_api.resource.resource import KeyValues
 from crud_api.sql import SHAPES
-from crud_api.sql.names import cast_of, columns, has_key, quoted, shown, table
-from crud_api.sql.params import typed_param
+from crud_api.sql.names import columns, equal, has_key, quoted, shown, table
+from crud_api.sql.params import key_params
 from crud_api.sql.query import Query
 from crud_api.sql.where import after_cursor, filtered, held
-from query_executor.contract import MAX_REPLY_BYTES, Statement, Value
+from query_executor.contract import MAX_REPLY_BYTES, Statement
 
 # Between the items of a page. JSON cannot contain it. A line feed would not do: a json column may contain line feeds.
 SEPARATOR = "\x1e"
@@ -52,10 +53,9 @@ class PageRows(Struct, frozen=True):
     count: int | None
 
 
-def select_one(resource: Resource, key: Value, selection: Selection) -> Query[Row]:
+def select_one(resource: Resource, key: KeyValues, selection: Selection) -> Query[Row]:
     """Read the row with this key. The query returns no row if there is none."""
-    param = key if isinstance(key, str) else typed_param(key)  # most keys are texts, which need no type
-    return Query([Statement(_select_one(resource, selection), {"key": param})], Row)
+    return Query([Statement(_select_one(resource, selection), key_params(resource, key))], Row)
 
 
 @lru_cache(SHAPES)
@@ -116,8 +116,7 @@ def _select_page(
     page = _limited(f"SELECT {needed} FROM {table(resource)}", direction, alternatives)
     has_parent = "true"
     if parent is not None:
-        key = f"{quoted(parent.key_columns[0])} = :parent{cast_of(parent, parent.key_columns[0])}"
-        has_parent = f"EXISTS (SELECT FROM {table(parent)} WHERE {key})"
+        has_parent = f"EXISTS (SELECT FROM {table(parent)} WHERE {has_key(parent, param='parent')})"
     if there is not None:
         has_parent += f" AND {there}"
     values = ", ".join(f"page.{quoted(column)}::text AS {key}" for key, column in keys.items())
@@ -170,7 +169,7 @@ def _needed(resource: Resource, selection: Selection, *others: str) -> str:
 def _few(n: int, relation: Relation) -> str:
     # Whether the page does not have too many rows of a relation. It stops counting at the limit, and makes no rows.
     theirs = f"""SELECT FROM {table(relation.resource)} AS theirs
-                 WHERE theirs.{quoted(relation.columns[0])} = page.{quoted(relation.own[0])} LIMIT {MAX_EMBEDDED + 1}"""
+                 WHERE {_belong(relation)} LIMIT {MAX_EMBEDDED + 1}"""
     return f"""few_{n} AS MATERIALIZED (
                  SELECT count(*) <= {MAX_EMBEDDED_IN_PAGE} AS few FROM (
                    SELECT FROM page CROSS JOIN LATERAL ({theirs}) AS one
@@ -191,11 +190,16 @@ def _shown(resource: Resource, selection: Selection, bounded: Sequence[int] = ()
 def _embedded(relation: Relation) -> str:
     other = relation.resource
     rows = f"""SELECT {columns(other, "theirs.")} FROM {table(other)} AS theirs
-               WHERE theirs.{quoted(relation.columns[0])} = page.{quoted(relation.own[0])}"""
+               WHERE {_belong(relation)}"""
     if not relation.many:
         return f"SELECT row_to_json(one.*) FROM ({rows} LIMIT 1) AS one"
+    order = ", ".join(f"theirs.{quoted(name)}" for name in other.key_columns)
     return f"""SELECT CASE WHEN count(*) <= {MAX_EMBEDDED} THEN coalesce(json_agg(one.*), json_build_array()) END
-               FROM ({rows} ORDER BY theirs.{quoted(other.key_columns[0])} LIMIT {MAX_EMBEDDED + 1}) AS one"""
+               FROM ({rows} ORDER BY {order} LIMIT {MAX_EMBEDDED + 1}) AS one"""
+
+
+def _belong(relation: Relation) -> str:
+    return equal("theirs.", relation.columns, "page.", relation.own)
 
 
 def _lacks(selection: Selection) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 from crud_api.request.cursors import Cursor, Looked
 from crud_api.request.filters import Filter
@@ -11,9 +12,10 @@ from crud_api.request.operators import EQUAL, PRESENCES, operator_of
 from crud_api.request.sorting import SortKey
 from crud_api.resource import Resource
 from crud_api.resource.columns.column import Column
+from crud_api.resource.relations import Relation
 from crud_api.sql.fitting import fits
-from crud_api.sql.names import cast_of, quoted, table
-from crud_api.sql.params import typed_param
+from crud_api.sql.names import cast_of, has_key, param_names, quoted, table
+from crud_api.sql.params import key_params, typed_param
 from query_executor.contract import Param
 
 
@@ -21,13 +23,25 @@ def filtered(resource: Resource, query: ListQuery) -> tuple[list[str], dict[str,
     """Return the conditions of the filters and of the parent, and their params."""
     conditions, params = list[str](), dict[str, Param]()
     if query.parent is not None:
-        column = query.parent.relation.columns[0]
-        conditions.append(f"{quoted(column)} = :parent{cast_of(resource, column)}")
-        params["parent"] = typed_param(query.parent.key)
+        conditions.append(_belongs(resource, query.parent.resource, query.parent.relation))
+        params |= key_params(query.parent.resource, query.parent.key, "parent")
     for n, filter_ in enumerate(query.filters):
         condition = _condition(resource.fields[filter_.field].column, filter_, f"filter_{n}", params)
         conditions.append(_uncut(resource, filter_, condition, f"filter_{n}_spaced", params))
     return conditions, params
+
+
+@cache
+def _belongs(resource: Resource, parent: Resource, relation: Relation) -> str:
+    params = dict(zip(parent.key_columns, param_names(parent, "parent"), strict=True))
+
+    def value(own: str, column: str) -> str:
+        if own in params:
+            return f":{params[own]}{cast_of(resource, column)}"
+        return f"(SELECT {quoted(own)} FROM {table(parent)} WHERE {has_key(parent, param='parent')})"
+
+    pairs = zip(relation.own, relation.columns, strict=True)
+    return " AND ".join(f"{quoted(column)} = {value(own, column)}" for own, column in pairs)
 
 
 def after_cursor(resource: Resource, order: Sequence[SortKey], cursor: Cursor) -> tuple[list[str], dict[str, Param]]:
@@ -44,17 +58,25 @@ def after_cursor(resource: Resource, order: Sequence[SortKey], cursor: Cursor) -
     values = [_place(resource, order, cursor, n) for n in range(len(order))]
     key, value = order[0], cursor.values[0]
     if len(order) == 1:
-        return [_rest(order, cursor, values, 0)], params
-    column, rest = quoted(key.column), _rest(order, cursor, values, 1)
+        return [_rest(resource, order, cursor, values, 0)], params
+    column, rest = quoted(key.column), _rest(resource, order, cursor, values, 1)
     if value is None:
         nulls = f"{column} IS NULL AND {rest}"
         return [nulls, f"{column} IS NOT NULL"] if key.descending else [nulls], params
-    last = order[1]
-    if len(order) == 2 and last.descending == key.descending and cursor.values[1] is not None:
-        place = f"({column}, {quoted(last.column)}) {_after(last, cursor.inclusive)} ({values[0]}, {values[1]})"
+    if _is_row(resource, order, cursor):
+        columns = ", ".join(quoted(one.column) for one in order)
+        place = f"({columns}) {_after(key, cursor.inclusive)} ({', '.join(values)})"
     else:
         place = f"{column} {_after(key, True)} {values[0]} AND ({column} {_after(key)} {values[0]} OR {rest})"
-    return [place] if key.descending else [place, f"{column} IS NULL"], params
+    # No column of the key is null.
+    return [place] if key.descending or key.column in resource.key_columns else [place, f"{column} IS NULL"], params
+
+
+def _is_row(resource: Resource, order: Sequence[SortKey], cursor: Cursor) -> bool:
+    """Whether the place can be compared as a row: nothing after its first value may be null."""
+    return all(key.descending == order[0].descending for key in order) and all(
+        order[n].column in resource.key_columns and cursor.values[n] is not None for n in range(1, len(order))
+    )
 
 
 def held(resource: Resource, order: Sequence[SortKey], cursor: Cursor) -> str | None:
@@ -73,15 +95,16 @@ def _place(resource: Resource, order: Sequence[SortKey], cursor: Cursor, n: int)
 
 
 def _found(resource: Resource, order: Sequence[SortKey], n: int) -> str:
-    key, column, last = quoted(resource.key_columns[0]), quoted(order[n].column), len(order) - 1
-    cast = resource.fields[resource.key_columns[0]].column.text_cast
-    return (
-        f"FROM {table(resource)} AS looked "
-        f"WHERE looked.{key} = :place_{last}{cast} AND md5(looked.{column}::text) = :place_{n}"
+    is_same = " AND ".join(
+        f"looked.{quoted(key.column)} = :place_{place}{resource.fields[key.column].column.text_cast}"
+        for place, key in enumerate(order)
+        if key.column in resource.key_columns
     )
+    column = quoted(order[n].column)
+    return f"FROM {table(resource)} AS looked WHERE {is_same} AND md5(looked.{column}::text) = :place_{n}"
 
 
-def _rest(order: Sequence[SortKey], cursor: Cursor, values: Sequence[str], n: int) -> str:
+def _rest(resource: Resource, order: Sequence[SortKey], cursor: Cursor, values: Sequence[str], n: int) -> str:
     # The rows after the place, compared by the keys from the nth on. The keys before it are equal.
     key, value = order[n], cursor.values[n]
     column = quoted(key.column)
@@ -89,11 +112,11 @@ def _rest(order: Sequence[SortKey], cursor: Cursor, values: Sequence[str], n: in
         if value is not None:
             return f"{column} {_after(key, cursor.inclusive)} {values[n]}"
         return "true" if key.descending and cursor.inclusive else f"{column} {_after_null(key, cursor.inclusive)}"
-    rest = _rest(order, cursor, values, n + 1)
+    rest = _rest(resource, order, cursor, values, n + 1)
     if value is None:
         equal = f"({column} IS NULL AND {rest})"
         return f"({column} IS NOT NULL OR {equal})" if key.descending else equal
-    nulls = "" if key.descending else f" OR {column} IS NULL"
+    nulls = "" if key.descending or key.column in resource.key_columns else f" OR {column} IS NULL"
     return f"({column} {_after(key)} {values[n]} OR ({column} = {values[n]} AND {rest}){nulls})"
 
 

@@ -16,10 +16,12 @@ from crud_api.request.inserts import Creation, parse_creation, refuse_taken
 from crud_api.request.preferences import Preferences, parse_preferences
 from crud_api.request.validation import Values, new_row, pointer, refuse
 from crud_api.resource import Resource
+from crud_api.resource.resource import no_row, said
 from crud_api.response import responses, suspects
 from crud_api.response.problems import RETRY_SOON, SUPPRESSED
 from crud_api.sql import many_rows, once, one_row
 from crud_api.sql.many_rows import InsertPlan, Wrong
+from crud_api.sql.names import key_parts
 from crud_api.sql.query import Query, T
 
 
@@ -61,7 +63,7 @@ def _create_one(served: Served, request: Request, preferences: Preferences, valu
         given=values,
         about=lambda: suspects.of_values(resource, values),
     )
-    return _response(request, preferences, 201, stored.body, stored.etag, stored.key)
+    return _response(served, request, preferences, 201, stored.body, stored.etag, stored.key)
 
 
 def _create_many(served: Served, request: Request, preferences: Preferences, sent: Any) -> Response:
@@ -70,7 +72,7 @@ def _create_many(served: Served, request: Request, preferences: Preferences, sen
     created = _run(served, request, many_rows.create(plan), creation)
     _refuse(plan, created.wrong)
     status = 201 if created.inserted else _merged(preferences)
-    return _response(request, preferences, status, created.body, created.etag, created.key)
+    return _response(served, request, preferences, status, created.body, created.etag, created.key)
 
 
 def _create_once(served: Served, request: Request, preferences: Preferences, sent: Any, attempt: Attempt) -> Response:
@@ -82,13 +84,13 @@ def _create_once(served: Served, request: Request, preferences: Preferences, sen
         if record.fingerprint != attempt.fingerprint:
             raise IdempotencyKeyReusedError("Nothing was stored. Use a new Idempotency-Key for another request.")
         replayed = {"Idempotency-Replayed": "true"}
-        return _response(request, preferences, record.status, record.body, record.etag, record.key, replayed)
+        return _response(served, request, preferences, record.status, record.body, record.etag, record.key, replayed)
     created = answer.created
     _refuse(plan, created.wrong)
     if not answer.held:
         raise IdempotencyInFlightError("Retry shortly to get its response.", headers=RETRY_SOON)
     status = 201 if created.inserted else merged
-    return _response(request, preferences, status, created.body, created.etag, created.key)
+    return _response(served, request, preferences, status, created.body, created.etag, created.key)
 
 
 def _has_referring(served: Served, sent: Mapping[str, Any]) -> bool:
@@ -119,6 +121,7 @@ def _merged(preferences: Preferences) -> int:
 
 
 def _response(
+    served: Served,
     request: Request,
     preferences: Preferences,
     status: int,
@@ -133,7 +136,7 @@ def _response(
     if etag is not None:
         headers["ETag"] = f'"{etag}"'
     if status == 201 and key is not None:
-        headers |= responses.location(collection_path(request), key)
+        headers |= responses.location(collection_path(request), key_parts(served.resource, key))
     return responses.stored("" if preferences.return_ == "minimal" else body or "", status, headers)
 
 
@@ -147,10 +150,12 @@ def _refuse(plan: InsertPlan, wrong: Sequence[Wrong]) -> None:
     taken, unknown = [], {}
     for row in wrong:
         check = plan.checks[row.check]
-        at = pointer(check.column, check.rows.rows[row.place - 1].at)
-        if check.refers_to is None:
-            taken.append((at, f"a row of {check.rows.resource.name} with this {check.column} exists"))
-        else:
-            unknown[at] = f"{check.column} names no row of {check.refers_to}"
+        above = check.rows.rows[row.place - 1].at
+        for name in check.columns:
+            if check.refers_to is None:
+                detail = f"a row of {check.rows.resource.name} with this {said(check.columns)} exists"
+                taken.append((pointer(name, above), detail))
+            else:
+                unknown[pointer(name, above)] = no_row(check.columns, check.refers_to)
     refuse_taken(taken, unknown)
     refuse(unknown)

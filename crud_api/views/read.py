@@ -66,7 +66,7 @@ def _page(served: Served, request: Request, listed: Resource, query: ListQuery, 
         raise not_found(served.resource)
     if rows.too_many is not None:
         raise pages.too_many(listed, query.selection, rows.too_many)
-    page = pages.page_of(query, rows)
+    page = pages.page_of(listed, query, rows)
     response = responses.page(
         page.items,
         path,

@@ -299,7 +299,7 @@ def test_money_is_the_same_in_the_letters_of_every_country(
     cast = every.resource.fields["money"].column.cast
     assert cast == "::numeric::money"
     assert f":v{cast}" in one_row.insert(_keyed(Money), {"id": 1, "v": "1.5"}).statements[0].sql
-    assert f":set_v{cast}" in one_row.update(_keyed(Money), 1, {"v": "1.5"}).statements[0].sql
+    assert f":set_v{cast}" in one_row.update(_keyed(Money), (1,), {"v": "1.5"}).statements[0].sql
     assert f"{cast}::text" in populated(_keyed(Money), ["id", "v"], "rows")
 
 

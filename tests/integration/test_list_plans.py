@@ -101,7 +101,7 @@ def test_keys_beyond_the_index_sort_the_ties_only(source: cursor, sort: str) -> 
 
 def test_the_rows_of_one_customer_are_read_by_their_own_index(source: cursor) -> None:
     by_filter = listed(customer_id="CUST7")
-    nested = listed(Parent(BY_NAME["customers"], RELATIONS["customers"]["orders"], "CUST7"))
+    nested = listed(Parent(BY_NAME["customers"], RELATIONS["customers"]["orders"], ("CUST7",)))
     assert rows_read(source, by_filter) == rows_read(source, nested) == LIMIT + 1
 
 

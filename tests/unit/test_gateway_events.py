@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
 from chalice.test import Client
+from msgspec import defstruct
 
 from crud_api.application import create_app
-from query_executor.contract import Failure, Reply, Request, Result
+from crud_api.resource import Reference, Resource
+from crud_api.tables import RESOURCES
+from query_executor.contract import Failure, Reply, Request, Result, Typed
 from tests.gateway_events import event
 
 ROW = '{"customer_id":"a/b","customer_name":"Ada"}'
@@ -26,10 +29,10 @@ ONE = "/customers/{customer_id}"
 class Gateway:
     """The app behind API Gateway, over an executor that always returns the same answer."""
 
-    def __init__(self, answer: Reply | Failure = NONE) -> None:
+    def __init__(self, answer: Reply | Failure = NONE, resources: Sequence[Resource] = RESOURCES) -> None:
         self.asked: list[Request] = []
         self._answer = answer
-        self.app = create_app(self._execute)
+        self.app = create_app(self._execute, resources)
 
     def _execute(self, request: Request) -> Reply | Failure:
         self.asked.append(request)
@@ -79,6 +82,49 @@ def test_chalices_local_server_sends_the_key_as_it_stands_in_the_path() -> None:
     with Client(gateway.app, stage_name="local") as client:
         assert client.http.get("/customers/a%2Fb").status_code == 200
     assert gateway.asked[0].statements[0].params["key"] == "a/b"
+
+
+LINES = Resource(
+    name="lines",
+    table="demo.lines",
+    model=defstruct("Line", [("word", str), ("n", int)]),
+    key=("word", "n"),
+    references={("word", "n"): Reference(resource="lines", name="same", reverse="sames")},
+)
+
+
+@pytest.mark.parametrize("word", ["a", "a,b", ",", "a/b", "%2C", "a%2Cb,c", "50%", "a b+c", "é😀,", ""])
+@pytest.mark.parametrize("before", ["", "/api", "/lines/x,1"])
+@pytest.mark.parametrize("decoded", [True, False])
+def test_the_parts_of_a_key_are_told_apart_by_the_path_as_it_was_sent(word: str, before: str, decoded: bool) -> None:
+    gateway = Gateway(FOUND, [LINES])
+    sent = f"{quote(word, safe='')},2"
+    for more in ("", "/sames"):
+        came = event("GET", "/x", resource=f"/lines/{{key}}{more}", path_parameters={"key": sent})
+        if decoded:
+            came["pathParameters"] = {"key": unquote(sent)}
+        came["requestContext"]["path"] = f"{before}/lines/{sent}{more}"
+        gateway.app(came, None)
+        params = gateway.asked[-1].statements[0].params
+        name = "parent" if more else "key"
+        number = params[f"{name}_1"]
+        assert isinstance(number, Typed)
+        assert (params[f"{name}_0"], number.value) == (word, 2)
+
+
+@pytest.mark.parametrize("word", ["a", "a/b", "50%", "é"])
+def test_the_parts_of_a_key_are_found_in_a_path_that_comes_decoded(word: str) -> None:
+    gateway = Gateway(FOUND, [LINES])
+    came = event("GET", "/x", resource="/lines/{key}", path_parameters={"key": f"{word},2"})
+    came["requestContext"]["path"] = f"/api/lines/{word},2"
+    gateway.app(came, None)
+    assert gateway.asked[0].statements[0].params["key_0"] == word
+
+
+def test_the_location_of_a_row_with_a_key_of_several_columns_has_the_stage_before_it() -> None:
+    stored = Reply([Result(columns=[], rows=[["{}", "e" * 32, '["a,b/%2C é", "2"]']], row_count=1)])
+    reply = Gateway(stored, [LINES])("POST", "/lines", body='{"word": "a,b/%2C é", "n": 2}')
+    assert (reply["statusCode"], reply["headers"]["Location"]) == (201, "/api/lines/a%2Cb%2F%252C%20%C3%A9,2")
 
 
 def test_the_location_of_a_new_row_has_the_stage_before_it() -> None:

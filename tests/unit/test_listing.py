@@ -239,15 +239,15 @@ def test_numbers_give_a_statement_no_other_text_than_texts_do() -> None:
     # The executor prepares a text. It writes numbers into the text, but not values with a type.
     row = {"thing_id": 7, "number": -7}
     number_of_things = Parent(
-        things, Relation(name="t", resource=things, own=("number",), columns=("number",), many=True), 7
+        things, Relation(name="t", resource=things, own=("number",), columns=("number",), many=True), (7,)
     )
     filters = {"number": ["7"], "number[gt]": ["-7"]}
     queries: list[Query[Any]] = [
-        select.select_one(things, 7, Selection(things.columns)),
+        select.select_one(things, (7,), Selection(things.columns)),
         one_row.insert(things, row),
-        one_row.update(things, 7, row, Conditions(["etag"], ["other"])),
-        one_row.delete(things, 7),
-        one_row.delete(things, 7, Conditions(["etag"])),
+        one_row.update(things, (7,), row, Conditions(["etag"], ["other"])),
+        one_row.delete(things, (7,)),
+        one_row.delete(things, (7,), Conditions(["etag"])),
         select_page(things, replace(list_query(things, {}, filters, number_of_things), limit=1)),
     ]
     for statement in (statement for query in queries for statement in query.statements):
@@ -255,7 +255,7 @@ def test_numbers_give_a_statement_no_other_text_than_texts_do() -> None:
 
 
 def test_a_nested_list_takes_the_parents_key_as_a_param() -> None:
-    parent = Parent(customers, RELATIONS["customers"]["orders"], "planted")
+    parent = Parent(customers, RELATIONS["customers"]["orders"], ("planted",))
     query = list_query(orders, RELATIONS["orders"], {}, parent)
     (statement,) = select_page(orders, query, "exact").statements
     assert statement.params["parent"] == "planted"

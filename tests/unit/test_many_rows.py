@@ -102,13 +102,13 @@ def test_the_statements_of_one_row_and_of_a_page_can_be_prepared() -> None:
     selection = Selection(ORDERS.columns, tuple(one for one in RELATIONS["orders"].values()))
     page = ListQuery(limit=50, filters=[], order=[SortKey("order_id")], selection=selection)
     queries: list[Query[Any]] = [
-        select.select_one(ORDERS, "O1", selection),
+        select.select_one(ORDERS, ("O1",), selection),
         select.select_page(ORDERS, page),
         one_row.insert(ORDERS, {"order_id": "O1", "status": "pending"}),
-        one_row.update(ORDERS, "O1", {"status": "shipped"}),
-        one_row.update(ORDERS, "O1", {"status": "shipped"}, Conditions(one_of=["etag"])),
-        one_row.delete(ORDERS, "O1"),
-        one_row.delete(ORDERS, "O1", Conditions(one_of=["etag"])),
+        one_row.update(ORDERS, ("O1",), {"status": "shipped"}),
+        one_row.update(ORDERS, ("O1",), {"status": "shipped"}, Conditions(one_of=["etag"])),
+        one_row.delete(ORDERS, ("O1",)),
+        one_row.delete(ORDERS, ("O1",), Conditions(one_of=["etag"])),
     ]
     for (statement,) in (query.statements for query in queries):
         assert scan(statement.sql).is_preparable, statement.sql

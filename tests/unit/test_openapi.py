@@ -335,7 +335,7 @@ def test_an_answer_that_may_be_of_several_problems_is_told_by_its_type() -> None
 @pytest.mark.parametrize("body", [{}, {"email": None}, {"email": 1}, {"customer_name": None}, {"customer_id": "C"}])
 def test_a_change_is_described_as_it_is_validated(body: dict[str, Any]) -> None:
     try:
-        changes(customers, parse_object(json.dumps(body)), "C")
+        changes(customers, parse_object(json.dumps(body)), ("C",))
         accepted = True
     except InvalidFieldsError:
         accepted = False
