@@ -16,7 +16,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # plugins take longer than the tests
     subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
     (tmp_path / "limits.py").write_text("LIMIT = 20\n")
-    (tmp_path / "test_limits.py").write_text("from limits import LIMIT\n\ndef test_limit(): assert LIMIT == 20\n")
+    (tmp_path / "kept").symlink_to("folder")  # as vendor/crud_api is: a package is built through it
+    (tmp_path / "test_limits.py").write_text(
+        "from os import path\nfrom limits import LIMIT\n\n"
+        "def test_limit(): assert LIMIT == 20\n\ndef test_link(): assert path.islink('kept')\n"
+    )
     (tmp_path / ".gitignore").write_text("__pycache__\n")
     return tmp_path
 

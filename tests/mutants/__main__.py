@@ -51,7 +51,7 @@ def _attempt(project: Path, mutation: Mutation | None, arguments: Sequence[str])
         copy.chmod(0o755)  # so that PostgreSQL's account can read it
         for name in _files(project):
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(project / name, copy / name)
+            shutil.copy2(project / name, copy / name, follow_symlinks=False)
         (copy / ".venv").symlink_to(project / ".venv")
         if mutation is not None:
             file = copy / mutation.file
@@ -75,7 +75,7 @@ def _attempt(project: Path, mutation: Mutation | None, arguments: Sequence[str])
 def _files(project: Path) -> list[str]:
     listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
     names = subprocess.run(listed, cwd=project, capture_output=True, text=True, check=True).stdout.split("\0")
-    return [name for name in names if name and (project / name).is_file()]
+    return [name for name in names if name and ((project / name).is_file() or (project / name).is_symlink())]
 
 
 def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
