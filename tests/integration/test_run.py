@@ -18,6 +18,9 @@ from tempfile import TemporaryDirectory
 import psycopg2
 import pytest
 
+from infra.local import embedded_postgres
+from tests.servers import copy_data
+
 PROJECT = Path(__file__).parents[2]
 DEADLINE_S = 100
 
@@ -28,6 +31,23 @@ def state() -> Iterator[Path]:
     with TemporaryDirectory(prefix="crud-api-") as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
+
+
+@pytest.fixture(scope="module")
+def made_once() -> Iterator[Path]:
+    """An embedded database that was used before."""
+    with TemporaryDirectory(prefix="crud-api-") as folder:
+        Path(folder).chmod(0o755)
+        with embedded_postgres.running(embedded_postgres.default_directory({"XDG_STATE_HOME": folder})):
+            pass
+        yield Path(folder, "crud-api")
+
+
+@pytest.fixture
+def used_state(state: Path, made_once: Path) -> Path:
+    """The same as after an earlier run: to make the database takes longer than the rest of a test."""
+    copy_data(made_once, state / "crud-api")
+    return state
 
 
 @pytest.fixture
@@ -144,60 +164,63 @@ def test_import_of_the_app_starts_nothing(state: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_signal_to_its_process_ends_it_quietly(state: Path, port: int, number: signal.Signals) -> None:
-    with running(infra_run(port), state) as process:
+def test_signal_to_its_process_ends_it_quietly(used_state: Path, port: int, number: signal.Signals) -> None:
+    with running(infra_run(port), used_state) as process:
         status_of(port)
         process.send_signal(number)
         assert "Traceback" not in output_to_the_end(process)
         assert process.returncode == 0
-        assert_nothing_left(state, port)
+        assert_nothing_left(used_state, port)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_signal_to_all_of_make_run_ends_it_quietly(state: Path, port: int, number: signal.Signals) -> None:
-    with running(make_run(port), state) as process:
+def test_signal_to_all_of_make_run_ends_it_quietly(used_state: Path, port: int, number: signal.Signals) -> None:
+    with running(make_run(port), used_state) as process:
         status_of(port)
         os.killpg(process.pid, number)
         assert "Traceback" not in output_to_the_end(process)
         assert process.returncode == -number  # make ends like this after an interrupt
-        assert_nothing_left(state, port)
+        assert_nothing_left(used_state, port)
 
 
-def test_sigterm_to_make_alone_ends_a_run_that_ignores_ctrl_c(state: Path, port: int) -> None:
+def test_sigterm_to_make_alone_ends_a_run_that_ignores_ctrl_c(used_state: Path, port: int) -> None:
     script = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *make_run(port)]  # as a background job of a script
-    with running(script, state) as process:
+    with running(script, used_state) as process:
         os.killpg(process.pid, signal.SIGINT)
         assert status_of(port) == 200
         process.terminate()
         output_to_the_end(process)
-        assert_nothing_left(state, port)
+        assert_nothing_left(used_state, port)
 
 
-def test_killed_run_leaves_nothing(state: Path, port: int) -> None:
-    with running(infra_run(port), state) as process:
+def test_killed_run_leaves_nothing(used_state: Path, port: int) -> None:
+    with running(infra_run(port), used_state) as process:
         process.kill()
         process.wait(DEADLINE_S)
-        wait_until_stopped(state)
-        assert_nothing_left(state, port)
+        wait_until_stopped(used_state)
+        assert_nothing_left(used_state, port)
 
 
-def test_killed_make_takes_the_run_with_it(state: Path, port: int) -> None:
-    with running(make_run(port), state) as process:
+def test_killed_make_takes_the_run_with_it(used_state: Path, port: int) -> None:
+    with running(make_run(port), used_state) as process:
         process.kill()
         output_to_the_end(process)  # until the last process that holds its pipe ends
-        assert_nothing_left(state, port)
+        assert_nothing_left(used_state, port)
 
 
-def test_closed_terminal_whose_first_process_is_make_ends_the_run(state: Path, port: int) -> None:
+def test_closed_terminal_whose_first_process_is_make_ends_the_run(used_state: Path, port: int) -> None:
     terminal, inner_side = os.openpty()
-    with open_terminal(inner_side, make_run(port), state) as process, os.fdopen(terminal, "rb", buffering=0) as screen:
+    with (
+        open_terminal(inner_side, make_run(port), used_state) as process,
+        os.fdopen(terminal, "rb", buffering=0) as screen,
+    ):
         shown = b""
         while b"Serving on" not in shown:
             shown += screen.read(4096)
         screen.close()
         process.wait(DEADLINE_S)
-        wait_until_stopped(state)  # without its terminal, make need not wait for its processes
-        assert_nothing_left(state, port)
+        wait_until_stopped(used_state)  # without its terminal, make need not wait for its processes
+        assert_nothing_left(used_state, port)
     assert b"\x1b" not in shown  # nothing sends a query to the terminal and waits
 
 
