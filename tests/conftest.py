@@ -24,13 +24,8 @@ from tests import postgres_versions
 from tests.postgres_versions import EMBEDDED
 
 _FOLDER = Path(__file__).parent
-<<<<<<< HEAD
 # The suites of the executor and of the API. The other tests start their own servers, or run almost no SQL.
-_NO_SQL = ["functional/test_hostile_requests.py", "functional/test_hostile_bodies.py"]
-=======
-# The executor's and the API's own suites. What is left out starts servers of its own, or has no SQL to speak of.
 _NO_SQL = [f"functional/test_hostile_{name}.py" for name in ("requests", "bodies", "queries")]
->>>>>>> quick
 _ON_TWO = ["functional", *(f"integration/test_{name}.py" for name in (
     "executions", "idempotency", "prepared", "query_executor", "requests", "roles", "sessions",
 ))]  # fmt: skip
