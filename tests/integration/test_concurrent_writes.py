@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from msgspec import Struct
 
-from query_executor.migrate import apply_migrations
 from tests.conftest import execute as run_sql
 from tests.functional.client import Response
 from tests.gateway import GatewayApi
@@ -131,10 +130,9 @@ class Client:
 
 
 @pytest.fixture
-def url(database_url: str) -> str:
-    apply_migrations(database_url)
-    run_sql(database_url, LEDGER)
-    return database_url
+def url(migrated_url: str) -> str:
+    run_sql(migrated_url, LEDGER)
+    return migrated_url
 
 
 def load(url: str, requests: int) -> None:

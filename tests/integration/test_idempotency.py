@@ -37,9 +37,8 @@ IN_FLIGHT = "urn:problem-type:crud-api:idempotency-in-flight"
 
 
 @pytest.fixture
-def url(database_url: str) -> str:
-    apply_migrations(database_url)
-    return database_url
+def url(migrated_url: str) -> str:
+    return migrated_url
 
 
 @pytest.fixture

@@ -20,7 +20,17 @@ Call = Callable[..., dict[str, Any]]
 @pytest.fixture
 def call(database_url: str) -> Call:
     """Invokes the handler like Lambda: everything goes through JSON."""
-    handle = create_local_handler(database_url)
+    return calling(database_url)
+
+
+@pytest.fixture(scope="module")
+def asking(api_database: str) -> Call:
+    """The same on a shared database, for tests that use no table."""
+    return calling(api_database)
+
+
+def calling(url: str) -> Call:
+    handle = create_local_handler(url)
 
     def invoke(sql: str | None = None, params: object = None, context: object = None, **more: object) -> dict[str, Any]:
         event = more if sql is None else {"sql": sql, "params": params, **more}
@@ -55,8 +65,8 @@ WHOLE = [
 
 
 @pytest.mark.parametrize(("kind", "whole"), WHOLE)
-def test_a_value_of_every_type_comes_out_as_it_went_in(call: Call, kind: str, whole: object) -> None:
-    answer = call(f"SELECT :v::{kind} AS v", {"v": whole})
+def test_a_value_of_every_type_comes_out_as_it_went_in(asking: Call, kind: str, whole: object) -> None:
+    answer = asking(f"SELECT :v::{kind} AS v", {"v": whole})
     assert answer == {
         "results": [{"columns": [{"name": "v", "type": kind}], "rows": [[whole]], "row_count": 1, "truncated": False}]
     }
@@ -64,8 +74,8 @@ def test_a_value_of_every_type_comes_out_as_it_went_in(call: Call, kind: str, wh
 
 
 @pytest.mark.parametrize("kind", ["int4", "numeric", "bool", "text", "bytea", "timestamptz", "jsonb", "text[]"])
-def test_null_is_null_in_every_type(call: Call, kind: str) -> None:
-    assert value(call(f"SELECT :v::{kind}", {"v": None})) is None
+def test_null_is_null_in_every_type(asking: Call, kind: str) -> None:
+    assert value(asking(f"SELECT :v::{kind}", {"v": None})) is None
 
 
 def test_types_of_the_users_own_have_their_names(call: Call) -> None:
