@@ -7,11 +7,24 @@ from typing import Any
 
 from crud_api.resource import Resource
 from crud_api.resource.columns.field import Field
-from crud_api.tables import TABLES
+from infra.errors import DeclarationError
 
 
-def declared(resources: Collection[Resource] = TABLES) -> list[dict[str, Any]]:
-    """The declarations as plain JSON, an object for each resource."""
+def tables() -> Collection[Resource]:
+    """Every declared table, each read and so checked. Raises `DeclarationError`."""
+    try:
+        from crud_api.tables import TABLES  # noqa: PLC0415 - a declaration is checked where it is read
+
+        return tuple(TABLES)
+    except (ValueError, TypeError, ImportError) as error:
+        raise DeclarationError(
+            f"A declaration in crud_api/tables is wrong: {error}\nCorrect it, then run this again."
+        ) from error
+
+
+def declared(resources: Collection[Resource] | None = None) -> list[dict[str, Any]]:
+    """The declarations as plain JSON, an object for each resource. Raises `DeclarationError`."""
+    resources = tables() if resources is None else resources
     by_name = {resource.name: resource for resource in resources}
     return [
         {

@@ -64,13 +64,17 @@ def _open_handler() -> Handler:
 
 
 def prepare(url: str) -> None:
-    """Bring a database up to date. Raises `DatabaseError`, also for one that does not fit the declared tables."""
+    """Bring a database up to date.
+
+    Raises `DatabaseError`, also for a database that does not fit the declared tables, and `DeclarationError`.
+    """
     from infra.declarations import declared  # noqa: PLC0415 - the application, which takes a while to import
 
+    tables = declared()  # first: what is declared wrong changes no database
     try:
         reason = read_only_reason(url)
         _say([f"WARNING: {reason}"] if reason else [*apply_migrations(url), *purge(url)])
-        _say(check_declared(url, declared()))
+        _say(check_declared(url, tables))
     except UnfitError as error:
         raise DatabaseError(f"{error}\nCorrect the database or the declarations, then run this again.") from error
     except (MigrationError, psycopg2.Error) as error:

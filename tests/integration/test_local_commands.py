@@ -14,10 +14,12 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from infra.errors import EmbeddedPostgresError
 from infra.local import embedded_postgres
 from query_executor.migrate import MigrationError, apply_migrations
 from query_executor.migrate import apply as applying
 from tests.conftest import execute
+from tests.executor import eventually
 from tests.integration.test_run import infra_run, output_to_the_end, running, wait_until_stopped
 from tests.servers import free_port
 
@@ -73,7 +75,7 @@ def typing(state: Path, *words: str) -> Iterator[tuple[subprocess.Popen[bytes], 
     person, program = pty.openpty()
     with subprocess.Popen(
         [sys.executable, "-m", "infra", *words], cwd=PROJECT, start_new_session=True,
-        env={**os.environ, "DATABASE_URL": "", "XDG_STATE_HOME": str(state), "TERM": "dumb"},
+        env={**os.environ, "DATABASE_URL": "", "XDG_STATE_HOME": str(state), "TERM": "dumb", "PSQL_PAGER": "cat"},
         stdin=program, stdout=program, stderr=program,
     ) as process:  # fmt: skip
         os.close(program)
@@ -121,8 +123,7 @@ def test_psql_in_a_terminal_goes_on_after_ctrl_c(state: Path) -> None:
         os.write(terminal, b"SELECT pg_sleep(600);\n")
         read_until(terminal, "600);")
         with embedded_postgres.running(next((state / "crud-api").iterdir())) as url:
-            while not execute(url, "SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'"):
-                pass
+            eventually(lambda: execute(url, "SELECT true FROM pg_stat_activity WHERE wait_event = 'PgSleep'"))
         os.killpg(process.pid, signal.SIGINT)  # as the terminal does
         read_until(terminal, "canceling statement")
         os.write(terminal, b"SELECT 6 * 7 AS answer;\n")
@@ -229,7 +230,8 @@ def test_reset_stops_a_server_whose_keeper_was_killed(state: Path) -> None:
     (directory,) = (state / "crud-api").iterdir()
     server = embedded_postgres.start(directory)
     server._keeper.kill()
-    server._keeper.wait()
+    with pytest.raises(EmbeddedPostgresError):
+        server.close()  # which says that its keeper was killed
     assert execute(server.url, COUNT) == [(1,)]
     assert infra(state, "reset", "--yes").returncode == 0
     assert not (directory / "data").exists()

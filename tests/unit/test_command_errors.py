@@ -17,7 +17,20 @@ from infra.aws.account import Account
 from infra.aws.stack_events import ADVICE, advice
 from infra.hints import Hints, cli, make
 
-COMMANDS = ["run", "migrate", "deploy", "plan", "key", "status", "logs", "smoke", "destroy"]
+COMMANDS = [
+    "run",
+    "migration",
+    "psql",
+    "reset",
+    "migrate",
+    "deploy",
+    "plan",
+    "key",
+    "status",
+    "logs",
+    "smoke",
+    "destroy",
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
