@@ -68,7 +68,7 @@ def test_a_signal_leaves_neither_a_server_nor_a_file(tmp_path: Path, temporary: 
     (tmp_path / "conftest.py").write_text('pytest_plugins = ["infra.local.pytest_database"]\n')
     (tmp_path / "test_mine.py").write_text(WAITS.format(ready=str(ready)))
     with pytest_of_a_user(tmp_path, temporary) as process:
-        eventually(lambda: ready.exists() and ready.read_text() or process.poll() is not None)
+        eventually(lambda: (ready.exists() and ready.read_text()) or process.poll() is not None)
         assert list(temporary.iterdir()) != []
         process.send_signal(number)
         process.communicate()
