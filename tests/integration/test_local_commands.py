@@ -14,12 +14,14 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from infra.errors import EmbeddedPostgresError
+from infra.errors import DatabaseError, EmbeddedPostgresError
 from infra.local import embedded_postgres
+from infra.local.database import prepare
 from query_executor.migrate import MigrationError, apply_migrations
 from query_executor.migrate import apply as applying
 from tests.conftest import execute
 from tests.executor import eventually
+from tests.integration.test_embedded_postgres import is_stopped
 from tests.integration.test_run import infra_run, output_to_the_end, running, wait_until_stopped
 from tests.servers import free_port
 
@@ -235,6 +237,7 @@ def test_reset_stops_a_server_whose_keeper_was_killed(state: Path) -> None:
     assert execute(server.url, COUNT) == [(1,)]
     assert infra(state, "reset", "--yes").returncode == 0
     assert not (directory / "data").exists()
+    assert is_stopped(directory)
 
 
 def test_a_migration_without_sql_is_refused_and_nothing_is_applied(
@@ -250,6 +253,16 @@ def test_a_migration_without_sql_is_refused_and_nothing_is_applied(
     assert execute(database_url, "SELECT to_regclass('demo.a')") == [(None,)]
     (folder / "1002-b.sql").write_text("CREATE TABLE demo.b (id int);")
     assert apply_migrations(database_url) == ["1001-a: Applied.", "1002-b: Applied."]
+
+
+def test_run_before_the_sql_is_written_says_what_is_missing(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "1001-b.sql").write_text("-- Write SQL here.\n")
+    monkeypatch.setattr(applying, "FOLDER", str(tmp_path))
+    with pytest.raises(DatabaseError) as raised:
+        prepare(database_url)
+    assert str(raised.value) == "1001-b.sql has no statement. Write its SQL, or delete the file."
 
 
 def test_help_of_make_names_the_commands(state: Path) -> None:

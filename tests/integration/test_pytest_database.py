@@ -12,21 +12,13 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from tests.contract.test_how_to import recipe
 from tests.executor import eventually
 
 PROJECT = Path(__file__).parents[2]
-TESTS = """
-import psycopg2, pytest
-
-pytest_plugins = ["infra.local.pytest_database"]
-
-@pytest.mark.parametrize("name", ["a", "b"])
-def test_a_customer_is_stored_once(database, name):
-    with psycopg2.connect(database) as connection, connection.cursor() as cursor:
-        cursor.execute("INSERT INTO demo.customers (customer_id, customer_name) VALUES ('x', 'X')")
-        cursor.execute("SELECT count(*) FROM demo.customers")
-        assert cursor.fetchall() == [(1,)]
-"""
+# The page's, and again, on a database of its own.
+_, SHOWN = recipe("Test with a database of its own")
+TESTS = SHOWN + "\n\ntest_again = test_a_customer_is_stored_once\n"
 WAITS = """
 import sys
 
@@ -76,10 +68,10 @@ def test_a_signal_leaves_neither_a_server_nor_a_file(tmp_path: Path, temporary: 
 
 
 def test_tests_that_ask_for_no_database_start_none(tmp_path: Path, temporary: Path) -> None:
-    (tmp_path / "test_mine.py").write_text(
-        TESTS.replace("(database, name)", "(name)").partition("    with")[0] + "    pass"
-    )
+    plugin = 'pytest_plugins = ["infra.local.pytest_database"]'
+    assert plugin in SHOWN
+    (tmp_path / "test_mine.py").write_text(f"{plugin}\n\ndef test_nothing():\n    pass\n")
     with pytest_of_a_user(tmp_path, temporary) as process:
         said, _ = process.communicate()
-    assert "2 passed" in said
+    assert "1 passed" in said
     assert list(temporary.iterdir()) == []
