@@ -19,6 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from bench.events import event, existing_key
+from bench.many_tables import declare
 from bench.registry import BARE, OURS, PEERS
 from bench.warm import rotated
 from infra.aws.api.compiled import compiled
@@ -38,6 +39,8 @@ CLIENT = {"AWS_DEFAULT_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "none", "AW
 YARDSTICK = "import chalice, make a boto3 Lambda client"
 API, API_PACKAGED, EXECUTOR = "API function", "API function, as Chalice packages it", "executor function"
 API_DEPLOYED = "API function, as our deploy packages it"
+TABLES = 300
+API_OF_MANY = f"API function, as our deploy packages it, {TABLES} tables declared"
 # What Lambda's runtime has imported before it looks for a handler: logging, json and urllib among others.
 IN_LAMBDA, LAMBDAS_CLIENT = "{}, in Lambda's runtime", "awslambdaric.bootstrap"
 
@@ -61,9 +64,14 @@ def run(url: str, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
         packages = {API_PACKAGED: packaged(clone, folder / "plain")}
         with compiled(clone) as build:
             packages[API_DEPLOYED] = packaged(build, folder / "deployed")
+        many = cloned(folder / "many")
+        declare(many, TABLES)
+        with compiled(many) as build:
+            packages[API_OF_MANY] = packaged(build, folder / "deployed-many")
         sizes = {
             "API function, zip": (folder / "deployed" / "out" / "deployment.zip").stat().st_size,
             "API function, unpacked": size(packages[API_DEPLOYED]),
+            f"API function, unpacked, {TABLES} tables declared": size(packages[API_OF_MANY]),
             "executor's image above AWS's base": executor_size(),
         }
         starts = kinds(url, endpoint, packages, folder)
@@ -77,7 +85,7 @@ def run(url: str, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
     rows = {}
     for each, values in taken.items():
         base = YARDSTICK if each.startswith((YARDSTICK, API)) else BARE.name
-        base = IN_LAMBDA.format(base) if starts[each].before else base
+        base = API_DEPLOYED if each == API_OF_MANY else IN_LAMBDA.format(base) if starts[each].before else base
         ratios = [mine[0] / its[0] for mine, its in zip(values, taken[base], strict=True)]
         low, middle, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
         rows[each] = {

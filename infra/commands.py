@@ -163,6 +163,9 @@ def in_aws(command: Command, options: Namespace) -> None:
     """Run a command of a stage, and turn the errors of AWS and of the disk into `CommandError`."""
     from botocore.exceptions import BotoCoreError, ClientError, WaiterError  # noqa: PLC0415
 
+    from infra import declarations  # noqa: PLC0415
+
+    declarations.tables()  # first, because the steps import what the declarations make
     try:
         command(options)
     except (ClientError, WaiterError) as error:

@@ -8,11 +8,24 @@ from typing import Any
 from crud_api.resource import Resource
 from crud_api.resource.columns.field import Field
 from crud_api.resource.relations import Relations, relations_of
-from crud_api.tables import TABLES
+from infra.errors import DeclarationError
 
 
-def declared(resources: Collection[Resource] = TABLES) -> list[dict[str, Any]]:
-    """The declarations as plain JSON, an object for each resource."""
+def tables() -> Collection[Resource]:
+    """Read, and so check, every declared table. Raises `DeclarationError`."""
+    try:
+        from crud_api.tables import TABLES  # noqa: PLC0415 - a declaration is checked where it is read
+
+        return tuple(TABLES)
+    except (ValueError, TypeError, ImportError) as error:
+        raise DeclarationError(
+            f"A declaration in crud_api/tables is wrong: {error}\nCorrect it, then run this again."
+        ) from error
+
+
+def declared(resources: Collection[Resource] | None = None) -> list[dict[str, Any]]:
+    """The declarations as plain JSON, an object for each resource. Raises `DeclarationError`."""
+    resources = tables() if resources is None else resources
     relations = relations_of({resource.name: resource for resource in resources})
     return [
         {

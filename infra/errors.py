@@ -3,6 +3,7 @@
 CommandError
 ├── ConfigError                .chalice/config.json
 │   └── BudgetError            more executors than the database has connections for
+├── DeclarationError           crud_api/tables
 ├── AccountError               credentials, region, rights
 ├── StackError                 CloudFormation
 ├── ImageError                 docker, ECR
@@ -30,6 +31,10 @@ class ConfigError(CommandError):
 
 class BudgetError(ConfigError):
     """The stage may run more executors than its database has connections for."""
+
+
+class DeclarationError(CommandError):
+    """A declared table could not be served, or is not found."""
 
 
 class AccountError(CommandError):

@@ -6,6 +6,7 @@
     ScanTimeoutError          the time was over before the SQL was read to its end      deadline_exceeded
     MissingRowError           a param names a row that an earlier result does not have  expectation_failed
     MigrationError            a migration could not be applied                          a FunctionError
+      EmptyMigrationError     a migration has no SQL                                    a FunctionError
       UnfitError              the database differs from what the application declares   a FunctionError
 
 The last column is the failure that a caller gets.
@@ -49,6 +50,10 @@ class MigrationError(Exception):
 
     def __str__(self) -> str:
         return "\n".join([*self.done, *self.args])
+
+
+class EmptyMigrationError(MigrationError):
+    """A migration has no SQL. Once it was applied, nobody would run what is written into it later."""
 
 
 class UnfitError(MigrationError):

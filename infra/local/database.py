@@ -14,7 +14,15 @@ from psycopg2.extensions import parse_dsn
 
 from infra.errors import DatabaseError
 from infra.local import embedded_postgres
-from query_executor.migrate import MigrationError, UnfitError, apply_migrations, check_declared, purge, read_only_reason
+from query_executor.migrate import (
+    EmptyMigrationError,
+    MigrationError,
+    UnfitError,
+    apply_migrations,
+    check_declared,
+    purge,
+    read_only_reason,
+)
 
 Handler = Callable[[Any, Any], Any]
 
@@ -64,15 +72,24 @@ def _open_handler() -> Handler:
 
 
 def prepare(url: str) -> None:
-    """Bring a database up to date. Raises `DatabaseError`, also for one that does not fit the declared tables."""
+    """Bring a database up to date.
+
+    Raises `DatabaseError`, also for a database that does not fit the declared tables, and `DeclarationError`.
+    """
     from infra.declarations import declared  # noqa: PLC0415 - the application, which takes a while to import
 
+    tables = declared()  # first: what is declared wrong changes no database
     try:
         reason = read_only_reason(url)
         _say([f"WARNING: {reason}"] if reason else [*apply_migrations(url), *purge(url)])
-        _say(check_declared(url, declared()))
+        _say(check_declared(url, tables))
+    except EmptyMigrationError as error:
+        raise DatabaseError(str(error)) from error
     except UnfitError as error:
-        raise DatabaseError(f"{error}\nCorrect the database or the declarations, then run this again.") from error
+        _say(error.done)
+        raise DatabaseError(
+            f"{error.args[0]}\nCorrect the database or the declarations, then run this again."
+        ) from error
     except (MigrationError, psycopg2.Error) as error:
         words = str(error) if isinstance(error, MigrationError) else " ".join(str(error).split())
         raise DatabaseError(

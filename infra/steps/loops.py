@@ -22,7 +22,7 @@ def deploy(run: Run, steps: Sequence[Step]) -> None:
 
 
 def plan(run: Run, steps: Sequence[Step]) -> None:
-    """Say what `deploy` would change, and change nothing. Raises what `deploy` would raise before its first change."""
+    """Say what `deploy` would change, and change nothing. Raises what would stop the deploy, as far as it is known."""
     for step in steps:
         subject = step.subject()
         if subject:
@@ -31,8 +31,10 @@ def plan(run: Run, steps: Sequence[Step]) -> None:
             run.say(f"{subject}: {shown}".rstrip())
             for line in changes if len(changes) > 1 else []:
                 step.say(line)
-        for line in step.remarks():
+        for line in [*step.remarks(), *step.plan_remarks()]:
             run.say(f"      {line}" if subject else line)
+    for step in steps:
+        step.refuse_plan()
 
 
 def status(steps: Sequence[Step]) -> Iterator[str]:

@@ -98,6 +98,13 @@ class Step:
         """Sentences of a deploy and a plan beside the changes."""
         yield from ()
 
+    def plan_remarks(self) -> Iterator[str]:
+        """Sentences of a plan alone."""
+        yield from ()
+
+    def refuse_plan(self) -> None:
+        """Raise what would stop a deploy at this step, as far as that is known before. Called after the last step."""
+
     def refuse_removal(self) -> None:
         """Raise `RefusedError` when the part may not be deleted. Nothing is deleted before."""
 

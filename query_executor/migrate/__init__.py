@@ -5,13 +5,14 @@ DATABASE_URL=postgresql://... .venv/bin/python -m query_executor.migrate. Both t
 credentials of the tables' owner instead of the executor's.
 """
 
-from query_executor.errors import MigrationError, UnfitError
+from query_executor.errors import EmptyMigrationError, MigrationError, UnfitError
 from query_executor.migrate.apply import apply_migrations
 from query_executor.migrate.checks import check_declared, read_only_reason
 from query_executor.migrate.handler import handle
 from query_executor.migrate.purge import purge
 
 __all__ = [
+    "EmptyMigrationError",
     "MigrationError",
     "UnfitError",
     "apply_migrations",

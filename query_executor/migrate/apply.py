@@ -18,7 +18,7 @@ from yoyo.connections import DatabaseURI
 from yoyo.migrations import Migration, read_migrations, read_sql_migration
 
 from query_executor.credentials import libpq_parameters
-from query_executor.errors import MigrationError, SettingsError
+from query_executor.errors import EmptyMigrationError, MigrationError, SettingsError
 from query_executor.migrate.online import STEPS, Session, attempt_ms, patiently
 from query_executor.migrate.reasons import reason_of
 
@@ -75,9 +75,8 @@ def _outstanding(backend: _Backend) -> Iterable[Migration]:
         raise MigrationError("No migrations found: the image lacks query_executor/migrations.")
     outstanding: list[Migration] = list(backend.to_apply(migrations))
     for migration in outstanding:
-        # Once it was applied, nobody would run what is written into it later.
         if migration.path.endswith(".sql") and not read_sql_migration(migration.path)[-1]:
-            raise MigrationError(f"{migration.id}.sql has no statement. Write its SQL, or delete the file.")
+            raise EmptyMigrationError(f"{migration.id}.sql has no statement. Write its SQL, or delete the file.")
     return outstanding
 
 

@@ -9,9 +9,9 @@ from typing import Any
 from psycopg2.extensions import make_dsn
 
 from query_executor.credentials import Credentials
-from query_executor.errors import UnfitError
+from query_executor.errors import MigrationError, UnfitError
 from query_executor.migrate.apply import apply_migrations
-from query_executor.migrate.checks import check_declared
+from query_executor.migrate.checks import check_declared, compare
 from query_executor.migrate.purge import purge
 from query_executor.settings import CONNECT_MS, Settings
 
@@ -23,17 +23,28 @@ def handle(event: object, context: object) -> dict[str, list[str]]:  # noqa: ARG
     them. The event may have `declared`: what the application declares of its tables (declared.py). The database is
     then compared with it after the migrations, and `role` is the role of the requests.
 
+    With "only": "compare" it changes nothing, and answers what a deploy would find (`compare`). `migrations` are then
+    the names of the migrations that the deploy would bring.
+
     Raises `MigrationError`, `SettingsError` and `SecretUnavailableError`. Lambda makes a FunctionError of them, with
     their message.
     """
-    wanted: Mapping[str, Any] = event if isinstance(event, dict) else {}
-    dsn = owners_dsn()
-    if wanted.get("only") == "purge":
+    return answer(owners_dsn(), event if isinstance(event, dict) else {})
+
+
+def answer(dsn: str, event: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The answer to an event, of the database that the owner's `dsn` names. Raises what `handle` does."""
+    tables, role = event.get("declared") or [], event.get("role")
+    if (only := event.get("only")) == "purge":
         return {"done": purge(dsn)}
+    if only == "compare":
+        return compare(dsn, tables, role, event.get("migrations") or [])._asdict()
+    if only is not None:
+        raise MigrationError(f"This version of the function knows no {only!r}. Deploy it again.")
     done = [*apply_migrations(dsn), *purge(dsn)]
-    if wanted.get("declared"):
+    if tables:
         try:
-            done += check_declared(dsn, wanted["declared"], wanted.get("role"))
+            done += check_declared(dsn, tables, role)
         except UnfitError as error:
             error.done = done + error.done
             raise

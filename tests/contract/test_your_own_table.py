@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,56 +14,18 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.conftest import execute
+from tests.contract.followed import ADDRESS, ROOT, Page
 from tests.served import served
 from tests.servers import free_port
 
-ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "your-own-table.md").read_text()
-ADDRESS = "http://127.0.0.1:8000"
+PAGE = Page("docs/your-own-table.md")
 MIGRATIONS = "query_executor/migrations"
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
-
-
-# The files that the page tells its reader to create, or to write into.
-CREATED: dict[str, str] = dict(
-    re.findall(r"(?:[Cc]reate|into) `([\w/.-]+)`[^\n]*\n\n```\w+\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
-)
 
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clone in which a reader has followed the page."""
-    folder = tmp_path_factory.mktemp("your-own-table")
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    ).stdout  # fmt: skip
-    for name in listed.splitlines():
-        if (ROOT / name).exists():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / name, folder / name, follow_symlinks=False)
-    (folder / ".venv").symlink_to(ROOT / ".venv")
-    ((command, said),) = console("make migration")
-    printed = subprocess.run(
-        ["bash", "-c", command.replace("make ", "make --old-file=.venv/.installed-local ", 1)],
-        cwd=folder, capture_output=True, text=True, check=True,
-    ).stdout  # fmt: skip
-    assert printed.startswith(said.removesuffix("..."))
-    made = printed.splitlines()[0]
-    for name, text in CREATED.items():
-        assert (folder / name).exists() == (name == made)
-        (folder / name).write_text(text)
-    (added,) = [one.strip() for one in blocks("python") if one.startswith("from crud_api.tables.payments import")]
-    (served_now,) = [one.strip() for one in blocks("python") if one.startswith("RESOURCES = ")]
-    tables = folder / "crud_api" / "tables" / "__init__.py"
-    text, lines = re.subn(r"^RESOURCES = .*$", served_now, tables.read_text(), flags=re.MULTILINE)
-    assert lines == 1
-    last = "from crud_api.tables.orders import orders\n"
-    tables.write_text(text.replace(last, f"{last}{added}\n", 1))
-    return folder
+    return PAGE.follow(tmp_path_factory.mktemp("your-own-table"))
 
 
 def run(clone: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -75,39 +36,33 @@ def run(clone: Path, *words: str, **environment: str) -> subprocess.CompletedPro
     )
 
 
-def console(beginning: str) -> list[tuple[str, str]]:
-    """The commands that begin with this text, and the output that the page shows."""
-    found = [part.partition("\n") for block in blocks("console") for part in re.split(r"^\$ ", block, flags=re.M)[1:]]
-    return [(command, said.strip()) for command, _, said in found if command.startswith(beginning)]
-
-
 @pytest.mark.timeout(600)
 def test_its_test_is_green(clone: Path) -> None:
-    ((command, _),) = console(".venv/bin/python -m pytest")
+    ((command, _),) = PAGE.console(".venv/bin/python -m pytest")
     words = shlex.split(command)[1:]
-    assert words[-1] in CREATED
+    assert words[-1] in PAGE.created
     done = run(clone, *words)
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"[1-9]\d* passed", done.stdout)
 
 
 def test_the_list_of_many_tables_is_as_the_page_shows_it(clone: Path) -> None:
-    (shown,) = [one for one in blocks("python") if one.startswith("TABLES = ")]
+    (shown,) = [one for one in PAGE.blocks("python") if one.startswith("TABLES = ")]
     program = f"from crud_api.tables import RESOURCES\nfrom crud_api.resource.tables import Tables\n{shown}"
     done = run(clone, "-c", f"{program}print(*TABLES.names(), sep='|')")
     assert done.stdout == "customers|orders|payments|invoices|shipments|Order Details\n", done.stderr
 
 
 def test_its_files_are_clean(clone: Path) -> None:
-    files = [name for name in [*CREATED, "crud_api/application.py"] if name.endswith(".py")]
+    files = [name for name in [*PAGE.created, "crud_api/application.py"] if name.endswith(".py")]
     for words in (("check",), ("format", "--check")):
         done = run(clone, "-m", "ruff", *words, *files)
         assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_its_table_is_served_and_described(clone: Path, database_url: str, tmp_path: Path) -> None:
-    ((command, said),) = console("curl")
-    embedding = re.findall(r"`GET (/\w+\?expand=\w+)`", PAGE)
+    ((command, said),) = PAGE.console("curl")
+    embedding = re.findall(r"`GET (/\w+\?expand=\w+)`", (ROOT / "docs" / "your-own-table.md").read_text())
     assert len(embedding) == 2
     with served(database_url, tmp_path / "server.log", clone) as url:
         sent = [command, *(f"curl {ADDRESS}{path}" for path in embedding)]
@@ -121,8 +76,8 @@ def test_its_table_is_served_and_described(clone: Path, database_url: str, tmp_p
 
 
 def test_a_missing_table_is_answered_by_what_the_page_shows(clone: Path, postgres_url: str, tmp_path: Path) -> None:
-    (shown,) = [said for command, said in console("make run") if said.startswith("error: ")]
-    name = next(name for name in CREATED if name.startswith(MIGRATIONS))
+    (shown,) = [said for command, said in PAGE.console("make run") if said.startswith("error: ")]
+    name = next(name for name in PAGE.created if name.startswith(MIGRATIONS))
     (clone / name).rename(tmp_path / "migration.sql")
     execute(postgres_url, "CREATE DATABASE no_payments")
     try:

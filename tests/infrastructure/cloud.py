@@ -32,7 +32,8 @@ from werkzeug.serving import make_server
 
 from query_executor.contract import Failure, encode_answer
 from query_executor.handler import create_local_handler
-from query_executor.migrate import MigrationError, apply_migrations
+from query_executor.migrate import MigrationError
+from query_executor.migrate.handler import answer
 from tests.functional.client import Api, api_on
 from tests.infrastructure import emulated
 from tests.infrastructure.deploy_role import STAGES, role_of
@@ -185,12 +186,10 @@ class _Front:
         if invoked := re.fullmatch("/2015-03-31/functions/([^/]+-query-executor)/invocations", path):
             version = parse_qs(environ["QUERY_STRING"]).get("Qualifier", ["live"])[0]
             return self._hold(call, self._execute_sql(region, invoked[1], version, body, start_response))
-        stand_ins = {
-            "/2016-08-19/account-settings": self._tell_limit,
-            "/2015-03-31/functions/crud-api-dev-migrations/invocations": self._migrate,
-        }
-        if path in stand_ins:
-            return self._hold(call, stand_ins[path](start_response))
+        if path == "/2016-08-19/account-settings":
+            return self._hold(call, self._tell_limit(start_response))
+        if path == "/2015-03-31/functions/crud-api-dev-migrations/invocations":
+            return self._hold(call, self._migrate(body, start_response))
         is_import = (method, path) == ("POST", "/restapis") and "mode=import" in environ["QUERY_STRING"]
         if is_import or (method == "PUT" and re.fullmatch("/restapis/[^/]+", path)):
             body = _openapi(body)
@@ -351,8 +350,9 @@ class _Front:
             if ids:
                 ecr.batch_delete_image(repositoryName=repository["repositoryName"], imageIds=ids)
 
-    def _migrate(self, start_response: StartResponse) -> list[bytes]:
-        status, headers, payload = (self.cloud.migrations or _migrated)(self.cloud.database_url)
+    def _migrate(self, body: bytes, start_response: StartResponse) -> list[bytes]:
+        url, stand_in = self.cloud.database_url, self.cloud.migrations
+        status, headers, payload = stand_in(url) if stand_in else _migrated(url, json.loads(body))
         start_response(status, [("Content-Type", "application/json"), *headers.items()])
         return [json.dumps(payload).encode()]
 
@@ -413,11 +413,11 @@ def failed(kind: str, message: str) -> tuple[str, dict[str, str], Any]:
     return "200 OK", {"X-Amz-Function-Error": "Unhandled"}, {"errorType": kind, "errorMessage": message}
 
 
-def _migrated(database_url: str) -> tuple[str, dict[str, str], Any]:
+def _migrated(database_url: str, event: Any) -> tuple[str, dict[str, str], Any]:
     try:
-        return "200 OK", {}, {"done": apply_migrations(database_url)}
+        return "200 OK", {}, answer(database_url, event)
     except MigrationError as error:
-        return failed("MigrationError", str(error))
+        return failed(type(error).__name__, str(error))
 
 
 @cache

@@ -283,8 +283,47 @@ def test_a_second_deploy_changes_nothing_and_says_so(deployed: Clone, monkeypatc
 def test_a_plan_of_what_is_deployed_says_that_nothing_would_change(deployed: Clone) -> None:
     run = deployed.run("plan")
     assert run, run.error
-    unchanged = [line for line in run.out.splitlines() if line.endswith(": nothing would change")]
-    assert len(unchanged) == len(run.out.splitlines()) - 1  # except the migrations: only the database knows them
+    assert {line.partition(": ")[2] for line in run.out.splitlines()} == {"nothing would change"}
+    assert "Migrations: nothing would change" in run.out.splitlines()
+
+
+def test_a_plan_names_the_migrations_that_the_database_lacks_and_what_they_have_to_correct(deployed: Clone) -> None:
+    clone, url = deployed.again("lacks"), deployed.cloud.database_url
+    (clone.folder / "query_executor" / "migrations" / "1001-more.sql").write_text("SELECT 1;")
+    run = clone.run("plan")
+    assert run, run.error
+    assert "Migrations: would apply 1001-more" in run.out.splitlines()
+    execute(url, "ALTER TABLE demo.customers RENAME city TO town")
+    try:
+        run = clone.run("plan")
+    finally:
+        execute(url, "ALTER TABLE demo.customers RENAME town TO city")
+    assert run, run.error
+    said = run.out.partition("These migrations have to correct that:\n")[2]
+    assert said.startswith(
+        "      - demo.customers has no column city. Add it, or name yours so: ALTER TABLE demo.custom"
+    )
+
+
+def test_a_difference_that_no_migration_corrects_fails_a_plan_and_a_deploy_before_the_api(deployed: Clone) -> None:
+    url = deployed.cloud.database_url
+    sentence = (
+        "\n- demo.customers has no column city. Add it, or name yours so: ALTER TABLE demo.customers ADD COLUMN city "
+    )
+    before = execute(url, "SELECT * FROM demo._yoyo_log ORDER BY id")
+    execute(url, "ALTER TABLE demo.customers RENAME city TO town")
+    try:
+        plan, deploy = deployed.run("plan"), deployed.run("deploy")
+        migrate = deployed.run("migrate")
+    finally:
+        execute(url, "ALTER TABLE demo.customers RENAME town TO city")
+    assert (plan.status, deploy.status, migrate.status) == (1, 1, 1)
+    for run in (plan, deploy, migrate):
+        assert sentence in run.error
+    assert "A deploy would stop at its migrations." in plan.error
+    assert "Smoke test" not in deploy.out
+    assert execute(url, "SELECT * FROM demo._yoyo_log ORDER BY id") == before
+    assert deployed.run("plan")
 
 
 def test_status_says_what_is_there(deployed: Clone) -> None:

@@ -163,6 +163,20 @@ def test_failed_migrations_stop_before_the_api_say_why_and_are_not_sent_again(
     assert len([one for one in made if one.endswith("-migrations/invocations")]) == 1
 
 
+@pytest.mark.parametrize(("answer", "says"), MIGRATIONS_FAIL[-1:] + MIGRATIONS_FAIL[:1])
+def test_a_plan_goes_on_where_the_database_was_not_asked(
+    deployed: Clone, answer: tuple[str, dict[str, str], Any], says: str
+) -> None:
+    deployed.cloud.migrations = lambda _url: answer
+    try:
+        run = deployed.run("plan")
+    finally:
+        deployed.cloud.migrations = None
+    assert run, run.error
+    assert "would run; the database was not asked:" in run.out
+    assert says in run.out
+
+
 @pytest.mark.parametrize(
     ("status", "kind"),
     [

@@ -599,6 +599,37 @@ def test_the_function_in_aws_compares_what_its_event_declares(url: str, monkeypa
         migrate.handle(event, None)
 
 
+def test_the_function_in_aws_compares_before_a_deploy_and_changes_nothing(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    event = {
+        "only": "compare",
+        "declared": declared(),
+        "role": "crud_api",
+        "migrations": ["0001-create-tables", "1001-x"],
+    }
+    before = migrate.handle(event, None)
+    assert before["pending"] == ["0001-create-tables", "1001-x"]
+    assert [one.partition(".")[0] for one in before["stops"]] == ["There is no table demo"] * 2
+    assert run_sql(database_url, "SELECT to_regnamespace('demo')") == [(None,)]
+    apply_migrations(database_url)
+    assert migrate.handle(event, None) == {"pending": ["1001-x"], "stops": [], "warnings": []}
+    run_sql(database_url, "ALTER TABLE demo.customers RENAME city TO town; REVOKE DELETE ON demo.orders FROM crud_api")
+    (stops,) = (after := migrate.handle(event, None))["stops"]
+    assert stops.startswith("demo.customers has no column city. Add it, or name yours so:")
+    assert after["warnings"][0].startswith("WARNING: The role crud_api lacks DELETE on demo.orders")
+
+
+def test_the_function_in_aws_does_nothing_that_it_does_not_know(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    with pytest.raises(MigrationError, match="knows no 'more'"):
+        migrate.handle({"only": "more"}, None)
+    assert run_sql(database_url, "SELECT to_regnamespace('demo')") == [(None,)]
+
+
 def test_a_read_only_database_is_said_to_be_one_and_is_not_migrated(
     database_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -14,10 +14,14 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from infra.errors import DatabaseError, EmbeddedPostgresError
 from infra.local import embedded_postgres
+from infra.local.database import prepare
 from query_executor.migrate import MigrationError, apply_migrations
 from query_executor.migrate import apply as applying
 from tests.conftest import execute
+from tests.executor import eventually
+from tests.integration.test_embedded_postgres import is_stopped
 from tests.integration.test_run import infra_run, output_to_the_end, running, wait_until_stopped
 from tests.servers import free_port
 
@@ -73,7 +77,7 @@ def typing(state: Path, *words: str) -> Iterator[tuple[subprocess.Popen[bytes], 
     person, program = pty.openpty()
     with subprocess.Popen(
         [sys.executable, "-m", "infra", *words], cwd=PROJECT, start_new_session=True,
-        env={**os.environ, "DATABASE_URL": "", "XDG_STATE_HOME": str(state), "TERM": "dumb"},
+        env={**os.environ, "DATABASE_URL": "", "XDG_STATE_HOME": str(state), "TERM": "dumb", "PSQL_PAGER": "cat"},
         stdin=program, stdout=program, stderr=program,
     ) as process:  # fmt: skip
         os.close(program)
@@ -121,8 +125,7 @@ def test_psql_in_a_terminal_goes_on_after_ctrl_c(state: Path) -> None:
         os.write(terminal, b"SELECT pg_sleep(600);\n")
         read_until(terminal, "600);")
         with embedded_postgres.running(next((state / "crud-api").iterdir())) as url:
-            while not execute(url, "SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'"):
-                pass
+            eventually(lambda: execute(url, "SELECT true FROM pg_stat_activity WHERE wait_event = 'PgSleep'"))
         os.killpg(process.pid, signal.SIGINT)  # as the terminal does
         read_until(terminal, "canceling statement")
         os.write(terminal, b"SELECT 6 * 7 AS answer;\n")
@@ -229,10 +232,12 @@ def test_reset_stops_a_server_whose_keeper_was_killed(state: Path) -> None:
     (directory,) = (state / "crud-api").iterdir()
     server = embedded_postgres.start(directory)
     server._keeper.kill()
-    server._keeper.wait()
+    with pytest.raises(EmbeddedPostgresError):
+        server.close()  # which says that its keeper was killed
     assert execute(server.url, COUNT) == [(1,)]
     assert infra(state, "reset", "--yes").returncode == 0
     assert not (directory / "data").exists()
+    assert is_stopped(directory)
 
 
 def test_a_migration_without_sql_is_refused_and_nothing_is_applied(
@@ -248,6 +253,16 @@ def test_a_migration_without_sql_is_refused_and_nothing_is_applied(
     assert execute(database_url, "SELECT to_regclass('demo.a')") == [(None,)]
     (folder / "1002-b.sql").write_text("CREATE TABLE demo.b (id int);")
     assert apply_migrations(database_url) == ["1001-a: Applied.", "1002-b: Applied."]
+
+
+def test_run_before_the_sql_is_written_says_what_is_missing(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "1001-b.sql").write_text("-- Write SQL here.\n")
+    monkeypatch.setattr(applying, "FOLDER", str(tmp_path))
+    with pytest.raises(DatabaseError) as raised:
+        prepare(database_url)
+    assert str(raised.value) == "1001-b.sql has no statement. Write its SQL, or delete the file."
 
 
 def test_help_of_make_names_the_commands(state: Path) -> None:

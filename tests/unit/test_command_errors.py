@@ -17,7 +17,20 @@ from infra.aws.account import Account
 from infra.aws.stack_events import ADVICE, advice
 from infra.hints import Hints, cli, make
 
-COMMANDS = ["run", "migrate", "deploy", "plan", "key", "status", "logs", "smoke", "destroy"]
+COMMANDS = [
+    "run",
+    "migration",
+    "psql",
+    "reset",
+    "migrate",
+    "deploy",
+    "plan",
+    "key",
+    "status",
+    "logs",
+    "smoke",
+    "destroy",
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -72,7 +85,7 @@ def test_an_account_is_asked_again_for_longer_than_api_gateway_throttles() -> No
 
 def test_every_error_of_a_command_is_told_as_one() -> None:
     kinds = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, Exception)]
-    assert len(kinds) == 15
+    assert len(kinds) == 16
     assert all(issubclass(one, errors.CommandError) for one in kinds)
 
 

@@ -6,6 +6,8 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from msgspec import Struct, ValidationError, convert
+
 from infra.aws.account import Account
 from infra.declarations import declared
 from infra.errors import MigrationsError
@@ -21,8 +23,36 @@ def function_name(prefix: str) -> str:
     return f"{prefix}-migrations"
 
 
+class Comparison(Struct, frozen=True):
+    """The stage's database beside this clone, as query_executor/migrate/checks.py compares them."""
+
+    pending: list[str]
+    stops: list[str]
+    warnings: list[str]
+
+
 def run(account: Account, stage: Stage) -> list[str]:
-    """Run the migrations. Return a sentence for each thing that they did. Raises `MigrationsError`.
+    """Run the migrations. Return a sentence for each thing that they did. Raises `MigrationsError`."""
+    payload = _answer(account, stage)
+    done = payload.get("done") if isinstance(payload, dict) else None
+    if not isinstance(done, list):
+        raise MigrationsError(f"{function_name(stage.prefix)} sent an unexpected answer: {payload!r}")
+    return [str(line) for line in done]
+
+
+def compare(account: Account, stage: Stage) -> Comparison:
+    """Compare the database with this clone. Nothing is changed. Raises `MigrationsError`."""
+    folder = stage.project / "query_executor" / "migrations"
+    names = sorted(path.stem for path in folder.iterdir() if path.suffix in {".sql", ".py"})
+    payload = _answer(account, stage, only="compare", migrations=names)
+    try:
+        return convert(payload, Comparison)
+    except ValidationError as error:
+        raise MigrationsError(f"{function_name(stage.prefix)} sent an unexpected answer: {payload!r}") from error
+
+
+def _answer(account: Account, stage: Stage, **more: Any) -> Any:
+    """What their function answers. Raises `MigrationsError`.
 
     There is one attempt: after a late answer botocore would start a second run, which waits for the first.
     """
@@ -34,7 +64,7 @@ def run(account: Account, stage: Stage) -> list[str]:
     name, logs = function_name(stage.prefix), stage.make("logs", FUNCTION="migrations")
     try:
         # The rights of the role crud_api are compared. A user that is no member of it is not known here.
-        event = json.dumps({"declared": declared(), "role": "crud_api"}).encode()
+        event = json.dumps({"declared": declared(), "role": "crud_api", **more}).encode()
         answer = _invoke(client, name, event)
         payload = json.loads(answer["Payload"].read())
     except client.exceptions.ResourceNotFoundException as error:
@@ -52,7 +82,7 @@ def run(account: Account, stage: Stage) -> list[str]:
         ) from error
     if "FunctionError" in answer:
         raise MigrationsError(_reason(payload, logs))
-    return _done(name, payload)
+    return payload
 
 
 def run_and_mark(account: Account, stage: Stage) -> list[str]:
@@ -77,13 +107,6 @@ def _invoke(client: Any, name: str, event: bytes) -> Any:
         # begins to make them again.
         client.get_waiter("function_active_v2").wait(FunctionName=name)
         return client.invoke(FunctionName=name, Payload=event)
-
-
-def _done(name: str, payload: Any) -> list[str]:
-    done = payload.get("done") if isinstance(payload, dict) else None
-    if not isinstance(done, list):
-        raise MigrationsError(f"{name} sent an unexpected answer: {payload!r}")
-    return [str(line) for line in done]
 
 
 def _reason(payload: Any, logs: str) -> str:
