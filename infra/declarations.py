@@ -23,6 +23,7 @@ def declared(resources: Sequence[Resource] = RESOURCES) -> list[dict[str, Any]]:
                     **_column(field),
                     "written": field.name not in resource.read_only,
                     **({"stamped": True} if field.name == resource.updated_at else {}),
+                    **({"made": True} if field.name == _made(resource) else {}),
                 }
                 for field in resource.fields.values()
             ],
@@ -40,6 +41,11 @@ def declared(resources: Sequence[Resource] = RESOURCES) -> list[dict[str, Any]]:
         }
         for resource in resources
     ]
+
+
+def _made(resource: Resource) -> str | None:
+    """The column of the key that the database makes."""
+    return resource.key_columns[-1] if resource.made_key == "default" else None
 
 
 def _unique(resource: Resource, relations: Mapping[str, Relations]) -> Iterator[tuple[str, ...]]:
