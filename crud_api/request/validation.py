@@ -67,6 +67,7 @@ def converted(resource: Resource, body: Mapping[str, Any], errors: Errors, at: s
 
 def with_defaults(resource: Resource, values: Values, body: Mapping[str, Any], errors: Errors, at: str = "#") -> Values:
     """The values of a new row: those of the body and, where it has none, declared defaults and a made key."""
+    made = resource.made_by_api
     for name, field in resource.fields.items():
         if name in body or name in resource.read_only:
             continue
@@ -74,7 +75,7 @@ def with_defaults(resource: Resource, values: Values, body: Mapping[str, Any], e
             errors[pointer(name, at)] = f"{name} is missing"
         elif field.stored_default is not None:
             values[name] = field.stored_default
-        elif name == resource.made_by_api:
+        elif name == made:
             values[name] = uuid7()
     return values
 
