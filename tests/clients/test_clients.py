@@ -61,7 +61,8 @@ def test_a_client_writes_the_parts_of_a_key_as_the_api_reads_them(tmp_path: Path
     said = run(*command, "--path", "openapi.json", "--output-path", "client", cwd=tmp_path)
     assert "arning" not in said, said
     (tmp_path / "program.py").write_text(
-        "from client.api.lines import get_line, list_line_parts\n"
+        "from client.api.lines import get_line\n"
+        "from client.api.parts import list_line_parts\n"
         "from client.models.new_line import NewLine\n"
         'print(get_line._get_kwargs("a,b/c %2C", 2)["url"], list_line_parts._get_kwargs("é", 3)["url"])\n'
         'NewLine(order_id="a", line=2)\n'
