@@ -36,6 +36,7 @@ def declared(resources: Collection[Resource] | None = None) -> list[dict[str, An
                     **_column(field),
                     "written": field.name not in resource.read_only,
                     **({"stamped": True} if field.name == resource.updated_at else {}),
+                    **({"made": True} if field.name == _made(resource) else {}),
                 }
                 for field in resource.fields.values()
             ],
@@ -53,6 +54,11 @@ def declared(resources: Collection[Resource] | None = None) -> list[dict[str, An
         }
         for resource in resources
     ]
+
+
+def _made(resource: Resource) -> str | None:
+    """The column of the key that the database makes."""
+    return resource.key_columns[-1] if resource.made_key == "default" else None
 
 
 def _unique(resource: Resource, relations: Mapping[str, Relations]) -> Iterator[tuple[str, ...]]:

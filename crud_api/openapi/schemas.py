@@ -136,6 +136,7 @@ def _new(resource: Resource, nested: Sequence[Relation], without: Sequence[str] 
             for name, field in fields.items()
             if field.default is not None and field.default is not msgspec.NODEFAULT
         )
+        + _made(resource, fields)
         + _ignored(resource),
         example={name: example(field) for name, field in fields.items()},
     )
@@ -151,6 +152,15 @@ def _new(resource: Resource, nested: Sequence[Relation], without: Sequence[str] 
 
 def _is_key(columns: Sequence[str]) -> str:
     return "is the key" if len(columns) == 1 else "are the key"
+
+
+def _made(resource: Resource, fields: Mapping[str, Field]) -> str:
+    """Who makes the key that a new row need not have."""
+    name = resource.key_columns[-1]
+    if not resource.made_key or name not in fields:
+        return ""
+    maker = "the API makes a UUID (version 7)" if resource.made_by_api else "the database makes it"
+    return f" If {name} is absent, {maker}."
 
 
 def _change(resource: Resource) -> Schema:

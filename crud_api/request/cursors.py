@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import zlib
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
+from crud_api.request.sorting import SortKey, key_places
 from crud_api.resource.columns.column import text_flaw
 
 Toward = Literal["gt", "gte", "lt", "lte"]
@@ -87,10 +88,10 @@ def decode(text: str) -> Sealed:
     return sealed
 
 
-def place(values: Sequence[str | None], key: Collection[int]) -> tuple[Place, ...]:
+def place(values: Sequence[str | None], order: Sequence[SortKey], key: Sequence[str]) -> tuple[Place, ...]:
     """The values as a cursor carries them: the longest of them are looked up, until the rest fits.
 
-    The values in the places `key` are the row's key, by which it is found.
+    The values are those of `order`. The row is found by its own `key`, whose columns are among them.
     """
     sizes = [len(value.encode()) if value else 0 for value in values]
     if sum(sizes) <= _MOST:
@@ -99,7 +100,7 @@ def place(values: Sequence[str | None], key: Collection[int]) -> tuple[Place, ..
     from hashlib import md5  # noqa: PLC0415
 
     found: list[Place] = list(values)
-    for n in sorted(set(range(len(values))) - set(key), key=lambda n: -sizes[n]):
+    for n in sorted(set(range(len(values))) - set(key_places(order, key)), key=lambda n: -sizes[n]):
         if sum(sizes) > _MOST and (value := values[n]):
             found[n], sizes[n] = Looked(md5(value.encode(), usedforsecurity=False).hexdigest()), 0
     return tuple(found)

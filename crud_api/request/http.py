@@ -50,11 +50,13 @@ def query_parameters(request: Request) -> dict[str, list[str]]:
 
 def key_of(resource: Resource, request: Request) -> KeyValues:
     """The key in the path. Raises `NotFoundError` if a column's type cannot hold its part: no row has such a key."""
-    texts = _key_texts(resource, request)
-    if len(texts) != len(resource.key_columns):
+    names, texts = resource.key_columns, _key_texts(resource, request)
+    if len(texts) != len(names):
         raise not_found(resource)
     try:
-        return tuple([_value(resource, *part) for part in zip(resource.key_columns, texts, strict=True)])
+        if len(names) == 1:
+            return (_value(resource, names[0], texts[0]),)
+        return tuple(_value(resource, *part) for part in zip(names, texts, strict=True))
     except ValueError:
         raise not_found(resource) from None
 

@@ -10,8 +10,7 @@ from msgspec import Struct
 from crud_api.errors import ConflictError
 from crud_api.request.validation import Errors, Values, converted, pointer, refuse, with_defaults
 from crud_api.resource import Resource
-from crud_api.resource.relations import Relations
-from crud_api.resource.resource import KeyValues
+from crud_api.resource.relations import Relation, Relations
 
 MAX_ROWS = 1000  # of a resource in one request
 
@@ -26,7 +25,9 @@ class RowInsert(Struct, frozen=True):
 
 
 class TableInsert(Struct, frozen=True):
-    """Rows of one table. Their `columns` may refer to rows of the same request, which have them in their `member`.
+    """Rows of one table. Their `columns` may refer to `own`, columns of rows of the same request.
+
+    Those rows have them in their `member`.
 
     `parents` are the places, counted from 1, of the rows that have that member, even an empty one.
     """
@@ -34,6 +35,7 @@ class TableInsert(Struct, frozen=True):
     resource: Resource
     rows: list[RowInsert] = []
     columns: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
     member: str = ""
     parents: list[int] = []
 
@@ -56,7 +58,7 @@ def parse_creation(resource: Resource, relations: Relations, body: Mapping[str, 
     if many and not 1 <= len(body) <= MAX_ROWS:
         refuse({"#": f"the array must have 1 to {MAX_ROWS} objects, not {len(body)}"})
     found = {
-        name: TableInsert(relation.resource, columns=relation.columns, member=name)
+        name: TableInsert(relation.resource, columns=relation.columns, own=relation.own, member=name)
         for name, relation in relations.items()
         if relation.many
     }
@@ -71,11 +73,8 @@ def parse_creation(resource: Resource, relations: Relations, body: Mapping[str, 
         rows.rows.append(row)
         for member, insert in found.items():
             if member in sent:
-                owned = {name: row.values.get(name) for name in relations[member].own}
-                for name in owned:
-                    if name not in row.values and not resource.fields[name].required:
-                        errors[pointer(name, at)] = f"{name} is needed to store {member} with the row"
-                _add_referring(insert, sent[member], tuple(owned.values()), at, len(rows.rows), errors)
+                owned = _owned(resource, relations[member], row, errors)
+                _add_referring(insert, sent[member], owned, at, len(rows.rows), errors)
     refuse(errors)
     present = [insert for insert in found.values() if insert.parents]
     refuse_taken([taken for insert in [rows, *present] for taken in _repeated(insert)])
@@ -94,7 +93,23 @@ def _row(resource: Resource, body: Mapping[str, Any], errors: Errors, at: str) -
     return RowInsert(at, values, frozenset(body))
 
 
-def _add_referring(insert: TableInsert, value: Any, key: KeyValues, above: str, place: int, errors: Errors) -> None:
+def _owned(resource: Resource, relation: Relation, row: RowInsert, errors: Errors) -> Values:
+    """What the rows of a relation have of the row that contains them, by their columns.
+
+    What the database makes of its key is known when it is stored: it is not here.
+    """
+    owned: Values = {}
+    for own, column in zip(relation.own, relation.columns, strict=True):
+        field, value = resource.fields[own], row.values.get(own)
+        by_database = own in resource.read_only or (own not in row.sent and not field.required)
+        if value is not None or not by_database:
+            owned[column] = value
+        if value is None and own not in resource.key_columns and (by_database or own in row.values):
+            errors[pointer(own, row.at)] = f"{own} is needed to store {relation.name} with the row"
+    return owned
+
+
+def _add_referring(insert: TableInsert, value: Any, owned: Values, above: str, place: int, errors: Errors) -> None:
     """Adds the rows of a member. Each may leave out the key of the row that it refers to, or repeat it."""
     at = pointer(insert.member, above)
     if not isinstance(value, list):
@@ -105,21 +120,25 @@ def _add_referring(insert: TableInsert, value: Any, key: KeyValues, above: str, 
         insert.parents.append(place)
         for n, row in enumerate(value):
             if isinstance(row, Mapping):
-                insert.rows.append(_referring_row(insert, row, key, f"{at}/{n}", place, errors))
+                insert.rows.append(_referring_row(insert, row, owned, f"{at}/{n}", place, errors))
             else:
                 errors[f"{at}/{n}"] = "each element of the array must be an object"
 
 
 def _referring_row(
-    insert: TableInsert, body: Mapping[str, Any], key: KeyValues, at: str, place: int, errors: Errors
+    insert: TableInsert, body: Mapping[str, Any], owned: Values, at: str, place: int, errors: Errors
 ) -> RowInsert:
-    resource, owned = insert.resource, dict(zip(insert.columns, key, strict=True))
-    values = converted(resource, {name: value for name, value in body.items() if name not in owned}, errors, at)
-    values = with_defaults(resource, values | owned, {**body, **owned}, errors, at)
-    for name, value in owned.items():
-        if value is not None and name in body and not resource.fields[name].column.same(body[name], value):
+    resource, columns = insert.resource, insert.columns
+    values = converted(resource, {name: value for name, value in body.items() if name not in columns}, errors, at)
+    values = with_defaults(resource, values | owned, {**body, **dict.fromkeys(columns)}, errors, at)
+    for name in columns:
+        if name in body and name not in owned:
+            errors[pointer(name, at)] = f"{name} must be absent: the database makes the key of the row that contains it"
+        elif (
+            name in body and (key := owned[name]) is not None and not resource.fields[name].column.same(body[name], key)
+        ):
             errors[pointer(name, at)] = f"{name} must be absent or equal the key of the row that contains it"
-    return RowInsert(at, values, frozenset({*body, *owned}), place)
+    return RowInsert(at, values, frozenset({*body, *columns}), place)
 
 
 def _repeated(insert: TableInsert) -> list[tuple[str, str]]:

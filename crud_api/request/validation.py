@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from crud_api.errors import InvalidFieldsError
+from crud_api.request.made_keys import uuid7
 from crud_api.resource import Resource
 from crud_api.resource.resource import KeyValues
 from query_executor.contract import Value
@@ -65,7 +66,8 @@ def converted(resource: Resource, body: Mapping[str, Any], errors: Errors, at: s
 
 
 def with_defaults(resource: Resource, values: Values, body: Mapping[str, Any], errors: Errors, at: str = "#") -> Values:
-    """The values of a new row: those of the body and, where it has none, the declared defaults."""
+    """The values of a new row: those of the body and, where it has none, declared defaults and a made key."""
+    made = resource.made_by_api
     for name, field in resource.fields.items():
         if name in body or name in resource.read_only:
             continue
@@ -73,6 +75,8 @@ def with_defaults(resource: Resource, values: Values, body: Mapping[str, Any], e
             errors[pointer(name, at)] = f"{name} is missing"
         elif field.stored_default is not None:
             values[name] = field.stored_default
+        elif name == made:
+            values[name] = uuid7()
     return values
 
 

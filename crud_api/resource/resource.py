@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from crud_api.resource.columns.field import Field, fields_of
 from query_executor.contract import Value
 
 Columns = str | tuple[str, ...]  # one column, or several columns in order
+_A_UUID7 = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f"  # RFC 9562, appendix A.6
 KeyValues = tuple[Value, ...]  # the values of a row's key, in the order of its columns
 
 
@@ -40,6 +43,9 @@ class Resource(Struct, frozen=True, kw_only=True, dict=True, eq=False):
     for a table without a key, which has no paths of its own. The API ignores `read_only` columns in a body, so that a
     client can send a row back as it got it. Every change sets the column that `updated_at` names to the time of the
     transaction. `references` maps a foreign key, which is a column or a tuple of columns, to what it refers to.
+
+    `made_key` says what makes the key of a new row that comes without it. `default` is the column's own default or
+    identity. `uuid7` is the API, which makes a UUID of version 7. In a key of several columns, it makes the last one.
     """
 
     name: str
@@ -49,6 +55,7 @@ class Resource(Struct, frozen=True, kw_only=True, dict=True, eq=False):
     read_only: frozenset[str] = frozenset()
     updated_at: str | None = None
     references: Mapping[Columns, Reference] = {}
+    made_key: Literal["", "default", "uuid7"] = ""
 
     def __post_init__(self) -> None:
         """Raises `ValueError` for a declaration that cannot work."""
@@ -68,6 +75,27 @@ class Resource(Struct, frozen=True, kw_only=True, dict=True, eq=False):
                     f"{'sort' if column.has_equality else 'compare'}. Declare another key."
                 )
 
+        if self.made_key:
+            self._check_made_key()
+
+    def _check_made_key(self) -> None:
+        if self.made_key not in {"default", "uuid7"}:
+            raise ValueError(f"{self.name} has the made_key {self.made_key}. It must be default or uuid7.")
+        if not self.key_columns:
+            raise ValueError(f"{self.name} has a made_key and no key. Name the key.")
+        if self.made_key == "default":
+            return
+        name = self.key_columns[-1]
+        column = self.fields[name].column
+        try:
+            column.parse_json(_A_UUID7)
+        except ValueError as error:
+            raise ValueError(f"{self.name}.{name} cannot hold a UUID, which made_key asks for: it {error}.") from None
+        if not column.is_text and column.name != "UUID":
+            raise ValueError(f"{self.name}.{name} is declared as {column.name}. A made UUID needs a text or a UUID.")
+        if name in self.read_only:
+            raise ValueError(f"{self.name}.{name} is read-only, so the API cannot make it. Let the database make it.")
+
     def _check_reference(self, columns: tuple[str, ...], reference: Reference) -> None:
         said = f"The reference of {self.name} to {reference.resource}"
         if not columns:
@@ -82,8 +110,12 @@ class Resource(Struct, frozen=True, kw_only=True, dict=True, eq=False):
 
     @cached_property
     def fields(self) -> dict[str, Field]:
-        """The columns by name."""
-        return fields_of(self.model)
+        """The columns by name. A key that the server makes need not be sent."""
+        found = fields_of(self.model)
+        if self.made_key and self.key_columns and self.key_columns[-1] in found:
+            name = self.key_columns[-1]
+            found[name] = replace(found[name], required=False, default=None, stored_default=None)
+        return found
 
     @cached_property
     def one(self) -> str:
@@ -99,6 +131,11 @@ class Resource(Struct, frozen=True, kw_only=True, dict=True, eq=False):
     def key_columns(self) -> tuple[str, ...]:
         """The columns of the key, in order; none for a table without a key."""
         return column_names(self.key)
+
+    @cached_property
+    def made_by_api(self) -> str | None:
+        """The column of the key that the API makes in a new row."""
+        return self.key_columns[-1] if self.made_key == "uuid7" else None
 
     @cached_property
     def path(self) -> str:

@@ -9,7 +9,6 @@ from crud_api.request import parameters
 from crud_api.request.cursors import Cursor, place
 from crud_api.request.listing import ListQuery
 from crud_api.request.selection import MAX_EMBEDDED, MAX_EMBEDDED_IN_PAGE, Selection
-from crud_api.request.sorting import key_places
 from crud_api.resource import Resource
 from crud_api.sql.select import SEPARATOR, PageRows
 
@@ -27,14 +26,14 @@ def page_of(resource: Resource, query: ListQuery, rows: PageRows) -> Page:
     backwards = query.cursor is not None and query.cursor.backwards
     if rows.items is None and rows.found:
         raise parameters.too_large(["limit"])
-    text, ahead, key = rows.items or "", None, key_places(query.order, resource.key_columns)
+    text, ahead, key = rows.items or "", None, resource.key_columns
     if rows.found > query.limit:
         text = text[: text.rindex(SEPARATOR)]
-        ahead = Cursor("lt" if backwards else "gt", place(rows.last, key))
+        ahead = Cursor("lt" if backwards else "gt", place(rows.last, query.order, key))
     if query.cursor is None:
         behind = None
     elif rows.found:
-        behind = Cursor("gt" if backwards else "lt", place(rows.first, key))
+        behind = Cursor("gt" if backwards else "lt", place(rows.first, query.order, key))
     else:
         behind = query.cursor.opposite()
     if backwards:

@@ -70,7 +70,9 @@ class InsertPlan(Struct, frozen=True):
 class _Group(Struct, frozen=True):
     """Rows of one table that have the same columns. `sent` are the columns that the client sent.
 
-    `nulls` has the places of the rows whose text is `null`, by the number of the column.
+    `owned` are the columns whose values the row that contains them has only when it is stored. Each comes with the
+    place of its value in the key of that row. `nulls` has the places of the rows whose text is `null`, by the number of the
+    column.
     """
 
     label: str
@@ -79,6 +81,7 @@ class _Group(Struct, frozen=True):
     sent: frozenset[str]
     rows: list[tuple[int, RowInsert]]
     nulls: Mapping[int, list[int]]
+    owned: Mapping[str, int]
 
     @property
     def has_key(self) -> bool:
@@ -110,7 +113,7 @@ def insert_plan(
     With `merge`, a row that exists is changed. With `minimal`, the body is empty.
     """
     every = [creation.rows, *creation.referring]
-    grouped = [_groups(n, rows, merge=merge) for n, rows in enumerate(every)]
+    grouped = [_groups(n, rows, creation.rows.resource.key_columns, merge=merge) for n, rows in enumerate(every)]
     params: dict[str, Param] = {"sent": sum(len(rows.rows) for rows in every)}
     spaced: list[tuple[Resource, Mapping[str, Value]]] = []
     for group in [group for groups in grouped for group in groups]:
@@ -134,14 +137,17 @@ def insert_plan(
     if creation.many or creation.referring:
         parts.append(_turn(grouped, condition))
         condition += " AND (SELECT count(*) FROM turn) >= 0"
-    parts += [_stored(group, condition, merge=merge) for groups in grouped for group in groups]
+    for n, groups in enumerate(grouped):
+        parts += [_stored(n, group, condition, merge=merge) for group in groups]
+        if n == 0 and any(group.owned for groups in grouped for group in groups):
+            parts.append(_owners(grouped, creation.rows.resource.key_columns))
     parts += [_items(n, groups) for n, groups in enumerate(grouped)]
     parts += [_members(n) for n in range(1, len(every))]
     parts.append(_answer(creation, minimal=minimal))
     return InsertPlan(",\n".join(parts), params, checks)
 
 
-def _groups(n: int, rows: TableInsert, *, merge: bool) -> list[_Group]:
+def _groups(n: int, rows: TableInsert, key: Sequence[str], *, merge: bool) -> list[_Group]:
     # The groups are sorted, so that requests with the same groups have the same text of SQL.
     alike: dict[tuple[tuple[str, ...], tuple[str, ...]], list[tuple[int, RowInsert]]] = {}
     for place, row in enumerate(rows.rows, 1):
@@ -156,6 +162,7 @@ def _groups(n: int, rows: TableInsert, *, merge: bool) -> list[_Group]:
             frozenset(sent),
             alike[names, sent],
             _nulls(rows.resource, names, alike[names, sent]),
+            {name: key.index(own) for name, own in zip(rows.columns, rows.own, strict=True) if name not in names},
         )
         for g, (names, sent) in enumerate(sorted(alike))
     ]
@@ -317,14 +324,28 @@ def _table_lock(resource: Resource, groups: Sequence[_Group]) -> str:
                             AND attname IN ({_listed(names)})))))"""
 
 
-def _stored(group: _Group, condition: str, *, merge: bool) -> str:
-    names = ", ".join(quoted(name) for name in group.names)
+def _stored(n: int, group: _Group, condition: str, *, merge: bool) -> str:
+    names = ", ".join(map(quoted, [*group.names, *group.owned]))
+    values, sent = [quoted(name) for name in group.names], f"sent_{group.label}"
+    if group.owned:
+        values += [f'"#own_{own}"' for own in group.owned.values()]
+        sent += f""" JOIN owners ON "#owner" = (:parents_{n}::int[])["#place"]"""
+    # A row without its key is new. If the database makes a key that is taken, no other row is changed.
+    merging = _merging(group) if merge and group.has_key else ""
     return f"""stored_{group.label} AS (
-          INSERT INTO {table(group.resource)} {f"({names})" if names else ""} SELECT {names} FROM sent_{group.label}
+          INSERT INTO {table(group.resource)} {f"({names})" if names else ""} SELECT {", ".join(values)} FROM {sent}
           WHERE {condition} ORDER BY {_order(group)}
-          {_merging(group) if merge else ""}
+          {merging}
           RETURNING {columns(group.resource)}
         )"""
+
+
+def _owners(grouped: Sequence[Sequence[_Group]], own: Sequence[str]) -> str:
+    """The columns `own` of the rows that contain others, as they were stored, by the places of these rows."""
+    listed = ", ".join(f'{quoted(name)} AS "#own_{n}"' for n, name in enumerate(own))
+    names = ", ".join(f'"#own_{n}"' for n in range(len(own)))
+    every = [f'SELECT "#place" AS "#owner", {names} FROM {_paired(group, listed)}' for group in grouped[0]]
+    return f"owners AS MATERIALIZED ({' UNION ALL '.join(every)})"
 
 
 def _order(group: _Group) -> str:
@@ -336,8 +357,8 @@ def _merging(group: _Group) -> str:
     resource = group.resource
     assignments = [
         f"{quoted(name)} = excluded.{quoted(name)}"
-        for name in group.names
-        if name in group.sent and name not in resource.key_columns
+        for name in [*group.names, *group.owned]
+        if (name in group.sent or name in group.owned) and name not in resource.key_columns
     ]
     if assignments and resource.updated_at is not None:
         assignments.append(f"{quoted(resource.updated_at)} = now()")
@@ -353,12 +374,16 @@ def _items(n: int, groups: Sequence[_Group]) -> str:
 
 
 def _items_of(group: _Group) -> str:
+    item = f'row_to_json(stored_{group.label}.*)::text AS "#item", {key_text(group.resource)} AS "#key"'
+    return f"""SELECT "#place", "#item", "#key", "#inserted"
+            FROM {_paired(group, item)}"""
+
+
+def _paired(group: _Group, values: str) -> str:
     # RETURNING returns rows in the order in which they were stored. It returns fewer if some were suppressed. Then the
     # numbers are wrong, but WHOLE undoes the transaction.
     label = group.label
-    return f"""SELECT "#place", "#item", "#key", "#inserted"
-            FROM (SELECT row_number() OVER () AS "#n", row_to_json(stored_{label}.*)::text AS "#item",
-                         {key_text(group.resource)} AS "#key"
+    return f"""(SELECT row_number() OVER () AS "#n", {values}
                   FROM stored_{label}) AS stored
             JOIN (SELECT "#place", "#inserted", row_number() OVER (ORDER BY {_order(group)}) AS "#n"
                   FROM sent_{label}) AS sent USING ("#n")"""

@@ -30,4 +30,5 @@ customers = Resource(
     key="customer_id",
     read_only=frozenset({"created_at", "updated_at"}),
     updated_at="updated_at",
+    made_key="uuid7",
 )

@@ -32,5 +32,6 @@ orders = Resource(
     key="order_id",
     read_only=frozenset({"created_at", "updated_at"}),
     updated_at="updated_at",
+    made_key="uuid7",
     references={"customer_id": Reference(resource="customers", name="customer", reverse="orders")},
 )

@@ -12,7 +12,8 @@ A declaration is plain JSON, because it travels in the event of the migrations' 
 unchanged, both ways (`pg_type.typname`, alone or after its schema). Null stands for all types that come out as a text.
 `made_as` is the type in a CREATE TABLE. A Decimal may have `max_digits` and `decimal_places`. A datetime is `zoned` if
 its values have an offset. The carriers and limits of an `array` are those of its elements, and `element` is their kind.
-A composite type has `fields`, which are columns too. Every change sets a `stamped` column. The
+A composite type has `fields`, which are columns too. Every change sets a `stamped` column, and
+the database makes a `made` column of the key of a row that comes without it. The
 table's schema may be null, and a table without a key has no columns in `key`. A reference may have the name of its
 `constraint`. `unique` lists other columns that tell rows apart, because a reference relies on them. A text may
 have a `max_length` and a `min_length`.
@@ -38,6 +39,7 @@ _NO_TEXTS = {
 }  # fmt: skip
 
 
+_NUMBERS = frozenset({"smallint", "integer", "bigint"})  # that can be an identity
 _NAME_BYTES = 63  # of PostgreSQL's type `name`
 
 
@@ -79,7 +81,7 @@ def create_table(table: Table) -> str:
     single = {reference["columns"][0]: reference for reference in table["references"] if len(reference["columns"]) == 1}
     lines = []
     for column in table["columns"]:
-        line = f"{quoted(column['name'])} {column['made_as']}"
+        line = f"{quoted(column['name'])} {column['made_as']}{_default(column)}"
         if [column["name"]] == table["key"]:
             line += " PRIMARY KEY"
         elif not column["nullable"]:
@@ -96,6 +98,15 @@ def create_table(table: Table) -> str:
         if len(reference["columns"]) > 1:
             lines.append(_refers(reference, f"FOREIGN KEY ({listed(reference['columns'])}) "))
     return f"CREATE TABLE {named(table['table'])} ({', '.join(lines)});"
+
+
+def _default(column: Mapping[str, Any]) -> str:
+    """What makes the key of a new row, if the database does."""
+    if not column.get("made"):
+        return ""
+    if column["made_as"] in _NUMBERS:
+        return f" GENERATED {'BY DEFAULT' if column['written'] else 'ALWAYS'} AS IDENTITY"
+    return " DEFAULT gen_random_uuid()" + ("" if column["made_as"] == "uuid" else f"::{column['made_as']}")
 
 
 def _refers(reference: Mapping[str, Any], beginning: str = "") -> str:
@@ -116,6 +127,14 @@ def _columns(table: Table, facts: Facts) -> Iterator[Difference]:
         wanted, column_name = column["made_as"], quoted(column["name"])
         cure = f"ALTER TABLE {name} ALTER COLUMN {column_name} TYPE {wanted} USING {column_name}::{wanted};"
         yield from _type(column, there, of, cure)
+        if column.get("made") and facts["kind"] in "rp" and not there["filled"]:
+            default = _default(column).strip()
+            add = f"ADD {default}" if default.startswith("GENERATED") else f"SET {default}"
+            yield Difference(
+                f"{of} has no default and is no identity, but the declaration says that the database makes it.",
+                f"Take made_key out of the declaration, or run: ALTER TABLE {name} ALTER COLUMN "
+                f"{quoted(column['name'])} {add};",
+            )
         always = "GENERATED ALWAYS AS IDENTITY" if there["computed"] == "identity" else "a generated column"
         if there["computed"] and column.get("stamped"):
             yield Difference(

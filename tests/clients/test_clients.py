@@ -5,14 +5,18 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from crud_api.openapi import document
+from crud_api.tables import RESOURCES
 from tests.clients import generators
 from tests.clients.generators import CLIENTS, DESCRIPTION, PROGRAMS, PYTHON, npm, run, warnings
+from tests.functional.lines import lines, parts
 from tests.served import served
 
 pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="make clients has not installed the generators")
@@ -49,6 +53,23 @@ def test_openapi_python_client(url: str, tmp_path: Path) -> None:
     shutil.copy(PROGRAMS / "openapi_python_client.py", tmp_path / "program.py")
     strictly_typed(tmp_path, "program.py", "client/models", "client/api")
     assert run(PYTHON, "program.py", url, cwd=tmp_path) == "done\n"
+
+
+def test_a_client_writes_the_parts_of_a_key_as_the_api_reads_them(tmp_path: Path) -> None:
+    (tmp_path / "openapi.json").write_text(json.dumps(document([*RESOURCES, lines, parts], "none")))
+    command: list[str | Path] = [CLIENTS / "bin" / "openapi-python-client", "generate", "--meta", "none"]
+    said = run(*command, "--path", "openapi.json", "--output-path", "client", cwd=tmp_path)
+    assert "arning" not in said, said
+    (tmp_path / "program.py").write_text(
+        "from client.api.lines import get_line\n"
+        "from client.api.parts import list_line_parts\n"
+        "from client.models.new_line import NewLine\n"
+        'print(get_line._get_kwargs("a,b/c %2C", 2)["url"], list_line_parts._get_kwargs("é", 3)["url"])\n'
+        'NewLine(order_id="a", line=2)\n'
+    )
+    strictly_typed(tmp_path, "program.py", "client/models", "client/api")
+    printed = run(PYTHON, "program.py", cwd=tmp_path)
+    assert printed == "/lines/a%2Cb%2Fc%20%252C,2 /lines/%C3%A9,3/parts\n"
 
 
 def test_openapi_typescript_and_openapi_fetch(url: str, tmp_path: Path) -> None:

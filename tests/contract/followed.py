@@ -16,18 +16,18 @@ class Page:
     """A page that tells its reader to make a table."""
 
     def __init__(self, name: str) -> None:
-        self._text = (ROOT / name).read_text()
+        self.text = (ROOT / name).read_text()
         # The files that the page tells its reader to create, or to write SQL into.
         self.created: dict[str, str] = dict(
             re.findall(
                 r"(?:[Cc]reate|SQL into) `([\w/.-]+)`[^\n]*\n\n```\w+\n(.*?)^```$",
-                self._text,
+                self.text,
                 re.DOTALL | re.MULTILINE,
             )
         )
 
     def blocks(self, language: str) -> list[str]:
-        return re.findall(rf"^```{language}\n(.*?)^```$", self._text, re.DOTALL | re.MULTILINE)
+        return re.findall(rf"^```{language}\n(.*?)^```$", self.text, re.DOTALL | re.MULTILINE)
 
     def console(self, beginning: str) -> list[tuple[str, str]]:
         """The commands that begin so, with what the page says they print."""

@@ -29,6 +29,7 @@ ETAG = re.compile(r"\b[0-9a-f]{32}\b")
 CHANGING = {
     "time": re.compile(r"\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?\+00:00"),
     "etag": ETAG,
+    "made key": re.compile(r"(?<!urn:uuid:)\b[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"),
     "instance": re.compile(r"\burn:uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
 }
 

@@ -8,13 +8,19 @@ import re
 import shlex
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
+from crud_api.tables import RESOURCES
+from infra.declarations import declared
+from query_executor.migrate import apply_migrations
+from query_executor.migrate.declared import create_table
 from tests.conftest import execute
 from tests.contract.followed import ADDRESS, ROOT, Page
+from tests.functional.client import api_on
 from tests.served import served
 from tests.servers import free_port
 
@@ -73,6 +79,27 @@ def test_its_table_is_served_and_described(clone: Path, database_url: str, tmp_p
     assert [json.loads(one) for one in printed] == [json.loads(said)] * 3
     paths = json.loads(run(clone, "-m", "crud_api.openapi").stdout)["paths"]
     assert {"/payments", "/orders/{order_id}/payments"} <= paths.keys()
+
+
+def test_its_key_of_several_columns_works_as_it_says(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (declaration,) = [one for one in PAGE.blocks("python") if "class Line(Struct):" in one]
+    payments = next(text for name, text in PAGE.created.items() if name.endswith("tables/payments.py"))
+    (tmp_path / "lines_of_the_page.py").write_text(payments.partition("class Payment")[0] + declaration)
+    monkeypatch.syspath_prepend(tmp_path)
+    lines = import_module("lines_of_the_page").lines
+    apply_migrations(database_url)
+    *_, table = declared([*RESOURCES, lines])
+    execute(database_url, create_table(table))
+    api = api_on(database_url, [*RESOURCES, lines])
+    (path,) = re.findall(r"`(/lines/[^`]+)`", PAGE.text)
+    order, number = path.rpartition("/")[2].split(",")
+    assert api("POST", "/customers", {"customer_id": "C1", "customer_name": "Ada"}).status == 201
+    assert api("POST", "/orders", {"order_id": order, "customer_id": "C1", "total_amount": 1}).status == 201
+    line = {"order_id": order, "line": int(number), "note": None}
+    assert api("POST", "/lines", line).headers["location"] == path
+    assert api("GET", path).json == line
 
 
 def test_a_missing_table_is_answered_by_what_the_page_shows(clone: Path, postgres_url: str, tmp_path: Path) -> None:

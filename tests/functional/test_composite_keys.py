@@ -4,53 +4,19 @@ from __future__ import annotations
 
 import json
 from datetime import date
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
 import pytest
-from msgspec import Meta, Struct, defstruct
+from msgspec import defstruct
 
 from crud_api.executor.seam import Execute
-from crud_api.resource import Reference, Resource
-from crud_api.resource.columns.number import Amount
+from crud_api.resource import Resource
 from crud_api.tables import RESOURCES
 from tests.conftest import execute as run_sql
 from tests.functional.client import Api, Response
-
-
-class Line(Struct):
-    order_id: Annotated[str, Meta(examples=["ORD001"])]
-    line: int
-    note: str | None = None
-    amount: Amount | None = None
-    before: int | None = None
-
-
-class Part(Struct):
-    part_id: int
-    order_id: str | None = None
-    line: int | None = None
-    name: str | None = None
-
-
-lines = Resource(
-    name="lines",
-    table="demo.lines",
-    model=Line,
-    key=("order_id", "line"),
-    references={
-        "order_id": Reference(resource="orders", name="order", reverse="lines"),
-        ("order_id", "before"): Reference(resource="lines", name="previous", reverse="following"),
-    },
-)
-parts = Resource(
-    name="parts",
-    table="demo.parts",
-    model=Part,
-    key="part_id",
-    references={("order_id", "line"): Reference(resource="lines", name="of", reverse="parts", constraint="parts_of")},
-)
+from tests.functional.lines import lines, parts
 
 
 @pytest.fixture

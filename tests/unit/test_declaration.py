@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import date
+from typing import Annotated, Any
+from uuid import UUID
 
 import pytest
-from msgspec import Struct, defstruct
+from msgspec import Meta, Struct, defstruct
 
 from crud_api.application import create_app
 from crud_api.resource import Reference, Resource
 from crud_api.resource.columns.json import Json
+from crud_api.resource.columns.text import Key
 from crud_api.resource.relations import relations_of
 from query_executor.contract import Failure, Reply, Request
 
@@ -52,6 +55,13 @@ def test_a_key_has_its_columns_in_the_declared_order() -> None:
         ({"key": ("line", "line")}, "The key of lines names a column twice. Name each column once."),
         ({"key": ("order_id", "place")}, "lines.place is declared as Json, which PostgreSQL cannot compare"),
         ({"references": {("shelf", "row"): SHELF}}, "lines names row"),
+        ({"made_key": "uuid4"}, "lines has the made_key uuid4. It must be default or uuid7."),
+        ({"made_key": "default", "key": ()}, "lines has a made_key and no key. Name the key."),
+        ({"made_key": "uuid7"}, "lines.line cannot hold a UUID, which made_key asks for: it must be"),
+        (
+            {"made_key": "uuid7", "key": "order_id", "read_only": frozenset({"order_id"})},
+            "lines.order_id is read-only, so the API cannot make it. Let the database make it.",
+        ),
         ({"references": {("shelf", "shelf"): SHELF}}, "The reference of lines to shelves names a column twice"),
         ({"references": {(): SHELF}}, "The reference of lines to shelves has no columns. Name the columns"),
         (
@@ -118,6 +128,23 @@ def test_a_table_may_refer_to_itself_and_to_one_table_several_times() -> None:
     )
     relations = relations_of({"lines": own, "shelves": shelves()})
     assert [*relations["lines"]] == ["place_of", "same", "sames", "before", "after"]
+
+
+def test_a_made_key_needs_a_column_that_holds_it() -> None:
+    short = Annotated[str, Meta(max_length=10)]
+    hint: Any
+    for hint in (short, bytes, date):
+        with pytest.raises(ValueError, match=r"things\.id (cannot hold a UUID|is declared as)"):
+            Resource(name="things", table="things", model=defstruct("T", [("id", hint)]), key="id", made_key="uuid7")
+    for hint in (str, UUID, Key):
+        made = Resource(name="things", table="things", model=defstruct("T", [("id", hint)]), key="id", made_key="uuid7")
+        assert (made.made_by_api, made.fields["id"].required) == ("id", False)
+
+
+def test_a_made_key_is_the_last_column_of_a_key() -> None:
+    made = lines(made_key="default")
+    assert [made.fields[name].required for name in ("order_id", "line")] == [True, False]
+    assert made.made_by_api is None
 
 
 def test_a_table_without_a_key_is_declared_and_has_no_paths() -> None:
