@@ -71,8 +71,8 @@ class _Group(Struct, frozen=True):
     """Rows of one table that have the same columns. `sent` are the columns that the client sent.
 
     `owned` are the columns whose values the row that contains them has only when it is stored. Each comes with the
-    place of its value in the key of that row. `nulls` has the places of the rows whose text is `null`, by the number of the
-    column.
+    place of its value in the key of that row. `nulls` has the places of the rows whose text is `null`, by the number of
+    the column.
     """
 
     label: str
