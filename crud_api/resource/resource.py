@@ -5,54 +5,82 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cached_property
+from typing import Any, Literal
 
 from msgspec import Struct
 
 from crud_api.resource.columns.field import Field, fields_of
 
+Columns = Any  # a column, or a tuple of several; the rest of the API takes one column until it is merged
+
 
 class Reference(Struct, frozen=True, kw_only=True):
-    """A row of another resource that a foreign-key column names by its key.
+    """A row of another resource that foreign-key columns name.
 
-    `name` is what that row is called beside the column (an order's `customer`), `reverse` what the rows that refer to
-    it are called there (a customer's `orders`).
+    `name` is what that row is called beside the columns (an order's `customer`), `reverse` what the rows that refer to
+    it are called there (a customer's `orders`). `columns` are the columns of the other resource that the foreign key
+    names, in its order; without them it names the other's key. `unique`: no two rows refer to the same row, so the
+    reverse is one row or null, not a list. `constraint` is the foreign key's name in the database.
     """
 
     resource: str
     name: str
     reverse: str
+    columns: tuple[str, ...] = ()
+    unique: bool = False
+    constraint: str = ""
 
 
 class Resource(Struct, frozen=True, kw_only=True, dict=True, eq=False):
     """A table and how it is served. Compared by identity, so it can be a key of the SQL cache.
 
     `name` is the path's first segment. `table` may have a schema (`demo.customers`). `model`'s fields are the
-    columns, in the order in which they are answered. `read_only` columns are answered and never taken:
+    columns, in the order in which they are answered. `key` is a column, or a tuple of columns in their order; `()`
+    stands for a table without a key, which has no paths of its own. `read_only` columns are answered and never taken:
     in a body they are ignored, so that a row can be sent back as it was answered;
-    `updated_at` is set to the transaction's time by every change. `references` maps a foreign-key column to
-    what it refers to.
+    `updated_at` is set to the transaction's time by every change. `references` maps a foreign key, which is a column
+    or a tuple of columns, to what it refers to. `made_key` says who makes the key that a POST leaves out: the column's
+    `default` or identity.
     """
 
     name: str
     table: str
     model: type[Struct]
-    key: str
+    key: Columns
     read_only: frozenset[str] = frozenset()
     updated_at: str | None = None
-    references: Mapping[str, Reference] = {}
+    references: Mapping[Columns, Reference] = {}
+    made_key: Literal["", "default", "uuid7"] = ""
 
     def __post_init__(self) -> None:
         """Raises `ValueError` for a declaration that could not serve its table."""
-        named = {self.key, *self.read_only, *self.references, *([self.updated_at] if self.updated_at else [])}
+        refers = [name for columns in self.references for name in column_names(columns)]
+        named = {*self.key_columns, *self.read_only, *refers, *([self.updated_at] if self.updated_at else [])}
         if missing := sorted(named - self.fields.keys()):
-            raise ValueError(f"{self.name} names {', '.join(missing)}, which its model does not have. Add the field.")
-        for name in (self.key, *self.references):
+            listed = ", ".join(name or "an empty name" for name in missing)
+            raise ValueError(f"{self.name} names {listed}, which its model does not have. Add the field.")
+        for columns, reference in self.references.items():
+            self._check_reference(column_names(columns), reference)
+        _check_once(f"The key of {self.name}", self.key_columns)
+        for name in (*self.key_columns, *refers):
             column = self.fields[name].column
-            if not (column.has_equality and (column.has_order or name != self.key)):
+            if not (column.has_equality and (column.has_order or name not in self.key_columns)):
                 raise ValueError(
                     f"{self.name}.{name} is declared as {column.name}, which PostgreSQL cannot "
                     f"{'sort' if column.has_equality else 'compare'}. Declare another key."
                 )
+
+    def _check_reference(self, columns: tuple[str, ...], reference: Reference) -> None:
+        said = f"The reference of {self.name} to {reference.resource}"
+        if not columns:
+            raise ValueError(f"{said} has no columns. Name the columns of the foreign key.")
+        _check_once(said, columns)
+        _check_once(said, reference.columns)
+        if reference.columns and len(reference.columns) != len(columns):
+            raise ValueError(
+                f"{said} has {len(columns)} columns and names {len(reference.columns)} of {reference.resource}. "
+                "Name one of the other's columns for each."
+            )
 
     @cached_property
     def fields(self) -> dict[str, Field]:
@@ -68,3 +96,24 @@ class Resource(Struct, frozen=True, kw_only=True, dict=True, eq=False):
     def columns(self) -> tuple[str, ...]:
         """The names of all columns."""
         return tuple(self.fields)
+
+    @cached_property
+    def key_columns(self) -> tuple[str, ...]:
+        """The columns of the key, in order; none for a table without a key."""
+        return column_names(self.key)
+
+    @cached_property
+    def said_key(self) -> str:
+        """The key in a sentence: `order_id`, or `order_id and line`."""
+        *most, last = self.key_columns
+        return f"{', '.join(most)} and {last}" if most else last
+
+
+def column_names(columns: Columns) -> tuple[str, ...]:
+    """The columns of a key or a foreign key, however it is declared."""
+    return (columns,) if isinstance(columns, str) else tuple(columns)
+
+
+def _check_once(said: str, columns: tuple[str, ...]) -> None:
+    if len(set(columns)) < len(columns):
+        raise ValueError(f"{said} names a column twice. Name each column once.")
