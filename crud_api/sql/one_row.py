@@ -11,7 +11,7 @@ from crud_api.request.versions import NO_CONDITIONS, Conditions
 from crud_api.resource import Resource
 from crud_api.sql import SHAPES
 from crud_api.sql.names import cast_of, columns, has_key, key_text, quoted, table, unchanged
-from crud_api.sql.params import typed_param, typed_params
+from crud_api.sql.params import param_of, typed_param, typed_params
 from crud_api.sql.query import Query
 from query_executor.contract import MAX_REPLY_BYTES, Param, Statement, Value
 
@@ -58,7 +58,7 @@ def update(
 ) -> Query[Changed]:
     """Change the row with this key. It has no answer where there is none."""
     params: dict[str, Param] = {"key": typed_param(key)} | {
-        f"set_{name}": typed_param(value) for name, value in values.items()
+        f"set_{param_of(name)}": typed_param(value) for name, value in values.items()
     }
     return Query([Statement(_update(resource, tuple(values), _checks(conditions, params)), params)], Changed)
 
@@ -87,7 +87,7 @@ def _checks(conditions: Conditions, params: dict[str, Param]) -> str:
 def _insert(resource: Resource, names: Sequence[str]) -> str:
     listed, places = (
         ", ".join(quoted(name) for name in names),
-        ", ".join(f":{name}{cast_of(resource, name)}" for name in names),
+        ", ".join(f":{param_of(name)}{cast_of(resource, name)}" for name in names),
     )
     row = f"({listed}) VALUES ({places})" if names else "DEFAULT VALUES"
     return f"""WITH stored AS (
@@ -100,7 +100,7 @@ def _insert(resource: Resource, names: Sequence[str]) -> str:
 
 @lru_cache(SHAPES)
 def _update(resource: Resource, names: Sequence[str], checks: str) -> str:
-    assignments = [f"{quoted(name)} = :set_{name}{cast_of(resource, name)}" for name in names]
+    assignments = [f"{quoted(name)} = :set_{param_of(name)}{cast_of(resource, name)}" for name in names]
     if names and resource.updated_at is not None:
         assignments.append(f"{quoted(resource.updated_at)} = now()")
     if not assignments:  # an empty change answers the row as it is, after the same checks
