@@ -36,8 +36,7 @@ def declared(resources: Sequence[Resource] = RESOURCES) -> list[dict[str, Any]]:
 
 
 def _table(resource: Resource) -> list[str | None]:
-    schema, _, name = resource.table.rpartition(".")
-    return [schema or None, name]
+    return list(resource.place)
 
 
 def _column(field: Field) -> dict[str, Any]:

@@ -34,7 +34,8 @@ class Reference(Struct, frozen=True, kw_only=True):
 class Resource(Struct, frozen=True, kw_only=True, dict=True, eq=False):
     """A table and how it is served. Compared by identity, so it can be a key of the SQL cache.
 
-    `name` is the path's first segment. `table` may have a schema (`demo.customers`). `model`'s fields are the
+    `name` is the path's first segment. `table` may have a schema (`demo.customers`); a tuple of
+    schema and name is for names with a dot. `model`'s fields are the
     columns, in the order in which they are answered. `key` is a column, or a tuple of columns in their order; `()`
     stands for a table without a key, which has no paths of its own. `read_only` columns are answered and never taken:
     in a body they are ignored, so that a row can be sent back as it was answered;
@@ -44,7 +45,7 @@ class Resource(Struct, frozen=True, kw_only=True, dict=True, eq=False):
     """
 
     name: str
-    table: str
+    table: str | tuple[str, str]
     model: type[Struct]
     key: Columns
     read_only: frozenset[str] = frozenset()
@@ -86,6 +87,14 @@ class Resource(Struct, frozen=True, kw_only=True, dict=True, eq=False):
     def fields(self) -> dict[str, Field]:
         """The columns by name."""
         return fields_of(self.model)
+
+    @cached_property
+    def place(self) -> tuple[str | None, str]:
+        """The table's schema, if the declaration has it, and its name."""
+        if isinstance(self.table, tuple):
+            return self.table
+        schema, _, name = self.table.rpartition(".")
+        return schema or None, name
 
     @cached_property
     def one(self) -> str:

@@ -227,7 +227,7 @@ def _turn(grouped: Sequence[Sequence[_Group]], condition: str) -> str:
     # one order, before any lock of a row. Requests of one group a table share them, so they never wait here for each
     # other. A request that stores one row needs none: it holds nothing while it waits.
     keys = [
-        f"""SELECT hashtext({literal(group.resource.table)}) AS "#table",
+        f"""SELECT hashtext({literal(table(group.resource))}) AS "#table",
                    hashtext({_same_text(group.resource)}) & {_LOCKS - 1} AS "#lock", false AS "#alone"
             FROM sent_{group.label} WHERE :sent > 1"""
         for groups in grouped
@@ -266,7 +266,7 @@ def _table_lock(resource: Resource, groups: Sequence[_Group]) -> str:
     sent = " + ".join(f"(SELECT count(*) FROM sent_{group.label})" for group in groups)
     names = sorted({name for group in groups for name in group.names})
     listed = ", ".join(literal(name) for name in names) or "NULL"
-    return f"""SELECT hashtext({literal(resource.table)}), -1, true FROM pg_catalog.pg_class
+    return f"""SELECT hashtext({literal(table(resource))}), -1, true FROM pg_catalog.pg_class
             JOIN pg_catalog.pg_attribute AS key ON key.attrelid = pg_class.oid AND attname = {literal(resource.key)}
             WHERE pg_class.oid = {literal(table(resource))}::regclass AND {sent} > 1 AND (
               relkind NOT IN ('r', 'p')

@@ -41,7 +41,7 @@ def has_key(resource: Resource, prefix: str = "") -> str:
 @cache
 def table(resource: Resource) -> str:
     """The resource's table, with its schema where it has one."""
-    return ".".join(quoted(part) for part in resource.table.split("."))
+    return ".".join(quoted(part) for part in resource.place if part is not None)
 
 
 @cache

@@ -5,6 +5,7 @@ So a stage's database is read as the API reads it: by the executor's function. E
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -52,11 +53,11 @@ class Unique(Struct):
 
 
 class ForeignKey(Struct):
-    """A foreign key to the table `to` (an oid)."""
+    """A foreign key to the table `to`: its schema and name."""
 
     name: str
     columns: list[str]
-    to: int
+    to: tuple[str, str]
     to_columns: list[str]
 
 
@@ -120,7 +121,7 @@ class Type(Struct):
 class Catalogue(Struct):
     """Tables in the order of their names, and every type that their columns use, by oid.
 
-    `others` has the tables that are not adopted, but that views or foreign keys of these lead to.
+    `others` has the tables that are not adopted, but whose columns views show.
     """
 
     tables: list[Table]
@@ -179,7 +180,9 @@ SELECT json_build_object(
       AND 0 <> ALL (i.indkey)), '[]'),
   'foreign_keys', coalesce((
     SELECT json_agg(json_build_object(
-      'name', k.conname, 'to', k.confrelid::int8,
+      'name', k.conname,
+      'to', (SELECT json_build_array(nspname, relname) FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+             WHERE pg_class.oid = k.confrelid),
       'columns', {_NAMES.format(numbers="k.conkey", of="k.conrelid")},
       'to_columns', {_NAMES.format(numbers="k.confkey", of="k.confrelid")}
     ) ORDER BY k.conkey, k.conname)
@@ -243,25 +246,17 @@ def read(execute: Execute, oids: Sequence[int]) -> Catalogue:
     """All about these tables. Raises `DatabaseError`."""
     tables = _tables(execute, oids)
     others: dict[int, Table] = {}
-    beyond = _beyond(tables)
-    while missing := beyond - others.keys() - {table.oid for table in tables}:
+    more = tables
+    while missing := _beyond(more) - others.keys() - {table.oid for table in tables}:
         more = _tables(execute, sorted(missing))
         others |= {table.oid: table for table in more}
-        beyond = _beyond([table for table in more if table.is_view])
-        if not more:
-            break
     types = _rows(execute, _TYPES, sorted({column.type for table in tables for column in table.columns}), Type)
     return Catalogue(tables, others, {each.oid: each for each in types})
 
 
 def _beyond(tables: Sequence[Table]) -> set[int]:
-    """The tables that foreign keys and views lead to."""
-    keys = {key.to for table in tables for key in table.foreign_keys}
-    shown = {
-        int(number) for table in tables for number in (table.origins or "").split(":resorigtbl ")[1:] for number in
-        [number.split(" ")[0]]
-    }  # fmt: skip
-    return (keys | shown) - {0}
+    """The tables whose columns views show."""
+    return {int(oid) for table in tables for oid in re.findall(r":resorigtbl (\d+)", table.origins or "")} - {0}
 
 
 def _tables(execute: Execute, oids: Sequence[int]) -> list[Table]:

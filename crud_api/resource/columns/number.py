@@ -20,6 +20,7 @@ _NUMBER = rf"{_WHOLE}(\.[0-9]{{1,1000}})?([eE][+-]?[0-9]{{1,3}})?"
 # PostgreSQL answers these as strings. Where a declaration has limits, they are none of its values.
 _NO_NUMBERS = frozenset({"NaN", "Infinity", "-Infinity"})
 _NO_NUMBER_PATTERN = "^(NaN|-?Infinity)$"
+_BOUNDS = {"minimum": "minimum", "maximum": "maximum", "above": "exclusiveMinimum", "below": "exclusiveMaximum"}
 _INT64: Schema = {"format": "int64", "minimum": -(2**63), "maximum": 2**63 - 1}
 
 
@@ -135,7 +136,8 @@ class WholeColumn(IntegerColumn):
 class DecimalColumn(_Number):
     """A number of which every digit is kept. msgspec has no limits for it; `extra` of its `Meta` has them.
 
-    They are `minimum`, `max_digits` and `decimal_places`, as numeric(max_digits, decimal_places) has them.
+    They are `max_digits` and `decimal_places`, as numeric(max_digits, decimal_places) has them, `minimum` and
+    `maximum`, and, as bounds that are no values themselves, `above` and `below`.
     """
 
     name = "Decimal"
@@ -252,9 +254,11 @@ class MoneyColumn(DecimalColumn):
         return {"type": "number"}
 
 
-def within(number: Decimal, limits: Mapping[str, int]) -> bool:
+def within(number: Decimal, limits: Mapping[str, Any]) -> bool:
     """Whether a number keeps to what a declaration's `extra` says of it."""
-    if not number.is_finite() or number < limits.get("minimum", number):
+    if not number.is_finite() or number < limits.get("minimum", number) or number > limits.get("maximum", number):
+        return False
+    if "above" in limits and number <= limits["above"] or "below" in limits and number >= limits["below"]:
         return False
     places = limits.get("decimal_places", 0)
     if "max_digits" in limits and number and number.adjusted() >= limits["max_digits"] - places:
@@ -274,15 +278,16 @@ def _number_type(meta: Meta) -> Schema:
     return {"type": ["number", "string"], "pattern": _NO_NUMBER_PATTERN, "maxLength": 9}
 
 
-def _decimal_limits(extra: Mapping[str, int]) -> Schema:
+def _decimal_limits(extra: Mapping[str, Any]) -> Schema:
     limits: Schema = {}
     places = extra.get("decimal_places", 0)
     if "max_digits" in extra:
         # Digits that a float can hold; JSON's own numbers have more, and the API keeps them.
         most = float(Decimal(10) ** (extra["max_digits"] - places) - Decimal(10) ** -places)
         limits |= {"minimum": -most, "maximum": most}
-    if "minimum" in extra:
-        limits["minimum"] = extra["minimum"]
+    for name, shown in _BOUNDS.items():
+        if name in extra:
+            limits[shown] = extra[name] if isinstance(extra[name], int) else float(extra[name])
     # No multipleOf: in floating point most amounts are no multiple of 0.01.
     return limits
 
