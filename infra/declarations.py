@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from typing import Any
 
 from crud_api.resource import Resource
 from crud_api.resource.columns.field import Field
-from crud_api.tables import RESOURCES
+from crud_api.tables import TABLES
 
 
-def declared(resources: Sequence[Resource] = RESOURCES) -> list[dict[str, Any]]:
+def declared(resources: Collection[Resource] = TABLES) -> list[dict[str, Any]]:
     """The declarations as plain JSON, an object for each resource."""
     by_name = {resource.name: resource for resource in resources}
     return [

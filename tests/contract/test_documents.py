@@ -14,7 +14,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from crud_api.tables import RESOURCES
+from crud_api.tables import TABLES
 from infra import PROJECT as ROOT
 from infra.__main__ import main
 from infra.errors import BudgetError
@@ -111,7 +111,7 @@ def test_every_file_that_is_named_is_there(name: str) -> None:
 @pytest.mark.parametrize("package", ["crud_api", "query_executor", "infra"])
 def test_the_architecture_names_every_module(package: str) -> None:
     named = " ".join(spans(DOCUMENTS["docs/architecture.md"]))
-    declarations = {resource.model.__module__.replace(".", "/") + ".py" for resource in RESOURCES}
+    declarations = {resource.model.__module__.replace(".", "/") + ".py" for resource in TABLES}
     for path in files():
         if path not in declarations and re.fullmatch(rf"{package}/.*(?<!__init__)\.(py|yaml)", path):
             assert re.search(rf"(^|[ /]){re.escape(path.rpartition('/')[2])}( |$)", named), path

@@ -54,7 +54,8 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tables = folder / "crud_api" / "tables" / "__init__.py"
     text, lines = re.subn(r"^RESOURCES = .*$", served_now, tables.read_text(), flags=re.MULTILINE)
     assert lines == 1
-    tables.write_text(text.replace("\n\nRESOURCES", f"\n{added}\n\nRESOURCES", 1))
+    last = "from crud_api.tables.orders import orders\n"
+    tables.write_text(text.replace(last, f"{last}{added}\n", 1))
     return folder
 
 
