@@ -149,9 +149,9 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname !~ '^pg_' AND n.nspna
 # A view's query is a tree of nodes. Only the marks that views.py reads are taken out of it; what is escaped is text.
 _MARKS = r"\\.|(\{|\}|:targetList|:resno \d+|:resorigtbl \d+|:resorigcol \d+|:resjunk \w+)"
 
-_NAMES = """(SELECT json_agg(a.attname ORDER BY k.place)
-             FROM unnest({numbers}) WITH ORDINALITY AS k (number, place)
-             JOIN pg_attribute a ON a.attrelid = {of} AND a.attnum = k.number)"""
+_NAMES = """(SELECT json_agg(a.attname ORDER BY listed.place)
+             FROM unnest({numbers}) WITH ORDINALITY AS listed (number, place)
+             JOIN pg_attribute a ON a.attrelid = {of} AND a.attnum = listed.number)"""
 
 _TABLES = f"""
 SELECT json_build_object(

@@ -8,7 +8,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from infra.adopt import names
-from infra.adopt.catalogue import Catalogue, Column, Table, Unique
+from infra.adopt.catalogue import Catalogue, Column, ForeignKey, Table, Unique
 from infra.adopt.checks import Limits, constant, limits_of
 from infra.adopt.layout import Node, flat, text
 from infra.adopt.relations import Place, ReferencePlan, Side, foreign_keys_of, references_of
@@ -95,9 +95,14 @@ def plans_of(catalogue: Catalogue, declared: Mapping[Place, Declared]) -> list[P
             by_name[each.name].taken.add(name)
             if other in by_name:
                 by_name[other].taken.add(reverse)
+    origins_by_view = {plan.table.place: origins_of(plan.table, catalogue.table) for plan in made if plan.table.is_view}
+    views = _views_of(origins_by_view, catalogue)
     for plan in made:
-        origins = origins_of(plan.table, catalogue.table) if plan.table.is_view else {}
-        keys = list(foreign_keys_of(plan.table, origins, catalogue.table))
+        origins = origins_by_view.get(plan.table.place, {})
+        keys = [
+            _led_to_view(key, plan.table.place, sides, views)
+            for key in foreign_keys_of(plan.table, origins, catalogue.table)
+        ]
         known = declared.get(plan.table.place)
         uniques = plan.table.uniques if not plan.table.is_simple else _shown_uniques(origins, catalogue)
         own = sides[plan.table.place]
@@ -105,6 +110,34 @@ def plans_of(catalogue: Catalogue, declared: Mapping[Place, Declared]) -> list[P
             *references_of(own, keys, uniques, sides, known.references if known else {}, plan.notes)
         ]  # fmt: skip
     return made
+
+
+# By a column of a table: the views that show it, with their names of it.
+_Views = Mapping[tuple[Place, str], Mapping[Place, str]]
+
+
+def _views_of(origins_by_view: Mapping[Place, Mapping[str, Origin]], catalogue: Catalogue) -> _Views:
+    found: dict[tuple[Place, str], dict[Place, str]] = {}
+    for view, origins in origins_by_view.items():
+        for shown, (oid, column) in origins.items():
+            if (table := catalogue.table(oid)) is not None:
+                found.setdefault((table.place, column), {}).setdefault(view, shown)
+    return found
+
+
+def _led_to_view(key: ForeignKey, own: Place, sides: Mapping[Place, Side], views: _Views) -> ForeignKey:
+    """The foreign key; if its table is not declared, to a view that shows the columns that it names.
+
+    It is the view that has the key itself, else the view with the table's name, else the first.
+    """
+    if key.to in sides:
+        return key
+    shown = [views.get((key.to, column), {}) for column in key.to_columns]
+    fit = [view for view in shown[0] if view in sides and all(view in each for each in shown)] if shown else []
+    if not fit:
+        return key
+    view = min(fit, key=lambda view: (view != own, view[1] != key.to[1], view))
+    return ForeignKey(key.name, key.columns, view, [each[view] for each in shown])
 
 
 class _Taken:
@@ -282,9 +315,11 @@ def _own_keys(table: Table) -> list[tuple[str, ...]]:
 def _shown_uniques(origins: Mapping[str, Origin], catalogue: Catalogue) -> list[Unique]:
     """The unique indexes of the table below a simple view, by the view's names of the columns."""
     shown = {origin: column for column, origin in origins.items()}
+    bases = {oid: catalogue.table(oid) for oid, _ in shown}
     return [
         Unique([shown[oid, column] for column in unique.columns], unique.primary)
-        for oid in dict.fromkeys(oid for oid, _ in shown)
-        for unique in (base.uniques if (base := catalogue.table(oid)) else ())
+        for oid, base in bases.items()
+        if base is not None
+        for unique in base.uniques
         if all((oid, column) in shown for column in unique.columns)
     ]

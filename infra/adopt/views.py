@@ -13,19 +13,24 @@ from infra.adopt.catalogue import Table
 Origin = tuple[int, str]  # the oid of a table, and the name of its column
 
 
-def origins_of(view: Table, table_of: Callable[[int], Table | None]) -> Mapping[str, Origin]:
-    """The columns of a view that are columns of a table, by name. Views between them are looked through."""
+def origins_of(
+    view: Table, table_of: Callable[[int], Table | None], above: frozenset[int] = frozenset()
+) -> Mapping[str, Origin]:
+    """The columns of a view that are columns of a table, by name. Views between them are looked through.
+
+    `above` are the views that lead to this one. A view may be replaced so that it shows itself.
+    """
     found: dict[str, Origin] = {}
     numbers = {column.number: column.name for column in view.columns}
     for place, (oid, number) in _targets(view.origins or "").items():
         table = table_of(oid)
-        if table is None or place not in numbers:
+        if table is None or place not in numbers or oid in {view.oid, *above}:
             continue
         name = next((column.name for column in table.columns if column.number == number), None)
         if name is None:
             continue
         if table.is_view:
-            if (origin := origins_of(table, table_of).get(name)) is not None:
+            if (origin := origins_of(table, table_of, above | {view.oid}).get(name)) is not None:
                 found[numbers[place]] = origin
         else:
             found[numbers[place]] = (oid, name)
