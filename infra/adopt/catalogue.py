@@ -277,5 +277,3 @@ def _ask(execute: Execute, statement: Statement) -> Sequence[Sequence[Any]]:
     if isinstance(answer, Failure):
         raise DatabaseError(f"The catalogue cannot be read: {answer.message}")
     return answer.results[0].rows
-
-

@@ -81,9 +81,24 @@ def declared_of(existing: dict[Place, Existing]) -> dict[Place, Declared]:
             },
             class_name=each.resource.model.__name__,
             variable=each.variable,
+            defined=_defined(each.source),
         )
         for place, each in existing.items()
     }  # fmt: skip
+
+
+def _defined(source: str) -> set[str]:
+    """The names of a file's classes, imports and assignments."""
+    found: set[str] = set()
+    for node in ast.parse(source).body:
+        match node:
+            case ast.ClassDef(name=name):
+                found.add(name)
+            case ast.ImportFrom(names=names):
+                found.update(each.asname or each.name for each in names)
+            case ast.Assign(targets=[ast.Name(id=name)]):
+                found.add(name)
+    return found
 
 
 def _variables(source: str) -> list[str]:

@@ -48,7 +48,10 @@ def unique(name: str, taken: Collection[str]) -> str:
 
 
 def class_name(name: str, taken: Collection[str] = ()) -> str:
-    """A name of a class for a name of the database, in capitals and small letters: `OrderLine` for `order_line`."""
+    """A name of a class for a name of the database, in capitals and small letters: `OrderLine` for `order_line`.
+
+    None of `taken`, which are in lower case.
+    """
     words = identifier(name, instead="row").strip("_").split("_")
     made = "".join(word[:1].upper() + word[1:] for word in words if word)
     if not made[:1].isalpha():
@@ -56,7 +59,7 @@ def class_name(name: str, taken: Collection[str] = ()) -> str:
     if made in IMPORTED or made in _BUILTINS:
         made = f"{made}Row"
     number, free = 1, made
-    while free in taken:
+    while free.lower() in taken:
         number += 1
         free = f"{made}{number}"
     return free

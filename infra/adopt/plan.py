@@ -75,6 +75,7 @@ class Declared(Struct):
     references: dict[tuple[str, ...], tuple[str, str, str]]  # to (resource, name, reverse)
     class_name: str
     variable: str
+    defined: set[str]  # the names that its file defines or imports
 
 
 def plans_of(catalogue: Catalogue, declared: Mapping[Place, Declared]) -> list[Plan]:
@@ -141,11 +142,11 @@ def _led_to_view(key: ForeignKey, own: Place, sides: Mapping[Place, Side], views
 
 
 class _Taken:
-    """The names that resources, classes, variables and files have."""
+    """The names that resources, classes (in lower case), variables and files have."""
 
     def __init__(self, declared: Mapping[Place, Declared]) -> None:
         self.resources = {each.name for each in declared.values()}
-        self.classes = {each.class_name for each in declared.values()}
+        self.classes = {each.class_name.lower() for each in declared.values()}
         self.variables = {each.variable for each in declared.values()}
 
 
@@ -156,14 +157,14 @@ def _plan(table: Table, catalogue: Catalogue, known: Declared | None, taken: _Ta
         name = table.name if table.name not in taken.resources else f"{table.schema}_{table.name}"
         name = names.unique(name, taken.resources)
         slug = names.identifier(name, instead="table")
-        class_name = names.class_name(names.singular(slug), taken.classes)
-        if class_name.lower() in {other.lower() for other in taken.classes}:
-            class_name = names.class_name(slug, {*taken.classes, class_name})
+        class_name = names.class_name(names.singular(slug))
+        if class_name.lower() in taken.classes:
+            class_name = names.class_name(slug, taken.classes)
         variable = names.variable(name, taken.variables)
         taken.resources.add(name)
-        taken.classes.add(class_name)
+        taken.classes.add(class_name.lower())
         taken.variables.add(variable)
-    annotations = Annotations(catalogue, {class_name, variable})
+    annotations = Annotations(catalogue, {class_name, variable, *(known.defined if known else ())})
     origins = origins_of(table, catalogue.table) if table.is_view else {}
     keys = _keys(table, origins, catalogue)
     key = keys[0] if keys else ()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from math import ceil, floor
+from typing import Any
 
 from msgspec import Struct
 
@@ -59,10 +60,10 @@ class Annotations:
     """Makes the annotations of a file's columns, and keeps what they import and define."""
 
     def __init__(self, catalogue: Catalogue, taken: Iterable[str]) -> None:
-        self._types = catalogue.types
+        self.types = catalogue.types
         self.imports: dict[str, set[str]] = {}
         self.definitions: list[Definition] = []
-        self._taken = set(taken)
+        self._taken = {name.lower() for name in taken}
         self._by_type: dict[int, str] = {}
 
     def uses(self, module: str, *imported: str) -> None:
@@ -70,16 +71,18 @@ class Annotations:
         if module:
             self.imports.setdefault(module, set()).update(imported)
 
-    def of(self, oid: int, modifier: int, dimensions: int, limits: Limits, comment: str | None, called: str) -> Annotation:
+    def of(
+        self, oid: int, modifier: int, dimensions: int, limits: Limits, comment: str | None, called: str
+    ) -> Annotation:
         """The annotation of a column called `called`. Raises `ValueError` with the reason why there is none."""
-        type_ = self._types[oid]
+        type_ = self.types[oid]
         not_null = has_default = False
         while type_.kind == "d":
             not_null, has_default = not_null or type_.not_null, has_default or type_.has_default
             comment = comment or type_.comment
             modifier = type_.modifier if modifier < 0 else modifier
             _narrow(limits, limits_of(type_.checks).get("value", Limits()))
-            type_ = self._types[type_.base]
+            type_ = self.types[type_.base]
         made = self._array(type_, modifier, dimensions, called) if type_.element else self._leaf(
             type_, modifier, limits, called
         )  # fmt: skip
@@ -91,7 +94,7 @@ class Annotations:
     def define(self, called: str, node: Node) -> str:
         """Give the node a name above the class; return the name."""
         name = names.class_name(called, self._taken)
-        self._taken.add(name)
+        self._taken.add(name.lower())
         self.definitions.append(Definition(name, laid(node, f"{name} = ")))
         return name
 
@@ -140,7 +143,9 @@ class Annotations:
         if type_ is not None and limits.choices is None and (known := self._by_type.get(type_.oid)):
             return Annotation(known, "str", choices=labels)
         self.uses("typing", "Literal")
-        name = self.define(called or (type_.name if type_ else ""), Group("Literal[", [text(one) for one in labels], "]"))
+        name = self.define(
+            called or (type_.name if type_ else ""), Group("Literal[", [text(one) for one in labels], "]")
+        )
         if type_ is not None and limits.choices is None:
             self._by_type[type_.oid] = name
         return Annotation(name, "str", choices=labels)
@@ -193,14 +198,19 @@ class Annotations:
             if "." in type_.name or "." in type_.schema:
                 raise ValueError(f"is of the composite type {type_.name}, whose name has a dot: it has no declaration")
             name = names.class_name(type_.name, self._taken)
-            self._taken.add(name)
+            self._taken.add(name.lower())
             lines = [f"class {name}(Struct):", f'    """A value of {type_.schema}.{type_.name}."""', ""]
             attributes: list[str] = []
             for each in type_.fields:
-                inner = self._types[each.type]
+                inner = self.types[each.type]
                 while inner.kind == "d":
-                    inner = self._types[inner.base]
-                if inner.kind == "c" or inner.element and self._types[inner.element].kind == "c" or inner.name == "money":
+                    inner = self.types[inner.base]
+                if (
+                    inner.kind == "c"
+                    or inner.element
+                    and self.types[inner.element].kind == "c"
+                    or inner.name == "money"
+                ):
                     kind = "a composite type within it" if inner.name != "money" else "an amount of money within it"
                     raise ValueError(f"is of the composite type {type_.name}, which has {kind}: it has no declaration")
                 refuse_name(each.name)
@@ -293,3 +303,28 @@ def _digits(modifier: int) -> tuple[int | None, int | None]:
 
 def _one_line(comment: str) -> str:
     return " ".join(comment.split())
+
+
+def facts_of(types: Mapping[int, Type], oid: int, modifier: int) -> dict[str, Any]:
+    """A column's type as query_executor/migrate/declared.py compares it with a declaration."""
+    plain, modifier = _plain(types, oid, modifier)
+    leaf, modifier = _plain(types, plain.element, modifier) if plain.element else (plain, modifier)
+    return {
+        "type": leaf.name,
+        "array": bool(plain.element),
+        "plain": leaf.name,
+        "names": [leaf.name, f"{leaf.schema}.{leaf.name}"],
+        "system": leaf.schema == "pg_catalog",
+        "category": leaf.category,
+        "modifier": modifier,
+        "fields": {each.name: facts_of(types, each.type, each.modifier) for each in leaf.fields} or None,
+    }
+
+
+def _plain(types: Mapping[int, Type], oid: int, modifier: int) -> tuple[Type, int]:
+    """The type below domains, and the modifier that counts."""
+    type_ = types[oid]
+    while type_.kind == "d":
+        modifier = type_.modifier if modifier < 0 else modifier
+        type_ = types[type_.base]
+    return type_, modifier
