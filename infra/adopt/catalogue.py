@@ -62,7 +62,7 @@ class ForeignKey(Struct):
 
 
 class Table(Struct):
-    """A table, view or foreign table. `origins` are the marks of a view's query that say where its columns come from."""
+    """A table, view or foreign table. `origins` are the marks in a view's query that views.py reads."""
 
     oid: int
     schema: str
@@ -181,8 +181,8 @@ SELECT json_build_object(
   'foreign_keys', coalesce((
     SELECT json_agg(json_build_object(
       'name', k.conname,
-      'to', (SELECT json_build_array(nspname, relname) FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-             WHERE pg_class.oid = k.confrelid),
+      'to', (SELECT json_build_array(nspname, relname)
+             FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE pg_class.oid = k.confrelid),
       'columns', {_NAMES.format(numbers="k.conkey", of="k.conrelid")},
       'to_columns', {_NAMES.format(numbers="k.confkey", of="k.confrelid")}
     ) ORDER BY k.conkey, k.conname)

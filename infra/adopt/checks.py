@@ -229,7 +229,7 @@ class _Parser:
             value = self._cast(value)
         return value
 
-    def _plain(self) -> Any:
+    def _plain(self) -> Any:  # noqa: PLR0911 - a return a form
         kind, text = self._tokens[self._at]
         self._at += 1
         if text == "(":

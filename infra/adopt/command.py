@@ -62,7 +62,7 @@ def adopt(
         if known is None:
             _write(plan, folder, done, say, entries)
         else:
-            _compare(plan, known, folder, done, say, write_changes=write_changes)
+            _compare(plan, known, done, say, write_changes=write_changes)
     with_paths = paths or len(entries) <= MOST_PATHS
     _list(entries, folder, done, with_paths=with_paths)
     _report(done, passed, declared, chosen, found, say, with_paths=with_paths, entries=entries, shown=not write_changes)
@@ -129,9 +129,7 @@ def _fits_a_path(plan: Plan) -> bool:
     )
 
 
-def _compare(
-    plan: Plan, known: Existing, folder: Path, done: Adoption, say: Callable[[str], None], *, write_changes: bool
-) -> None:
+def _compare(plan: Plan, known: Existing, done: Adoption, say: Callable[[str], None], *, write_changes: bool) -> None:
     """Show how the file has to change, or change it."""
     called = ".".join(plan.table.place)
     merged = merge.merged(plan, known)

@@ -11,7 +11,6 @@ import ast
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from crud_api.resource.columns.choice import ChoiceColumn
@@ -70,7 +69,8 @@ class _Fields:
         self, plan: Plan, known: Existing, edits: Edits, class_: ast.ClassDef, wanted: Mapping[str, Field]
     ) -> None:
         self._plan, self._known, self._edits, self._class, self._wanted = plan, known, edits, class_, wanted
-        infos = {info.name: info.encode_name for info in msgspec.structs.fields(known.resource.model)}
+        model = known.resource.model
+        infos = dict(zip(model.__struct_fields__, model.__struct_encode_fields__, strict=True))
         self._nodes = {
             infos[node.target.id]: node
             for node in class_.body
@@ -85,9 +85,9 @@ class _Fields:
                 self._edits.remove_lines(node)
         before: ast.AnnAssign | None = None
         for field in self._plan.fields:
-            if (node := self._nodes.get(field.column)) is not None:
-                self._change_field(field, node)
-                before = node
+            if (known := self._nodes.get(field.column)) is not None:
+                self._change_field(field, known)
+                before = known
             else:
                 self._add_field(field, before)
         comment = self._plan.table.comment

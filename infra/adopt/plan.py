@@ -171,7 +171,7 @@ def _plan(table: Table, catalogue: Catalogue, known: Declared | None, taken: _Ta
     plan = Plan(table, name, class_name, variable, annotations, [], key, keys, "", [], None, [], [])
     annotations.uses("msgspec", "Struct")
     annotations.uses("crud_api.resource", "Resource")
-    limits = {name: limit for name, limit in limits_of(table.checks).items()}
+    limits = limits_of(table.checks)
     attributes: list[str] = []
     for column in table.columns:
         try:

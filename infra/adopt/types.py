@@ -109,7 +109,9 @@ class Annotations:
             node = Group("list[", [node], "]")
         return Annotation(node, "list", element.read_only and "is an array of such a type")
 
-    def _leaf(self, type_: Type, modifier: int, limits: Limits, called: str) -> Annotation:
+    def _leaf(  # noqa: PLR0911 - a return a kind of type
+        self, type_: Type, modifier: int, limits: Limits, called: str
+    ) -> Annotation:
         is_system = type_.schema == "pg_catalog"
         named = _NAMED.get(type_.name) if is_system else _OF_EXTENSIONS.get(type_.name)
         if type_.kind == "e":
@@ -196,7 +198,7 @@ class Annotations:
         name = self._by_type.get(type_.oid)
         if name is None:
             if "." in type_.name or "." in type_.schema:
-                raise ValueError(f"is of the composite type {type_.name}, whose name has a dot: it has no declaration")
+                raise ValueError(f"is of the composite type {type_.name}, whose name has a dot: no declaration has that")
             name = names.class_name(type_.name, self._taken)
             self._taken.add(name.lower())
             lines = [f"class {name}(Struct):", f'    """A value of {type_.schema}.{type_.name}."""', ""]
@@ -205,14 +207,10 @@ class Annotations:
                 inner = self.types[each.type]
                 while inner.kind == "d":
                     inner = self.types[inner.base]
-                if (
-                    inner.kind == "c"
-                    or inner.element
-                    and self.types[inner.element].kind == "c"
-                    or inner.name == "money"
-                ):
-                    kind = "a composite type within it" if inner.name != "money" else "an amount of money within it"
-                    raise ValueError(f"is of the composite type {type_.name}, which has {kind}: it has no declaration")
+                of = self.types[inner.element] if inner.element else inner
+                if of.kind == "c" or of.name == "money":
+                    what = "an amount of money" if of.name == "money" else "a composite type"
+                    raise ValueError(f"is of the composite type {type_.name} with {what} within it: no declaration has that")
                 refuse_name(each.name)
                 made = self.of(each.type, each.modifier, 0, Limits(), each.comment, each.name)
                 attribute = names.identifier(each.name, attributes)

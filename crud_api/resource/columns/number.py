@@ -258,7 +258,7 @@ def within(number: Decimal, limits: Mapping[str, Any]) -> bool:
     """Whether a number keeps to what a declaration's `extra` says of it."""
     if not number.is_finite() or number < limits.get("minimum", number) or number > limits.get("maximum", number):
         return False
-    if "above" in limits and number <= limits["above"] or "below" in limits and number >= limits["below"]:
+    if ("above" in limits and number <= limits["above"]) or ("below" in limits and number >= limits["below"]):
         return False
     places = limits.get("decimal_places", 0)
     if "max_digits" in limits and number and number.adjusted() >= limits["max_digits"] - places:
