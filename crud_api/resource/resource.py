@@ -34,13 +34,13 @@ class Reference(Struct, frozen=True, kw_only=True):
 class Resource(Struct, frozen=True, kw_only=True, dict=True, eq=False):
     """A table and how the API serves it. Compared by identity, so it can be a key of the SQL cache.
 
-    `name` is the first segment of the path. `table` may have a schema (`demo.customers`). It is a tuple of the schema and
-    the name if one of them has a dot. The fields of `model` are the columns; responses have them in this order. `key`
-    is a column, or a tuple of columns in their order; `()` stands for a table without a key, which has no paths of its
-    own. The API ignores `read_only` columns in a body, so that a client can send a row back as it got it. Every change
-    sets the column that `updated_at` names to the time of the transaction. `references` maps a foreign key, which is a
-    column or a tuple of columns, to what it refers to. `made_key` says who makes the key that a POST leaves out: the
-    `default` or identity of its column.
+    `name` is the first segment of the path. `table` may have a schema (`demo.customers`). It is a tuple of the schema
+    and the name if one of them has a dot. The fields of `model` are the columns; responses have them in this order.
+    `key` is a column, or a tuple of columns in their order; `()` stands for a table without a key, which has no paths
+    of its own. The API ignores `read_only` columns in a body, so that a client can send a row back as it got it. Every
+    change sets the column that `updated_at` names to the time of the transaction. `references` maps a foreign key,
+    which is a column or a tuple of columns, to what it refers to. `made_key` says who makes the key that a POST leaves
+    out: the `default` or identity of its column.
     """
 
     name: str
