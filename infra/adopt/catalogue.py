@@ -133,6 +133,8 @@ class Catalogue(Struct):
         return next((table for table in self.tables if table.oid == oid), None) or self.others.get(oid)
 
 
+OUR_OWN = "the API's own"
+
 # Schemas of PostgreSQL's own are never meant. The API's own tables are no data of the user's.
 _LIST = """
 SELECT json_agg(json_build_object('oid', c.oid::int8, 'schema', n.nspname, 'name', c.relname, 'passed_over',

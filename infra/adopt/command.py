@@ -177,6 +177,8 @@ def _report(
         if not with_paths:
             say(f"More than {MOST_PATHS} tables get no paths of their own, unless you add --paths.")
     for each in passed:
+        if each.passed_over == catalogue.OUR_OWN:
+            continue
         say(f"passed over {each.schema}.{each.name}: {each.passed_over}. TABLE={each.schema}.{each.name} adopts it.")
     for line in done.left_out:
         say(f"left out {line}")

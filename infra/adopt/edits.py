@@ -6,7 +6,7 @@ import ast
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from infra.adopt.layout import Group, Node, flat, import_line, laid, section_of
+from infra.adopt.layout import Group, Node, import_line, laid, section_of
 from infra.adopt.plan import Plan
 
 
@@ -26,7 +26,8 @@ class Edits:
     def changed(self) -> str:
         """The text after the edits."""
         done = self._bytes
-        for start, end, new in sorted(self._edits, key=lambda edit: edit[0], reverse=True):
+        # From the end of the file. In one place, what is replaced goes before what is put in front of it.
+        for start, end, new in reversed(sorted(self._edits, key=lambda edit: (edit[0], edit[1] > edit[0]))):
             done = done[:start] + new.encode() + done[end:]
         return done.decode()
 
@@ -126,7 +127,7 @@ def without_none(annotation: str) -> str:
     return ast.get_source_segment(annotation, node) or annotation
 
 
-def inside_meta(annotation: str, arguments: Mapping[str, str]) -> str:
+def inside_meta(annotation: str, arguments: Mapping[str, str]) -> Node:
     """The annotation with these arguments in its Meta."""
     if not arguments:
         return annotation
@@ -145,7 +146,7 @@ def inside_meta(annotation: str, arguments: Mapping[str, str]) -> str:
         case _:
             told, inner = dict(arguments), [annotation]
     meta_node = Group("Meta(", [f"{name}={value}" for name, value in told.items()], ")")
-    return flat(Group("Annotated[", [*inner, meta_node], "]"))
+    return Group("Annotated[", [*inner, meta_node], "]")
 
 
 def with_imports(source: str, before: str, plan: Plan) -> str:
@@ -208,7 +209,12 @@ def _with_definitions(source: str, plan: Plan) -> str:
     if not missing or first is None:
         return source
     edits = Edits(source)
-    edits.insert_before(first, "".join(f"{each.text}\n\n\n" for each in missing).rstrip("\n") + "\n\n")
+    imported = [node for node in ast.parse(source).body if isinstance(node, ast.ImportFrom)]
+    for each in missing:
+        if each.text.startswith("class ") or not imported:
+            edits.insert_before(first, f"{each.text}\n\n")
+        else:
+            edits.insert_after(imported[-1], f"\n{each.text}")
     return edits.changed()
 
 

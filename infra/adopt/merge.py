@@ -18,10 +18,9 @@ from crud_api.resource.columns.field import Field
 from infra.adopt import existing, write
 from infra.adopt.edits import Edits, inside_meta, with_imports, without_none
 from infra.adopt.existing import Existing
-from infra.adopt.layout import docstring, flat, laid, text
+from infra.adopt.layout import Group, Node, docstring, flat, laid, text
 from infra.adopt.plan import FieldPlan, Plan
-from infra.adopt.types import facts_of
-from infra.declarations import declared
+from infra.adopt.types import facts_of, line_of
 from query_executor.migrate.declared import type_differences
 
 
@@ -43,12 +42,15 @@ def merged(plan: Plan, known: Existing) -> Merged:
     try:
         made = existing.run(source, known.path)[plan.variable]
     except Exception as error:  # noqa: BLE001 - whatever the declaration raises is the reason
-        return Merged(known.source, [f"changes: {error}"])
+        return Merged(known.source, [f"changes: {error}. Edit {known.path.name} by hand."])
     wanted: Mapping[str, Field] = made.fields  # type: ignore[attr-defined] # a Resource
     _Fields(plan, known, edits, class_, wanted).change()
     _change_resource(plan, known, edits, call)
-    changed = with_imports(edits.changed(), known.source, plan)
-    return Merged(_working(changed, known, class_), [])
+    try:
+        changed = with_imports(edits.changed(), known.source, plan)
+        return Merged(_working(changed, known, class_), [])
+    except Exception as error:  # noqa: BLE001 - whatever the declaration raises is the reason
+        return Merged(known.source, [f"changes: {error}. Edit {known.path.name} by hand."])
 
 
 def _working(source: str, known: Existing, class_: ast.ClassDef) -> str:
@@ -58,7 +60,8 @@ def _working(source: str, known: Existing, class_: ast.ClassDef) -> str:
     except TypeError as error:
         if "Required field" not in str(error):
             raise
-        return source.replace(f"class {class_.name}(Struct):", f"class {class_.name}(Struct, kw_only=True):")
+        source = source.replace(f"class {class_.name}(Struct):", f"class {class_.name}(Struct, kw_only=True):")
+        existing.run(source, known.path)
     return source
 
 
@@ -68,6 +71,9 @@ class _Fields:
     def __init__(
         self, plan: Plan, known: Existing, edits: Edits, class_: ast.ClassDef, wanted: Mapping[str, Field]
     ) -> None:
+        # It reads all tables, of which one that does not work would be no error with a remedy here.
+        from infra.declarations import declared  # noqa: PLC0415
+
         self._plan, self._known, self._edits, self._class, self._wanted = plan, known, edits, class_, wanted
         model = known.resource.model
         infos = dict(zip(model.__struct_fields__, model.__struct_encode_fields__, strict=True))
@@ -119,15 +125,18 @@ class _Fields:
         in_key = planned.column in self._known.resource.key_columns
         reads = planned.column in self._known.resource.read_only
         annotation = without_none(self._edits.segment(node.annotation))
-        new = annotation if self._carries(planned.column) else flat(planned.node)
-        if new != annotation and (said := _description(node.annotation)):
-            new = inside_meta(new, {"description": said})
-        if new == annotation:
-            new = self._with_choices(new, planned, known)
+        new: Node = annotation
+        if not self._carries(planned.column):
+            said = _description(node.annotation)
+            new = inside_meta(flat(planned.node), {"description": said} if said else {})
+        else:
+            new = self._with_choices(annotation, planned, known)
             if not reads and new == annotation:
-                new = inside_meta(new, _tighter(known, wanted))
-            if wanted.column.meta.description and not known.column.meta.description and not planned.choices:
-                new = inside_meta(new, {"description": text(wanted.column.meta.description)})
+                new = _limited(annotation, known, _tighter(known, wanted))
+            alias = self._edits.assigned(annotation)
+            own_words = annotation if alias is None else self._edits.segment(alias)
+            if planned.comment and "description=" not in own_words and not planned.choices:
+                new = inside_meta(flat(new), {"description": text(" ".join(planned.comment.split()))})
         tail, default = self._tail(node), self._default(node)
         own = default not in {"", "None", "UNSET"}
         if planned.nullable and not known.nullable and not in_key:
@@ -136,12 +145,10 @@ class _Fields:
             tail, default = ("", default) if own else (planned.tail, planned.default)
         elif default == "UNSET" and not planned.default and not reads and not in_key:
             tail, default = "", ""
-        if (new, tail, default) != (annotation, self._tail(node), self._default(node)):
+        if (flat(new), tail, default) != (annotation, self._tail(node), self._default(node)):
             attribute = node.target.id if isinstance(node.target, ast.Name) else planned.attribute
-            line = f"{attribute}: {f'{new} {tail}'.rstrip()}"
-            if attribute != planned.column:
-                default = f"field(name={text(planned.column)}{f', default={default}' if default else ''})"
-            self._edits.replace(node, f"{line}{f' = {default}' if default else ''}")
+            line = line_of(attribute, planned.column, new, tail, default, self._plan.annotations)
+            self._edits.replace(node, line.strip())
 
     def _carries(self, column: str) -> bool:
         """Whether the declared type carries the values of the column."""
@@ -174,6 +181,22 @@ class _Fields:
             case ast.Call(func=ast.Name(id="field"), keywords=keywords):
                 return next((self._edits.segment(each.value) for each in keywords if each.arg == "default"), "")
         return self._edits.segment(node.value)
+
+
+def _limited(annotation: str, known: Field, tighter: Mapping[str, str]) -> Node:
+    """The annotation with these limits. A limit that its type has by name cannot be said twice: then all are said."""
+    own = known.column.meta
+    limits = [name for name in tighter if name != "extra"]
+    if all(getattr(own, name) is None or f"{name}=" in annotation for name in limits):
+        return inside_meta(annotation, tighter)
+    names = ("ge", "gt", "le", "lt", "multiple_of", "min_length", "max_length", "pattern")
+    said = {name: value for name in names if (value := getattr(own, name)) is not None}
+    told = {name: text(value) if isinstance(value, str) else repr(value) for name, value in said.items()}
+    return Group(
+        "Annotated[",
+        [known.column.name, Group("Meta(", [f"{name}={value}" for name, value in (told | dict(tighter)).items()], ")")],
+        "]",
+    )
 
 
 def _description(annotation: ast.expr) -> str:

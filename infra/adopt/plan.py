@@ -10,7 +10,7 @@ from msgspec import Struct
 from infra.adopt import names
 from infra.adopt.catalogue import Catalogue, Column, ForeignKey, Table, Unique
 from infra.adopt.checks import Limits, constant, limits_of
-from infra.adopt.layout import Node, flat, text
+from infra.adopt.layout import Node, text
 from infra.adopt.relations import Place, ReferencePlan, Side, foreign_keys_of, references_of
 from infra.adopt.types import Annotation, Annotations, Definition, refuse_name
 from infra.adopt.views import Origin, origins_of
@@ -30,7 +30,7 @@ class FieldPlan(Struct):
     default: str
     computed: bool
     choices: list[str] | None = None
-    max_length: int | None = None
+    comment: str | None = None  # of the column itself
 
     @property
     def tail(self) -> str:
@@ -231,13 +231,8 @@ def _field(plan: Plan, column: Column, base: Column, limits: Limits, attributes:
         default,
         computed,
         made.choices,
-        limits.max_length if made.kind != "str" else _max_length(made.node),
+        column.comment,
     )
-
-
-def _max_length(node: Node) -> int | None:
-    _, found, rest = flat(node).partition("max_length=")
-    return int(rest.split(",")[0].split(")")[0]) if found else None
 
 
 def _default(column: Column, made: Annotation, annotations: Annotations) -> str | None:
