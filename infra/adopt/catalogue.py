@@ -201,7 +201,7 @@ SELECT json_build_object(
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.oid = ANY(:oids::oid[])
 ORDER BY n.nspname, c.relname
-"""
+"""  # noqa: S608 - it is put together from texts of this file
 
 _TYPES = """
 WITH RECURSIVE used (oid) AS (

@@ -27,7 +27,8 @@ class Edits:
         """The text after the edits."""
         done = self._bytes
         # From the end of the file. In one place, what is replaced goes before what is put in front of it.
-        for start, end, new in reversed(sorted(self._edits, key=lambda edit: (edit[0], edit[1] > edit[0]))):
+        places = [(start, end > start, n, end, new) for n, (start, end, new) in enumerate(self._edits)]
+        for start, _, _, end, new in sorted(places, reverse=True):
             done = done[:start] + new.encode() + done[end:]
         return done.decode()
 

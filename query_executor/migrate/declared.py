@@ -235,6 +235,8 @@ def _as_text(category: str, plain: str) -> str:
         return "holds bytes: a text that goes in comes out as hexadecimal digits"
     if plain in {"json", "jsonb"}:
         return "comes out as the JSON that it holds, and takes a text as JSON"
+    if plain == "oid" or plain.startswith("reg"):  # PostgreSQL sorts them among the numbers, and writes them as texts
+        return ""
     return _NO_TEXTS.get(category, "")
 
 
