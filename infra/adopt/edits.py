@@ -8,6 +8,7 @@ from typing import Any
 
 from infra.adopt.layout import Group, Node, import_line, laid, section_of
 from infra.adopt.plan import Plan
+from infra.adopt.write import names_in
 
 
 class Edits:
@@ -155,13 +156,13 @@ def with_imports(source: str, before: str, plan: Plan) -> str:
     if source == before:
         return source
     source = _with_definitions(source, plan)
-    used = _used(source)
+    used = names_in(source)
     imports = {module: names & used for module, names in plan.imports.items()}
     for name in ("Annotated", "Meta", "Decimal", "field", "UNSET", "UnsetType"):
         module = {"Annotated": "typing", "Decimal": "decimal"}.get(name, "msgspec")
         if name in used:
             imports.setdefault(module, set()).add(name)
-    was = _used(before)
+    was = names_in(before)
     edits = Edits(source)
     found = [node for node in ast.parse(source).body if isinstance(node, ast.ImportFrom)]
     last: ast.stmt | None = None
@@ -204,7 +205,7 @@ def _with_definitions(source: str, plan: Plan) -> str:
         for node in ast.parse(source).body
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
     } | {node.name for node in ast.parse(source).body if isinstance(node, ast.ClassDef)}
-    used = _used(source)
+    used = names_in(source)
     missing = [each for each in plan.definitions if each.name in used and each.name not in defined]
     first = next((node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)), None)
     if not missing or first is None:
@@ -217,8 +218,3 @@ def _with_definitions(source: str, plan: Plan) -> str:
         else:
             edits.insert_after(imported[-1], f"\n{each.text}")
     return edits.changed()
-
-
-def _used(source: str) -> set[str]:
-    """The names that a file uses."""
-    return {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}

@@ -151,10 +151,11 @@ class _Fields:
             self._edits.replace(node, line.strip())
 
     def _carries(self, column: str) -> bool:
-        """Whether the declared type carries the values of the column."""
+        """Whether the declared type carries the values of the column, and not as a text of what is none."""
         there = next(each for each in self._plan.table.columns if each.name == column)
         facts = facts_of(self._plan.annotations.types, there.type, there.modifier)
-        return not any(one.stops for one in type_differences(self._columns[column], facts, column))
+        found = type_differences(self._columns[column], facts, column)
+        return not any(one.stops or "comes out as" in one.sentence for one in found)
 
     def _with_choices(self, annotation: str, planned: FieldPlan, known: Field) -> str:
         """The annotation, with the values that the database takes. Other choices that it would take stay."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Sequence
 
 from infra.adopt.layout import Group, Lines, Node, docstring, flat, import_block, laid, text
 from infra.adopt.plan import KINDS, FieldPlan, Plan
 from infra.adopt.relations import ReferencePlan
-from infra.adopt.types import line_of
+from infra.adopt.types import Definition, line_of
 
 
 def written(plan: Plan) -> str:
@@ -23,12 +24,13 @@ def written(plan: Plan) -> str:
         "",
         *fields,
     ]
+    body = ["\n" + "\n".join(class_), "\n" + resource]
+    body = [*_definitions(plan, "\n".join(body)), *body]
+    used = names_in("\n".join(body)) | {"annotations"}
     parts = [
         docstring(f"The {KINDS[plan.table.kind]} {names}.", indent=0),
-        import_block(plan.imports),
-        *_definitions(plan),
-        "\n" + "\n".join(class_),
-        "\n" + resource,
+        import_block({module: own for module, all_ in plan.imports.items() if (own := all_ & used)}),
+        *body,
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -44,9 +46,19 @@ def _is_mixed(fields: Sequence[FieldPlan]) -> bool:
     return required != sorted(required, reverse=True)
 
 
-def _definitions(plan: Plan) -> list[str]:
-    classes = [f"\n{each.text}" for each in plan.definitions if each.text.startswith("class ")]
-    others = [each.text for each in plan.definitions if not each.text.startswith("class ")]
+def names_in(source: str) -> set[str]:
+    """The names that a text of Python uses."""
+    return {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
+
+
+def _definitions(plan: Plan, body: str) -> list[str]:
+    """The definitions that the body uses, and those that these use. A column that is left out leaves its own unused."""
+    kept: list[Definition] = []
+    for each in reversed(plan.definitions):
+        if each.name in names_in("\n".join([body, *(one.text for one in kept)])):
+            kept.insert(0, each)
+    classes = [f"\n{each.text}" for each in kept if each.text.startswith("class ")]
+    others = [each.text for each in kept if not each.text.startswith("class ")]
     lines = "\n".join(others)
     return [*classes, *([f"\n{lines}" if classes else lines] if others else [])]
 
