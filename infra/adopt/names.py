@@ -19,6 +19,7 @@ IMPORTED = frozenset(
     Key ForeignKey Name Text Email Amount
     """.split()
 )
+_IRREGULAR = {"people": "person", "children": "child", "men": "man", "women": "woman", "data": "data"}
 _RESERVED = IMPORTED | frozenset({"int", "str", "bool", "float", "bytes", "list", "dict", "frozenset"})
 
 
@@ -73,6 +74,8 @@ def variable(name: str, taken: Collection[str] = ()) -> str:
 
 def singular(name: str) -> str:
     """What one of them is called, as far as the common rules of English go: `order` for `orders`."""
+    if (other := _IRREGULAR.get(name.rpartition("_")[2])) is not None:
+        return name.removesuffix(name.rpartition("_")[2]) + other
     if re.search(r"[^aeiou]ies$", name) and len(name) > 4:
         return f"{name[:-3]}y"
     if re.search(r"(ss|sh|ch|x|zz)es$", name):

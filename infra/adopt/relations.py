@@ -97,5 +97,5 @@ def _forward(own: Side, other: Side, columns: tuple[str, ...]) -> str:
     one = names.identifier(names.singular(other.name), instead="row")
     by_column = names.identifier(names.of_foreign_key(columns[0]), instead="row").rstrip("_")
     wishes = [by_column] if len(columns) == 1 else []
-    wishes += [one, f"{one}_by_{'_and_'.join(names.identifier(column) for column in columns)}"]
+    wishes += [one, f"{one}_row", f"{one}_by_{'_and_'.join(names.identifier(column) for column in columns)}"]
     return next((wish for wish in wishes if wish not in own.taken), names.unique(wishes[-1], own.taken))
