@@ -171,9 +171,7 @@ def _report(
 ) -> None:
     if entries:
         served = [entry for entry in entries if entry.has_paths and with_paths]
-        say(
-            f"{len(entries)} new tables are in TABLES, and {len(served)} of them in RESOURCES, with paths of their own."
-        )
+        say(f"New in TABLES: {len(entries)}. New in RESOURCES, with paths of their own: {len(served)}.")
         if not with_paths:
             say(f"More than {MOST_PATHS} tables get no paths of their own, unless you add --paths.")
     for each in passed:

@@ -13,18 +13,23 @@ from typing import get_args
 import psycopg2
 import pytest
 
+from crud_api.executor.lambda_ import LambdaExecutor
 from crud_api.executor.seam import InProcessExecutor
 from crud_api.resource import Reference, Resource
 from crud_api.resource.relations import relations_of
+from infra.__main__ import main
 from infra.adopt import existing
 from infra.adopt.command import Adoption, Wanted, adopt
 from infra.declarations import declared
 from infra.errors import CommandError, RefusedError
+from query_executor.contract import Failure, Reply, Request
 from query_executor.handler import create_local_handler
 from query_executor.migrate import apply_migrations
 from query_executor.migrate.declared import differences
 from tests.conftest import execute
 from tests.functional.client import Api, api_on
+from tests.functional.conftest import CLIENT_OPTIONS
+from tests.lambda_runtime import SITE_PACKAGES, lambda_function
 
 ROOT = Path(__file__).parents[2]
 LISTS = '''"""The tables that are served: one declaration each, and their lists."""
@@ -466,3 +471,41 @@ def test_a_view_leads_a_foreign_key_to_a_table_that_is_not_adopted(adopted: Adop
     )
     assert (adopted["books"].key, adopted["itself"].key) == ("id", ())
     adopted.checks()
+
+
+def test_a_stage_is_read_through_its_executor_and_by_reads_alone(adopted: Adopted) -> None:
+    execute(adopted.url, SHOP)
+    asked: list[Request] = []
+    adopted()
+    here = {path.name: path.read_text() for path in adopted.folder.glob("*.py")}
+    for path in adopted.folder.glob("*.py"):
+        path.unlink()
+    (adopted.folder / "__init__.py").write_text(LISTS)
+    environment = {"DATABASE_URL": adopted.url}
+    with lambda_function(
+        "query_executor.handler.handle", environment=environment, python_path=[ROOT, SITE_PACKAGES]
+    ) as function:
+        invoke = LambdaExecutor("function", endpoint_url=function.endpoint_url, **CLIENT_OPTIONS)
+
+        def ask(request: Request) -> Reply | Failure:
+            asked.append(request)
+            return invoke(request)
+
+        adopt(ask, Wanted(), adopted.folder, adopted.said.append)
+    assert {path.name: path.read_text() for path in adopted.folder.glob("*.py")} == here
+    assert asked
+    assert all(request.read_only for request in asked)
+
+
+def test_the_command_adopts_what_database_url_names(
+    adopted: Adopted, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    execute(adopted.url, "CREATE TABLE items (id int PRIMARY KEY)")
+    monkeypatch.setenv("DATABASE_URL", adopted.url)
+    project = adopted.folder.parent / "project"
+    shutil.copytree(adopted.folder, project / "crud_api" / "tables")
+    assert main(["adopt", "--table", "items", "--project", str(project)]) == 0
+    assert "wrote crud_api/tables/items.py (public.items)" in capsys.readouterr().out
+    assert main(["adopt", "--schema", "nothing", "--project", str(project)]) == 1
+    assert "There are no tables in nothing. Schemas with tables: public." in capsys.readouterr().err
+    assert execute(adopted.url, "SELECT to_regnamespace('demo')") == [(None,)]  # nothing is migrated there
