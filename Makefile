@@ -41,7 +41,8 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run migration psql reset deploy plan migrate status key logs smoke destroy test soak mutants bench check openapi browser \
+.PHONY: help run migration psql reset adopt deploy plan migrate status key logs smoke destroy test soak mutants bench check \
+	openapi browser \
 	clients deploys swagger-ui format lock clean
 
 help: ## List these commands
@@ -72,6 +73,12 @@ plan: $(RUNS) ## Show what deploy would change; [STAGE=dev] [PROFILE=..] [REGION
 
 migrate: $(RUNS) ## Run the migrations of a stage; [STAGE=dev] [PROFILE=..] [REGION=..]
 	@exec $(BIN)/python -m infra migrate $(AT)
+
+# STAGE has a default for the other targets. Here only a stage that is named counts.
+ADOPTED_FROM = $(if $(filter command environment,$(firstword $(origin STAGE))),$(AT),$(ARGS))
+
+adopt: $(RUNS) ## Write declarations of a database's tables; [SCHEMA=public] [TABLE=..] [DATABASE_URL=..] [STAGE=dev] [ARGS=--write]
+	@exec $(BIN)/python -m infra adopt $(if $(SCHEMA),--schema '$(SCHEMA)') $(if $(TABLE),--table '$(TABLE)') $(ADOPTED_FROM)
 
 key: $(RUNS) ## Print the API key of a stage; [STAGE=dev] [CHANGE=--rotate or --retire] [PROFILE=..] [REGION=..]
 	@exec $(BIN)/python -m infra key $(AT) $(CHANGE)

@@ -86,6 +86,27 @@ def _add_local_commands(subparsers: Any) -> None:
     resetting.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     resetting.set_defaults(command=commands.reset)
 
+    adopting = subparsers.add_parser(
+        "adopt",
+        help="write declarations of a database's tables",
+        description="Read a database's catalogue and write a declaration for each table into crud_api/tables. For a "
+        "table that is declared already, show what the database changed. What you edited by hand stays. With --stage "
+        "the database is the stage's, read through its executor. Without --stage it is a database that this machine "
+        f"reaches. {_DATABASE}",
+    )
+    adopting.add_argument(
+        "--schema", type=_listed, default=["public"], metavar="SCHEMA,...", help="the schemas (default: public)"
+    )
+    adopting.add_argument(
+        "--table", type=_listed, default=[], metavar="TABLE,...", help="only these tables: orders, or app.orders"
+    )
+    adopting.add_argument("--write", action="store_true", help="also write the changes of declarations that exist")
+    adopting.add_argument(
+        "--paths", action="store_true", help="give every new table paths of its own, also more than 20 tables"
+    )
+    _add_stage(adopting, default=None)
+    adopting.set_defaults(command=commands.adopt)
+
 
 def _add_deploy_commands(subparsers: Any) -> None:
     deploying = _add(
@@ -160,6 +181,13 @@ def _add_stage(parser: argparse.ArgumentParser, default: str | None) -> None:
     parser.add_argument("--region", help="the AWS region (default: AWS_DEFAULT_REGION, or the profile's)")
     # The commands work on this clone. The tests name a copy of it.
     parser.add_argument("--project", type=Path, default=None, help=argparse.SUPPRESS)
+
+
+def _listed(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise argparse.ArgumentTypeError("it names nothing")
+    return names
 
 
 def _port(text: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from infra import PROJECT
@@ -13,6 +14,7 @@ from infra.errors import AccountError, CommandError, RefusedError, SmokeError
 if TYPE_CHECKING:
     from argparse import Namespace
 
+    from crud_api.executor.seam import Execute
     from infra.aws.account import Account
     from infra.aws.stacks import Stacks
     from infra.stage import Stage
@@ -59,6 +61,15 @@ def reset(options: Namespace) -> None:
     from infra.local.reset import reset  # noqa: PLC0415
 
     reset(os.environ, _say, _typed, sure=options.yes)
+
+
+def adopt(options: Namespace) -> None:
+    if options.stage is not None:
+        in_aws(_adopt_stage, options)
+        return
+    from infra.adopt.source import open_executor  # noqa: PLC0415
+
+    _adopt(options, open_executor(os.environ))
 
 
 def deploy(options: Namespace) -> None:
@@ -194,6 +205,21 @@ def _migrate_stage(options: Namespace) -> None:
     account, stage, _stacks = _load(options)
     for line in migrations.run_and_mark(account, stage) or ["Nothing to do: every migration is applied."]:
         _say(line)
+
+
+def _adopt_stage(options: Namespace) -> None:
+    from infra.aws.executor import executor_release  # noqa: PLC0415
+
+    account, stage, _stacks = _load(options)
+    _adopt(options, partial(executor_release.ask, account, stage))
+
+
+def _adopt(options: Namespace, execute: Execute) -> None:
+    from infra.adopt.command import Wanted, adopt  # noqa: PLC0415
+
+    folder = (options.project or PROJECT) / "crud_api" / "tables"
+    wanted = Wanted(options.schema, options.table)
+    adopt(execute, wanted, folder, _say, write_changes=options.write, paths=options.paths)
 
 
 def _load(options: Namespace) -> tuple[Account, Stage, Stacks]:

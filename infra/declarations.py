@@ -70,8 +70,7 @@ def _unique(resource: Resource, relations: Mapping[str, Relations]) -> Iterator[
 
 
 def _table(resource: Resource) -> list[str | None]:
-    schema, _, name = resource.table.rpartition(".")
-    return [schema or None, name]
+    return list(resource.place)
 
 
 def _column(field: Field) -> dict[str, Any]:

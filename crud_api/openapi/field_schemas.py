@@ -21,8 +21,9 @@ def written(field: Field) -> Schema:
     schema, so a change or an upsert would set a field that the caller did not name.
     """
     description = field.column.description
-    null = " or null" if field.nullable else ""
-    described = {"description": f"{description[0].upper()}{description[1:]}{null}.", "examples": [example(field)]}
+    if description == field.column.value:
+        description = f"{description[0].upper()}{description[1:]}{' or null' if field.nullable else ''}."
+    described = {"description": description, "examples": [example(field)]}
     return _or_null(field, field.column.written() | described)
 
 

@@ -7,7 +7,7 @@ steps make the same values of it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -49,13 +49,14 @@ def fast_changes(resource: Resource, body: bytes, key: KeyValues) -> Values | No
 def _values(resource: Resource, body: bytes) -> Values | None:
     if _BACKSLASH in body:
         return None
+    decoder, names = _decoder(resource)
     try:
-        row = _decoder(resource).decode(body)
+        row = decoder.decode(body)
     except ValueError:  # msgspec's own errors, and what is not UTF-8
         return None
     values: Values = {}
     texts = 0
-    for name, value in msgspec.structs.asdict(row).items():
+    for name, value in zip(names, msgspec.structs.astuple(row), strict=True):
         if value is UNSET:
             continue
         if isinstance(value, str):
@@ -75,10 +76,17 @@ def _fits(value: Any, limits: Mapping[str, int]) -> bool:
 
 
 @cache
-def _decoder(resource: Resource) -> msgspec.json.Decoder[Any]:
-    fields = [
-        (name, (field.column.hint | None if field.nullable else field.column.hint) | UnsetType, UNSET)
+def _decoder(resource: Resource) -> tuple[msgspec.json.Decoder[Any], Sequence[str]]:
+    """The decoder of a row, and the columns of its members in their order. A column's name may be none of Python."""
+    fields = {
+        name: (field.column.hint | None if field.nullable else field.column.hint) | UnsetType
         for name, field in resource.fields.items()
         if name not in resource.read_only and field.column.in_one_pass
-    ]
-    return msgspec.json.Decoder(msgspec.defstruct(resource.name, fields, forbid_unknown_fields=True))
+    }
+    row = msgspec.defstruct(
+        "Row",
+        [(f"_{n}", hint, UNSET) for n, hint in enumerate(fields.values())],
+        rename={f"_{n}": name for n, name in enumerate(fields)},
+        forbid_unknown_fields=True,
+    )
+    return msgspec.json.Decoder(row), tuple(fields)

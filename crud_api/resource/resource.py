@@ -38,18 +38,19 @@ class Reference(Struct, frozen=True, kw_only=True):
 class Resource(Struct, frozen=True, kw_only=True, dict=True, eq=False):
     """A table and how the API serves it. Compared by identity, so it can be a key of the SQL cache.
 
-    `name` is the first segment of the path. `table` may have a schema (`demo.customers`). The fields of `model` are
-    the columns; responses have them in this order. `key` is a column, or a tuple of columns in their order; `()` stands
-    for a table without a key, which has no paths of its own. The API ignores `read_only` columns in a body, so that a
-    client can send a row back as it got it. Every change sets the column that `updated_at` names to the time of the
-    transaction. `references` maps a foreign key, which is a column or a tuple of columns, to what it refers to.
+    `name` is the first segment of the path. `table` may have a schema (`demo.customers`). It is a tuple of the schema
+    and the name if one of them has a dot. The fields of `model` are the columns; responses have them in this order.
+    `key` is a column, or a tuple of columns in their order; `()` stands for a table without a key, which has no paths
+    of its own. The API ignores `read_only` columns in a body, so that a client can send a row back as it got it. Every
+    change sets the column that `updated_at` names to the time of the transaction. `references` maps a foreign key,
+    which is a column or a tuple of columns, to what it refers to.
 
     `made_key` says what makes the key of a new row that comes without it. `default` is the column's own default or
     identity. `uuid7` is the API, which makes a UUID of version 7. In a key of several columns, it makes the last one.
     """
 
     name: str
-    table: str
+    table: str | tuple[str, str]
     model: type[Struct]
     key: Columns
     read_only: frozenset[str] = frozenset()
@@ -116,6 +117,14 @@ class Resource(Struct, frozen=True, kw_only=True, dict=True, eq=False):
             name = self.key_columns[-1]
             found[name] = replace(found[name], required=False, default=None, stored_default=None)
         return found
+
+    @cached_property
+    def place(self) -> tuple[str | None, str]:
+        """The table's schema, if the declaration has it, and its name."""
+        if isinstance(self.table, tuple):
+            return self.table
+        schema, _, name = self.table.rpartition(".")
+        return schema or None, name
 
     @cached_property
     def one(self) -> str:

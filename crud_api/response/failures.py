@@ -141,7 +141,7 @@ def _refusal(  # noqa: PLR0911 - one for each meaning
         return ConflictError(
             f"A row of {resource.name} with this {resource.said_key}, or another unique field, exists.{where}"
         )
-    own = resource.table.split(".")[-1]
+    own = resource.place[1]
     if sqlstate == "23001" or (sqlstate == "23503" and (method == "DELETE" or failure.table not in {None, own})):
         return ConflictError(f"Other rows still refer to this row of {resource.name}.{where if about else ''}")
     if sqlstate == "23P01":

@@ -203,7 +203,7 @@ def _columns(failure: Failure, resource: Resource, given: Collection[str], look:
     )
     if not (computed or constrained or unknown):
         return []
-    if sqlstate == "23503" and failure.table not in {None, resource.table.split(".")[-1]}:
+    if sqlstate == "23503" and failure.table not in {None, resource.place[1]}:
         return []
     try:
         columns = look(looking.of_columns(resource, failure.table, failure.constraint))

@@ -263,7 +263,7 @@ def _turn(grouped: Sequence[Sequence[_Group]], condition: str) -> str:
     # the same order, before they lock a row. Requests with one group for each table share the locks and never wait here
     # for each other. A request that stores one row needs no lock, because it holds nothing while it waits.
     keys = [
-        f"""SELECT hashtext({literal(group.resource.table)}) AS "#table",
+        f"""SELECT hashtext({literal(table(group.resource))}) AS "#table",
                    hashtext({_same_text(group.resource)}) & {_LOCKS - 1} AS "#lock", false AS "#alone"
             FROM sent_{group.label} WHERE :sent > 1"""
         for groups in grouped
@@ -309,7 +309,7 @@ def _table_lock(resource: Resource, groups: Sequence[_Group]) -> str:
                    OR typname IN ('int2', 'int4', 'int8', 'numeric', 'uuid', 'bytea', 'macaddr', 'macaddr8')))"""
         for name in key
     ]
-    return f"""SELECT hashtext({literal(resource.table)}), -1, true FROM pg_catalog.pg_class
+    return f"""SELECT hashtext({literal(table(resource))}), -1, true FROM pg_catalog.pg_class
             WHERE pg_class.oid = {literal(table(resource))}::regclass AND {sent} > 1 AND (
               relkind NOT IN ('r', 'p')
               OR EXISTS (SELECT FROM pg_catalog.pg_attribute

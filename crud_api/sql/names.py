@@ -66,7 +66,7 @@ def equal(prefix: str, columns: Sequence[str], other: str, others: Sequence[str]
 @cache
 def table(resource: Resource) -> str:
     """The table of the resource, with its schema if the declaration has one."""
-    return ".".join(quoted(part) for part in resource.table.split("."))
+    return ".".join(quoted(part) for part in resource.place if part is not None)
 
 
 @cache

@@ -13,7 +13,7 @@ from crud_api.resource.resource import KeyValues
 from crud_api.sql import SHAPES
 from crud_api.sql.fitting import fits
 from crud_api.sql.names import cast_of, columns, has_key, key_text, param_names, quoted, table, unchanged
-from crud_api.sql.params import key_params, typed_param, typed_params
+from crud_api.sql.params import key_params, param_of, typed_param, typed_params
 from crud_api.sql.query import Query
 from query_executor.contract import MAX_REPLY_BYTES, Param, Statement, Value
 
@@ -61,7 +61,7 @@ def update(
     resource: Resource, key: KeyValues, values: Mapping[str, Value], conditions: Conditions = NO_CONDITIONS
 ) -> Query[Changed]:
     """Change the row with this key. The query returns no row if there is none."""
-    params = key_params(resource, key) | {f"set_{name}": typed_param(value) for name, value in values.items()}
+    params = key_params(resource, key) | {f"set_{param_of(name)}": typed_param(value) for name, value in values.items()}
     checks = _checks(conditions, params)
     check = fits([(resource, values)], params)
     return Query([Statement(_update(resource, tuple(values), checks, check), params)], Changed)
@@ -91,7 +91,7 @@ def _checks(conditions: Conditions, params: dict[str, Param]) -> str:
 def _insert(resource: Resource, names: Sequence[str], check: str) -> str:
     listed, places = (
         ", ".join(quoted(name) for name in names),
-        ", ".join(f":{name}{cast_of(resource, name)}" for name in names),
+        ", ".join(f":{param_of(name)}{cast_of(resource, name)}" for name in names),
     )
     row = f"({listed}) VALUES ({places})" if names else "DEFAULT VALUES"
     return f"""WITH stored AS (
@@ -104,7 +104,7 @@ def _insert(resource: Resource, names: Sequence[str], check: str) -> str:
 
 @lru_cache(SHAPES)
 def _update(resource: Resource, names: Sequence[str], checks: str, check: str) -> str:
-    assignments = [f"{quoted(name)} = :set_{name}{cast_of(resource, name)}" for name in names]
+    assignments = [f"{quoted(name)} = :set_{param_of(name)}{cast_of(resource, name)}" for name in names]
     if names and resource.updated_at is not None:
         assignments.append(f"{quoted(resource.updated_at)} = now()")
     if not assignments:  # an empty change returns the row as it is, after the same checks

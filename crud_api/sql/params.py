@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 
 from crud_api.resource import Resource
 from crud_api.resource.resource import KeyValues
@@ -32,4 +33,10 @@ def key_params(resource: Resource, key: KeyValues, param: str = "key") -> dict[s
 
 def typed_params(values: Mapping[str, Value]) -> dict[str, Param]:
     """Return the values of columns, after `typed_param`."""
-    return {name: typed_param(value) for name, value in values.items()}
+    return {param_of(name): typed_param(value) for name, value in values.items()}
+
+
+@cache
+def param_of(name: str) -> str:
+    """The param of a column: its name, or the name's bytes if a param cannot have the name (`first name`)."""
+    return name if name.isidentifier() else f"_{name.encode().hex()}"

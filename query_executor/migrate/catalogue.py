@@ -53,7 +53,8 @@ WITH RECURSIVE base (oid, plain, modifier) AS (
 )
 SELECT CASE WHEN c.oid IS NOT NULL THEN json_build_object(
   'kind', c.relkind,
-  'updatable', pg_relation_is_updatable(c.oid, false) <> 0,
+  'updatable', pg_relation_is_updatable(c.oid, false) <> 0 AND NOT EXISTS (
+    SELECT FROM pg_trigger WHERE tgrelid = c.oid AND tgtype & 68 = 68), -- INSTEAD OF INSERT: pg_trigger.h
   'has_children', c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits WHERE inhparent = c.oid),
   'schema_usable', coalesce((SELECT has_schema_privilege(oid, c.relnamespace, 'USAGE') FROM reader), true),
   'lacks', (SELECT json_agg(wish) FROM reader, unnest(ARRAY['INSERT', 'UPDATE', 'DELETE']) AS wish

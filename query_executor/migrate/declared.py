@@ -192,6 +192,11 @@ def _type(column: Mapping[str, Any], there: Facts, of: str, cure: str) -> Iterat
         )
 
 
+def type_differences(column: Mapping[str, Any], there: Facts, of: str) -> list[Difference]:
+    """How a declared column differs in its type from the column of the database, which is called `of`."""
+    return list(_type(column, there, of, ""))
+
+
 def _rounds(column: Mapping[str, Any], there: Facts) -> str:
     places, wanted = _scale(there["modifier"]), column.get("decimal_places")
     if places is None or not column["written"] or (wanted is not None and wanted <= places):
@@ -249,6 +254,8 @@ def _as_text(category: str, plain: str) -> str:
         return "holds bytes: a text that goes in comes out as hexadecimal digits"
     if plain in {"json", "jsonb"}:
         return "comes out as the JSON that it holds, and takes a text as JSON"
+    if plain == "oid" or plain.startswith("reg"):  # PostgreSQL sorts them among the numbers, and writes them as texts
+        return ""
     return _NO_TEXTS.get(category, "")
 
 
@@ -320,8 +327,8 @@ def _conflicts(source: connection, name: str, key: str) -> bool:
         _run(source, f"EXPLAIN {insert}")
     except (errors.InvalidColumnReference, errors.ObjectNotInPrerequisiteState):
         return False
-    except errors.InsufficientPrivilege:
-        return True  # a role that may not write changes no row
+    except (errors.InsufficientPrivilege, errors.FeatureNotSupported):
+        return True  # a role that may not write changes no row, and through a rule PostgreSQL has no upserts
     return True
 
 

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from crud_api.executor.seam import InProcessExecutor
 from crud_api.openapi import document
 from crud_api.request.operators import OPERATORS, Operator
 from crud_api.resource import Resource
 from crud_api.tables import RESOURCES
+from infra.adopt.command import Wanted, adopt
+from query_executor.handler import create_local_handler
 from query_executor.migrate import apply_migrations
 from tests.conftest import execute
 from tests.functional.client import Api, api_on
 
-PAGE = (Path(__file__).parents[2] / "docs" / "how-to.md").read_text()
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "how-to.md").read_text()
 
 
 def recipe(heading: str) -> tuple[str, str]:
@@ -50,6 +55,27 @@ def places(url: str) -> Api:
     api = api_on(url, [Resource(name="places", table="demo.places", model=model, key="id")])
     assert api("POST", "/places", [{"id": 1, "at": "0/A0"}, {"id": 2, "at": "16/B374D848"}, {"id": 3}]).status == 201
     return api
+
+
+def test_adopt_writes_what_the_page_shows(database_url: str, tmp_path: Path) -> None:
+    text, code = recipe("Adopt tables that exist")
+    (sql,), (console,) = (
+        re.findall(rf"^```{name}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE) for name in ("sql", "console")
+    )
+    for statement in sql.split(";\n"):
+        if statement.strip():
+            execute(database_url, statement)
+    folder = tmp_path / "crud_api" / "tables"
+    folder.mkdir(parents=True)
+    for name in ("__init__", "customers", "orders"):
+        shutil.copy(ROOT / "crud_api" / "tables" / f"{name}.py", folder)
+    said: list[str] = []
+    adopt(InProcessExecutor(create_local_handler(database_url)), Wanted(["shop"]), folder, said.append)
+    assert said == console.splitlines()[1:]
+    assert (folder / "items.py").read_text() == code
+    lists = (folder / "__init__.py").read_text()
+    assert "from crud_api.tables.items import items\n" in lists
+    assert "RESOURCES = (customers, orders, items)" in lists
 
 
 def test_a_column_type_stores_reads_filters_sorts_and_pages(places: Api) -> None:

@@ -43,7 +43,7 @@ MUTATIONS = [
     Mutation(
         "PUT says that it stored what it did not",
         "crud_api/sql/one_row.py",
-        'assignments = [f"{quoted(name)} = :set_{name}{cast_of(resource, name)}" for name in names]',
+        'assignments = [f"{quoted(name)} = :set_{param_of(name)}{cast_of(resource, name)}" for name in names]',
         'assignments = [f"{quoted(name)} = coalesce(stored.{quoted(name)}, :set_{name})" for name in names]',
         "tests/functional/test_rows.py",
     ),

@@ -188,7 +188,7 @@ class ArrayColumn(Column):
 
 
 def _with_null(leaf: Column) -> str:
-    return f"{leaf.description}{' or null' if leaf.nullable else ''}"
+    return f"{leaf.value}{' or null' if leaf.nullable else ''}"
 
 
 def _elements(text: str, delimiter: str) -> Iterator[str]:

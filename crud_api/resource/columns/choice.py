@@ -61,8 +61,9 @@ class ChoiceColumn(TextColumn):
         if not all(isinstance(choice, str) for choice in self.choices):
             raise ValueError("has a Literal that is not a text. Declare int with a Meta, or a Literal of texts.")
         super().__init__(hint, meta, nullable=nullable)
-        self.description = f"one of {', '.join(self.choices)}"
-        self.must = f"must be {self.description}{' or null' if nullable else ''}"
+        self.value = f"one of {', '.join(self.choices)}"
+        self.description = meta.description or self.value
+        self.must = f"must be {self.value}{' or null' if nullable else ''}"
 
     def written(self) -> Schema:
         """A string that is one of the texts."""

@@ -22,6 +22,10 @@ NO_NUL = r"^[^\x00]*$"
 Schema = dict[str, Any]
 
 
+# The first words of a description that completes "must be ...": an article, or a number.
+_COMPLETES = frozenset({"a", "an", "the", "one", ""})
+
+
 class Column:
     """One column as its declaration describes it. Each type is a subclass."""
 
@@ -55,8 +59,12 @@ class Column:
         self.hint = hint
         self.meta = meta
         self.nullable = nullable
-        self.description = meta.description or self.says
-        self.must = f"must be {self.description}{' or null' if nullable else ''}"
+        # What a value must be, and what a reader is told of the column: a comment need not complete that sentence.
+        self.value = self.says + self._limits()
+        if meta.description and meta.description.split(" ")[0].rstrip("0123456789") in _COMPLETES:
+            self.value = meta.description
+        self.description = meta.description or self.value
+        self.must = f"must be {self.value}{' or null' if nullable else ''}"
         # msgspec analyses a bare type in every call of convert(). It analyses a Struct once.
         self._alone = msgspec.defstruct("Alone", [("made", self.checked_as())], array_like=True)
         try:
@@ -132,7 +140,30 @@ class Column:
 
     def wrong(self) -> ValueError:
         """The error for a text in a URL that is not a value of the type."""
-        return ValueError(f"must be {self.description}")
+        return ValueError(f"must be {self.value}")
+
+    def _limits(self) -> str:
+        """The limits of the declaration, in words that follow those of the type."""
+        extra = self.meta.extra or {}
+        low, above = (_first(self.meta.ge, extra.get("minimum")), _first(self.meta.gt, extra.get("above")))
+        high, below = (_first(self.meta.le, extra.get("maximum")), _first(self.meta.lt, extra.get("below")))
+        said = ""
+        if low is not None and high is not None:
+            said = f" from {low} to {high}"
+        else:
+            bounds = (("at least", low), ("more than", above), ("at most", high), ("less than", below))
+            said = " and".join(f" {words} {bound}" for words, bound in bounds if bound is not None)
+            said = said and f", which is{said}"
+        least, most = self.meta.min_length, self.meta.max_length
+        if self.is_text and most is not None:
+            said = f" of {least} to {most} characters" if least else f" of at most {most} characters"
+        elif self.is_text and least:
+            said = f" of at least {least} {'character' if least == 1 else 'characters'}"
+        if "decimal_places" in extra:
+            said += f" with at most {extra['decimal_places']} decimal places"
+        if "max_digits" in extra:
+            said += f" and {extra['max_digits'] - extra.get('decimal_places', 0)} digits before them"
+        return said
 
     # SQL
 
@@ -218,6 +249,10 @@ class Spelled(Column):
     def filtered(self) -> Schema:
         """A string whose pattern is the form."""
         return {"type": "string", "maxLength": MAX_VALUE_CHARACTERS, "pattern": f"^({self.form})$"}
+
+
+def _first(*bounds: Any) -> Any:
+    return next((bound for bound in bounds if bound is not None), None)
 
 
 def json_text(column: str) -> str:

@@ -9,7 +9,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, UnsetType
 
 from crud_api.resource.columns.column import Column
 from query_executor.contract import Value
@@ -35,7 +35,10 @@ _CONSTRAINTS = [name for name in dir(Meta) if not name.startswith("_")]
 
 
 class Field(Struct, frozen=True):
-    """A field of a resource, as its model declares it."""
+    """A field of a resource, as its model declares it.
+
+    `name` is the column's: the field's own, or what `msgspec.field(name=...)` says where Python cannot spell it.
+    """
 
     name: str
     column: Column
@@ -54,7 +57,7 @@ def fields_of(model: type[Struct]) -> dict[str, Field]:
     fields = {}
     for info in msgspec.structs.fields(model):
         try:
-            fields[info.name] = _field(info)
+            fields[info.encode_name] = _field(info)
         except ValueError as error:
             raise ValueError(f"{model.__name__}.{info.name} {error}") from None
     return fields
@@ -93,10 +96,10 @@ def _made(make: Any, hint: Any, meta: Meta, nullable: bool) -> Column:
 def _without_none(hint: Any) -> tuple[Any, bool]:
     if get_origin(hint) not in (Union, UnionType):
         return hint, False
-    kinds = [kind for kind in get_args(hint) if kind is not NoneType]
+    kinds = [kind for kind in get_args(hint) if kind not in {NoneType, UnsetType}]
     if len(kinds) != 1:
         raise ValueError("is a union of several types. Declare one type, or one type and None.")
-    return kinds[0], len(kinds) < len(get_args(hint))
+    return kinds[0], NoneType in get_args(hint)
 
 
 def _merged(metas: list[Meta]) -> Meta:
@@ -108,6 +111,8 @@ def _merged(metas: list[Meta]) -> Meta:
 
 def _field(info: msgspec.structs.FieldInfo) -> Field:
     column, default = column_of(info.type), info.default
+    if default is msgspec.UNSET:  # the field may be absent, but is never null
+        default = None
     if info.default_factory in {builtins.list, builtins.dict}:  # msgspec's form of the defaults [] and {}
         default = info.default_factory()
     elif info.default_factory is not msgspec.NODEFAULT:
@@ -118,4 +123,4 @@ def _field(info: msgspec.structs.FieldInfo) -> Field:
             stored = column.parse_json(msgspec.to_builtins(default, builtin_types=(Decimal,)))
         except ValueError as error:
             raise ValueError(f"has a default that its own type refuses: it {error}.") from None
-    return Field(info.name, column, info.required, default, stored)
+    return Field(info.encode_name, column, info.required, default, stored)

@@ -20,6 +20,7 @@ _NUMBER = rf"{_WHOLE}(\.[0-9]{{1,1000}})?([eE][+-]?[0-9]{{1,3}})?"
 # PostgreSQL writes these as strings in JSON. A declaration with limits does not allow them.
 _NO_NUMBERS = frozenset({"NaN", "Infinity", "-Infinity"})
 _NO_NUMBER_PATTERN = "^(NaN|-?Infinity)$"
+_BOUNDS = {"minimum": "minimum", "maximum": "maximum", "above": "exclusiveMinimum", "below": "exclusiveMaximum"}
 _INT64: Schema = {"format": "int64", "minimum": -(2**63), "maximum": 2**63 - 1}
 
 
@@ -133,8 +134,8 @@ class WholeColumn(IntegerColumn):
 class DecimalColumn(_Number):
     """A number that keeps every digit. Its limits are in `extra` of its `Meta`, because msgspec has none for it.
 
-    `minimum` is the smallest value. `max_digits` and `decimal_places` mean the same as in numeric(max_digits,
-    decimal_places).
+    `max_digits` and `decimal_places` mean the same as in numeric(max_digits, decimal_places). `minimum` is the
+    smallest value and `maximum` the largest. Every value is larger than `above` and smaller than `below`.
     """
 
     name = "Decimal"
@@ -247,9 +248,11 @@ class MoneyColumn(DecimalColumn):
         return {"type": "number"}
 
 
-def within(number: Decimal, limits: Mapping[str, int]) -> bool:
+def within(number: Decimal, limits: Mapping[str, Any]) -> bool:
     """Whether a number respects the limits in `extra` of a declaration."""
-    if not number.is_finite() or number < limits.get("minimum", number):
+    if not number.is_finite() or number < limits.get("minimum", number) or number > limits.get("maximum", number):
+        return False
+    if ("above" in limits and number <= limits["above"]) or ("below" in limits and number >= limits["below"]):
         return False
     places = limits.get("decimal_places", 0)
     if "max_digits" in limits and number and number.adjusted() >= limits["max_digits"] - places:
@@ -269,15 +272,16 @@ def _number_type(meta: Meta) -> Schema:
     return {"type": ["number", "string"], "pattern": _NO_NUMBER_PATTERN, "maxLength": 9}
 
 
-def _decimal_limits(extra: Mapping[str, int]) -> Schema:
+def _decimal_limits(extra: Mapping[str, Any]) -> Schema:
     limits: Schema = {}
     places = extra.get("decimal_places", 0)
     if "max_digits" in extra:
         # A float cannot hold all digits of these limits. The API checks the exact limits.
         most = float(Decimal(10) ** (extra["max_digits"] - places) - Decimal(10) ** -places)
         limits |= {"minimum": -most, "maximum": most}
-    if "minimum" in extra:
-        limits["minimum"] = extra["minimum"]
+    for name, shown in _BOUNDS.items():
+        if name in extra:
+            limits[shown] = extra[name] if isinstance(extra[name], int) else float(extra[name])
     # There is no multipleOf: most amounts, as floating-point numbers, are not a multiple of 0.01.
     return limits
 

@@ -62,6 +62,11 @@ def require_rights(account: Account, stage: Stage, version: str) -> None:
         )
 
 
+def ask(account: Account, stage: Stage, request: Request) -> contract.Reply | Failure:
+    """The answer of the executor that serves requests. Raises `ExecutorError` where it cannot be asked."""
+    return _invoke(account, stage, ALIAS, request)
+
+
 def _rows(answer: contract.Reply | Failure) -> list[list[Any]]:
     if isinstance(answer, Failure):
         raise ExecutorError(

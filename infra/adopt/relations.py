@@ -1,0 +1,101 @@
+"""Foreign keys as references: of a table its own, of a view those of the tables whose columns it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from msgspec import Struct
+
+from infra.adopt import names
+from infra.adopt.catalogue import ForeignKey, Table, Unique
+from infra.adopt.views import Origin
+
+Place = tuple[str, str]
+
+
+class Side(Struct):
+    """A resource that references may lead to: its name, its key, and the names that its fields and relations have."""
+
+    name: str
+    key: tuple[str, ...]
+    taken: set[str]
+
+
+class ReferencePlan(Struct):
+    """A reference to be declared. `to_columns` is empty where the foreign key names the other's key."""
+
+    columns: tuple[str, ...]
+    resource: str
+    name: str
+    reverse: str
+    to_columns: tuple[str, ...]
+    unique: bool
+    constraint: str
+
+
+def foreign_keys_of(
+    table: Table, origins: Mapping[str, Origin], table_of: Callable[[int], Table | None]
+) -> Iterator[ForeignKey]:
+    """The foreign keys that a table has, or that a view shows with all their columns."""
+    if not table.is_view:
+        yield from table.foreign_keys
+        return
+    shown: dict[Origin, str] = {}
+    for column, origin in origins.items():
+        shown.setdefault(origin, column)
+    for oid in dict.fromkeys(oid for oid, _ in shown):
+        base = table_of(oid)
+        for key in base.foreign_keys if base is not None else ():
+            if all((oid, column) in shown for column in key.columns):
+                columns = [shown[oid, column] for column in key.columns]
+                yield ForeignKey(key.name, columns, key.to, key.to_columns)
+
+
+def references_of(
+    own: Side,
+    keys: Sequence[ForeignKey],
+    uniques: Sequence[Unique],
+    sides: Mapping[Place, Side],
+    declared: Mapping[tuple[str, ...], object],
+    notes: list[str],
+) -> Iterator[ReferencePlan]:
+    """The references of a resource that are not declared yet, each with names of its own on both sides.
+
+    What has no place in a declaration is said in `notes`.
+    """
+    seen = set(declared)
+    for key in keys:
+        columns = tuple(key.columns)
+        other = sides.get(key.to)
+        if columns in seen:
+            if columns not in declared:
+                notes.append(f"the foreign key {key.name}: {', '.join(columns)} refers to another table already")
+            continue
+        if other is None:
+            notes.append(f"the foreign key {key.name}: the table {'.'.join(key.to)} is not adopted")
+            continue
+        if lacking := [column for column in columns if column not in own.taken]:
+            notes.append(f"the foreign key {key.name}: the column {lacking[0]} is not declared")
+            continue
+        seen.add(columns)
+        several = sum(each.to == key.to for each in keys) > 1 or other is own
+        unique = any(set(each.columns) <= set(columns) for each in uniques)
+        name = _forward(own, other, columns)
+        own.taken.add(name)
+        back = names.identifier(names.singular(own.name) if unique else own.name, instead="rows")
+        reverse = f"{back}_by_{name}" if several else back
+        if reverse in other.taken:
+            reverse = f"{back}_by_{name}"
+        reverse = names.unique(reverse, other.taken)
+        other.taken.add(reverse)
+        to_columns = () if tuple(key.to_columns) == other.key else tuple(key.to_columns)
+        yield ReferencePlan(columns, other.name, name, reverse, to_columns, unique, key.name)
+
+
+def _forward(own: Side, other: Side, columns: tuple[str, ...]) -> str:
+    """What the row is called that the columns refer to: by the column, else by the other resource."""
+    one = names.identifier(names.singular(other.name), instead="row")
+    by_column = names.identifier(names.of_foreign_key(columns[0]), instead="row").rstrip("_")
+    wishes = [by_column] if len(columns) == 1 else []
+    wishes += [one, f"{one}_row", f"{one}_by_{'_and_'.join(names.identifier(column) for column in columns)}"]
+    return next((wish for wish in wishes if wish not in own.taken), names.unique(wishes[-1], own.taken))

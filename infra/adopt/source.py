@@ -1,0 +1,29 @@
+"""The database of this machine whose tables are adopted, behind the executor's contract."""
+
+from __future__ import annotations
+
+import atexit
+from collections.abc import Mapping
+
+from crud_api.executor.seam import Execute, InProcessExecutor
+from infra.errors import DatabaseError
+from infra.local import embedded_postgres
+from query_executor.handler import create_local_handler
+from query_executor.migrate import MigrationError, apply_migrations
+
+
+def open_executor(environ: Mapping[str, str]) -> Execute:
+    """An executor over the user's DATABASE_URL, of which nothing is changed, or over the embedded PostgreSQL.
+
+    The embedded one gets the migrations of this clone first: they may be what made its tables. Raises `DatabaseError`.
+    """
+    url = environ.get("DATABASE_URL")
+    if not url:
+        server = embedded_postgres.start(embedded_postgres.default_directory(environ))
+        atexit.register(server.close)
+        url = server.url
+        try:
+            apply_migrations(url)
+        except MigrationError as error:
+            raise DatabaseError(f"{error}\nCorrect the migration, then run this again.") from error
+    return InProcessExecutor(create_local_handler(url))
