@@ -12,8 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from msgspec import Struct
+from msgspec import Struct, defstruct
 
+from crud_api.resource import Resource
 from tests.conftest import execute as run_sql
 from tests.functional.client import Response
 from tests.gateway import GatewayApi
@@ -159,3 +160,38 @@ def test_twelve_clients_change_the_same_rows_and_nothing_is_lost_doubled_or_refu
 @pytest.mark.timeout(1200)
 def test_twelve_clients_change_the_same_rows_for_long(url: str) -> None:
     load(url, 1000)
+
+
+LINES = Resource(
+    name="lines",
+    table="demo.lines",
+    model=defstruct(
+        "Line", [("order_id", str), ("line", int), ("number", int | None, None), ("note", str | None, None)]
+    ),
+    key=("order_id", "line"),
+)
+
+
+def test_upserts_of_rows_with_a_key_of_several_columns_take_turns(url: str) -> None:
+    run_sql(
+        url, "CREATE TABLE demo.lines (order_id text, line int, number int, note text, PRIMARY KEY (line, order_id))"
+    )
+    keys = [{"order_id": order, "line": line} for order in "ab" for line in (1, 2, 3)]
+
+    def client(seed: int) -> list[int]:
+        api, chance = api_of(url, resources=[LINES]), random.Random(seed)  # noqa: S311 - it chooses rows
+        statuses = []
+        for number in range(20):
+            # Rows that differ in what they leave out are stored by several INSERTs.
+            rows = [
+                key | {"number": number} | ({"note": "x"} if chance.random() < 0.5 else {})
+                for key in chance.sample(keys, len(keys))
+            ]
+            statuses.append(api("POST", "/lines", rows, prefer=MERGE).status)
+        return statuses
+
+    with ThreadPoolExecutor(6) as pool:
+        statuses = [status for each in pool.map(client, range(6)) for status in each]
+    assert Counter(statuses) == {201: 1, 200: 119}
+    assert run_sql(url, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == [(0,)]
+    assert run_sql(url, "SELECT count(*) FROM demo.lines") == [(6,)]
