@@ -78,24 +78,31 @@ def references_of(
             notes.append(f"the foreign key {key.name}: the column {lacking[0]} is not declared")
             continue
         seen.add(columns)
-        several = sum(each.to == key.to for each in keys) > 1 or other is own
+        alone = sum(each.to == key.to for each in keys) == 1
         unique = any(set(each.columns) <= set(columns) for each in uniques)
-        name = _forward(own, other, columns)
+        name = _forward(own, other, columns, alone=alone)
         own.taken.add(name)
         back = names.identifier(names.singular(own.name) if unique else own.name, instead="rows")
-        reverse = f"{back}_by_{name}" if several else back
-        if reverse in other.taken:
-            reverse = f"{back}_by_{name}"
+        by = f"{back}_by_{_by_column(columns) if len(columns) == 1 else name}"
+        reverse = by if not alone or other is own or back in other.taken else back
         reverse = names.unique(reverse, other.taken)
         other.taken.add(reverse)
         to_columns = () if tuple(key.to_columns) == other.key else tuple(key.to_columns)
         yield ReferencePlan(columns, other.name, name, reverse, to_columns, unique, key.name)
 
 
-def _forward(own: Side, other: Side, columns: tuple[str, ...]) -> str:
-    """What the row is called that the columns refer to: by the column, else by the other resource."""
+def _forward(own: Side, other: Side, columns: tuple[str, ...], *, alone: bool) -> str:
+    """The name of the row that the columns refer to: by the column, otherwise by the other resource.
+
+    `alone`: no other foreign key of the table leads to the other resource.
+    """
     one = names.identifier(names.singular(other.name), instead="row")
-    by_column = names.identifier(names.of_foreign_key(columns[0]), instead="row").rstrip("_")
+    by_column = _by_column(columns)
     wishes = [by_column] if len(columns) == 1 else []
-    wishes += [one, f"{one}_row", f"{one}_by_{'_and_'.join(names.identifier(column) for column in columns)}"]
+    wishes += [one, f"{one}_row"] if alone else [f"{by_column}_{one}"]
+    wishes += [f"{one}_by_{'_and_'.join(names.identifier(column) for column in columns)}"]
     return next((wish for wish in wishes if wish not in own.taken), names.unique(wishes[-1], own.taken))
+
+
+def _by_column(columns: Sequence[str]) -> str:
+    return names.identifier(names.of_foreign_key(columns[0]), instead="row").rstrip("_")

@@ -329,8 +329,10 @@ def test_a_fresh_adoption_of_the_demo_says_what_the_files_by_hand_say(demo: Adop
         assert (resource.table, resource.key, resource.read_only, resource.updated_at) == (
             own.table, own.key, own.read_only, own.updated_at,
         )  # fmt: skip
+        # That the API makes a key is not in the catalogue: a person says it.
         assert {field.name: (field.nullable, field.required) for field in resource.fields.values()} == {
-            field.name: (field.nullable, field.required) for field in own.fields.values()
+            field.name: (field.nullable, field.required or field.name in own.key_columns)
+            for field in own.fields.values()
         }
     assert demo["orders"].references["customer_id"] == Reference(
         resource="customers", name="customer", reverse="orders", constraint="orders_customer_id_fkey"
