@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from crud_api.resource.columns.field import Field, fields_of
 
@@ -84,8 +85,12 @@ class Resource(Struct, frozen=True, kw_only=True, dict=True, eq=False):
 
     @cached_property
     def fields(self) -> dict[str, Field]:
-        """The columns by name."""
-        return fields_of(self.model)
+        """The columns by name. A key that the server makes need not be sent."""
+        found = fields_of(self.model)
+        if self.made_key and self.key_columns and self.key_columns[-1] in found:
+            name = self.key_columns[-1]
+            found[name] = replace(found[name], required=False, default=None, stored_default=None)
+        return found
 
     @cached_property
     def place(self) -> tuple[str | None, str]:

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
-from typing import get_args
 
 import psycopg2
 import pytest
@@ -329,13 +328,13 @@ def test_a_fresh_adoption_of_the_demo_says_what_the_files_by_hand_say(demo: Adop
         assert (resource.table, resource.key, resource.read_only, resource.updated_at) == (
             own.table, own.key, own.read_only, own.updated_at,
         )  # fmt: skip
-        assert {field.name: (field.nullable, field.required) for field in resource.fields.values()} == {
-            field.name: (field.nullable, field.required) for field in own.fields.values()
-        }
+        for field in own.fields.values():
+            if field.name != own.key:  # whose made_key is the API's own
+                found = resource.fields[field.name]
+                assert (found.nullable, found.required) == (field.nullable, field.required), field.name
     assert demo["orders"].references["customer_id"] == Reference(
         resource="customers", name="customer", reverse="orders", constraint="orders_customer_id_fkey"
     )
-    assert get_args(demo["orders"].model.__annotations__) == ()
     assert "RESOURCES = (customers, orders)" in (demo.folder / "__init__.py").read_text()
 
 
