@@ -201,11 +201,10 @@ def _field(plan: Plan, column: Column, base: Column, limits: Limits, attributes:
     is_filled = computed or base.identity != "" or base.default is not None or made.has_default
     not_null = base.not_null or made.not_null or in_key
     default = ""
-    if is_filled and len(plan.key) == 1 and in_key:
-        plan.made_key = "default"
-        default = "UNSET"
-    elif in_key:
+    if in_key:
         default = ""
+        if is_filled and column.name == plan.key[-1]:
+            plan.made_key = "default"
     elif (value := _default(base, made, annotations)) is not None and not computed:
         default = value
     elif not not_null:
