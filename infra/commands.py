@@ -67,7 +67,7 @@ def adopt(options: Namespace) -> None:
     if options.stage is not None:
         in_aws(_adopt_stage, options)
         return
-    from infra.adopt.source import open_executor  # noqa: PLC0415
+    from infra.local.adopt.source import open_executor  # noqa: PLC0415
 
     _adopt(options, open_executor(os.environ))
 
@@ -215,7 +215,7 @@ def _adopt_stage(options: Namespace) -> None:
 
 
 def _adopt(options: Namespace, execute: Execute) -> None:
-    from infra.adopt.command import Wanted, adopt  # noqa: PLC0415
+    from infra.local.adopt.command import Wanted, adopt  # noqa: PLC0415
 
     folder = (options.project or PROJECT) / "crud_api" / "tables"
     wanted = Wanted(options.schema, options.table)

@@ -13,6 +13,7 @@ from tests.conftest import execute
 ROOT = Path(__file__).parents[2]
 MOST_FILES = 14
 MOST_MODULES = 16  # at the top of crud_api, packages included
+MOST_PACKAGES = 6  # at the top of infra, besides the package for developers of the project
 
 
 @pytest.fixture
@@ -44,3 +45,8 @@ def test_a_request_crosses_few_files_and_never_goes_back_to_one_it_has_left(visi
 def test_the_api_has_few_modules_at_its_top() -> None:
     top = [path for path in (ROOT / "crud_api").iterdir() if not path.name.startswith("__")]
     assert len(top) <= MOST_MODULES, sorted(path.name for path in top)
+
+
+def test_infra_has_few_packages_at_its_top() -> None:
+    top = [path.name for path in (ROOT / "infra").iterdir() if (path / "__init__.py").exists()]
+    assert len({*top} - {"dev"}) <= MOST_PACKAGES, sorted(top)

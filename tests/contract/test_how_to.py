@@ -16,7 +16,7 @@ from crud_api.openapi import document
 from crud_api.request.operators import OPERATORS, Operator
 from crud_api.resource import Resource
 from crud_api.tables import RESOURCES
-from infra.adopt.command import Wanted, adopt
+from infra.local.adopt.command import Wanted, adopt
 from query_executor.handler import create_local_handler
 from query_executor.migrate import apply_migrations
 from tests.conftest import execute

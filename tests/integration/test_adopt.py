@@ -17,10 +17,10 @@ from crud_api.executor.seam import InProcessExecutor
 from crud_api.resource import Reference, Resource
 from crud_api.resource.relations import relations_of
 from infra.__main__ import main
-from infra.adopt import existing
-from infra.adopt.command import Adoption, Wanted, adopt
 from infra.declarations import declared
 from infra.errors import CommandError, RefusedError
+from infra.local.adopt import existing
+from infra.local.adopt.command import Adoption, Wanted, adopt
 from query_executor.contract import Failure, Reply, Request
 from query_executor.handler import create_local_handler
 from query_executor.migrate import apply_migrations

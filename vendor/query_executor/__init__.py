@@ -1,1 +1,1 @@
-../../query_executor/__init__.py
+"""The query executor: parameterised SQL for any PostgreSQL, over one Lambda invocation."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from infra.adopt.catalogue import Table
+from infra.local.adopt.catalogue import Table
 
 Origin = tuple[int, str]  # the oid of a table, and the name of its column
 

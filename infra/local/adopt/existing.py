@@ -10,9 +10,9 @@ from types import ModuleType
 from msgspec import Struct
 
 from crud_api.resource import Resource
-from infra.adopt.plan import Declared
-from infra.adopt.relations import Place
 from infra.errors import CommandError
+from infra.local.adopt.plan import Declared
+from infra.local.adopt.relations import Place
 
 
 class Existing(Struct):

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from infra.adopt.layout import Group, Node, flat, laid, text
 from infra.errors import CommandError
+from infra.local.adopt.layout import Group, Node, flat, laid, text
 
 MOST_PATHS = 20  # tables that get paths of their own in one call, unless it asks for more
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from infra.adopt import names
-from infra.adopt.catalogue import Catalogue, Type
-from infra.adopt.checks import Limits, limits_of
-from infra.adopt.layout import Group, Node, flat, laid, long_text, text
+from infra.local.adopt import names
+from infra.local.adopt.catalogue import Catalogue, Type
+from infra.local.adopt.checks import Limits, limits_of
+from infra.local.adopt.layout import Group, Node, flat, laid, long_text, text
 
 # PostgreSQL's types that have one annotation: its module and name.
 _COLUMNS = "crud_api.resource.columns."

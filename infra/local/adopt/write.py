@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
-from infra.adopt.layout import Group, Lines, Node, docstring, flat, import_block, laid, text
-from infra.adopt.plan import KINDS, FieldPlan, Plan
-from infra.adopt.relations import ReferencePlan
-from infra.adopt.types import Definition, line_of
+from infra.local.adopt.layout import Group, Lines, Node, docstring, flat, import_block, laid, text
+from infra.local.adopt.plan import KINDS, FieldPlan, Plan
+from infra.local.adopt.relations import ReferencePlan
+from infra.local.adopt.types import Definition, line_of
 
 
 def written(plan: Plan) -> str:

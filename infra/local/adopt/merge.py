@@ -15,12 +15,12 @@ from msgspec import Struct
 
 from crud_api.resource.columns.choice import ChoiceColumn
 from crud_api.resource.columns.field import Field
-from infra.adopt import existing, write
-from infra.adopt.edits import Edits, inside_meta, with_imports, without_none
-from infra.adopt.existing import Existing
-from infra.adopt.layout import Group, Node, docstring, flat, laid, text
-from infra.adopt.plan import FieldPlan, Plan
-from infra.adopt.types import facts_of, line_of
+from infra.local.adopt import existing, write
+from infra.local.adopt.edits import Edits, inside_meta, with_imports, without_none
+from infra.local.adopt.existing import Existing
+from infra.local.adopt.layout import Group, Node, docstring, flat, laid, text
+from infra.local.adopt.plan import FieldPlan, Plan
+from infra.local.adopt.types import facts_of, line_of
 from query_executor.migrate.declared import type_differences
 
 

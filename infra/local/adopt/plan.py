@@ -7,13 +7,13 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from infra.adopt import names
-from infra.adopt.catalogue import Catalogue, Column, ForeignKey, Table, Unique
-from infra.adopt.checks import Limits, constant, limits_of
-from infra.adopt.layout import Node, text
-from infra.adopt.relations import Place, ReferencePlan, Side, foreign_keys_of, references_of
-from infra.adopt.types import Annotation, Annotations, Definition, refuse_name
-from infra.adopt.views import Origin, origins_of
+from infra.local.adopt import names
+from infra.local.adopt.catalogue import Catalogue, Column, ForeignKey, Table, Unique
+from infra.local.adopt.checks import Limits, constant, limits_of
+from infra.local.adopt.layout import Node, text
+from infra.local.adopt.relations import Place, ReferencePlan, Side, foreign_keys_of, references_of
+from infra.local.adopt.types import Annotation, Annotations, Definition, refuse_name
+from infra.local.adopt.views import Origin, origins_of
 
 KINDS = {"r": "table", "p": "partitioned table", "v": "view", "m": "materialized view", "f": "foreign table"}
 # What the API's own columns are called, which a new row gets from its default and no client sets.

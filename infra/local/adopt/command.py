@@ -10,12 +10,12 @@ from pathlib import Path
 from msgspec import Struct
 
 from crud_api.executor.seam import Execute
-from infra.adopt import catalogue, existing, listing, merge, write
-from infra.adopt.catalogue import Found
-from infra.adopt.existing import Existing
-from infra.adopt.listing import MOST_PATHS, Entry
-from infra.adopt.plan import Plan, plans_of
 from infra.errors import RefusedError
+from infra.local.adopt import catalogue, existing, listing, merge, write
+from infra.local.adopt.catalogue import Found
+from infra.local.adopt.existing import Existing
+from infra.local.adopt.listing import MOST_PATHS, Entry
+from infra.local.adopt.plan import Plan, plans_of
 
 # Paths that the API has itself.
 _OWN_PATHS = frozenset({"health", "ready", "docs", "rest", "openapi.json"})

@@ -6,9 +6,9 @@ import ast
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from infra.adopt.layout import Group, Node, import_line, laid, section_of
-from infra.adopt.plan import Plan
-from infra.adopt.write import names_in
+from infra.local.adopt.layout import Group, Node, import_line, laid, section_of
+from infra.local.adopt.plan import Plan
+from infra.local.adopt.write import names_in
 
 
 class Edits:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
-from infra.adopt import names
-from infra.adopt.catalogue import ForeignKey, Table, Unique
-from infra.adopt.views import Origin
+from infra.local.adopt import names
+from infra.local.adopt.catalogue import ForeignKey, Table, Unique
+from infra.local.adopt.views import Origin
 
 Place = tuple[str, str]
 
