@@ -55,7 +55,9 @@ class PageRows(Struct, frozen=True):
 
 def select_one(resource: Resource, key: KeyValues, selection: Selection) -> Query[Row]:
     """Read the row with this key. The query returns no row if there is none."""
-    return Query([Statement(_select_one(resource, selection), key_params(resource, key))], Row)
+    # Most keys are one text, which travels as it is.
+    params = {"key": key[0]} if len(key) == 1 and isinstance(key[0], str) else key_params(resource, key)
+    return Query([Statement(_select_one(resource, selection), params)], Row)
 
 
 @lru_cache(SHAPES)
