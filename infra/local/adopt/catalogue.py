@@ -22,12 +22,12 @@ Kind = Literal["r", "p", "v", "m", "f"]
 
 
 class Found(Struct):
-    """A table's name, and why it is passed over unless it is asked for by name."""
+    """A table's name, and why it is skipped unless it is asked for by name."""
 
     oid: int
     schema: str
     name: str
-    passed_over: str | None
+    why_skipped: str | None
 
 
 class Column(Struct):
@@ -137,9 +137,9 @@ OUR_OWN = "the API's own"
 
 # Schemas of PostgreSQL's own are never meant. The API's own tables are no data of the user's.
 _LIST = """
-SELECT json_agg(json_build_object('oid', c.oid::int8, 'schema', n.nspname, 'name', c.relname, 'passed_over',
+SELECT json_agg(json_build_object('oid', c.oid::int8, 'schema', n.nspname, 'name', c.relname, 'why_skipped',
   CASE
-    WHEN c.relispartition THEN 'a partition, whose rows its table has'
+    WHEN c.relispartition THEN 'it is a partition, and its table has the rows'
     WHEN EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
       THEN 'part of an extension'
     WHEN n.nspname = 'demo' AND c.relname ~ '^(_yoyo_.*|yoyo_lock|idempotency_keys)$' THEN 'the API''s own'

@@ -70,16 +70,16 @@ def adopt(
 
 
 def _chosen(found: Sequence[Found], wanted: Wanted) -> tuple[list[Found], list[Found]]:
-    """The tables to be adopted, and those that are passed over."""
+    """The tables to be adopted, and the tables that are skipped."""
     if not wanted.tables:
         inside = [each for each in found if each.schema in wanted.schemas]
         if not inside:
-            schemas = sorted({each.schema for each in found if each.passed_over is None})
+            schemas = sorted({each.schema for each in found if each.why_skipped is None})
             raise RefusedError(
                 f"There are no tables in {', '.join(wanted.schemas)}. "
                 + (f"Schemas with tables: {', '.join(schemas)}." if schemas else "The database has no tables.")
             )
-        return [each for each in inside if not each.passed_over], [each for each in inside if each.passed_over]
+        return [each for each in inside if not each.why_skipped], [each for each in inside if each.why_skipped]
     chosen: list[Found] = []
     for name in wanted.tables:
         matching = [
@@ -175,9 +175,9 @@ def _report(
         if not with_paths:
             say(f"More than {MOST_PATHS} tables get no paths of their own, unless you add --paths.")
     for each in passed:
-        if each.passed_over == catalogue.OUR_OWN:
+        if each.why_skipped == catalogue.OUR_OWN:
             continue
-        say(f"passed over {each.schema}.{each.name}: {each.passed_over}. TABLE={each.schema}.{each.name} adopts it.")
+        say(f"skipped {each.schema}.{each.name}: {each.why_skipped}. TABLE={each.schema}.{each.name} adopts it.")
     for line in done.left_out:
         say(f"left out {line}")
     for line in done.notes:
