@@ -637,13 +637,6 @@ MUTATIONS = [
         "tests/functional/test_every_type.py",
     ),
     Mutation(
-        "a time without an offset is stored as somebody guesses it",
-        "crud_api/resource/columns/time.py",
-        "if self.meta.tz:",
-        "if False:",
-        "tests/functional/test_round_trips.py -k rfc_3339",
-    ),
-    Mutation(
         "the terminal shows a traceback for every client that goes away",
         "infra/local/server.py",
         "with suppress(ConnectionError):",
