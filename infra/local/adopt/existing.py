@@ -57,7 +57,8 @@ def run(source: str, path: Path) -> dict[str, object]:
     module = ModuleType(name)
     sys.modules[name] = module  # where the names in annotations are looked up
     try:
-        exec(compile(source, path, "exec", dont_inherit=True), module.__dict__)  # noqa: S102 # nosec B102 - a file of this clone
+        # The source is a file of this clone.
+        exec(compile(source, path, "exec", dont_inherit=True), module.__dict__)  # noqa: S102 # nosec B102
         for each in module.__dict__.values():
             if isinstance(each, Resource):
                 _ = each.fields
