@@ -8,13 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import psycopg2
 
 from infra.local import embedded_postgres
 from infra.local.postgres_programs import programs_of
-from tests.servers import DEBIANS, own_server
+from tests.servers import DEBIANS, data_folder, own_server
 
 EMBEDDED = "embedded"  # the newest version, which `make run` uses
 
@@ -30,14 +29,12 @@ def others() -> list[str]:
 def running(name: str) -> Iterator[str]:
     """Run a server of this version during the block. Yield its URL."""
     if name == EMBEDDED:
-        # pytest's folder does not work: PostgreSQL's account cannot enter the folder of root, and the path is too long.
-        with TemporaryDirectory(prefix="crud-api-") as folder:
-            Path(folder).chmod(0o755)
-            with embedded_postgres.running(Path(folder) / "postgres") as url:
-                for setting in ("fsync", "full_page_writes"):  # nothing of it has to outlive a power cut
-                    _execute(url, f"ALTER SYSTEM SET {setting} = off")
-                _execute(url, "SELECT pg_reload_conf()")
-                yield url
+        with data_folder() as folder, embedded_postgres.running(Path(folder) / "postgres") as url:
+            # Nothing of it has to outlive a power cut, and it may be in memory.
+            for setting in ("fsync = off", "full_page_writes = off", "max_wal_size = '128MB'"):
+                _execute(url, f"ALTER SYSTEM SET {setting}")
+            _execute(url, "SELECT pg_reload_conf()")
+            yield url
         return
     with own_server("timezone = 'UTC'", hba="local all all trust", programs=_programs(name)) as server:
         yield server.url
