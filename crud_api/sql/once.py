@@ -81,10 +81,11 @@ def _create_once(plan: InsertPlan, attempt: Attempt, created: int, merged: int) 
                 etag = excluded.etag, row_key = excluded.row_key, expires_at = excluded.expires_at
             ),
             removed AS (
-              DELETE FROM {_TABLE} WHERE id IN (
+              -- PostgreSQL may run IN (SELECT ...) again for each row, and each time it finds others.
+              DELETE FROM {_TABLE} WHERE id = ANY (ARRAY(
                 SELECT id FROM {_TABLE}
                 WHERE expires_at < now() AND id <> :id AND {CONDITION}
-                ORDER BY expires_at LIMIT {_REMOVED_AT_ONCE} FOR UPDATE SKIP LOCKED)
+                ORDER BY expires_at LIMIT {_REMOVED_AT_ONCE} FOR UPDATE SKIP LOCKED))
             )
             SELECT answer.body, answer.etag, answer.key, answer.inserted,
                    CASE WHEN {CONDITION} THEN answer.wrong END, recorded.fingerprint, recorded.status, recorded.body,

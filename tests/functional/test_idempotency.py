@@ -151,11 +151,14 @@ def test_an_answer_is_kept_for_a_day(api: Api, api_database: str) -> None:
 
 
 def test_a_new_key_removes_some_that_have_expired(api: Api, api_database: str) -> None:
-    run_sql(
-        api_database,
+    insert = (
         "INSERT INTO demo.idempotency_keys (id, fingerprint, status, body, expires_at) "
-        "SELECT n, '', 201, '', now() + n * interval '1 minute' FROM generate_series(-29, 2) n",
+        "SELECT n, '', 201, '', now() + n * interval '1 minute' FROM generate_series({}) n"
     )
+    # PostgreSQL believes in a table of one row. Then it may run a subquery once for each row.
+    for statement in (insert.format("1, 1"), "ANALYZE demo.idempotency_keys", "DELETE FROM demo.idempotency_keys"):
+        run_sql(api_database, statement)
+    run_sql(api_database, insert.format("-29, 2"))
     api("POST", "/customers", ADA, idempotency_key="k")
     left = run_sql(api_database, "SELECT count(*), min(expires_at) < now() FROM demo.idempotency_keys")
     assert left == [(30 - 20 + 2 + 1, True)]

@@ -71,7 +71,7 @@ def test_all_tables_are_compared_with_the_database_before_it_is_served(clone: Pa
     [
         ('key="declared_id"', 'declared_9 names nothing, which its model does not have. Add the field.'),
         ('name="declared_9"', "crud_api.tables lists declared_9, but crud_api.tables.declared_9 has no Resource"),
-        ("count: Annotated[int, Meta(ge=0)] = 0", "Declared9.count is declared as complex, which the API would not"),
+        ("count: Annotated[int, Meta(ge=0)] = 0", "Declared9.count is declared as complex, which the API does not"),
         ("from decimal import Decimal", "No module named 'no_such_module'"),
     ],
 )  # fmt: skip
