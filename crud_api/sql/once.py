@@ -80,13 +80,13 @@ def _create_once(plan: InsertPlan, attempt: Attempt, created: int, merged: int) 
                 fingerprint = excluded.fingerprint, status = excluded.status, body = excluded.body,
                 etag = excluded.etag, row_key = excluded.row_key, expires_at = excluded.expires_at
             ),
-            removed AS (
-              -- PostgreSQL may run IN (SELECT ...) again for each row, and each time it finds others.
-              DELETE FROM {_TABLE} WHERE id = ANY (ARRAY(
-                SELECT id FROM {_TABLE}
-                WHERE expires_at < now() AND id <> :id AND {CONDITION}
-                ORDER BY expires_at LIMIT {_REMOVED_AT_ONCE} FOR UPDATE SKIP LOCKED))
-            )
+            -- Materialized, it runs once. In an IN it may run again for each row, and finds others each time.
+            old AS MATERIALIZED (
+              SELECT id FROM {_TABLE}
+              WHERE expires_at < now() AND id <> :id AND {CONDITION}
+              ORDER BY expires_at LIMIT {_REMOVED_AT_ONCE} FOR UPDATE SKIP LOCKED
+            ),
+            removed AS (DELETE FROM {_TABLE} WHERE id IN (SELECT id FROM old))
             SELECT answer.body, answer.etag, answer.key, answer.inserted,
                    CASE WHEN {CONDITION} THEN answer.wrong END, recorded.fingerprint, recorded.status, recorded.body,
                    recorded.etag, recorded.row_key

@@ -198,8 +198,8 @@ MUTATIONS = [
     Mutation(
         "a request waits for another one that removes the same old records",
         "crud_api/sql/once.py",
-        "ORDER BY expires_at LIMIT {_REMOVED_AT_ONCE} FOR UPDATE SKIP LOCKED)",
-        "ORDER BY expires_at LIMIT {_REMOVED_AT_ONCE} FOR UPDATE)",
+        "ORDER BY expires_at LIMIT {_REMOVED_AT_ONCE} FOR UPDATE SKIP LOCKED",
+        "ORDER BY expires_at LIMIT {_REMOVED_AT_ONCE} FOR UPDATE",
         "tests/functional/test_idempotency.py -k expired",
     ),
     Mutation(
