@@ -10,7 +10,7 @@ from msgspec import Struct
 from crud_api.request.listing import ListQuery
 from crud_api.resource import Resource
 from crud_api.resource.resource import KeyValues
-from crud_api.sql.fitting import fits
+from crud_api.sql.fitting import fits, where
 from crud_api.sql.names import has_key, quoted, table
 from crud_api.sql.params import key_params
 from crud_api.sql.populating import populated
@@ -35,9 +35,7 @@ def of_values(resource: Resource, name: str, values: Sequence[Value]) -> Query[N
     rows = json.dumps([{name: value} for value in values], ensure_ascii=False)
     params: dict[str, Param] = {"rows": rows}
     check = fits([(resource, {name: value}) for value in values], params)
-    return probe(
-        f"SELECT count(*) FROM {populated(resource, [name], 'rows')} AS row{f' WHERE {check}' if check else ''}", params
-    )
+    return probe(f"SELECT count(*) FROM {populated(resource, [name], 'rows')} AS row{where(check)}", params)
 
 
 def no_values(resource: Resource, names: Sequence[str]) -> Query[None]:

@@ -30,15 +30,20 @@ Handler = Callable[[Any, Any], Any]
 def open_database(environ: Mapping[str, str]) -> str:
     """The URL of a database that has the product's tables: the user's DATABASE_URL, else the embedded PostgreSQL.
 
-    The report of the migrations goes to stderr. The embedded server is held until this process ends.
+    The report of the migrations goes to stderr.
     """
-    url = environ.get("DATABASE_URL")
-    if not url:
-        server = embedded_postgres.start(embedded_postgres.default_directory(environ))
-        atexit.register(server.close)
-        url = server.url
+    url = open_server(environ)
     prepare(url)
     return url
+
+
+def open_server(environ: Mapping[str, str]) -> str:
+    """The user's DATABASE_URL, else the URL of the embedded PostgreSQL, which is held until this process ends."""
+    if url := environ.get("DATABASE_URL"):
+        return url
+    server = embedded_postgres.start(embedded_postgres.default_directory(environ))
+    atexit.register(server.close)
+    return server.url
 
 
 def local_handler() -> Handler:

@@ -39,7 +39,7 @@ def reason_of(error: psycopg2.Error, database_url: str) -> str:
     match error:
         case errors.LockNotAvailable():
             return (
-                "demo.customers or demo.orders was in use for too long. The database keeps nothing of this migration. "
+                "demo.customers or demo.orders was in use for too long. This migration changed nothing. "
                 "Run it again when no long transaction uses these tables."
             )
         case errors.ReadOnlySqlTransaction():

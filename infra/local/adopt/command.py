@@ -47,7 +47,9 @@ def adopt(
     write_changes: bool = False,
     paths: bool = False,
 ) -> Adoption:
-    """Write the declarations into the folder. Changes of a file that is there are shown, and written if told.
+    """Write the declarations of new tables into the folder, and show how the files that exist have to change.
+
+    With `write_changes`, those changes are written too. Without `paths`, more than `MOST_PATHS` tables get no paths.
 
     Raises `RefusedError` for a table that is not there, and `CommandError` where the database cannot be read.
     """
@@ -63,9 +65,10 @@ def adopt(
             _write(plan, folder, done, say, entries)
         else:
             _compare(plan, known, done, say, write_changes=write_changes)
-    with_paths = paths or len(entries) <= MOST_PATHS
-    _list(entries, folder, done, with_paths=with_paths)
-    _report(done, passed, declared, chosen, found, say, with_paths=with_paths, entries=entries, shown=not write_changes)
+    if crowded := not paths and len(entries) > MOST_PATHS:
+        entries = [Entry(entry.variable, entry.name, False) for entry in entries]
+    _list(entries, folder, done)
+    _report(done, passed, declared, chosen, found, say, entries=entries, crowded=crowded, shown=not write_changes)
     return done
 
 
@@ -147,12 +150,10 @@ def _compare(plan: Plan, known: Existing, done: Adoption, say: Callable[[str], N
         say(f"changed {name} ({called})")
 
 
-def _list(entries: Sequence[Entry], folder: Path, done: Adoption, *, with_paths: bool) -> None:
+def _list(entries: Sequence[Entry], folder: Path, done: Adoption) -> None:
     if not entries:
         return
     path = folder / "__init__.py"
-    if not with_paths:
-        entries = [Entry(entry.variable, entry.name, False) for entry in entries]
     path.write_text(listing.listed(path.read_text(), entries))
     done.written.append(path)
 
@@ -165,14 +166,14 @@ def _report(
     found: Sequence[Found],
     say: Callable[[str], None],
     *,
-    with_paths: bool,
     entries: Sequence[Entry],
+    crowded: bool,
     shown: bool,
 ) -> None:
     if entries:
-        served = [entry for entry in entries if entry.has_paths and with_paths]
+        served = [entry for entry in entries if entry.has_paths]
         say(f"New in TABLES: {len(entries)}. New in RESOURCES, with paths of their own: {len(served)}.")
-        if not with_paths:
+        if crowded:
             say(f"More than {MOST_PATHS} tables get no paths of their own, unless you add --paths.")
     for each in passed:
         if each.why_skipped == catalogue.OUR_OWN:

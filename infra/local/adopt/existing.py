@@ -10,6 +10,7 @@ from types import ModuleType
 from msgspec import Struct
 
 from crud_api.resource import Resource
+from crud_api.resource.resource import column_names
 from infra.errors import CommandError
 from infra.local.adopt.plan import Declared
 from infra.local.adopt.relations import Place
@@ -75,9 +76,7 @@ def declared_of(existing: dict[Place, Existing]) -> dict[Place, Declared]:
             key=each.resource.key_columns,
             columns=set(each.resource.fields),
             references={
-                (columns,) if isinstance(columns, str) else tuple(columns): (
-                    reference.resource, reference.name, reference.reverse,
-                )
+                column_names(columns): (reference.resource, reference.name, reference.reverse)
                 for columns, reference in each.resource.references.items()
             },
             class_name=each.resource.model.__name__,
@@ -85,7 +84,7 @@ def declared_of(existing: dict[Place, Existing]) -> dict[Place, Declared]:
             defined=_defined(each.source),
         )
         for place, each in existing.items()
-    }  # fmt: skip
+    }
 
 
 def _defined(source: str) -> set[str]:

@@ -13,7 +13,7 @@ from infra.local.adopt.checks import Limits, constant, limits_of
 from infra.local.adopt.layout import Node, text
 from infra.local.adopt.relations import Place, ReferencePlan, Side, foreign_keys_of, references_of
 from infra.local.adopt.types import Annotation, Annotations, Definition, refuse_name
-from infra.local.adopt.views import Origin, origins_of
+from infra.local.adopt.views import Origin, first_shown, origins_of
 
 KINDS = {"r": "table", "p": "partitioned table", "v": "view", "m": "materialized view", "f": "foreign table"}
 # What the API's own columns are called, which a new row gets from its default and no client sets.
@@ -81,7 +81,11 @@ class Declared(Struct):
 def plans_of(catalogue: Catalogue, declared: Mapping[Place, Declared]) -> list[Plan]:
     """A plan for each table, in the order of the catalogue. What is declared keeps its names."""
     taken = _Taken(declared)
-    made = [_plan(table, catalogue, declared.get(table.place), taken) for table in catalogue.tables]
+    origins = {table.place: origins_of(table, catalogue.table) for table in catalogue.tables if table.is_view}
+    made = [
+        _plan(table, catalogue, declared.get(table.place), taken, origins.get(table.place, {}))
+        for table in catalogue.tables
+    ]
     sides: dict[Place, Side] = {}
     for place, each in declared.items():
         sides[place] = Side(each.name, each.key, set(each.columns))
@@ -96,20 +100,17 @@ def plans_of(catalogue: Catalogue, declared: Mapping[Place, Declared]) -> list[P
             by_name[each.name].taken.add(name)
             if other in by_name:
                 by_name[other].taken.add(reverse)
-    origins_by_view = {plan.table.place: origins_of(plan.table, catalogue.table) for plan in made if plan.table.is_view}
-    views = _views_of(origins_by_view, catalogue)
+    views = _views_of(origins, catalogue)
     for plan in made:
-        origins = origins_by_view.get(plan.table.place, {})
+        of_view = origins.get(plan.table.place, {})
         keys = [
             _led_to_view(key, plan.table.place, sides, views)
-            for key in foreign_keys_of(plan.table, origins, catalogue.table)
+            for key in foreign_keys_of(plan.table, of_view, catalogue.table)
         ]
         known = declared.get(plan.table.place)
-        uniques = plan.table.uniques if not plan.table.is_simple else _shown_uniques(origins, catalogue)
+        uniques = plan.table.uniques if not plan.table.is_simple else _shown_uniques(of_view, catalogue)
         own = sides[plan.table.place]
-        plan.references = [
-            *references_of(own, keys, uniques, sides, known.references if known else {}, plan.notes)
-        ]  # fmt: skip
+        plan.references = list(references_of(own, keys, uniques, sides, known.references if known else {}, plan.notes))
     return made
 
 
@@ -150,7 +151,9 @@ class _Taken:
         self.variables = {each.variable for each in declared.values()}
 
 
-def _plan(table: Table, catalogue: Catalogue, known: Declared | None, taken: _Taken) -> Plan:
+def _plan(
+    table: Table, catalogue: Catalogue, known: Declared | None, taken: _Taken, origins: Mapping[str, Origin]
+) -> Plan:
     if known is not None:
         name, class_name, variable = known.name, known.class_name, known.variable
     else:
@@ -165,7 +168,6 @@ def _plan(table: Table, catalogue: Catalogue, known: Declared | None, taken: _Ta
         taken.classes.add(class_name.lower())
         taken.variables.add(variable)
     annotations = Annotations(catalogue, {class_name, variable, *(known.defined if known else ())})
-    origins = origins_of(table, catalogue.table) if table.is_view else {}
     keys = _keys(table, origins, catalogue)
     key = keys[0] if keys else ()
     plan = Plan(table, name, class_name, variable, annotations, [], key, keys, "", [], None, [], [])
@@ -202,7 +204,6 @@ def _field(plan: Plan, column: Column, base: Column, limits: Limits, attributes:
     not_null = base.not_null or made.not_null or in_key
     default = ""
     if in_key:
-        default = ""
         if is_filled and column.name == plan.key[-1]:
             plan.made_key = "default"
     elif (value := _default(base, made, annotations)) is not None and not computed:
@@ -272,16 +273,13 @@ def _keys(table: Table, origins: Mapping[str, Origin], catalogue: Catalogue) -> 
         return _own_keys(table)
     if table.uniques:  # of a materialized view
         return [tuple(unique.columns) for unique in table.uniques]
-    shown: dict[Origin, str] = {}
-    for column, origin in origins.items():
-        shown.setdefault(origin, column)
+    shown = first_shown(origins)
+    tables = {oid: base for oid in dict.fromkeys(oid for oid, _ in shown) if (base := catalogue.table(oid))}
     found: dict[int, list[tuple[str, ...]]] = {}
-    for oid in dict.fromkeys(oid for oid, _ in shown):
-        below = catalogue.table(oid)
-        for key in _own_keys(below) if below is not None else ():
+    for oid, below in tables.items():
+        for key in _own_keys(below):
             if all((oid, column) in shown for column in key):
                 found.setdefault(oid, []).append(tuple(shown[oid, column] for column in key))
-    tables = {oid: base for oid in dict.fromkeys(oid for oid, _ in shown) if (base := catalogue.table(oid))}
     # Of a join, the table that refers to all others has the rows of the join, at most once each.
     for oid, keys in found.items():
         if tables.keys() - {oid} <= _reached(tables[oid], tables):

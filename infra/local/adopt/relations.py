@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from infra.local.adopt import names
 from infra.local.adopt.catalogue import ForeignKey, Table, Unique
-from infra.local.adopt.views import Origin
+from infra.local.adopt.views import Origin, first_shown
 
 Place = tuple[str, str]
 
@@ -40,9 +40,7 @@ def foreign_keys_of(
     if not table.is_view:
         yield from table.foreign_keys
         return
-    shown: dict[Origin, str] = {}
-    for column, origin in origins.items():
-        shown.setdefault(origin, column)
+    shown = first_shown(origins)
     for oid in dict.fromkeys(oid for oid, _ in shown):
         base = table_of(oid)
         for key in base.foreign_keys if base is not None else ():

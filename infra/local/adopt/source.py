@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import atexit
 from collections.abc import Mapping
 
 from crud_api.executor.seam import Execute, InProcessExecutor
 from infra.errors import DatabaseError
-from infra.local import embedded_postgres
+from infra.local.database import open_server
 from query_executor.handler import create_local_handler
 from query_executor.migrate import MigrationError, apply_migrations
 
@@ -17,11 +16,8 @@ def open_executor(environ: Mapping[str, str]) -> Execute:
 
     The embedded one gets the migrations of this clone first: they may be what made its tables. Raises `DatabaseError`.
     """
-    url = environ.get("DATABASE_URL")
-    if not url:
-        server = embedded_postgres.start(embedded_postgres.default_directory(environ))
-        atexit.register(server.close)
-        url = server.url
+    url = open_server(environ)
+    if not environ.get("DATABASE_URL"):
         try:
             apply_migrations(url)
         except MigrationError as error:

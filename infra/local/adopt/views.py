@@ -37,6 +37,14 @@ def origins_of(
     return found
 
 
+def first_shown(origins: Mapping[str, Origin]) -> dict[Origin, str]:
+    """The view's name of each column below it: the first, if it shows the column more than once."""
+    shown: dict[Origin, str] = {}
+    for column, origin in origins.items():
+        shown.setdefault(origin, column)
+    return shown
+
+
 def _targets(marks: str) -> dict[int, tuple[int, int]]:
     """The table and column of each target of the outermost query, by the target's number."""
     found: dict[int, tuple[int, int]] = {}
