@@ -41,7 +41,8 @@ _OF_THE_PLAN = ("0A", "26", "42", "54", "XX")
 # only if a row needs it. With a domain it is the opposite. The executor returns the result of the way that succeeds.
 _UNFIT = "22"
 
-# What identifies a statement: its text, its largest number of rows, and what is written in the place of each param.
+# What identifies a statement: its text, its largest number of rows, its role, and what is written in the place of each
+# param.
 _Shape = tuple[str | int | None, ...]
 # PostgreSQL may choose one plan for all values. For a page of a common value the best plan reads an index in the order
 # of the page. For a rare value this plan would read every row.
@@ -108,10 +109,13 @@ class Prepared:
         self._is_lost = False  # the statement that was refused last is not on the server
         self._last: tuple[ScannedStatement, Mapping[str, object], int | None, _Shape, str]
 
-    def message(self, statement: ScannedStatement, params: Mapping[str, object], most: int | None) -> str | None:
+    def message(
+        self, statement: ScannedStatement, params: Mapping[str, object], most: int | None, role: str | None = None
+    ) -> str | None:
         """Return the commands that run the prepared statement, or None if it has to be sent as it is.
 
-        The result has at most `most` rows. `params` are values that psycopg2 accepts.
+        The result has at most `most` rows. `params` are values that psycopg2 accepts. A statement is prepared for a
+        `role`, because the rights to a schema and to a function count only when it is prepared.
         """
         arguments: list[str] = []
         written: list[str] = []  # for each place, the cast of the argument or the value
@@ -122,7 +126,7 @@ class Prepared:
                 written.append(value.cast)
             else:
                 written.append(str(adapt(value).getquoted().decode()))
-        shape = (statement.sql, most, *written)
+        shape = (statement.sql, most, role, *written)
         values = f"({', '.join(arguments)})" if arguments else ""
         self._last = (statement, params, most, shape, values)
         self._plan = _PLANNED_BY_VALUE if values and statement.is_page_of_value else ""
@@ -199,7 +203,7 @@ class Prepared:
         """The commands that prepare the last statement and run it."""
         statement, params, most, shape, values = self._last
         text = _with_places(statement.sql, params) if params else statement.sql
-        name = _name(text, most)
+        name = _name(text, most, shape[2])
         guard, drop, execute = "", f"DEALLOCATE {name}; ", f"EXECUTE {name}"
         if values:
             guard, drop = _GUARD.format(name), f"{drop}DEALLOCATE {name}_guard; "
@@ -236,9 +240,11 @@ def _came_before(shape: _Shape, seen: set[_Shape]) -> bool:
     return False
 
 
-def _name(text: str, most: int | None) -> str:
+def _name(text: str, most: int | None, role: str | int | None) -> str:
     from hashlib import sha256  # noqa: PLC0415 - the first answer after a cold start does not need it
 
     # The name is a hash of the text, so the same name always means the same statement, even behind a pooler.
     key = text if most is None else f"{most} {text}"
+    if role is not None:
+        key = f"{role}\n{key}"
     return f"crud_{sha256(key.encode()).hexdigest()[:32]}"

@@ -65,6 +65,8 @@ class Transaction:
         self._deadline = deadline
         # pg_stat_activity shows this before the statement.
         self._comment = f"/* {_NO_COMMENT.sub('', request.request_id)[:64]} */ " if request.request_id else ""
+        self._role = request.role
+        self._caller = _caller(request)
         self._results: list[Result] = []
         self._size = ReplySize()
         self._discard = ""
@@ -164,7 +166,7 @@ class Transaction:
         if text.is_query and self._max_rows is not None:
             most = self._max_rows + 1  # the additional row shows that there are more
         params = self._bound(statement.params)
-        message = prepared.message(text, params or {}, most)
+        message = prepared.message(text, params or {}, most, self._role)
         while True:
             try:
                 if message is None:
@@ -249,7 +251,10 @@ class Transaction:
         return True
 
     def _send(self, source: cursor, sql: str, params: Mapping[str, object] | None = None) -> None:
-        message = self._preamble() + sql
+        message = self._preamble()
+        if params is not None:
+            message = message.replace("%", "%%")  # what psycopg2 reads as a place
+        message += sql
         self._begun, self._discard = True, ""
         source.execute(message, params)
         if self._open and not self._has(_READ_AS):
@@ -275,12 +280,12 @@ class Transaction:
             yield "\n;".join(commands)
 
     def _preamble(self) -> str:
-        """The commands before the next message: BEGIN, READ ONLY and the remaining time, if they are needed."""
+        """The commands before the next message: BEGIN, READ ONLY, the remaining time and the caller, if needed."""
         left_ms = max(1, int((self._deadline - time.monotonic()) * 1000))  # 0 would mean no limit
-        begin = mode = limits = ""
+        begin = mode = limits = caller = ""
         first = not self._begun
         if first:
-            begin = "BEGIN; " if self._open else ""
+            begin, caller = "BEGIN; " if self._open else "", self._caller
             mode = "SET TRANSACTION READ ONLY; " if self._read_only else ""
         # Most requests are plain, and the time-out of the session is right for them. An earlier statement of this
         # request may have changed it. SET LOCAL makes the message a transaction, so CALL and DO cannot commit it.
@@ -291,7 +296,7 @@ class Transaction:
                 # The session's time-out is running. A new value counts only after 0 has stopped it.
                 setting = "SET LOCAL transaction_timeout = "
                 limits += f"{setting}0; {setting}{transaction_ms(left_ms)}; "
-        return f"{self._comment}{begin}{limits}{mode}{self._discard}"
+        return f"{self._comment}{begin}{limits}{mode}{self._discard}{caller}"
 
     def _roll_back(self) -> None:
         if self._open and self._begun and not self._connection.closed:
@@ -300,6 +305,17 @@ class Transaction:
                     source.execute("ROLLBACK")
             except (psycopg2.Error, StalledError):
                 self._connection.close()
+
+
+def _caller(request: Request) -> str:
+    """The commands that say for whom the transaction runs. They end with it, also without BEGIN.
+
+    A message of several commands is a transaction, in which SET LOCAL holds (PostgreSQL documentation, SET).
+    """
+    commands = [f'SET LOCAL "{name}" = {Literal(text).literal}; ' for name, text in request.settings.items()]
+    if request.role is not None:
+        commands.append("SET LOCAL ROLE " + '"' + request.role.replace('"', '""') + '"; ')
+    return "".join(commands)
 
 
 def _fits_one_message(scanned: ScannedRequest, max_rows: int | None) -> bool:

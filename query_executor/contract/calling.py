@@ -57,6 +57,10 @@ def encode_request(request: Request, to_json: Callable[[object], bytes] = _to_js
         body["columns"] = False
     if request.request_id is not None:
         body["request_id"] = request.request_id
+    if request.role is not None:
+        body["role"] = request.role
+    if request.settings:
+        body["settings"] = request.settings
     payload = to_json(body)
     if len(payload) > MAX_REQUEST_BYTES:
         raise InvalidRequestError(f"the request has {len(payload)} bytes, Lambda takes {MAX_REQUEST_BYTES}")

@@ -20,6 +20,10 @@ MAX_REPLY_BYTES = 6 * 1024 * 1024 + 100
 MAX_DIMENSIONS = 6  # of an array: PostgreSQL's MAXDIM
 # Of one text. A text of a million characters takes seconds to scan. On a small function this is most of the 10 seconds.
 MAX_SQL_CHARACTERS = 1_000_000
+# The names of a request's settings. PostgreSQL lets every user set a name that has a dot. Here all are of one family,
+# so that no caller changes a setting of an extension.
+SETTING_NAME = r"request(\.[a-z_][a-z0-9_]*)+"
+MAX_NAME_BYTES = 63  # of a role and of a setting: PostgreSQL's NAMEDATALEN - 1
 
 # The codes of a failure. Each says what became of the work.
 INVALID_REQUEST = "invalid_request"  # refused before anything was sent to the database
@@ -101,9 +105,13 @@ class Request:
     setting and the time that Lambda has left can only shorten it. A result has at most `max_rows` rows, and says if
     there were more. With `columns` false, the results leave out their columns. `request_id` is the caller's own id,
     for the logs and for `pg_stat_activity`.
+
+    The statements run as the database role `role`, if one is given. `settings` are what `current_setting` returns to
+    them, by name. Each name begins with `request.`, and its parts are lower-case identifiers. Both hold for this
+    transaction only, and no log has them.
     """
 
-    __slots__ = ("columns", "deadline_ms", "max_rows", "read_only", "request_id", "statements")
+    __slots__ = ("columns", "deadline_ms", "max_rows", "read_only", "request_id", "role", "settings", "statements")
 
     def __init__(
         self,
@@ -114,6 +122,8 @@ class Request:
         max_rows: int | None = None,
         columns: bool = True,
         request_id: str | None = None,
+        role: str | None = None,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         self.statements = statements
         self.read_only = read_only
@@ -121,6 +131,8 @@ class Request:
         self.max_rows = max_rows
         self.columns = columns
         self.request_id = request_id
+        self.role = role
+        self.settings: Mapping[str, str] = settings or {}
 
 
 class Column:

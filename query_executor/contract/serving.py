@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 
 from query_executor.contract.messages import (
     INVALID_REQUEST,
     MAX_DIMENSIONS,
+    MAX_NAME_BYTES,
     MAX_SQL_CHARACTERS,
+    SETTING_NAME,
     Failure,
     FromResult,
     InvalidRequestError,
@@ -25,6 +28,7 @@ from query_executor.contract.messages import (
 _REQUEST_MEMBERS = frozenset(Request.__slots__)
 _OPTIONS = _REQUEST_MEMBERS - {"statements"}
 _STATEMENT_MEMBERS = frozenset(Statement.__slots__)
+_SETTING_NAME = re.compile(SETTING_NAME)
 
 
 def serve(
@@ -78,6 +82,8 @@ def parse_request(event: object) -> Request:
         max_rows=max_rows,
         columns=columns,
         request_id=request_id,
+        role=_role(body.get("role")),
+        settings=_settings(body.get("settings")),
     )
 
 
@@ -116,6 +122,35 @@ def _count(body: dict[str, object], name: str, at: str, *, least: int) -> int | 
     if type(value) is not int or value < least:
         raise InvalidRequestError(f"{at}{name} must be a whole number, at least {least}")
     return value
+
+
+def _role(value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value:
+        raise InvalidRequestError("role must be the name of a database role")
+    _check_text(value, "role")
+    # PostgreSQL cuts a longer name, and SET ROLE none means no role, even in quotes.
+    if len(value.encode()) > MAX_NAME_BYTES or value == "none":
+        raise InvalidRequestError("role is not a name that a database role can have")
+    return value
+
+
+def _settings(value: object) -> dict[str, str] | None:
+    if value is None:
+        return None
+    settings = {}
+    for name, text in _object(value, "settings").items():
+        if len(name) > MAX_NAME_BYTES or not _SETTING_NAME.fullmatch(name):
+            raise InvalidRequestError(
+                f"settings.{name} is not a name of a setting: it must begin with `request.`, and have lower-case "
+                f"letters, digits, _ and dots, at most {MAX_NAME_BYTES} characters"
+            )
+        if not isinstance(text, str):
+            raise InvalidRequestError(f"settings.{name} must be a string")
+        _check_text(text, f"settings.{name}")
+        settings[name] = text
+    return settings
 
 
 def _statement(value: object, number: int, at: str) -> Statement:

@@ -23,9 +23,12 @@ from query_executor.contract import (
 
 
 def test_a_request_survives_the_wire() -> None:
-    sent = Request([Statement("SELECT :a", {"a": [1, None, "é"]})], read_only=True, deadline_ms=5, request_id="r")
+    settings = {"request.jwt.claims": '{"sub":"é"}'}
+    statements = [Statement("SELECT :a", {"a": [1, None, "é"]})]
+    sent = Request(statements, read_only=True, deadline_ms=5, request_id="r", role="Staff", settings=settings)
     got = contract.parse_request(json.loads(contract.encode_request(sent)))
     assert (got.read_only, got.deadline_ms, got.request_id) == (True, 5, "r")
+    assert (got.role, got.settings) == ("Staff", settings)
     assert [(one.sql, one.params) for one in got.statements] == [("SELECT :a", {"a": [1, None, "é"]})]
 
 
