@@ -41,7 +41,12 @@ _LIMITS: Mapping[tuple[type, str], Schema] = {
     (contract.Request, "statements"): {"minItems": 1},
     (contract.Request, "deadline_ms"): {"minimum": 1},
     (contract.Request, "max_rows"): {"minimum": 1},
-    (contract.Request, "role"): {**_NO_NUL, "minLength": 1, "maxLength": contract.MAX_NAME_BYTES},
+    (contract.Request, "role"): {
+        **_NO_NUL,
+        "minLength": 1,
+        "maxLength": contract.MAX_NAME_BYTES,
+        "not": {"const": "none"},
+    },
     (contract.Request, "settings"): {
         "propertyNames": {"pattern": f"^{contract.SETTING_NAME}$", "maxLength": contract.MAX_NAME_BYTES},
         "additionalProperties": {"type": "string", **_NO_NUL},

@@ -36,6 +36,7 @@ SCHEMA_IS_LAXER = {
     "difference-from-a-later-result",
     "difference-lone-surrogate",
     "difference-number-beyond-float8",
+    "difference-role-of-too-many-bytes",
     "difference-whole-number-with-a-fraction",
 }
 SCHEMA_IS_STRICTER = {"difference-unknown-type"}
@@ -215,7 +216,17 @@ STATEMENT = {
     "batch": st.lists(PARAMS, max_size=2) | ANYTHING,
     "expect_rows": SCALARS,
 }
-OPTIONS = {"read_only": st.booleans() | SCALARS, "deadline_ms": SCALARS, "max_rows": SCALARS, "request_id": SCALARS}
+SETTINGS = st.dictionaries(
+    st.sampled_from(["request.a", "request.jwt.claims", "request.A", "role", ""]), SCALARS, max_size=2
+)
+OPTIONS = {
+    "read_only": st.booleans() | SCALARS,
+    "deadline_ms": SCALARS,
+    "max_rows": SCALARS,
+    "request_id": SCALARS,
+    "role": st.sampled_from(["none", "a"]) | SCALARS,
+    "settings": SETTINGS | ANYTHING,
+}
 
 
 def some_of(members: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[dict[str, Any]]:
