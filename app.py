@@ -26,6 +26,7 @@ _name = os.environ.get("API_NAME", APP_NAME)
 _app = create_app(
     _execute(_settings),
     access=_settings.access,
+    roles=_settings.roles,
     cors_origins=_settings.cors_origins,
     tells_all=_settings.executor_function is None,
     stage=_name.removeprefix(APP_NAME).removeprefix("-") or None,

@@ -8,8 +8,10 @@ from collections.abc import Callable, Sequence
 from chalice.app import Chalice, Request, Response
 
 from crud_api import cors
-from crud_api.errors import ApiError
+from crud_api.access import NO_ROLES, Roles
+from crud_api.errors import ApiError, NotPermittedError
 from crud_api.executor.seam import Execute, request_id
+from crud_api.request.caller import identify
 from crud_api.resource import Resource
 from crud_api.resource.relations import relations_of
 from crud_api.response import problems
@@ -26,17 +28,20 @@ def create_app(
     resources: Sequence[Resource] = RESOURCES,
     *,
     access: str = "none",
+    roles: Roles = NO_ROLES,
     cors_origins: Sequence[str] = (),
     tells_all: bool = False,
     stage: str | None = None,
 ) -> Chalice:
-    """The app that serves the resources by `execute`. The description says that `access` is needed.
+    """The app that serves the resources by `execute`. `access` is the kind of access by which it knows its callers.
+
+    The description says that it is needed. `roles` are the database roles of the callers.
 
     `stage` is the name of the stage in AWS, for messages that name a command. A laptop has none. `tells_all`: the log
     is a laptop's terminal, so the database's messages are shown there, with the values in them.
     """
     # Lambda's own handler writes the lines of the standard loggers as JSON. Chalice's handler would not.
-    app = TextOnlyChalice(APP_NAME, configure_logs=False)
+    app = TextOnlyChalice(APP_NAME, identify(access, roles), configure_logs=False)
     log = logging.getLogger(APP_NAME)
     if cors_origins:
         cors.allow_origins(app, cors_origins)  # before the problems, so that they have its headers, too
@@ -61,6 +66,8 @@ def create_app(
             if tells_all:
                 said = f" (urn:uuid:{request_id(request)}){f': {error.said}' if error.said else ''}"
             log.error("%s: %s%s", error.slug, error.cause, said, extra=extra)
+        elif isinstance(error, NotPermittedError):  # a GRANT may be missing
+            log.warning("%s: %s", error.slug, error.cause, extra={"api_request_id": request_id(request)})
         return problems.to_response(error, request_id(request))
 
     relations = relations_of({resource.name: resource for resource in resources})

@@ -6,6 +6,7 @@
      ├── InvalidHeaderError        400   a header is malformed
      ├── RaisedError               400   the database's own code raised an error; it may have another status
      ├── ForbiddenError            403   a policy of the database refuses the row
+     ├── NotPermittedError         403   the caller's database role lacks a right, or there is no role for the caller
      ├── NotFoundError             404   no row has this key
      ├── MethodNotAllowedError     405   the path has no such method
      ├── NotWritableError          405   the database takes no changes here: a view, a read-only server
@@ -103,6 +104,12 @@ class ForbiddenError(ApiError):
     """A row-level security policy of the database refuses the row."""
 
     status, slug, title = 403, "forbidden", "The database does not allow this row"
+
+
+class NotPermittedError(ApiError):
+    """The database role of the caller lacks a right to the table, or no role is meant for the caller."""
+
+    status, slug, title = 403, "not-permitted", "The caller may not do this"
 
 
 class NotFoundError(ApiError):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from crud_api.access import NONE, read_access
+from crud_api.access import NO_ROLES, NONE, Roles, read_access, read_roles
 
 MAX_BODY_BYTES = 1_000_000
 MAX_QUERY_BYTES = 8192
@@ -23,17 +23,18 @@ class Settings(Struct, frozen=True, kw_only=True):
     """`executor_function` is the name or ARN of the query executor. Without it, the app runs the executor itself.
 
     `access` is who may call the API (crud_api/access.py). Pages of `cors_origins` may read the answers. Without an
-    origin, no page of another origin may.
+    origin, no page of another origin may. `roles` are the database roles of the callers.
     """
 
     executor_function: str | None = None
     access: str = NONE
     cognito_user_pool_arn: str | None = None
     cors_origins: tuple[str, ...] = ()
+    roles: Roles = NO_ROLES
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:
-        """Settings from QUERY_EXECUTOR_FUNCTION, ACCESS, COGNITO_USER_POOL_ARN and CORS_ORIGINS.
+        """Settings from QUERY_EXECUTOR_FUNCTION, ACCESS, COGNITO_USER_POOL_ARN, CORS_ORIGINS and those of the roles.
 
         .chalice/config.json sets them for each stage. Raises `AccessError` and `ValueError`.
         """
@@ -44,6 +45,7 @@ class Settings(Struct, frozen=True, kw_only=True):
             access=kind,
             cognito_user_pool_arn=pool,
             cors_origins=parse_origins(environ.get("CORS_ORIGINS", "")),
+            roles=read_roles(environ, kind),
         )
 
 

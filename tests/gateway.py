@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
+from crud_api.access import NO_ROLES, Roles
 from crud_api.application import create_app
 from crud_api.executor.seam import Execute
 from crud_api.resource import Resource
@@ -23,10 +24,13 @@ class GatewayApi:
         resources: Sequence[Resource] = RESOURCES,
         *,
         identity: Mapping[str, str] | None = None,
-        claims: Mapping[str, str] | None = None,
+        claims: Mapping[str, Any] | None = None,
+        roles: Roles = NO_ROLES,
         stage: str = "api",
     ) -> None:
-        self._app = create_app(execute, resources)
+        known = identity or {}
+        access = "cognito" if claims else "iam" if "userArn" in known else "api_key" if "apiKeyId" in known else "none"
+        self._app = create_app(execute, resources, access=access, roles=roles)
         self._stage = stage
         self._context: dict[str, Any] = {"identity": {"sourceIp": "192.0.2.1", **(identity or {})}, "stage": stage}
         if claims:

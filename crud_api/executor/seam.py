@@ -15,7 +15,8 @@ import msgspec
 from chalice.app import Request
 from msgspec import Struct
 
-from crud_api.errors import ApiError, DeadlineExceededError, ExecutorFailedError, InternalError
+from crud_api.errors import ApiError, DeadlineExceededError, ExecutorFailedError, InternalError, NotPermittedError
+from crud_api.request.caller import ApiRequest, Caller
 from crud_api.resource import Resource
 from crud_api.resource.relations import Relations
 from crud_api.response import suspects
@@ -40,7 +41,7 @@ class Served(Struct, frozen=True):
 
 def run(
     served: Served,
-    request: Request,
+    request: ApiRequest,
     query: Query[T],
     *,
     absent: Callable[[Resource], ApiError] | None = None,
@@ -66,9 +67,21 @@ def run(
 
 
 def ask(
-    execute: Execute, query: Query[T], request: Request, *, read_only: bool, deadline_ms: int | None = None
+    execute: Execute,
+    query: Query[T],
+    request: ApiRequest,
+    *,
+    read_only: bool,
+    deadline_ms: int | None = None,
+    caller: Caller | None = None,
 ) -> T | Failure | None:
-    """The query's answer, None where a statement answers no row, or the failure."""
+    """The query's answer, None where a statement answers no row, or the failure.
+
+    It runs for the caller of the request, unless it is for another one. Raises `ApiError`.
+    """
+    caller = caller or request.caller
+    if caller.is_refused:
+        raise NotPermittedError("No database role is meant for this caller.", cause="no role fits the caller")
     answer = execute(
         contract.Request(
             query.statements,
@@ -77,6 +90,8 @@ def ask(
             max_rows=1,
             columns=False,
             request_id=request_id(request),
+            role=caller.role,
+            settings=request.settings,
         )
     )
     if isinstance(answer, Failure):

@@ -24,6 +24,7 @@ Kinds = tuple[type[ApiError], ...]
 
 _EXECUTING: Kinds = (
     errors.RaisedError,
+    errors.NotPermittedError,
     errors.InternalError,
     errors.ExecutorFailedError,
     errors.ExecutorBusyError,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from chalice.app import Request
 from msgspec import Struct
 
 from crud_api.errors import InvalidHeaderError
+from crud_api.request.caller import ApiRequest
 from crud_api.request.http import collection_path, raw_body
 from crud_api.request.preferences import Preferences
 
@@ -24,7 +24,7 @@ class Attempt(Struct, frozen=True):
     fingerprint: str
 
 
-def attempt_of(request: Request, preferences: Preferences) -> Attempt | None:
+def attempt_of(request: ApiRequest, preferences: Preferences) -> Attempt | None:
     """What identifies a POST with a key, or None without a key. Raises `InvalidHeaderError`.
 
     A key belongs to its caller and its path. A repeated request must have the same body and the same preferences.
@@ -36,7 +36,7 @@ def attempt_of(request: Request, preferences: Preferences) -> Attempt | None:
     # OpenSSL's part of hashlib takes milliseconds to load. Only requests with a key pay for it.
     from hashlib import sha256  # noqa: PLC0415
 
-    where = "\n".join([_caller(request), collection_path(request).rstrip("/"), key])
+    where = "\n".join([request.caller.id, collection_path(request).rstrip("/"), key])
     preferred = f"{preferences.return_ == 'minimal'} {preferences.resolution}\n"
     return Attempt(sha256(where.encode()).hexdigest(), sha256(preferred.encode() + raw_body(request)).hexdigest())
 
@@ -53,11 +53,3 @@ def parse_key(header: str) -> str:
             errors=[{"detail": f"{HEADER} {detail}", "header": HEADER}],
         )
     return key
-
-
-def _caller(request: Request) -> str:
-    """Whose key it is, as API Gateway knows its caller."""
-    identity = request.context.get("identity") or {}
-    claims = (request.context.get("authorizer") or {}).get("claims") or {}
-    known = {"sub": claims.get("sub"), "arn": identity.get("userArn"), "key": identity.get("apiKeyId")}
-    return next((f"{kind} {value}" for kind, value in known.items() if value), "")

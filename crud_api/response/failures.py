@@ -19,6 +19,7 @@ from crud_api.errors import (
     InternalError,
     InvalidFieldsError,
     InvalidParameterError,
+    NotPermittedError,
     NotWritableError,
     RaisedError,
 )
@@ -34,6 +35,7 @@ from query_executor.contract import Failure
 RAISE = "exec_stmt_raise"
 REWRITER = "rewriteTargetView"
 _POLICY = "ExecWithCheckOptions"
+_SET = "call_string_check_hook"  # of SET LOCAL ROLE, which comes before the statement
 _UNWRITABLE = frozenset(
     {"error_view_not_updatable", REWRITER, "CheckValidResultRel", "CheckValidResultRelNew", "CheckValidRowMarkRel"}
 )  # the fourth in Debian's 15
@@ -89,6 +91,11 @@ def is_raised(failure: Failure) -> bool:
     return failure.routine == RAISE or sqlstate == "P0001" or _RAISED_STATUS.fullmatch(sqlstate) is not None
 
 
+def is_of_caller(failure: Failure) -> bool:
+    """Whether the role of the caller is the reason: it lacks a right, it is not there, or it cannot be taken."""
+    return failure.sqlstate == "42501" or failure.routine == _SET
+
+
 def _meaning(  # noqa: PLR0911 - one for each meaning
     failure: Failure, resource: Resource, method: str, given: Collection[str], about: Collection[str]
 ) -> ApiError:
@@ -106,6 +113,8 @@ def _meaning(  # noqa: PLR0911 - one for each meaning
         return ExecutorBusyError("Nothing was stored. Retry the same request shortly.", headers=RETRY_SOON)
     if is_raised(failure):
         return _raised(failure, resource)
+    if is_of_caller(failure) and failure.routine != _POLICY:
+        return _of_caller(failure, resource, reads=reads)
     if sqlstate == "25006" and not reads:
         return _not_writable("Nothing was stored: the database is read-only now. You can still read rows.")
     if reads and (failure.code == contract.RESULT_TOO_LARGE or sqlstate == "54000"):
@@ -167,6 +176,14 @@ def _names_no_row(failure: Failure, resource: Resource, given: Collection[str]) 
                 before = f"{found[name]}, or " if name in found else ""
                 found[name] = f"{before}{no_row(columns, reference.resource)}"
     return found
+
+
+def _of_caller(failure: Failure, resource: Resource, *, reads: bool) -> ApiError:
+    if failure.routine == _SET:
+        return _internal()
+    if reads:
+        return NotPermittedError(f"The database role of this caller may not read {resource.name}.")
+    return NotPermittedError(f"Nothing was stored: the database role of this caller may not change {resource.name}.")
 
 
 def _raised(failure: Failure, resource: Resource) -> RaisedError:

@@ -165,6 +165,8 @@ def _may_be_a_part(failure: Failure, method: str) -> bool:
     sqlstate = failure.sqlstate or ""
     if failure.code != contract.STATEMENT_FAILED or failure.retryable or failures.is_raised(failure):
         return False
+    if failures.is_of_caller(failure):
+        return False
     if method in READS:
         return sqlstate.startswith(("22", "42", "0A"))
     if sqlstate in _NO_VALUE | _NO_NAME:

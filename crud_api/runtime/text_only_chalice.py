@@ -14,12 +14,24 @@ from typing import Any
 from chalice.app import CaseInsensitiveMapping, Chalice, Response, RestAPIEventHandler
 
 from crud_api.errors import InternalError
+from crud_api.request.caller import NOBODY, ApiRequest, Identify
 from crud_api.response import problems
 
 _TEXT: Any = SimpleNamespace(binary_types=None)  # then `Response.to_dict` does not look for binary types
 
 
 class _TextHandler(RestAPIEventHandler):
+    def __init__(self, identify: Identify, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._identify = identify
+
+    def create_request_object(self, event: Any, context: Any) -> ApiRequest | None:
+        known = event.get("requestContext", {})
+        if known.get("resourcePath") is None:
+            return None
+        self.current_request = request = ApiRequest(event, context, self._identify(known))
+        return request
+
     def _validate_binary_response(
         self,
         request_headers: CaseInsensitiveMapping,  # noqa: ARG002 - Chalice's signature
@@ -32,10 +44,11 @@ class _TextHandler(RestAPIEventHandler):
 
 
 class TextOnlyChalice(Chalice):
-    """Chalice's app for bodies that are text."""
+    """Chalice's app for bodies that are text. Each request has its caller, whom `identify` finds."""
 
-    def __init__(self, app_name: str, **options: Any) -> None:
+    def __init__(self, app_name: str, identify: Identify = lambda _: NOBODY, **options: Any) -> None:
         super().__init__(app_name, **options)
+        self._identify = identify
         self.api.binary_types = []  # what a deploy tells API Gateway
 
     def __call__(self, event: Any, context: Any) -> dict[str, Any]:
@@ -53,7 +66,9 @@ class TextOnlyChalice(Chalice):
         """Make the response like `Chalice.__call__`."""
         self.lambda_context = context
         handlers = self._get_middleware_handlers("http")
-        handler = _TextHandler(self.routes, _TEXT, self.log, self.debug, middleware_handlers=list(handlers))
+        handler = _TextHandler(
+            self._identify, self.routes, _TEXT, self.log, self.debug, middleware_handlers=list(handlers)
+        )
         self.current_request = handler.create_request_object(event, context)
         response: dict[str, Any] = handler(event, context)
         return response

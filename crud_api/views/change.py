@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from chalice.app import Request, Response
+from chalice.app import Response
 
 from crud_api.errors import PreconditionFailedError
 from crud_api.executor.seam import Served, run
+from crud_api.request.caller import ApiRequest
 from crud_api.request.fast_row import fast_changes
 from crud_api.request.http import json_object, key_of, not_found, raw_body
 from crud_api.request.preferences import parse_preferences
@@ -15,7 +16,7 @@ from crud_api.response import responses, suspects
 from crud_api.sql import one_row
 
 
-def update_row(served: Served, request: Request) -> Response:
+def update_row(served: Served, request: ApiRequest) -> Response:
     """The row after the change. Fields that are absent stay, and null clears.
 
     PUT behaves like PATCH: the users' guide sends PUT with only the fields to change.
@@ -44,7 +45,7 @@ def update_row(served: Served, request: Request) -> Response:
     return responses.stored(changed.body, 200, headers)
 
 
-def delete_row(served: Served, request: Request) -> Response:
+def delete_row(served: Served, request: ApiRequest) -> Response:
     """Nothing: the row is gone."""
     resource = served.resource
     key = key_of(resource, request)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chalice.app import Request, Response
+from chalice.app import Response
 
 from crud_api.errors import ConflictError, IdempotencyInFlightError, IdempotencyKeyReusedError
 from crud_api.executor.seam import Served, run
+from crud_api.request.caller import ApiRequest
 from crud_api.request.fast_row import fast_row
 from crud_api.request.http import collection_path, json_array, json_rows, raw_body
 from crud_api.request.idempotency import Attempt, attempt_of
@@ -25,7 +26,7 @@ from crud_api.sql.names import key_parts
 from crud_api.sql.query import Query, T
 
 
-def create(served: Served, request: Request) -> Response:
+def create(served: Served, request: ApiRequest) -> Response:
     """What a POST stores: one row, an array of rows, or rows with the rows that refer to them."""
     preferences = parse_preferences(request.headers.get("prefer"))
     attempt = attempt_of(request, preferences)
@@ -43,7 +44,7 @@ def create(served: Served, request: Request) -> Response:
     return _create_one(served, request, preferences, values)
 
 
-def create_batch(served: Served, request: Request) -> Response:
+def create_batch(served: Served, request: ApiRequest) -> Response:
     """Store an array of rows. Typed clients need a path with only one type of body and of response."""
     preferences = parse_preferences(request.headers.get("prefer"))
     attempt = attempt_of(request, preferences)
@@ -53,7 +54,7 @@ def create_batch(served: Served, request: Request) -> Response:
     return _create_many(served, request, preferences, sent)
 
 
-def _create_one(served: Served, request: Request, preferences: Preferences, values: Values) -> Response:
+def _create_one(served: Served, request: ApiRequest, preferences: Preferences, values: Values) -> Response:
     resource = served.resource
     stored = run(
         served,
@@ -66,7 +67,7 @@ def _create_one(served: Served, request: Request, preferences: Preferences, valu
     return _response(served, request, preferences, 201, stored.body, stored.etag, stored.key)
 
 
-def _create_many(served: Served, request: Request, preferences: Preferences, sent: Any) -> Response:
+def _create_many(served: Served, request: ApiRequest, preferences: Preferences, sent: Any) -> Response:
     creation = parse_creation(served.resource, served.relations[served.resource.name], sent)
     plan = _plan(served, creation, preferences)
     created = _run(served, request, many_rows.create(plan), creation)
@@ -75,7 +76,9 @@ def _create_many(served: Served, request: Request, preferences: Preferences, sen
     return _response(served, request, preferences, status, created.body, created.etag, created.key)
 
 
-def _create_once(served: Served, request: Request, preferences: Preferences, sent: Any, attempt: Attempt) -> Response:
+def _create_once(
+    served: Served, request: ApiRequest, preferences: Preferences, sent: Any, attempt: Attempt
+) -> Response:
     creation = parse_creation(served.resource, served.relations[served.resource.name], sent)
     plan = _plan(served, creation, preferences, once.CONDITION)
     merged = _merged(preferences)
@@ -104,7 +107,7 @@ def _plan(served: Served, creation: Creation, preferences: Preferences, conditio
     return many_rows.insert_plan(creation, served.relations, merge=merge, minimal=minimal, condition=condition)
 
 
-def _run(served: Served, request: Request, query: Query[T], creation: Creation) -> T:
+def _run(served: Served, request: ApiRequest, query: Query[T], creation: Creation) -> T:
     return run(
         served,
         request,
@@ -122,7 +125,7 @@ def _merged(preferences: Preferences) -> int:
 
 def _response(
     served: Served,
-    request: Request,
+    request: ApiRequest,
     preferences: Preferences,
     status: int,
     body: str | None,

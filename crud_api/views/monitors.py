@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chalice.app import Request, Response
+from chalice.app import Response
 
 from crud_api.errors import ApiError, NotReadyError
 from crud_api.executor.seam import Execute, ask
+from crud_api.request.caller import NOBODY, ApiRequest
 from crud_api.resource import Resource
 from crud_api.response.problems import RETRY_SOON
 from crud_api.response.responses import json_text
@@ -19,19 +20,19 @@ _SILENT = "The database does not answer."
 _UNFIT = "The tables differ from what the API declares. {} says how."
 
 
-def get_health(_request: Request) -> Response:
+def get_health(_request: ApiRequest) -> Response:
     """The process runs. This is for a monitor that restarts processes."""
     return json_text(OK)
 
 
-def get_ready(resources: Sequence[Resource], execute: Execute, stage: str | None, request: Request) -> Response:
+def get_ready(resources: Sequence[Resource], execute: Execute, stage: str | None, request: ApiRequest) -> Response:
     """The database can answer requests for all tables. This is for a load balancer.
 
     `stage` is the stage in AWS; without it, this is a laptop.
     """
     unfit = _UNFIT.format(f"`make migrate STAGE={stage}`" if stage else "The start of `make run`")
     try:
-        answer = ask(execute, readiness.ready(resources), request, read_only=True)
+        answer = ask(execute, readiness.ready(resources), request, read_only=True, caller=NOBODY)
     except ApiError as error:
         raise _not_ready(error.cause or error.slug) from error
     if isinstance(answer, Failure):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from chalice.app import Request, Response
+from chalice.app import Response
 
 from crud_api.executor.seam import Served, run
+from crud_api.request.caller import ApiRequest
 from crud_api.request.http import collection_path, key_of, nested_path, not_found, query_parameters
 from crud_api.request.listing import ListQuery, Parent, list_query
 from crud_api.request.parameters import too_large, wrong
@@ -16,7 +17,7 @@ from crud_api.response import pages, responses, suspects
 from crud_api.sql import select
 
 
-def get_row(served: Served, request: Request) -> Response:
+def get_row(served: Served, request: ApiRequest) -> Response:
     """One row, by its key."""
     resource, parameters = served.resource, query_parameters(request)
     key = key_of(resource, request)
@@ -36,14 +37,14 @@ def get_row(served: Served, request: Request) -> Response:
     return responses.row(row.body, row.etag, request.headers.get("if-none-match"))
 
 
-def list_rows(served: Served, request: Request) -> Response:
+def list_rows(served: Served, request: ApiRequest) -> Response:
     """The rows of a resource, page by page."""
     resource = served.resource
     query = list_query(resource, served.relations[resource.name], query_parameters(request))
     return _page(served, request, resource, query, collection_path(request))
 
 
-def list_nested_rows(served: Served, relation: Relation, request: Request) -> Response:
+def list_nested_rows(served: Served, relation: Relation, request: ApiRequest) -> Response:
     """The rows that refer to a row, page by page."""
     parent, listed = served.resource, relation.resource
     key = key_of(parent, request)
@@ -51,7 +52,7 @@ def list_nested_rows(served: Served, relation: Relation, request: Request) -> Re
     return _page(served, request, listed, query, nested_path(request, parent, relation.name))
 
 
-def _page(served: Served, request: Request, listed: Resource, query: ListQuery, path: str) -> Response:
+def _page(served: Served, request: ApiRequest, listed: Resource, query: ListQuery, path: str) -> Response:
     preferences = parse_preferences(request.headers.get("prefer"))
     rows = run(
         served,

@@ -114,7 +114,7 @@ MUTATIONS = [
     Mutation(
         "a caller gets the answer of another one who chose the same Idempotency-Key",
         "crud_api/request/idempotency.py",
-        'where = "\\n".join([_caller(request), collection_path(request).rstrip("/"), key])',
+        'where = "\\n".join([request.caller.id, collection_path(request).rstrip("/"), key])',
         'where = "\\n".join([collection_path(request).rstrip("/"), key])',
         "tests/functional/test_idempotency.py tests/integration/test_idempotency.py",
     ),
@@ -205,8 +205,8 @@ MUTATIONS = [
     Mutation(
         "a request that is repeated with a slash at the end is stored twice",
         "crud_api/request/idempotency.py",
-        'where = "\\n".join([_caller(request), collection_path(request).rstrip("/"), key])',
-        'where = "\\n".join([_caller(request), collection_path(request), key])',
+        'where = "\\n".join([request.caller.id, collection_path(request).rstrip("/"), key])',
+        'where = "\\n".join([request.caller.id, collection_path(request), key])',
         "tests/functional/test_idempotency.py",
     ),
     Mutation(

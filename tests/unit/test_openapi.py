@@ -250,7 +250,9 @@ def test_an_open_api_describes_no_credentials() -> None:
     described = document(RESOURCES, "none")
     assert described["security"] == []
     assert "securitySchemes" not in described["components"]
-    assert "403" not in described["paths"]["/customers"]["get"]["responses"]
+    assert described["paths"]["/customers"]["get"]["responses"]["403"] == {
+        "$ref": "#/components/responses/NotPermitted"
+    }
 
 
 NEW_CUSTOMERS = [

@@ -9,7 +9,7 @@ import pytest
 from chalice.app import Chalice, RestAPIEventHandler
 from chalice.test import Client
 
-from crud_api.runtime.text_only_chalice import TextOnlyChalice
+from crud_api.runtime.text_only_chalice import TextOnlyChalice, _TextHandler
 
 
 def example(app: Chalice) -> Chalice:
@@ -57,4 +57,7 @@ def test_chalice_still_asks_what_is_overridden() -> None:
 
 def test_what_was_copied_of_chalice_is_still_what_it_does() -> None:
     theirs, ours = (set(answer.__code__.co_names) for answer in (Chalice.__call__, TextOnlyChalice._answer))
-    assert theirs ^ ours == {"RestAPIEventHandler", "api", "_TextHandler", "_TEXT", "list"}
+    assert theirs ^ ours == {"RestAPIEventHandler", "api", "_TextHandler", "_TEXT", "list", "_identify"}
+    made = (RestAPIEventHandler.create_request_object, _TextHandler.create_request_object)
+    theirs, ours = (set(method.__code__.co_names) for method in made)
+    assert theirs ^ ours == {"Request", "ApiRequest", "_identify"}
