@@ -334,7 +334,7 @@ def secured(api_database: str) -> Iterator[Api]:
     run_sql(api_database, "DROP ROLE tenant")
 
 
-def test_a_row_that_row_security_refuses_is_forbidden_and_a_missing_grant_is_a_500(secured: Api) -> None:
+def test_what_row_security_refuses_is_forbidden_and_what_is_not_granted_is_not_permitted(secured: Api) -> None:
     for answer in (
         secured("POST", "/tenanted", {"id": 2, "tenant": 2}),
         secured("POST", "/tenanted", [{"id": 2, "tenant": 2}]),
@@ -343,7 +343,9 @@ def test_a_row_that_row_security_refuses_is_forbidden_and_a_missing_grant_is_a_5
     ):
         assert "tenanted" in refused(answer, 403)
         assert answer.json["type"] == "urn:problem-type:crud-api:forbidden"
-    refused(secured("DELETE", "/tenanted/1"), 500)
+    answer = secured("DELETE", "/tenanted/1")
+    assert "tenanted" in refused(answer, 403)
+    assert answer.json["type"] == "urn:problem-type:crud-api:not-permitted"
     assert secured("GET", "/tenanted").json["items"] == [{"id": 1, "tenant": 1}]
 
 
