@@ -16,6 +16,7 @@ from query_executor import migrate
 from query_executor.migrate import MigrationError, UnfitError, check_declared
 from query_executor.migrate.checks import compare
 from tests.conftest import execute
+from tests.functional.client import api_on
 from tests.integration.test_migrations import url_of
 
 ROLES = "rls_app, rls_owner, rls_target"
@@ -77,6 +78,10 @@ def test_the_check_agrees_with_postgresql_about_a_table(url: str, setup: str) ->
         execute(url, "GRANT USAGE ON SCHEMA demo TO rls_app")
     seen = execute(of_app(url), "SELECT customer_id FROM demo.customers")
     assert bool(stops(url)) == bool(seen)
+    ready = api_on(of_app(url))("GET", "/ready")
+    assert ready.status == (503 if seen else 200)
+    if seen:
+        assert ready.json["detail"].startswith("The rights of the database user are not what the tables need.")
 
 
 @pytest.mark.parametrize(
@@ -277,3 +282,47 @@ def test_a_deploy_stops_where_row_security_would_not_apply(url: str) -> None:
     execute(url, SECURED + "ALTER ROLE rls_app BYPASSRLS")
     with pytest.raises(UnfitError, match="has BYPASSRLS"):
         check_declared(url, declared(), "rls_app")
+
+
+COUNTED = Resource(
+    name="counted", table="demo.counted", model=defstruct("Counted", [("name", str), ("id", int | None, None)]),
+    key="id",
+)  # fmt: skip
+MANY = "CREATE TABLE demo.many AS SELECT n AS id, 'N' AS name FROM generate_series(1, 3000) AS n; ANALYZE demo.many;"
+OF_NOBODY = "ALTER TABLE demo.{0} ENABLE ROW LEVEL SECURITY; ALTER TABLE demo.{0} FORCE ROW LEVEL SECURITY;"
+
+
+@pytest.mark.parametrize(
+    ("setup", "count"),
+    [
+        ("ALTER TABLE demo.many RENAME TO counted", 3000),
+        ("CREATE VIEW demo.counted AS TABLE demo.many", 3000),
+        ("CREATE MATERIALIZED VIEW demo.counted AS TABLE demo.many; ANALYZE demo.counted", 3000),
+        ("ALTER TABLE demo.many RENAME TO counted;" + OF_NOBODY.format("counted"), 0),
+        (
+            f"CREATE VIEW demo.counted {INVOKER} AS TABLE demo.many; {OF_NOBODY.format('many')}"
+            "GRANT SELECT ON demo.many TO crud_api",
+            0,
+        ),
+    ],
+)
+@pytest.mark.parametrize("query", ["limit=1", "limit=1&name=N"])
+def test_an_estimate_counts_no_row_that_the_caller_may_not_see(url: str, setup: str, count: int, query: str) -> None:
+    execute(url, MANY)
+    execute(url, f"{setup}; GRANT SELECT ON demo.counted TO crud_api")
+    api = api_on(of_app(url), [COUNTED])
+    for _ in range(3):  # the later statements are prepared
+        answer = api("GET", f"/counted?{query}", prefer="count=estimated")
+        assert (answer.json["count"], len(answer.json["items"])) == (count, min(count, 1))
+        assert answer.headers["preference-applied"] == "count=estimated"
+
+
+def test_an_estimate_is_exact_as_soon_as_row_security_applies(url: str) -> None:
+    execute(url, MANY + "ALTER TABLE demo.many RENAME TO counted")
+    execute(url, "GRANT SELECT ON demo.counted TO crud_api; INSERT INTO demo.counted VALUES (3001, 'N')")
+    api = api_on(of_app(url), [COUNTED])
+    estimates = [api("GET", "/counted?limit=1&id[gt]=1500", prefer="count=estimated").json["count"] for _ in range(3)]
+    execute(url, "CREATE POLICY few ON demo.counted USING (id > 3000);" + OF_NOBODY.format("counted"))
+    for _ in range(3):
+        assert api("GET", "/counted?limit=1&id[gt]=1500", prefer="count=estimated").json["count"] == 1
+    assert estimates != [1, 1, 1]
