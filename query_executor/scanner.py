@@ -84,9 +84,9 @@ _PLAIN_CALLS = frozenset(
     pg_advisory_xact_lock pg_advisory_xact_lock_shared pg_try_advisory_xact_lock pg_typeof position power random rank
     regexp_match regexp_matches
     regexp_replace repeat
-    replace reverse right round row_number row_to_json rpad rtrim sha256 sign split_part sqrt stddev string_agg
-    string_to_array strpos substr substring sum to_char to_date to_json to_jsonb to_number to_timestamp translate trim
-    trunc unnest upper variance
+    replace reverse right round row_number row_security_active row_to_json rpad rtrim sha256 sign split_part sqrt
+    stddev string_agg string_to_array strpos substr substring sum to_char to_date to_json to_jsonb to_number
+    to_timestamp translate trim trunc unnest upper variance
     """.split()
 )
 

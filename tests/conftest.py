@@ -27,7 +27,7 @@ _FOLDER = Path(__file__).parent
 # The suites of the executor and of the API. The other tests start their own servers, or run almost no SQL.
 _NO_SQL = [f"functional/test_hostile_{name}.py" for name in ("requests", "bodies", "queries")]
 _ON_TWO = ["functional", *(f"integration/test_{name}.py" for name in (
-    "executions", "idempotency", "prepared", "query_executor", "requests", "roles", "sessions",
+    "executions", "idempotency", "prepared", "query_executor", "requests", "roles", "row_security", "sessions",
 ))]  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Checks whether the API can serve the tables, with a statement that reads no row.
 
-It fails if a declared column is missing, or if a column cannot be compared with the key that it refers to.
+It fails if a declared column is missing, or if a column cannot be compared with the key that it refers to. It finds row
+security that would silently not apply to the user of the connection.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from query_executor.contract import Statement
 
 
 class Ready(Struct, frozen=True):
-    """Whether each table has a unique key. Views are not checked."""
+    """Whether each table has a unique key, and the tables whose row security does not apply. Views are not checked."""
 
     unique: bool
+    unsecured: str | None
 
 
 def ready(resources: Sequence[Resource]) -> Query[Ready]:
@@ -48,7 +50,10 @@ def ready(resources: Sequence[Resource]) -> Query[Ready]:
         for relation in relations[resource.name].values()
         if relation.refers
     ]
-    return Query([Statement(f"SELECT {' AND '.join(['true', *conditions])}")], Ready)
+    tables = ", ".join(f"{literal(table(resource))}::regclass" for resource in resources) or "null"
+    unsecured = f"""SELECT string_agg(oid::regclass::text, ', ' ORDER BY oid) FROM pg_catalog.pg_class
+                    WHERE oid IN ({tables}) AND relrowsecurity AND NOT row_security_active(oid)"""
+    return Query([Statement(f"SELECT {' AND '.join(['true', *conditions])}, ({unsecured})")], Ready)
 
 
 def _listed(names: Sequence[str]) -> str:

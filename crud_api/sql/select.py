@@ -25,6 +25,13 @@ from query_executor.contract import MAX_REPLY_BYTES, Statement
 # Between the items of a page. JSON cannot contain it. A line feed would not do: a json column may contain line feeds.
 SEPARATOR = "\x1e"
 
+# Whether the caller may be kept from rows of the table :counted. The planner's estimate would count these rows. What a
+# view reads is not looked up: it can be anything. chr(114) and chr(112) are the kinds of tables: with quoted strings
+# the executor would not prepare the statement, and with IN or `= :counted` it would plan it for each value.
+_HIDES = """(SELECT CASE WHEN relkind = chr(114) OR relkind = chr(112) THEN row_security_active(oid)
+                         ELSE EXISTS (SELECT FROM pg_catalog.pg_class WHERE relrowsecurity) END
+             FROM pg_catalog.pg_class WHERE :counted::regclass = oid)"""
+
 
 class Row(Struct, frozen=True):
     """A row as JSON, and its ETag. `too_many` is the number of a relation that has too many rows for the response."""
@@ -89,12 +96,13 @@ def select_page(resource: Resource, query: ListQuery, count: str | None = None) 
         tuple(conditions),
         tuple(places),
         there,
-        counted=count == "exact",
+        count=count,
         # A page with fewer rows cannot exceed the limit of a page, because each row has its own limit.
         bounded=(query.limit + 1) * MAX_EMBEDDED > MAX_EMBEDDED_IN_PAGE,
     )
     if count == "estimated":
-        return Query([Statement(text, params), _explained(resource, query)], _estimated)
+        estimate = _explained(resource, query)
+        return Query([Statement(text, {**params, "counted": table(resource)}), estimate], _estimated)
     return Query([Statement(text, params)], PageRows)
 
 
@@ -108,10 +116,12 @@ def _select_page(
     places: Sequence[str],
     there: str | None,
     *,
-    counted: bool,
+    count: str | None,
     bounded: bool,
 ) -> str:
-    counts = f"(SELECT count(*) FROM {table(resource)}{_where(conditions)})" if counted else "null"
+    counts = f"(SELECT count(*) FROM {table(resource)}{_where(conditions)})" if count else "null"
+    if count == "estimated":
+        counts = f"CASE WHEN {_HIDES} THEN {counts} END"
     keys = {f"key_{n}": key.column for n, key in enumerate(direction)}
     needed = _needed(resource, selection, *keys.values())
     alternatives = [[*conditions, place] for place in places] or [list(conditions)]
@@ -148,8 +158,8 @@ def _explained(resource: Resource, query: ListQuery) -> Statement:
 
 
 def _estimated(*columns: Any) -> PageRows:
-    *page, _no_count, plan = columns
-    page.append(int(json.loads(plan)[0]["Plan"]["Plan Rows"]))
+    *page, counted, plan = columns
+    page.append(int(json.loads(plan)[0]["Plan"]["Plan Rows"]) if counted is None else counted)
     return PageRows(*page)
 
 

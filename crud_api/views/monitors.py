@@ -17,6 +17,7 @@ from query_executor.contract import Failure
 
 OK = '{"status":"ok"}'
 _SILENT = "The database does not answer."
+_UNSECURED = "The rights of the database user are not what the tables need. The log has the cause."
 _UNFIT = "The tables differ from what the API declares. {} says how."
 
 
@@ -42,6 +43,8 @@ def get_ready(resources: Sequence[Resource], execute: Execute, stage: str | None
         raise _not_ready(cause, unfit if differs else _SILENT, answer.message)
     if answer is None or not answer.unique:
         raise _not_ready("a key is not unique", unfit)
+    if answer.unsecured:
+        raise _not_ready(f"row security does not apply to {answer.unsecured}", _UNSECURED)
     return json_text(OK)
 
 

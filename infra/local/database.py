@@ -7,13 +7,14 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import psycopg2
 from psycopg2.extensions import parse_dsn
 
 from infra.errors import DatabaseError
-from infra.local import embedded_postgres
+from infra.local import embedded_postgres, serving_role
 from query_executor.migrate import (
     EmptyMigrationError,
     MigrationError,
@@ -28,17 +29,26 @@ Handler = Callable[[Any, Any], Any]
 
 
 def open_database(environ: Mapping[str, str]) -> str:
-    """The URL of a database that has the product's tables: the user's DATABASE_URL, else the embedded PostgreSQL.
+    """The URL to serve a database that has the product's tables: the user's DATABASE_URL, else the embedded PostgreSQL.
 
-    The report of the migrations goes to stderr.
+    The report of the migrations goes to stderr. Raises what `prepare` does, and `EmbeddedPostgresError`.
     """
-    url = open_server(environ)
-    prepare(url)
-    return url
+    url, embedded = open_server(environ), not environ.get("DATABASE_URL")
+    prepare(url, embedded=embedded)
+    return serving_role.url_of(url) if embedded else url
+
+
+@cache
+def open_once() -> str:
+    """The URL of the database that this process serves. The first call opens it."""
+    return open_database(os.environ)
 
 
 def open_server(environ: Mapping[str, str]) -> str:
-    """The user's DATABASE_URL, else the URL of the embedded PostgreSQL, which is held until this process ends."""
+    """The user's DATABASE_URL, else the superuser's URL of the embedded PostgreSQL.
+
+    The embedded PostgreSQL is held until this process ends.
+    """
     if url := environ.get("DATABASE_URL"):
         return url
     server = embedded_postgres.start(embedded_postgres.default_directory(environ))
@@ -73,11 +83,11 @@ def describe(database_url: str) -> str:
 def _open_handler() -> Handler:
     from query_executor.handler import create_local_handler  # noqa: PLC0415 - the commands that only migrate need none
 
-    return create_local_handler(open_database(os.environ))
+    return create_local_handler(open_once())
 
 
-def prepare(url: str) -> None:
-    """Bring a database up to date.
+def prepare(url: str, *, embedded: bool = False) -> None:
+    """Bring a database up to date, and compare it with the declarations. The URL of an embedded one is its superuser's.
 
     Raises `DatabaseError`, also for a database that does not fit the declared tables, and `DeclarationError`.
     """
@@ -86,8 +96,9 @@ def prepare(url: str) -> None:
     tables = declared()  # first: what is declared wrong changes no database
     try:
         reason = read_only_reason(url)
-        _say([f"WARNING: {reason}"] if reason else [*apply_migrations(url), *purge(url)])
-        _say(check_declared(url, tables))
+        migrate = serving_role.migrate if embedded else apply_migrations
+        _say([f"WARNING: {reason}"] if reason else [*migrate(url), *purge(url)])
+        _say(check_declared(url, tables, serving_role.NAME if embedded else None))
     except EmptyMigrationError as error:
         raise DatabaseError(str(error)) from error
     except UnfitError as error:

@@ -45,7 +45,7 @@ def _migrated(config: pytest.Config) -> str:
     if not config.stash.get(_IS_MIGRATED, False):
         _execute(server, f"DROP DATABASE IF EXISTS {_MIGRATED}")
         _execute(server, f"CREATE DATABASE {_MIGRATED}")
-        prepare(_url(server, _MIGRATED))
+        prepare(_url(server, _MIGRATED), embedded=True)
         config.stash[_IS_MIGRATED] = True
     return server
 

@@ -14,7 +14,7 @@ import time
 
 from infra import PROJECT, hints
 from infra.errors import PortError
-from infra.local.database import describe, open_database
+from infra.local.database import describe, open_once
 
 
 def serve(host: str, port: int) -> None:
@@ -26,7 +26,7 @@ def serve(host: str, port: int) -> None:
     _end_with_make_and_terminal()
     _refuse_taken(host, port)
     own = bool(os.environ.get("DATABASE_URL"))
-    url = os.environ["DATABASE_URL"] = open_database(os.environ)
+    url = open_once()
     os.environ.pop("QUERY_EXECUTOR_FUNCTION", None)  # of a deployed stage: with it the API would invoke Lambda
     print(
         f"API       http://{host}:{port}",

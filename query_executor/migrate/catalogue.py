@@ -38,18 +38,26 @@ _COLUMNS = """(
     JOIN pg_type leaf{n} ON leaf{n}.oid = element{n}.plain
     WHERE a{n}.attrelid = {of} AND a{n}.attnum > 0 AND NOT a{n}.attisdropped)"""
 
+# The declared tables, which are named as [schema or None, table], and how each is found.
+WANTED = """wanted AS (
+  SELECT n, listed_name ->> 0 AS schema_name, listed_name ->> 1 AS table_name
+  FROM json_array_elements(%(tables)s::json) WITH ORDINALITY AS listed (listed_name, n)
+)"""
+FOUND = """(
+  SELECT pg_class.*, nspname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+  WHERE relkind IN ('r', 'p', 'v', 'm', 'f')
+) AS c ON c.relname = wanted.table_name
+  AND (c.nspname = wanted.schema_name OR wanted.schema_name IS NULL AND pg_table_is_visible(c.oid))"""
+
 # For each declared table, in their order: the facts that are compared, or null if there is no such table.
-_CATALOGUE = """
+_CATALOGUE = f"""
 WITH RECURSIVE base (oid, plain, modifier) AS (
   SELECT oid, oid, -1 FROM pg_type WHERE typtype <> 'd'
   UNION ALL
   SELECT pg_type.oid, base.plain, CASE WHEN typtypmod >= 0 THEN typtypmod ELSE base.modifier END
   FROM pg_type JOIN base ON base.oid = pg_type.typbasetype WHERE typtype = 'd'
-), wanted AS (
-  SELECT n, listed_name ->> 0 AS schema_name, listed_name ->> 1 AS table_name
-  FROM json_array_elements(%(tables)s::json) WITH ORDINALITY AS listed (listed_name, n)
-), reader AS (
-  SELECT oid FROM pg_roles WHERE rolname = coalesce(%(role)s, current_user)
+), {WANTED}, reader AS (
+  SELECT oid, rolname, rolsuper FROM pg_roles WHERE rolname = coalesce(%(role)s, current_user)
 )
 SELECT CASE WHEN c.oid IS NOT NULL THEN json_build_object(
   'kind', c.relkind,
@@ -65,15 +73,18 @@ SELECT CASE WHEN c.oid IS NOT NULL THEN json_build_object(
              FROM pg_index i
              WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indimmediate
                AND i.indpred IS NULL AND i.indexprs IS NULL),
-  'columns', {columns}
+  'grantee', coalesce((SELECT 'crud_api' FROM reader JOIN pg_roles AS whole ON whole.rolname = 'crud_api'
+                       WHERE pg_has_role(reader.oid, whole.oid, 'USAGE') AND NOT reader.rolsuper),
+                      (SELECT rolname FROM reader)),
+  'sequences', (SELECT json_agg(s.oid::regclass::text ORDER BY s.oid) FROM reader, pg_attrdef
+                JOIN pg_depend ON classid = 'pg_attrdef'::regclass AND objid = pg_attrdef.oid
+                JOIN pg_class AS s ON refclassid = 'pg_class'::regclass AND s.oid = refobjid AND s.relkind = 'S'
+                WHERE adrelid = c.oid AND NOT has_sequence_privilege(reader.oid, s.oid, 'USAGE, UPDATE')),
+  'columns', {{columns}}
 ) END
-FROM wanted LEFT JOIN (
-  SELECT pg_class.*, nspname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-  WHERE relkind IN ('r', 'p', 'v', 'm', 'f')
-) AS c ON c.relname = wanted.table_name
-  AND (c.nspname = wanted.schema_name OR wanted.schema_name IS NULL AND pg_table_is_visible(c.oid))
+FROM wanted LEFT JOIN {FOUND}
 ORDER BY n
-"""
+"""  # noqa: S608 - of the texts above
 
 
 def facts_of(source: connection, tables: Sequence[Sequence[str | None]], role: str | None) -> list[Facts | None]:

@@ -14,6 +14,8 @@ from query_executor.errors import MigrationError, UnfitError
 from query_executor.migrate.apply import FOLDER, refuse_misread_url
 from query_executor.migrate.declared import Table, differences
 from query_executor.migrate.reasons import reason_of
+from query_executor.migrate.row_security import unapplied
+from query_executor.migrate.targets import target_differences
 
 UNFIT = "The database is not as the application declares it:"
 
@@ -29,15 +31,29 @@ class Comparison(NamedTuple):
     warnings: list[str]
 
 
-def compare(database_url: str, tables: Sequence[Table], role: str | None, migrations: Sequence[str]) -> Comparison:
-    """Compare the database with what is declared, and change nothing. Raises `MigrationError`."""
+def compare(
+    database_url: str,
+    tables: Sequence[Table],
+    role: str | None,
+    migrations: Sequence[str],
+    roles: Sequence[str] = (),
+) -> Comparison:
+    """Compare the database with what is declared, and change nothing. Raises `MigrationError`.
+
+    `role` is the role of the requests. Without it, it is the user of the URL. `roles` are the roles to which requests
+    may be switched.
+    """
     refuse_misread_url(database_url)
     try:
         with closing(psycopg2.connect(database_url)) as connection:
             connection.set_session(readonly=True, autocommit=True)
             with connection.cursor() as cursor:
                 applied = _applied(cursor)
-            found = differences(connection, tables, role)
+            found = [
+                *differences(connection, tables, role),
+                *unapplied(connection, tables, role, roles),
+                *target_differences(connection, tables, role, roles),
+            ]
     except psycopg2.Error as error:
         raise MigrationError(reason_of(error, database_url)) from error
     stops = [str(difference) for difference in found if difference.stops]
@@ -45,13 +61,14 @@ def compare(database_url: str, tables: Sequence[Table], role: str | None, migrat
     return Comparison([name for name in migrations if name not in applied], stops, warnings)
 
 
-def check_declared(database_url: str, tables: Sequence[Table], role: str | None = None) -> list[str]:
-    """Compare the database with what is declared; return the warnings.
+def check_declared(
+    database_url: str, tables: Sequence[Table], role: str | None = None, roles: Sequence[str] = ()
+) -> list[str]:
+    """Compare the database with what is declared, as `compare` does; return the warnings.
 
-    `role` is the role of the requests. Without it, it is the user of the URL. Raises `UnfitError`, and `MigrationError`
-    if the database cannot be reached.
+    Raises `UnfitError`, and `MigrationError` if the database cannot be reached.
     """
-    found = compare(database_url, tables, role, ())
+    found = compare(database_url, tables, role, (), roles)
     if found.stops:
         raise UnfitError("\n".join([UNFIT, *(f"- {difference}" for difference in found.stops)]), found.warnings)
     return found.warnings

@@ -354,22 +354,29 @@ def _references(
 
 
 def _rights(table: Table, facts: Facts, role: str) -> Iterator[Difference]:
-    name, role = named(table["table"]), quoted(role)
+    # What the group gets holds for each of its members, here and in a stage.
+    name, role, to = named(table["table"]), quoted(role), quoted(facts["grantee"] or role)
     if not facts["schema_usable"]:
         schema = quoted(table["table"][0] or "public")
         yield Difference(
-            f"The role {role} may not use the schema {schema}.", f"Run: GRANT USAGE ON SCHEMA {schema} TO {role};"
+            f"The role {role} may not use the schema {schema}.", f"Run: GRANT USAGE ON SCHEMA {schema} TO {to};"
         )
     declared = {column["name"] for column in table["columns"]}
     if any(not there["readable"] for column, there in facts["columns"].items() if column in declared):
         yield Difference(
-            f"The role {role} may not read all declared columns of {name}.", f"Run: GRANT SELECT ON {name} TO {role};"
+            f"The role {role} may not read all declared columns of {name}.", f"Run: GRANT SELECT ON {name} TO {to};"
         )
     if lacks := facts["lacks"]:
         rights = ", ".join(lacks)
         yield Difference(
             f"The role {role} lacks {rights} on {name}: requests that need it end with status 500.",
-            f"If they should work, run: GRANT {rights} ON {name} TO {role};",
+            f"If they should work, run: GRANT {rights} ON {name} TO {to};",
+            stops=False,
+        )
+    for sequence in facts["sequences"] or []:
+        yield Difference(
+            f"The role {role} may not use the sequence {sequence} of {name}: no row can be created without that value.",
+            f"Run: GRANT USAGE ON SEQUENCE {sequence} TO {to};",
             stops=False,
         )
 

@@ -21,7 +21,8 @@ def handle(event: object, context: object) -> dict[str, list[str]]:  # noqa: ARG
 
     It applies the migrations, and then removes expired answers. With "only": "purge" in the event it only removes
     them. The event may have `declared`: what the application declares of its tables (declared.py). The database is
-    then compared with it after the migrations, and `role` is the role of the requests.
+    then compared with it after the migrations. `role` is the role of the requests, and `roles` are the roles to which
+    requests may be switched.
 
     With "only": "compare" it changes nothing, and answers what a deploy would find (`compare`). `migrations` are then
     the names of the migrations that the deploy would bring.
@@ -34,17 +35,17 @@ def handle(event: object, context: object) -> dict[str, list[str]]:  # noqa: ARG
 
 def answer(dsn: str, event: Mapping[str, Any]) -> dict[str, list[str]]:
     """The answer to an event, of the database that the owner's `dsn` names. Raises what `handle` does."""
-    tables, role = event.get("declared") or [], event.get("role")
+    tables, role, roles = event.get("declared") or [], event.get("role"), event.get("roles") or []
     if (only := event.get("only")) == "purge":
         return {"done": purge(dsn)}
     if only == "compare":
-        return compare(dsn, tables, role, event.get("migrations") or [])._asdict()
+        return compare(dsn, tables, role, event.get("migrations") or [], roles)._asdict()
     if only is not None:
         raise MigrationError(f"This version of the function knows no {only!r}. Deploy it again.")
     done = [*apply_migrations(dsn), *purge(dsn)]
     if tables:
         try:
-            done += check_declared(dsn, tables, role)
+            done += check_declared(dsn, tables, role, roles)
         except UnfitError as error:
             error.done = done + error.done
             raise

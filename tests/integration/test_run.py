@@ -18,7 +18,8 @@ from tempfile import TemporaryDirectory
 import psycopg2
 import pytest
 
-from infra.local import embedded_postgres
+from infra.local import embedded_postgres, serving_role
+from tests.conftest import execute
 from tests.servers import copy_data
 
 PROJECT = Path(__file__).parents[2]
@@ -153,6 +154,16 @@ def wait_until_stopped(state: Path) -> None:
 def test_run_answers_requests(state: Path, port: int) -> None:
     with running(infra_run(port), state) as process:
         assert status_of(port) == 200
+        process.terminate()
+        output_to_the_end(process)
+
+
+def test_run_serves_the_embedded_database_as_no_superuser(used_state: Path, port: int) -> None:
+    with running(infra_run(port), used_state) as process:
+        assert status_of(port) == 200
+        with embedded_postgres.running(embedded_postgres.default_directory({"XDG_STATE_HOME": str(used_state)})) as url:
+            connected = "SELECT usename FROM pg_stat_activity WHERE backend_type = 'client backend'"
+            assert execute(url, f"{connected} AND pid <> pg_backend_pid()") == [(serving_role.NAME,)]
         process.terminate()
         output_to_the_end(process)
 

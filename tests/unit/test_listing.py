@@ -235,6 +235,13 @@ def test_a_page_is_planned_for_the_values_that_its_filters_look_for(parameters: 
     assert scan(statement.sql).is_page_of_value == depends
 
 
+@pytest.mark.parametrize("count", [None, "exact", "estimated"])
+def test_a_page_can_be_prepared_with_every_count(count: str | None) -> None:
+    statement = select_page(orders, parsed(status="planted"), count).statements[0]
+    assert scan(statement.sql).is_preparable
+    assert scan(select_page(orders, parsed(), count).statements[0].sql).is_page_of_value is False
+
+
 def test_numbers_give_a_statement_no_other_text_than_texts_do() -> None:
     # The executor prepares a text. It writes numbers into the text, but not values with a type.
     row = {"thing_id": 7, "number": -7}

@@ -29,7 +29,7 @@ def ask(path: str, answer: Reply | Failure | ApiError) -> tuple[dict[str, Any], 
     return reply, asked
 
 
-UNIQUE = Reply([Result(columns=[], rows=[[True]], row_count=1)])
+UNIQUE = Reply([Result(columns=[], rows=[[True, None]], row_count=1)])
 
 
 def test_health_is_answered_by_the_process_alone() -> None:
@@ -63,7 +63,11 @@ def test_tables_that_differ_name_the_command_that_says_how(stage: str | None, ho
         (Failure(contract.UNAVAILABLE, "secret.host refused", retryable=True), "unavailable"),
         (Failure(contract.UNAVAILABLE, "password of ada wrong", sqlstate="28P01"), "unavailable 28P01"),
         (Failure(contract.STATEMENT_FAILED, "no column of ada", sqlstate="42703"), "statement_failed 42703"),
-        (Reply([Result(columns=[], rows=[[False]], row_count=1)]), "a key is not unique"),
+        (Reply([Result(columns=[], rows=[[False, None]], row_count=1)]), "a key is not unique"),
+        (
+            Reply([Result(columns=[], rows=[[True, "demo.orders"]], row_count=1)]),
+            "row security does not apply to demo.orders",
+        ),
         (Failure(contract.DEADLINE_EXCEEDED, "m", sqlstate="57014"), "deadline_exceeded 57014"),
         (ExecutorFailedError("x", cause="crash"), "crash"),
         (ExecutorBusyError("x", cause="TooManyRequestsException"), "TooManyRequestsException"),

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 from crud_api.executor.seam import Execute, InProcessExecutor
 from infra.errors import DatabaseError
+from infra.local import serving_role
 from infra.local.database import open_server
 from query_executor.handler import create_local_handler
-from query_executor.migrate import MigrationError, apply_migrations
+from query_executor.migrate import MigrationError
 
 
 def open_executor(environ: Mapping[str, str]) -> Execute:
@@ -19,7 +20,7 @@ def open_executor(environ: Mapping[str, str]) -> Execute:
     url = open_server(environ)
     if not environ.get("DATABASE_URL"):
         try:
-            apply_migrations(url)
+            serving_role.migrate(url)
         except MigrationError as error:
             raise DatabaseError(f"{error}\nCorrect the migration, then run this again.") from error
     return InProcessExecutor(create_local_handler(url))
