@@ -32,6 +32,7 @@ _NO_VALUE = frozenset({"42601", "42602", "42622"})
 # And how one does whose values are names, such as regconfig. The same codes say that a table or a function is missing.
 # Before PostgreSQL 16, hstore gives no code of its own.
 _NO_NAME = frozenset({"42704", "42725", "42883", "42P01", "3F000", "XX000"})
+_NO_COLUMN = "42703"
 LOOK_MS = 5000  # the most that the second look may take; if it fails, the answer is PostgreSQL's own failure
 _MOST = 200  # values that are tried one by one
 
@@ -82,16 +83,25 @@ def error_of(
     return error
 
 
-def of_key(resource: Resource, key: KeyValues) -> Suspect:
+def of_key(resource: Resource, key: KeyValues) -> list[Suspect]:
     """The key in a path. No row has a key that its columns cannot hold."""
-    return Suspect(looking.by_key(resource, key), lambda failure: not_found(resource) if _is_data(failure) else None)
+
+    def error(failure: Failure) -> ApiError | None:
+        return not_found(resource) if _is_of_value(failure) else None
+
+    parts = zip(resource.key_columns, key, strict=True)
+    return [
+        _blameless(resource, resource.key_columns),
+        *(Suspect(looking.of_key_part(resource, name, value), error) for name, value in parts),
+        Suspect(looking.by_key(resource, key), lambda failure: not_found(resource) if _is_data(failure) else None),
+    ]
 
 
 def of_values(resource: Resource, values: Mapping[str, Value], key: KeyValues | None = None) -> list[Suspect]:
     """The key in the path, if there is one, and each value of a row."""
     cells = [_cell(resource, name, [value], pointer(name)) for name, value in values.items() if value is not None]
     cells[:0] = [_blameless(resource, [*values])] if cells else []
-    return [of_key(resource, key), *cells] if key is not None else cells
+    return [*of_key(resource, key), *cells] if key is not None else cells
 
 
 def of_creation(creation: Creation) -> list[Suspect]:
@@ -118,7 +128,7 @@ def of_list(resource: Resource, query: ListQuery) -> list[Suspect]:
     """The parent's key and each parameter of a list."""
     suspects = [Suspect(looking.any_row(resource), lambda _: None)]
     if query.parent is not None:
-        suspects.append(of_key(query.parent.resource, query.parent.key))
+        suspects += of_key(query.parent.resource, query.parent.key)
     for number, condition in enumerate(query.filters):
         name = condition.field if condition.operator == "eq" else f"{condition.field}[{condition.operator}]"
         suspects.append(_parameter(name, looking.by_filter(resource, query, number)))
@@ -135,8 +145,9 @@ def _parameter(name: str, query: Query[None]) -> Suspect:
     }.get(name, "has a comparison that the database does not support for this column")
 
     def error(failure: Failure) -> InvalidParameterError | None:
-        compares = _is_data(failure) or (failure.sqlstate or "").startswith(("42", "0A"))
-        return wrong({name: reason}) if compares else None
+        sqlstate = failure.sqlstate or ""
+        compares = _is_data(failure) or sqlstate in _NO_NAME or sqlstate.startswith(("42", "0A"))
+        return wrong({name: reason}) if compares and sqlstate != _NO_COLUMN else None
 
     return Suspect(query, error)
 
@@ -148,8 +159,7 @@ def _blameless(resource: Resource, names: Sequence[str]) -> Suspect:
 
 def _cell(resource: Resource, name: str, values: Sequence[Value], at: str | None) -> Suspect:
     def error(failure: Failure) -> InvalidFieldsError | None:
-        sqlstate = failure.sqlstate or ""
-        if not (_is_data(failure) or sqlstate.startswith("23") or sqlstate in _NO_NAME):
+        if not _is_of_value(failure):
             return None
         detail = failures.wrong(name, failure)
         if at is None:
@@ -167,12 +177,18 @@ def _may_be_a_part(failure: Failure, method: str) -> bool:
         return False
     if failures.is_of_caller(failure):
         return False
-    if method in READS:
-        return sqlstate.startswith(("22", "42", "0A"))
     if sqlstate in _NO_VALUE | _NO_NAME:
         return True
+    if method in READS:
+        return sqlstate.startswith(("22", "42", "0A"))
     # Domains have checks and may refuse null. PostgreSQL then names neither a table nor a column.
     return sqlstate.startswith("22") or (sqlstate in {"23514", "23502"} and failure.table is None)
+
+
+def _is_of_value(failure: Failure) -> bool:
+    """Whether a failure to make a column's value of a text is the text's. `_blameless` has found the columns."""
+    sqlstate = failure.sqlstate or ""
+    return _is_data(failure) or sqlstate.startswith("23") or sqlstate in _NO_NAME
 
 
 def _is_data(failure: Failure) -> bool:

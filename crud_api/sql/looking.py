@@ -25,7 +25,7 @@ def any_row(resource: Resource) -> Query[None]:
 
 
 def by_key(resource: Resource, key: KeyValues) -> Query[None]:
-    """Fails if a column cannot hold its part of the key."""
+    """Fails if a column cannot be compared with its part of the key."""
     sql = f"SELECT true FROM {table(resource)} WHERE {has_key(resource)} LIMIT 1"
     return probe(sql, key_params(resource, key))
 
@@ -36,6 +36,12 @@ def of_values(resource: Resource, name: str, values: Sequence[Value]) -> Query[N
     params: dict[str, Param] = {"rows": rows}
     check = fits([(resource, {name: value}) for value in values], params)
     return probe(f"SELECT count(*) FROM {populated(resource, [name], 'rows')} AS row{where(check)}", params)
+
+
+def of_key_part(resource: Resource, name: str, value: Value) -> Query[None]:
+    """Fails if the column cannot hold its part of a key. Spaces at its end count as they do in a comparison."""
+    rows = json.dumps([{name: value}], ensure_ascii=False)
+    return probe(f"SELECT count(*) FROM {populated(resource, [name], 'rows')} AS row", {"rows": rows})
 
 
 def no_values(resource: Resource, names: Sequence[str]) -> Query[None]:

@@ -51,7 +51,7 @@ def delete_row(served: Served, request: ApiRequest) -> Response:
     key = key_of(resource, request)
     wanted = conditions(request.headers.get("if-match"), request.headers.get("if-none-match"))
     query = one_row.delete(resource, key, wanted)
-    removed = run(served, request, query, absent=not_found, about=lambda: [suspects.of_key(resource, key)])
+    removed = run(served, request, query, absent=not_found, about=lambda: suspects.of_key(resource, key))
     if removed.done is None:
         raise _another_version()
     return responses.no_content()

@@ -30,7 +30,7 @@ def get_row(served: Served, request: ApiRequest) -> Response:
         select.select_one(resource, key, selected),
         absent=not_found,
         given=["expand" if selected.embedded else "fields"],
-        about=lambda: [suspects.of_key(resource, key)],
+        about=lambda: suspects.of_key(resource, key),
     )
     if row.too_many is not None:
         raise pages.too_many(resource, selected, row.too_many)

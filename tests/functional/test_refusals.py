@@ -96,8 +96,17 @@ UNREADABLE = [
     ("tsvector", "secret\\"), ("tsquery", "secret &"), ("jsonpath", "secret"), ("hstore", "secret"),
     ("ltree", "secret//"), ("ltree", "secret." + "x" * 1001), ("regconfig", "secret"),
     ("regclass", "secret"), ("regclass", "secret.orders"), ("regclass", ""), ("regproc", "secret"),
-    ("regtype", "secret"), ("tsvector[]", '{"secret\\\\"}'),
+    ("regtype", "secret"), ("regnamespace", "secret"), ("tsvector[]", '{"secret\\\\"}'),
 ]  # fmt: skip
+
+
+def make_type(url: str, type_: str) -> None:
+    """Make the extension of a type. Skip the test if the server has none."""
+    if type_ in {"hstore", "ltree"}:
+        try:
+            run_sql(url, f"CREATE EXTENSION IF NOT EXISTS {type_} SCHEMA public")
+        except psycopg2.errors.FeatureNotSupported:
+            pytest.skip("this server does not have the type")
 
 
 @pytest.mark.in_process
@@ -105,11 +114,7 @@ UNREADABLE = [
 def test_a_text_that_is_no_value_of_any_type_is_named(
     execute: Execute, api_database: str, type_: str, text: str
 ) -> None:
-    if type_ in {"hstore", "ltree"}:
-        try:
-            run_sql(api_database, f"CREATE EXTENSION IF NOT EXISTS {type_} SCHEMA public")
-        except psycopg2.errors.FeatureNotSupported:
-            pytest.skip("this server does not have the type")
+    make_type(api_database, type_)
     columns, fields = f"id int PRIMARY KEY, v {type_}, w text", {"id": int, "v": str, "w": str}
     api = api_over(execute, api_database, "unreadable", columns, fields)
     api("POST", "/unreadable", {"id": 1})
@@ -123,25 +128,55 @@ def test_a_text_that_is_no_value_of_any_type_is_named(
         refused(answer, 422, "#/v")
         assert answer.json["errors"][0]["detail"] == "v is not a value of its column's type"
     refused(api("POST", "/unreadable", [{"id": 2}, {"id": 3, "v": text}]), 422, "#/1/v")
+    filters = [f"v={quote(text)}", f"v[ne]={quote(text)}", f"v[gt]={quote(text)}", f"v[in]=x,{quote(text)}"]
+    for filter_ in filters:
+        listed = api("GET", f"/unreadable?fields=id&id=1&{filter_}", prefer="count=exact")
+        assert (listed.status, b"secret" in listed.body) == (400, False), listed.body
+        assert [error["parameter"] for error in listed.json["errors"]] == [filter_.partition("=")[0]]
     run_sql(api_database, "ALTER TABLE demo.unreadable DROP COLUMN v")
     refused(api("POST", "/unreadable", {"id": 2, "v": text}), 500)
     refused(api("PATCH", "/unreadable/1", {"v": text}), 500)
+    refused(api("GET", "/unreadable?fields=id&v=x"), 500)
+    refused(api("GET", "/unreadable?fields=id&sort=v"), 500)
     run_sql(api_database, "DROP TABLE demo.unreadable")
+    refused(api("GET", "/unreadable?v=x"), 500)
     refused(api("POST", "/unreadable", [{"id": 2, "v": text}]), 500)
     refused(api("POST", "/unreadable", {"id": 2, "v": text}), 500)
     refused(api("PATCH", "/unreadable/1", {"v": text}), 500)
 
 
 @pytest.mark.in_process
-def test_a_key_that_no_value_of_the_type_can_be_is_a_404(execute: Execute, api_database: str) -> None:
-    api = api_over(execute, api_database, "vectors", "id tsvector PRIMARY KEY, n int", {"id": str, "n": int})
+@pytest.mark.parametrize(
+    ("type_", "text"),
+    [("tsvector", "secret\\"), ("hstore", "secret"), ("ltree", "secret//"), ("regclass", "secret"),
+     ("regnamespace", "secret"), ("date", "secret"), ("int", "9" * 20)],
+)  # fmt: skip
+def test_a_key_that_no_value_of_the_type_can_be_is_a_404(
+    execute: Execute, api_database: str, type_: str, text: str
+) -> None:
+    make_type(api_database, type_)
+    fields = {"id": str, "n": int}
+    run_sql(api_database, "DROP TABLE IF EXISTS demo.odd, demo.owned")
+    run_sql(api_database, f"CREATE TABLE demo.odd (id {type_} PRIMARY KEY, n int)")
+    run_sql(api_database, f"CREATE TABLE demo.owned (id int PRIMARY KEY, odd {type_} REFERENCES demo.odd)")
+    reference = Reference(resource="odd", name="of", reverse="owned")
+    owned = declared("owned", {"id": int, "odd": str}, references={"odd": reference})
+    api = Api(execute, [declared("odd", fields), owned])
+    key = quote(text, safe="")
     for answer in (
-        api("GET", "/vectors/secret%5C"),
-        api("PATCH", "/vectors/secret%5C", {"n": 1}),
-        api("PUT", "/vectors/secret%5C", {"n": 1}),
-        api("DELETE", "/vectors/secret%5C"),
+        api("GET", f"/odd/{key}"),
+        api("GET", f"/odd/{key}/owned"),
+        api("PATCH", f"/odd/{key}", {"n": 1}),
+        api("PUT", f"/odd/{key}", {"n": 1}),
+        api("DELETE", f"/odd/{key}"),
     ):
         refused(answer, 404)
+    run_sql(api_database, "ALTER TABLE demo.odd DROP COLUMN id CASCADE")
+    for method in ("GET", "DELETE"):
+        refused(api(method, f"/odd/{key}"), 500)
+    run_sql(api_database, "DROP TABLE demo.odd, demo.owned")
+    for method in ("GET", "DELETE"):
+        refused(api(method, f"/odd/{key}"), 500)
 
 
 @pytest.mark.parametrize("many", [False, True])

@@ -51,6 +51,27 @@ def test_its_rows_are_made_read_changed_and_deleted(api: Api) -> None:
     assert api("GET", "/products/9007199254740993").status == 404
 
 
+@pytest.mark.parametrize(
+    ("sent", "stored"),
+    [("7.0", 7), ("7.000", 7), ("70e-1", 7), ("1e2", 100), ("-0.0", 0), ("9007199254740993.0", 2**53 + 1)],
+)
+def test_a_number_of_json_is_whole_by_its_value_and_not_by_its_digits(api: Api, sent: str, stored: int) -> None:
+    body = f'{{"product_id": {sent}, "product_name": "Pen"}}'.encode()
+    created = api("POST", "/products", body, content_type="application/json")
+    assert (created.status, created.json["product_id"]) == (201, stored)
+    path = created.headers["location"]
+    assert path == f"/products/{stored}"
+    assert api("PUT", path, body, content_type="application/json").status == 200
+    assert api("POST", "/products", b"[%s]" % body, content_type="application/json").status == 409
+
+
+@pytest.mark.parametrize("sent", ["7.5", "7.0000001", "1e-1", "1e1000", "1e999999999", "NaN", '"7"', '"7.0"', "true"])
+def test_a_number_that_is_not_whole_is_refused(api: Api, sent: str) -> None:
+    body = f'{{"product_id": {sent}, "product_name": "Pen"}}'.encode()
+    refused = api("POST", "/products", body, content_type="application/json")
+    assert (refused.status, refused.pointers) == (422, ["#/product_id"])
+
+
 def test_its_pages_are_in_the_order_of_numbers(api: Api) -> None:
     for number in (10, 9, -1, 100):
         assert api("POST", "/products", {"product_id": number, "product_name": "x"}).status == 201

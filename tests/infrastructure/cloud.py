@@ -183,8 +183,8 @@ class _Front:
             emulated.tag(region, path, body)
             start_response("204 No Content", [])
             return []
-        if invoked := re.fullmatch("/2015-03-31/functions/([^/]+-query-executor)/invocations", path):
-            version = parse_qs(environ["QUERY_STRING"]).get("Qualifier", ["live"])[0]
+        if invoked := re.fullmatch("/2015-03-31/functions/([^/:]+-query-executor)(?::([^/]+))?/invocations", path):
+            version = invoked[2] or parse_qs(environ["QUERY_STRING"]).get("Qualifier", ["live"])[0]
             return self._hold(call, self._execute_sql(region, invoked[1], version, body, start_response))
         if path == "/2016-08-19/account-settings":
             return self._hold(call, self._tell_limit(start_response))

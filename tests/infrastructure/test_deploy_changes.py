@@ -4,24 +4,47 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import zipfile
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
 from infra.errors import SmokeError
 from infra.gateway import smoke
 from tests.conftest import execute
+from tests.gateway_events import event
+from tests.infrastructure import emulated
 from tests.infrastructure.account_state import State, state
 from tests.infrastructure.clone import ROOT, Clone, kill_after
 from tests.infrastructure.cloud import Hold, failed, protect
+from tests.infrastructure.templates import REGION
+from tests.integration.test_package import invoke
+from tests.lambda_runtime import lambda_function, link_distributions
 
 pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse:UserWarning")
 
 API, EXECUTOR = "crud-api-dev", "crud-api-dev-query-executor"
+LINES = """
+from msgspec import Struct
+
+from crud_api.resource import Resource
+
+
+class Line(Struct):
+    part: str
+    line: int
+    note: str | None = None
+
+
+lines = Resource(name="lines", table="demo.lines", model=Line, key=("part", "line"))
+"""
 
 
 def image_of(clone: Clone) -> str:
@@ -79,6 +102,51 @@ def test_changed_code_of_the_api_goes_into_the_same_api_also_from_a_fresh_clone(
     assert api_ids(clone) == ids
     assert state(clone.cloud) == before  # the settings that Chalice's import deletes are back
     assert builds(clone.docker_calls()) == builds(docker)
+
+
+def test_a_table_with_a_key_of_two_columns_is_deployed_and_a_row_is_found_by_its_path(
+    deployed: Clone, tmp_path: Path
+) -> None:
+    clone, cloud = deployed.again("lines"), deployed.cloud
+    (clone.folder / "crud_api" / "tables" / "lines.py").write_text(LINES)
+    tables = clone.folder / "crud_api" / "tables" / "__init__.py"
+    own = "from crud_api.tables.lines import lines\n"
+    tables.write_text(own + tables.read_text().replace("(customers, orders)", "(customers, orders, lines)"))
+    run = clone.run("deploy")
+    assert run, run.error
+    resources = cloud.client("apigateway").get_resources(restApiId=api_ids(clone)[0], limit=500)["items"]
+    (row,) = [one for one in resources if one["path"].startswith("/lines/")]
+    assert set(row["resourceMethods"]) == {"GET", "HEAD", "PUT", "PATCH", "DELETE"}
+    (name,) = re.findall(r"{(\w+)}", row["path"])
+
+    unzipped = tmp_path / "package"
+    with zipfile.ZipFile(BytesIO(emulated.code_of(REGION, API))) as archive:
+        archive.extractall(unzipped)
+    (tmp_path / "boto3").mkdir()
+    runtimes = link_distributions(tmp_path / "boto3", "botocore", "jmespath", "urllib3", "python-dateutil", "six")
+    variables = state(cloud)["functions"][API]["Environment"]["Variables"]
+    execute(cloud.database_url, "CREATE TABLE demo.lines (part text, line int, note text, PRIMARY KEY (part, line))")
+    keys = [("a,b/%2C é", 2, "a%2Cb%2F%252C%20%C3%A9,2"), ("a", 2, "a,2")]
+    try:
+        execute(cloud.database_url, "INSERT INTO demo.lines VALUES ('a,b/%2C é', 2, 'first'), ('a', 2, 'second')")
+        environment = {**variables, **cloud.environment, "AWS_ACCESS_KEY_ID": "the-api"}
+        with lambda_function("app.app", environment=environment, python_path=[unzipped, runtimes]) as function:
+            found = [
+                invoke(
+                    function.endpoint_url,
+                    event("GET", f"/lines/{path}", resource=row["path"], path_parameters={name: unquote(path)}),
+                )
+                for _, _, path in keys
+            ]
+    finally:
+        execute(cloud.database_url, "DROP TABLE demo.lines")
+        run = deployed.run("deploy")
+    assert [one["statusCode"] for one in found] == [200, 200], found
+    assert [json.loads(one["body"]) for one in found] == [
+        {"part": part, "line": line, "note": note}
+        for (part, line, _), note in zip(keys, ("first", "second"), strict=True)
+    ]
+    assert run, run.error
 
 
 def test_a_changed_setting_of_the_executor_changes_the_function_alone(deployed: Clone) -> None:

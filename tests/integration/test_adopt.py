@@ -473,6 +473,29 @@ def test_a_view_leads_a_foreign_key_to_a_table_that_is_not_adopted(adopted: Adop
     adopted.checks()
 
 
+def test_a_view_that_shows_a_column_twice_is_declared_by_the_first_of_them(adopted: Adopted) -> None:
+    execute(
+        adopted.url,
+        """CREATE TABLE people (id int PRIMARY KEY);
+           CREATE SCHEMA hidden;
+           CREATE TABLE hidden.passports (number int PRIMARY KEY, person_id int NOT NULL UNIQUE REFERENCES people);
+           CREATE TABLE hidden.stamps (id int PRIMARY KEY, passport int REFERENCES hidden.passports);
+           CREATE VIEW passports AS SELECT number, person_id, person_id AS holder, number AS n FROM hidden.passports;
+           CREATE VIEW stamps AS SELECT * FROM hidden.stamps""",
+    )
+    adopted()
+    passports = adopted["passports"]
+    assert passports.key == "number"
+    assert passports.references == {
+        "person_id": Reference(
+            resource="people", name="person", reverse="passport", unique=True, constraint="passports_person_id_fkey"
+        )
+    }
+    # The foreign key of stamps leads to the view's key, so the reference names no columns.
+    assert adopted["stamps"].references["passport"].columns == ()
+    adopted.checks()
+
+
 def test_a_stage_is_read_through_its_executor_and_by_reads_alone(adopted: Adopted) -> None:
     execute(adopted.url, SHOP)
     asked: list[Request] = []

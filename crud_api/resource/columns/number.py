@@ -15,7 +15,8 @@ from query_executor.contract import Value
 
 # Python would accept more: 1_000, NaN, digits of other scripts. A number may have as many digits as a value in a URL,
 # because PostgreSQL writes all 310 digits of 1e309.
-_WHOLE = r"-?[0-9]{1,1000}"
+_MAX_DIGITS = 1000
+_WHOLE = rf"-?[0-9]{{1,{_MAX_DIGITS}}}"
 _NUMBER = rf"{_WHOLE}(\.[0-9]{{1,1000}})?([eE][+-]?[0-9]{{1,3}})?"
 # PostgreSQL writes these as strings in JSON. A declaration with limits does not allow them.
 _NO_NUMBERS = frozenset({"NaN", "Infinity", "-Infinity"})
@@ -85,8 +86,11 @@ class IntegerColumn(_Number):
     form = _WHOLE
 
     def from_json(self, value: Any) -> Value:
-        """Return the number; -0 becomes 0."""
-        return super().from_json(0 if isinstance(value, Decimal) and str(value) == "-0" else value)
+        """Return the number; -0 becomes 0, and 2.0 becomes 2."""
+        return super().from_json(_whole(value))
+
+    def same(self, sent: Any, key: Value) -> bool:
+        return super().same(_whole(sent), key)
 
     def takes(self, text: str) -> bool:  # noqa: ARG002
         """A whole number is never NaN or infinite."""
@@ -107,8 +111,8 @@ class IntegerColumn(_Number):
         return {"type": "integer"} | _INT64
 
     def filtered(self) -> Schema:
-        """An integer with the limits of a bigint."""
-        return {"type": "integer"} | _INT64
+        """An integer of any size: the column has no row with a number that it cannot hold."""
+        return {"type": "integer", "format": "int64"}
 
 
 class WholeColumn(IntegerColumn):
@@ -258,6 +262,13 @@ def within(number: Decimal, limits: Mapping[str, Any]) -> bool:
     if "max_digits" in limits and number and number.adjusted() >= limits["max_digits"] - places:
         return False
     return "decimal_places" not in limits or _has_places(number, places)
+
+
+def _whole(value: Any) -> Any:
+    # JSON has no type of its own for whole numbers: 2.0 is one (JSON Schema 2020-12, validation, section 6.1.1).
+    if isinstance(value, Decimal) and value.is_finite() and value.adjusted() < _MAX_DIGITS and _has_places(value, 0):
+        return int(value)
+    return value
 
 
 def _has_places(number: Decimal, most: int) -> bool:

@@ -121,9 +121,9 @@ _Views = Mapping[tuple[Place, str], Mapping[Place, str]]
 def _views_of(origins_by_view: Mapping[Place, Mapping[str, Origin]], catalogue: Catalogue) -> _Views:
     found: dict[tuple[Place, str], dict[Place, str]] = {}
     for view, origins in origins_by_view.items():
-        for shown, (oid, column) in origins.items():
+        for (oid, column), shown in first_shown(origins).items():
             if (table := catalogue.table(oid)) is not None:
-                found.setdefault((table.place, column), {}).setdefault(view, shown)
+                found.setdefault((table.place, column), {})[view] = shown
     return found
 
 
@@ -307,7 +307,7 @@ def _own_keys(table: Table) -> list[tuple[str, ...]]:
 
 def _shown_uniques(origins: Mapping[str, Origin], catalogue: Catalogue) -> list[Unique]:
     """The unique indexes of the table below a simple view, by the view's names of the columns."""
-    shown = {origin: column for column, origin in origins.items()}
+    shown = first_shown(origins)
     bases = {oid: catalogue.table(oid) for oid, _ in shown}
     return [
         Unique([shown[oid, column] for column in unique.columns], unique.primary)
