@@ -39,9 +39,15 @@ override DATABASE_URL := $(value DATABASE_URL)
 export DATABASE_URL
 endif
 
+# The same for a token's claims, and an apostrophe may be in its user's name.
+ifdef CLAIMS
+override CLAIMS := $(value CLAIMS)
+export CLAIMS
+endif
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run migration psql reset adopt deploy plan migrate status key logs smoke destroy test soak mutants bench check \
+.PHONY: help run token migration psql reset adopt deploy plan migrate status key logs smoke destroy test soak mutants bench check \
 	openapi browser \
 	clients deploys swagger-ui format lock clean
 
@@ -49,8 +55,12 @@ help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 # exec: make's SIGTERM has to reach Python, not a shell before it.
-run: $(RUNS) ## Serve the API on this machine, with an embedded database or yours; [PORT=8001] [DATABASE_URL=postgresql://...]
+run: $(RUNS) ## Serve the API on this machine, with an embedded database or yours; [PORT=8001] [ACCESS=cognito] [DATABASE_URL=postgresql://...]
 	@exec $(BIN)/python -m infra run $(if $(PORT),--port $(PORT))
+
+# The shell reads SUB and CLAIMS from the environment, because they may have quotes of their own. bash has a GROUPS itself.
+token: $(RUNS) ## Print a token for make run ACCESS=cognito; SUB=ada [GROUPS=admins,staff] [CLAIMS='{"email": "ada@example.com"}']
+	@exec $(BIN)/python -m infra token --sub "$$SUB" $(if $(GROUPS),--groups '$(GROUPS)') $(if $(CLAIMS),--claims "$$CLAIMS")
 
 migration: $(RUNS) ## Make the next migration's file; NAME=add-products
 	@exec $(BIN)/python -m infra migration '$(NAME)' $(ARGS)

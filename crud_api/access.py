@@ -15,6 +15,8 @@ API_KEY, IAM, COGNITO, NONE = "api_key", "iam", "cognito", "none"
 KINDS = (NONE, API_KEY, IAM, COGNITO)
 # Answered without a key, for load balancers and uptime checks: they expose no data.
 OPEN_PATHS = frozenset({"/health"})
+# A laptop verifies no token (infra/local/gateway.py), so there it needs no pool.
+_LOCAL_POOL = "arn:aws:cognito-idp:local:000000000000:userpool/local"
 
 
 def read_access(environ: Mapping[str, str], *, deployed: bool) -> tuple[str, str | None]:
@@ -23,7 +25,7 @@ def read_access(environ: Mapping[str, str], *, deployed: bool) -> tuple[str, str
     Raises `AccessError`: a stage that misspells its protection must not start without one.
     """
     kind = environ.get("ACCESS") or (API_KEY if deployed else NONE)
-    pool = environ.get("COGNITO_USER_POOL_ARN") or None
+    pool = environ.get("COGNITO_USER_POOL_ARN") or (_LOCAL_POOL if kind == COGNITO and not deployed else None)
     if kind not in KINDS:
         raise AccessError(f"ACCESS is {kind!r}; it can be {', '.join(KINDS)}")
     if kind == COGNITO and not (pool and pool.startswith("arn:") and ":userpool/" in pool):

@@ -86,6 +86,20 @@ def _add_local_commands(subparsers: Any) -> None:
     resetting.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     resetting.set_defaults(command=commands.reset)
 
+    signing_in = subparsers.add_parser(
+        "token",
+        help="print a token for run with ACCESS=cognito",
+        description="Print an ID token for run with ACCESS=cognito. It is valid for an hour, and on this machine only.",
+    )
+    signing_in.add_argument("--sub", default="", help="the user that calls (the claim sub)")
+    signing_in.add_argument(
+        "--groups", type=_listed, default=[], metavar="GROUP,...", help="the user's groups (the claim cognito:groups)"
+    )
+    signing_in.add_argument(
+        "--claims", default="", metavar="JSON", help="an object of more claims, or of other values: '{\"exp\": 1}'"
+    )
+    signing_in.set_defaults(command=commands.token)
+
     adopting = subparsers.add_parser(
         "adopt",
         help="write declarations of a database's tables",

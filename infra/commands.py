@@ -63,6 +63,14 @@ def reset(options: Namespace) -> None:
     reset(os.environ, _say, _typed, sure=options.yes)
 
 
+def token(options: Namespace) -> None:
+    import time  # noqa: PLC0415
+
+    from infra.local import id_token  # noqa: PLC0415
+
+    _say(id_token.token(options.sub, options.groups, options.claims, int(time.time())))
+
+
 def adopt(options: Namespace) -> None:
     if options.stage is not None:
         in_aws(_adopt_stage, options)
