@@ -47,7 +47,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run token migration psql reset adopt deploy plan migrate status key logs smoke destroy test soak mutants bench check \
+.PHONY: help run token migration psql reset adopt deploy plan migrate status key user logs smoke destroy test soak mutants bench check \
 	openapi browser \
 	clients deploys swagger-ui format lock clean
 
@@ -93,6 +93,9 @@ adopt: $(RUNS) ## Write declarations of a database's tables; [SCHEMA=public] [TA
 key: $(RUNS) ## Print the API key of a stage; [STAGE=dev] [CHANGE=--rotate or --retire] [PROFILE=..] [REGION=..]
 	@exec $(BIN)/python -m infra key $(AT) $(CHANGE)
 
+user: $(RUNS) ## Invite a user to a stage whose ACCESS is cognito; EMAIL=ada@example.com [GROUPS=admins] [STAGE=dev] [PROFILE=..] [REGION=..]
+	@exec $(BIN)/python -m infra user $(AT) --email "$$EMAIL" $(if $(GROUPS),--groups '$(GROUPS)')
+
 status: $(RUNS) ## Show what exists of a stage, and whether an alarm rings; [STAGE=dev] [PROFILE=..] [REGION=..]
 	@exec $(BIN)/python -m infra status $(AT)
 
@@ -102,7 +105,7 @@ logs: $(RUNS) ## Follow the log of a stage's API; [STAGE=dev] [FUNCTION=executor
 smoke: $(RUNS) ## Send a few requests to a stage and compare the answers; [STAGE=dev] [TOKEN=..] [PROFILE=..] [REGION=..]
 	@exec $(BIN)/python -m infra smoke $(AT) $(if $(TOKEN),--token '$(TOKEN)')
 
-destroy: $(RUNS) ## Delete a stage from AWS, except its database; [STAGE=dev] [PROFILE=..] [REGION=..] [ARGS=--delete-database]
+destroy: $(RUNS) ## Delete a stage from AWS, except its database and users; [STAGE=dev] [PROFILE=..] [REGION=..] [ARGS=--delete-database]
 	@exec $(BIN)/python -m infra destroy $(AT)
 
 # Where no caches of bytecode are written (images of Docker often say so), every program that a test starts compiles all

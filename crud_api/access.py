@@ -29,7 +29,10 @@ def read_access(environ: Mapping[str, str], *, deployed: bool) -> tuple[str, str
     if kind not in KINDS:
         raise AccessError(f"ACCESS is {kind!r}; it can be {', '.join(KINDS)}")
     if kind == COGNITO and not (pool and pool.startswith("arn:") and ":userpool/" in pool):
-        raise AccessError(f"ACCESS is {COGNITO!r}, so COGNITO_USER_POOL_ARN must be a user pool's ARN; it is {pool!r}")
+        raise AccessError(
+            f"ACCESS is {COGNITO!r}, so COGNITO_USER_POOL_ARN must be a user pool's ARN; it is {pool!r}. "
+            "A deploy by make fills in the pool that it makes; Chalice alone does not know it."
+        )
     return kind, pool
 
 

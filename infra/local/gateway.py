@@ -80,7 +80,7 @@ def read_token(header: str) -> dict[str, Any]:
     if claims.get("token_use") != "id":
         raise _unauthorized("the token is no ID token: its token_use is not id")
     expires = claims.get("exp")
-    if isinstance(expires, bool) or not isinstance(expires, int | float):
+    if not isinstance(expires, int | float):
         raise _unauthorized("the token has no exp")
     if expires <= time.time():
         raise _unauthorized("the token has expired")
