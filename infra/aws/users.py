@@ -47,6 +47,8 @@ def invite(pool: Pool, email: str, groups: Collection[str] | None, *, resend: bo
     A repetition invites nobody twice. Raises `CommandError` where Cognito does not take the address.
     """
     client, errors = pool.client, pool.client.exceptions
+    if not email:
+        raise CommandError(f"EMAIL names the user: {pool.stage.make('user', EMAIL='ada@example.com')}")
     user = {"UserPoolId": pool.pool_id, "Username": email}
     try:
         client.admin_create_user(

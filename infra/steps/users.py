@@ -47,5 +47,5 @@ class Users(StackStep):
         if self.is_wanted() or outputs:
             yield from super().status()
         if outputs:
-            yield "user pool", outputs.get("UserPoolId")
+            yield "user pool", outputs.get("UserPoolArn")
             yield "client of the users", outputs.get("ClientId")

@@ -104,7 +104,7 @@ def test_a_second_deploy_changes_nothing_and_a_plan_says_so(deployed: Clone) -> 
 
 def test_the_status_names_the_pool_and_the_client(deployed: Clone) -> None:
     said, made = deployed.run("status").out, outputs(deployed.cloud)
-    assert re.search(rf"user pool +{made['UserPoolId']}", said)
+    assert re.search(rf"user pool +{made['UserPoolArn']}", said)
     assert re.search(rf"client of the users +{made['ClientId']}", said)
     assert "not what this clone would deploy" not in said
 
@@ -140,6 +140,8 @@ def test_an_invitation_is_sent_again_on_demand(deployed: Clone) -> None:
 
 @pytest.mark.usefixtures("as_a_person")
 def test_what_is_no_address_is_refused_with_an_example(deployed: Clone) -> None:
+    empty = deployed.run("user", "--email", "")
+    assert (empty.status, empty.error) == (1, f"error: EMAIL names the user: make user STAGE=dev EMAIL={EMAIL}\n")
     run = deployed.run("user", "--email", "ada")
     assert run.status == 1
     assert "EMAIL must be an address: make user STAGE=dev EMAIL=ada@example.com" in run.error
