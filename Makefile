@@ -39,9 +39,15 @@ override DATABASE_URL := $(value DATABASE_URL)
 export DATABASE_URL
 endif
 
+# The same for a token's claims, and an apostrophe may be in its user's name.
+ifdef CLAIMS
+override CLAIMS := $(value CLAIMS)
+export CLAIMS
+endif
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run migration psql reset adopt deploy plan migrate status key logs smoke destroy test soak mutants bench check \
+.PHONY: help run token migration psql reset adopt deploy plan migrate status key user logs smoke destroy test soak mutants bench check \
 	openapi browser \
 	clients deploys swagger-ui format lock clean
 
@@ -49,8 +55,12 @@ help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 # exec: make's SIGTERM has to reach Python, not a shell before it.
-run: $(RUNS) ## Serve the API on this machine, with an embedded database or yours; [PORT=8001] [DATABASE_URL=postgresql://...]
+run: $(RUNS) ## Serve the API on this machine, with an embedded database or yours; [PORT=8001] [ACCESS=cognito] [DATABASE_URL=postgresql://...]
 	@exec $(BIN)/python -m infra run $(if $(PORT),--port $(PORT))
+
+# The shell reads SUB and CLAIMS from the environment, because they may have quotes of their own. bash has a GROUPS itself.
+token: $(RUNS) ## Print a token for make run ACCESS=cognito; SUB=ada [GROUPS=admins,staff] [CLAIMS='{"email": "ada@example.com"}']
+	@exec $(BIN)/python -m infra token --sub "$$SUB" $(if $(GROUPS),--groups '$(GROUPS)') $(if $(CLAIMS),--claims "$$CLAIMS")
 
 migration: $(RUNS) ## Make the next migration's file; NAME=add-products
 	@exec $(BIN)/python -m infra migration '$(NAME)' $(ARGS)
@@ -83,6 +93,9 @@ adopt: $(RUNS) ## Write declarations of a database's tables; [SCHEMA=public] [TA
 key: $(RUNS) ## Print the API key of a stage; [STAGE=dev] [CHANGE=--rotate or --retire] [PROFILE=..] [REGION=..]
 	@exec $(BIN)/python -m infra key $(AT) $(CHANGE)
 
+user: $(RUNS) ## Invite a user to a stage whose ACCESS is cognito; EMAIL=ada@example.com [GROUPS=admins] [STAGE=dev] [PROFILE=..] [REGION=..]
+	@exec $(BIN)/python -m infra user $(AT) --email "$$EMAIL" $(if $(GROUPS),--groups '$(GROUPS)')
+
 status: $(RUNS) ## Show what exists of a stage, and whether an alarm rings; [STAGE=dev] [PROFILE=..] [REGION=..]
 	@exec $(BIN)/python -m infra status $(AT)
 
@@ -92,7 +105,7 @@ logs: $(RUNS) ## Follow the log of a stage's API; [STAGE=dev] [FUNCTION=executor
 smoke: $(RUNS) ## Send a few requests to a stage and compare the answers; [STAGE=dev] [TOKEN=..] [PROFILE=..] [REGION=..]
 	@exec $(BIN)/python -m infra smoke $(AT) $(if $(TOKEN),--token '$(TOKEN)')
 
-destroy: $(RUNS) ## Delete a stage from AWS, except its database; [STAGE=dev] [PROFILE=..] [REGION=..] [ARGS=--delete-database]
+destroy: $(RUNS) ## Delete a stage from AWS, except its database and users; [STAGE=dev] [PROFILE=..] [REGION=..] [ARGS=--delete-database]
 	@exec $(BIN)/python -m infra destroy $(AT)
 
 # Where no caches of bytecode are written (images of Docker often say so), every program that a test starts compiles all

@@ -18,6 +18,8 @@ API_KEY, IAM, COGNITO, NONE = "api_key", "iam", "cognito", "none"
 KINDS = (NONE, API_KEY, IAM, COGNITO)
 # Answered without a key, for load balancers and uptime checks: they expose no data.
 OPEN_PATHS = frozenset({"/health"})
+# A laptop verifies no token (infra/local/gateway.py), so there it needs no pool.
+_LOCAL_POOL = "arn:aws:cognito-idp:local:000000000000:userpool/local"
 
 # The claim that names the roles of a caller, by the kind of access (crud_api/request/caller.py).
 _CLAIM = {API_KEY: "sub", IAM: "principal", COGNITO: "cognito:groups"}
@@ -58,11 +60,14 @@ def read_access(environ: Mapping[str, str], *, deployed: bool) -> tuple[str, str
     Raises `AccessError`: a stage that misspells its protection must not start without one.
     """
     kind = environ.get("ACCESS") or (API_KEY if deployed else NONE)
-    pool = environ.get("COGNITO_USER_POOL_ARN") or None
+    pool = environ.get("COGNITO_USER_POOL_ARN") or (_LOCAL_POOL if kind == COGNITO and not deployed else None)
     if kind not in KINDS:
         raise AccessError(f"ACCESS is {kind!r}; it can be {', '.join(KINDS)}")
     if kind == COGNITO and not (pool and pool.startswith("arn:") and ":userpool/" in pool):
-        raise AccessError(f"ACCESS is {COGNITO!r}, so COGNITO_USER_POOL_ARN must be a user pool's ARN; it is {pool!r}")
+        raise AccessError(
+            f"ACCESS is {COGNITO!r}, so COGNITO_USER_POOL_ARN must be a user pool's ARN; it is {pool!r}. "
+            "A deploy by make fills in the pool that it makes; Chalice alone does not know it."
+        )
     return kind, pool
 
 

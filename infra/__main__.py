@@ -86,6 +86,20 @@ def _add_local_commands(subparsers: Any) -> None:
     resetting.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     resetting.set_defaults(command=commands.reset)
 
+    signing_in = subparsers.add_parser(
+        "token",
+        help="print a token for run with ACCESS=cognito",
+        description="Print an ID token for run with ACCESS=cognito. It is valid for an hour, and on this machine only.",
+    )
+    signing_in.add_argument("--sub", default="", help="the user that calls (the claim sub)")
+    signing_in.add_argument(
+        "--groups", type=_listed, default=[], metavar="GROUP,...", help="the user's groups (the claim cognito:groups)"
+    )
+    signing_in.add_argument(
+        "--claims", default="", metavar="JSON", help="an object of more claims, or of other values: '{\"exp\": 1}'"
+    )
+    signing_in.set_defaults(command=commands.token)
+
     adopting = subparsers.add_parser(
         "adopt",
         help="write declarations of a database's tables",
@@ -143,6 +157,14 @@ def _add_stage_commands(subparsers: Any) -> None:
     change = keying.add_mutually_exclusive_group()
     change.add_argument("--rotate", action="store_true", help="make a new key and print it; the older keys stay valid")
     change.add_argument("--retire", action="store_true", help="delete all keys of the stage except the newest")
+    inviting = _add(
+        subparsers, "user", commands.user, "Invite a user to a stage whose ACCESS is cognito, or change the groups."
+    )
+    inviting.add_argument("--email", required=True, help="the address, which is also the name to sign in with")
+    inviting.add_argument(
+        "--groups", type=_listed, metavar="GROUP,...", help="the groups of the user; without it they stay as they are"
+    )
+    inviting.add_argument("--resend", action="store_true", help="send the invitation again, with a new password")
     _add(subparsers, "status", commands.status, "Show what exists of a stage, and whether an alarm rings.")
     logging = _add(
         subparsers,
@@ -160,8 +182,11 @@ def _add_stage_commands(subparsers: Any) -> None:
         "--since", type=_since, default="10m", metavar="10m", help="how far back (default: %(default)s)"
     )
     logging.add_argument("--follow", action="store_true", help="print new lines too, until Ctrl-C")
-    destroying = _add(subparsers, "destroy", commands.destroy, "Delete a stage from AWS, except its database.")
+    destroying = _add(
+        subparsers, "destroy", commands.destroy, "Delete a stage from AWS, except its database and users."
+    )
     destroying.add_argument("--yes", action="store_true", help="do not ask for confirmation")
+    destroying.add_argument("--delete-users", action="store_true", help="delete the user pool too, with all its users")
     destroying.add_argument("--delete-database", action="store_true", help="delete the database too; a snapshot stays")
 
 

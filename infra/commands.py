@@ -63,6 +63,14 @@ def reset(options: Namespace) -> None:
     reset(os.environ, _say, _typed, sure=options.yes)
 
 
+def token(options: Namespace) -> None:
+    import time  # noqa: PLC0415
+
+    from infra.local import id_token  # noqa: PLC0415
+
+    _say(id_token.token(options.sub, options.groups, options.claims, int(time.time())))
+
+
 def adopt(options: Namespace) -> None:
     if options.stage is not None:
         in_aws(_adopt_stage, options)
@@ -133,6 +141,17 @@ def key(options: Namespace) -> None:
     _say(gateway.rotate_key(account.client, api) if options.rotate else newest)
 
 
+def user(options: Namespace) -> None:
+    from infra.aws import users  # noqa: PLC0415
+
+    account, stage, stacks = _load(options)
+    pool = users.pool_of(account, stage, stacks)
+    for line in users.invite(pool, options.email, options.groups, resend=options.resend):
+        _say(line)
+    if pool.client_id:
+        _say(f"Users sign in with the client {pool.client_id}; docs/access.md has the commands.")
+
+
 def status(options: Namespace) -> None:
     from infra.steps import Run, loops, steps_of  # noqa: PLC0415
 
@@ -158,14 +177,16 @@ def destroy(options: Namespace) -> None:
 
     account, stage, stacks = _load(options)
     what = "and its database" if options.delete_database else "except its database"
+    users = " Its users and their passwords are deleted, too." if options.delete_users else ""
     if not options.yes:
-        _say(f"This deletes stage {stage.name} in {account.region} of account {account.account_id}, {what}.")
+        _say(f"This deletes stage {stage.name} in {account.region} of account {account.account_id}, {what}.{users}")
         if _typed("Type the stage's name: ") != stage.name:
             raise RefusedError(
                 "Nothing was deleted, because the name was not typed. To delete without a question: "
                 f"{stage.make('destroy', ARGS='--yes')}"
             )
-    run = Run(account, stage, stacks, _say, Options(delete_database=options.delete_database))
+    wanted = Options(delete_database=options.delete_database, delete_users=options.delete_users)
+    run = Run(account, stage, stacks, _say, wanted)
     with deploy_lock.held(account, stage):
         loops.destroy(run, steps_of(run))
 

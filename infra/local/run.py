@@ -13,14 +13,14 @@ import threading
 import time
 
 from infra import PROJECT, hints
-from infra.errors import PortError
+from infra.errors import ConfigError, PortError
 from infra.local.database import describe, open_once
 
 
 def serve(host: str, port: int) -> None:
     """Serve until Ctrl-C, SIGTERM or the closed terminal ends it. That is the normal end: exit status 0.
 
-    Raises `PortError` and `DatabaseError`.
+    Raises `PortError`, `DatabaseError` and `ConfigError`.
     """
     _end_on_signals()
     _end_with_make_and_terminal()
@@ -31,8 +31,6 @@ def serve(host: str, port: int) -> None:
     print(
         f"API       http://{host}:{port}",
         f"database  {describe(url)} ({'from DATABASE_URL' if own else 'embedded PostgreSQL'})",
-        f"try       curl http://{host}:{port}/customers",
-        "stop      Ctrl-C",
         sep="\n",
         flush=True,
     )
@@ -50,13 +48,17 @@ def _serve(host: str, port: int) -> None:
     # They take a third of a second, which the other commands do not need.
     from crud_api.settings import Settings  # noqa: PLC0415
     from infra.local.chalice_config import load  # noqa: PLC0415
+    from infra.local.gateway import how_to_call  # noqa: PLC0415
     from infra.local.server import create_server  # noqa: PLC0415
 
     logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(message)s")
     config = load(PROJECT)
-    app = config.chalice_app  # it has read the stage's environment variables
-    origins = Settings.from_environment(os.environ).cors_origins
-    create_server(app, config, host, port, origins).serve_forever()
+    try:
+        settings = Settings.from_environment({**os.environ, **config.environment_variables})  # as the app reads them
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    print(*how_to_call(settings.access, f"http://{host}:{port}"), "stop      Ctrl-C", sep="\n", flush=True)
+    create_server(config.chalice_app, config, host, port, settings.cors_origins).serve_forever()
 
 
 def _end_on_signals() -> None:

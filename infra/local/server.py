@@ -1,32 +1,42 @@
 """Chalice's local server, made more like API Gateway, and closed to pages of other origins.
 
 It also reads HEAD and chunked bodies, which Chalice does not. An unknown path is a problem, and an answer without a
-body says so. `chalice local` itself stays as it is.
+body says so. gateway.py says who calls. `chalice local` itself stays as it is.
 """
 
 from __future__ import annotations
 
 import functools
+import logging
 import re
 import uuid
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from email.message import Message
+from http.server import BaseHTTPRequestHandler
 from ipaddress import ip_address
 from typing import Any, BinaryIO
 
 from chalice.app import Chalice
 from chalice.config import Config
-from chalice.local import ChaliceRequestHandler, LocalDevServer, LocalGatewayException, create_local_server
+from chalice.local import (
+    ChaliceRequestHandler,
+    LocalDevServer,
+    LocalGateway,
+    LocalGatewayException,
+    create_local_server,
+)
 
 from crud_api.errors import ApiError, BodyTooLargeError, MalformedBodyError, NotFoundError
 from crud_api.response.problems import to_response
+from infra.local.gateway import Gateway, RefusedRequestError, answer
 
 _MAX_BODY_BYTES = 10_000_000  # the limit of API Gateway; the API's own is lower
 _MAX_LINE = 65536
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]/@]+)(:[0-9]{0,5})?")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n")  # RFC 9112, section 7.1
 _WITHOUT_BODY = frozenset({204, 304})  # RFC 9112, section 6.3
+_log = logging.getLogger(__name__)
 
 
 class Handler(ChaliceRequestHandler):
@@ -35,9 +45,9 @@ class Handler(ChaliceRequestHandler):
     # It sends the head and the body of a reply apart. The body would wait 40 ms for the client of a kept connection.
     disable_nagle_algorithm = True
 
-    def __init__(self, *request: Any, names: Collection[str], origins: Collection[str], **options: Any) -> None:
-        self._names, self._origins = names, origins
-        super().__init__(*request, **options)
+    def __init__(self, *request: Any, gateway: LocalGateway, names: Collection[str], origins: Collection[str]) -> None:
+        self.local_gateway, self._names, self._origins = gateway, names, origins
+        BaseHTTPRequestHandler.__init__(self, *request)  # Chalice's own makes its gateway here
 
     def handle(self) -> None:
         """Answer the requests of the connection. A client that goes away is no error, so the terminal shows nothing."""
@@ -59,6 +69,10 @@ class Handler(ChaliceRequestHandler):
         method = "GET" if self.command == "HEAD" else self.command
         try:
             response = self.local_gateway.handle_request(method, self.path, dict(self.headers), body)
+        except RefusedRequestError as error:
+            _log.warning("refused: %s", error)
+            self._answer(*answer(error.kind, str(uuid.uuid4()), self._origins))
+            return
         except (LocalGatewayException, UnicodeEncodeError):  # the latter when Chalice repeats Authorization
             self._answer_problem(NotFoundError("There is no such path."))
             return
@@ -91,7 +105,7 @@ def create_server(app: Chalice, config: Config, host: str, port: int, origins: C
     """The server, which already listens on `host`. It answers to that name too."""
     server = create_local_server(app, config, host, port)
     server.server.RequestHandlerClass = functools.partial(
-        Handler, app_object=app, config=config, names=frozenset({host.lower()}), origins=origins
+        Handler, gateway=Gateway(app, config), names=frozenset({host.lower()}), origins=origins
     )
     return server
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ import msgspec
 from chalice.config import Config
 from chalice.constants import DEFAULT_APIGATEWAY_STAGE_NAME, DEFAULT_ENDPOINT_TYPE
 
+from crud_api.access import COGNITO
 from crud_api.settings import Settings
 from infra import PROJECT, hints, templates
 from infra.errors import BudgetError, ConfigError
@@ -35,6 +36,8 @@ _OWN = frozenset(
 )
 
 Parameters = Mapping[str, str]
+# The API reads its settings before the deploy has made the user pool, which decides the pool's ARN.
+POOL_TO_BE_MADE = "arn:aws:cognito-idp:region:account:userpool/to-be-made"
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,8 @@ class Stage:
 
     `tags` go on everything that is made for it. `permissions_boundary` is a policy's name or ARN, "" for none, None for
     the policy of infra/templates/github-oidc.yaml, where it exists. `asked` has the other variables of the command, for
-    the commands that its messages name: {"PROFILE": "me", "REGION": "eu-central-1"}.
+    the commands that its messages name: {"PROFILE": "me", "REGION": "eu-central-1"}. `user_pool_arn` is the pool that
+    the config names.
     """
 
     name: str
@@ -61,6 +65,7 @@ class Stage:
     tags: Mapping[str, str] = field(default_factory=dict)
     permissions_boundary: str | None = None
     asked: Mapping[str, str] = field(default_factory=dict)
+    user_pool_arn: str | None = None
 
     @classmethod
     def load(cls, name: str, project: Path = PROJECT) -> Stage:
@@ -74,25 +79,33 @@ class Stage:
         if name not in stages or name == "local":
             deployed = ", ".join(sorted(set(stages) - {"local"}))
             raise ConfigError(f".chalice/config.json has no stage {name} to deploy; it has {deployed}")
-        defaults = {
-            "api_gateway_stage": DEFAULT_APIGATEWAY_STAGE_NAME,
-            "api_gateway_endpoint_type": DEFAULT_ENDPOINT_TYPE,
-        }
-        config = Config(name, config_from_disk=file, default_params=defaults)  # Chalice's own precedence
+        config = _config(name, file)
         database = _section(file, name, "database", Database)
         network = _texts(_merged(file, name, "network"))
         refuse([*_wrong_names(file), *_wrong_values(name, config, database)])
         executor = _executor(config, name, database)
+        environment = config.environment_variables
+        pool = environment.get("COGNITO_USER_POOL_ARN") or None
+        if environment.get("ACCESS") == COGNITO and pool is None:
+            environment = {**environment, "COGNITO_USER_POOL_ARN": POOL_TO_BE_MADE}
         try:
-            settings = Settings.from_environment(config.environment_variables)  # the API itself reads them so
+            settings = Settings.from_environment(environment)  # the API itself reads them so
         except ValueError as error:
             raise ConfigError(f"stage {name}: {error}") from error
         return cls(
             name, f"{APP_NAME}-{name}", config.api_gateway_stage, settings.access, settings.cors_origins, network,
             executor, database, _section(file, name, "gateway", GatewaySettings),
             _section(file, name, "alarms", Alarms), config, project, _merged(file, name, "tags"),
-            stages[name].get("permissions_boundary", file.get("permissions_boundary")),
+            stages[name].get("permissions_boundary", file.get("permissions_boundary")), user_pool_arn=pool,
         )  # fmt: skip
+
+    def with_user_pool(self, arn: str) -> Stage:
+        """The stage whose API asks its callers for a token of this pool."""
+        file = self.config.config_from_disk
+        members = file["stages"][self.name]
+        variables = {**members.get("environment_variables", {}), "COGNITO_USER_POOL_ARN": arn}
+        stages = {**file["stages"], self.name: {**members, "environment_variables": variables}}
+        return replace(self, config=_config(self.name, {**file, "stages": stages}), user_pool_arn=arn)
 
     def stack(self, part: str) -> str:
         """The name of one of the stage's stacks."""
@@ -105,6 +118,11 @@ class Stage:
         return hints.make(target, **{"STAGE": self.name, **self.asked, **variables})
 
     @property
+    def makes_user_pool(self) -> bool:
+        """Whether the deploy makes the pool of the users: the config asks for their tokens, and names no pool."""
+        return self.access == COGNITO and self.user_pool_arn is None
+
+    @property
     def database_stack(self) -> Parameters | None:
         """The parameters of database.yaml beside the network's outputs."""
         return None if self.database.stack is None else _texts(self.database.stack)
@@ -115,6 +133,15 @@ class Stage:
 
 
 _T = TypeVar("_T")
+
+
+def _config(stage: str, file: File) -> Config:
+    """Chalice's view of the file, with its own precedence."""
+    defaults = {
+        "api_gateway_stage": DEFAULT_APIGATEWAY_STAGE_NAME,
+        "api_gateway_endpoint_type": DEFAULT_ENDPOINT_TYPE,
+    }
+    return Config(stage, config_from_disk=file, default_params=defaults)
 
 
 def _section(file: File, stage: str, name: str, kind: type[_T]) -> _T:

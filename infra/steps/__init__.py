@@ -16,6 +16,7 @@ from infra.steps.observability import Observability
 from infra.steps.settings import Settings
 from infra.steps.smoke_test import SmokeTest
 from infra.steps.step import Options, Run, Step
+from infra.steps.users import Users
 
 __all__ = ["STEPS", "Options", "Run", "Step", "steps_of"]
 
@@ -27,6 +28,7 @@ STEPS: tuple[type[Step], ...] = (
     Executor,
     Migrations,
     Observability,  # before the API: otherwise Lambda makes the API's log group, and this stack cannot
+    Users,  # before the API, which has the pool's ARN
     Api,
     Settings,
     SmokeTest,

@@ -7,14 +7,21 @@ from collections.abc import Iterator
 from infra.aws import functions
 from infra.aws.api import api_function, api_role, chalice_deploy, going_back
 from infra.aws.change import Change
+from infra.stage import Stage
 from infra.steps.step import Row, Step
 
 
 class Api(Step):
     name = "API"
 
+    @property
+    def told(self) -> Stage:
+        """The stage, with the user pool that the step before this has made."""
+        arn = self.run.outputs("users").get("UserPoolArn") if self.stage.makes_user_pool else None
+        return self.stage.with_user_pool(arn) if arn else self.stage
+
     def changes(self) -> list[str]:
-        account, stage = self.account, self.stage
+        account, stage = self.account, self.told
         function = functions.find(account, stage.prefix)
         role = [change.sentence for change in api_role.changes(account, stage, self.run.checked.boundary)]
         if not self.run.options.force and chalice_deploy.is_current(account, stage):
@@ -27,7 +34,7 @@ class Api(Step):
         return ["Chalice would update the function, the role and the API's definition; it cannot say what in them"]
 
     def apply(self) -> None:
-        account, stage, force = self.account, self.stage, self.run.options.force
+        account, stage, force = self.account, self.told, self.run.options.force
         if force or not chalice_deploy.is_current(account, stage):
             self.run.before = going_back.look(account, stage)
         done = chalice_deploy.deploy(account, stage, self.run.checked.boundary, force=force)
@@ -38,7 +45,7 @@ class Api(Step):
         yield from chalice_deploy.removal(self.account, self.stage)
 
     def status(self) -> Iterator[Row]:
-        account, stage = self.account, self.stage
+        account, stage = self.account, self.told
         api_id = chalice_deploy.rest_api_id(account, stage)
         yield "API", api_id and chalice_deploy.url(account, stage, api_id)
         if api_id is not None and not chalice_deploy.is_current(account, stage):

@@ -63,6 +63,15 @@ class Database(StackStep):
             sentence = f"deleted the stack {self.stack}; a snapshot stays"
             yield Change(sentence, lambda: self.stacks.delete(self.stack))
 
+    def kept(self) -> Iterator[str]:
+        stage = self.stage
+        if self.stacks.status(self.stack) is not None:
+            yield (
+                f"Kept: the database and its network (stacks {self.stack}, {stage.stack('network')}). "
+                f"{stage.make('deploy')} uses them again; "
+                f"{stage.make('destroy', ARGS='--delete-database')} deletes them."
+            )
+
     def log_groups(self) -> list[str]:
         if self.stacks.status(self.stack) is not None:
             return []

@@ -13,9 +13,10 @@ def deploy(run: Run, steps: Sequence[Step]) -> None:
     The next deploy continues an interrupted deploy. A deploy that finds nothing to do says so.
     Raises the errors of infra/errors.py.
     """
-    for number, step in enumerate(steps, 1):
+    wanted = [step for step in steps if step.is_wanted()]
+    for number, step in enumerate(wanted, 1):
         detail = step.detail()
-        run.say(f"[{number}/{len(steps)}] {step.name}{': ' if detail else ''}{detail}")
+        run.say(f"[{number}/{len(wanted)}] {step.name}{': ' if detail else ''}{detail}")
         step.apply()
         for line in step.remarks():
             step.say(line)
@@ -45,7 +46,7 @@ def status(steps: Sequence[Step]) -> Iterator[str]:
 
 
 def destroy(run: Run, steps: Sequence[Step]) -> None:
-    """Delete the stage, the last step first. Its database and network stay, unless the options say otherwise.
+    """Delete the stage, the last step first. Its database, network and users stay, unless the options say otherwise.
 
     Each step looks for its part by name, so the next run deletes what an interrupted run left.
     """
@@ -64,10 +65,6 @@ def destroy(run: Run, steps: Sequence[Step]) -> None:
             continue
         run.say(f"deleted the log group {name}")
     (stage.project / ".chalice" / "deployed" / f"{stage.name}.json").unlink(missing_ok=True)
-    if run.stacks.status(stage.stack("database")) is not None:
-        run.say(
-            f"Kept: the database and its network (stacks {stage.stack('database')}, {stage.stack('network')}). "
-            f"{stage.make('deploy')} uses them again; "
-            f"{stage.make('destroy', ARGS='--delete-database')} deletes them."
-        )
+    for line in [sentence for step in steps for sentence in step.kept()]:
+        run.say(line)
     run.say(f"Stage {stage.name} is gone.")

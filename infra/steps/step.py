@@ -22,7 +22,7 @@ class Options:
     """`url` is the API's address, if it has a domain name of its own. `token` lets the smoke test in (cognito).
 
     `show_key` is off in a log that others read. `force` deploys the API although nothing changed. `keep` leaves a
-    release whose smoke test fails. `delete_database` is for `destroy`.
+    release whose smoke test fails. `delete_database` and `delete_users` are for `destroy`.
     """
 
     allow_public: bool = False
@@ -33,6 +33,7 @@ class Options:
     force: bool = False
     keep: bool = False
     delete_database: bool = False
+    delete_users: bool = False
 
 
 @dataclass
@@ -79,6 +80,10 @@ class Step:
         self.run = run
         self.account, self.stage, self.stacks = run.account, run.stage, run.stacks
 
+    def is_wanted(self) -> bool:
+        """Whether the stage has this part. `deploy` leaves out the others."""
+        return True
+
     def detail(self) -> str:
         """A text behind the name of the step, while it is deployed."""
         return ""
@@ -110,6 +115,10 @@ class Step:
 
     def removal(self) -> Iterator[Change]:
         """The changes that delete the part from AWS. Each is made before the next is looked for."""
+        yield from ()
+
+    def kept(self) -> Iterator[str]:
+        """Sentences about what `destroy` has left in AWS, and how to delete it."""
         yield from ()
 
     def log_groups(self) -> list[str]:

@@ -20,6 +20,7 @@ from infra.__main__ import main
 from infra.errors import BudgetError
 from infra.stage import Stage, budget, config
 from infra.steps import STEPS, checks
+from infra.steps.users import Users
 
 DOCUMENTS = {
     path.relative_to(ROOT).as_posix(): path.read_text()
@@ -269,7 +270,8 @@ def test_the_formulas_of_the_bill_have_the_results_beside_them() -> None:
 
 
 def test_the_steps_of_a_deploy_are_its_own() -> None:
-    number = len(STEPS)
-    for at, step in enumerate(STEPS, 1):
+    usual = [step for step in STEPS if step is not Users]  # a stage without users, as .chalice/config.json has them
+    number = len(usual)
+    for at, step in enumerate(usual, 1):
         assert f"[{at}/{number}] {step.name}" in GUIDE
         assert f"| {at} {step.name} |" in GUIDE

@@ -1,7 +1,8 @@
-"""Adds to moto's Lambda, API Gateway and IAM what a deploy depends on.
+"""Adds to moto's Lambda, API Gateway, Cognito and IAM what a deploy depends on.
 
-moto publishes no version when a stack is updated. It makes no alias from a stack. In API Gateway it tags only stages,
-and it finds nothing by tags. test_templates.py tests in the templates what AWS does with all of this.
+moto publishes no version when a stack is updated. It makes no alias from a stack, and no user pool. In API Gateway it
+tags only stages, and it finds nothing by tags. It deletes a protected user pool. test_templates.py tests in the
+templates what AWS does with all of this.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from urllib.parse import unquote
 
 from moto.apigateway.models import APIGatewayBackend, apigateway_backends
 from moto.awslambda.models import LambdaVersion, lambda_backends
+from moto.cognitoidp.exceptions import InvalidParameterException
+from moto.cognitoidp.models import CognitoIdpBackend, cognitoidp_backends
+from moto.core.common_models import CloudFormationModel
 from moto.iam.models import iam_backends
 from moto.resourcegroupstaggingapi.models import ResourceGroupsTaggingAPIBackend
 
@@ -22,6 +26,7 @@ _Version: Any = LambdaVersion
 _lambdas: Any = lambda_backends
 _gateways: Any = apigateway_backends
 _iams: Any = iam_backends
+_cognitos: Any = cognitoidp_backends
 
 
 def _publish(cloudformation_json: Any, account_id: str, region_name: str, **_: Any) -> Any:
@@ -44,9 +49,75 @@ _Version.has_cfn_attr = staticmethod(lambda attr: attr == "Version")
 _Version.get_cfn_attribute = lambda self, _name: self.version
 
 
+class _Pooled(CloudFormationModel):
+    """A user pool, or a client of a pool, as a resource of a stack."""
+
+    def __init__(self, physical_id: str, arn: str = "") -> None:
+        self.physical_resource_id, self.arn = physical_id, arn
+
+    @staticmethod
+    def cloudformation_name_type() -> str:
+        return ""
+
+    @classmethod
+    def has_cfn_attr(cls, attr: str) -> bool:
+        return attr == "Arn"
+
+    def get_cfn_attribute(self, _name: str) -> str:
+        return self.arn
+
+
+class _UserPool(_Pooled, CloudFormationModel):
+    @staticmethod
+    def cloudformation_type() -> str:
+        return "AWS::Cognito::UserPool"
+
+    @classmethod
+    def create_from_cloudformation_json(  # type: ignore[override]
+        cls, _name: str, cloudformation_json: Any, account_id: str, region_name: str, **_: Any
+    ) -> _UserPool:
+        told = dict(cloudformation_json["Properties"])
+        pool = _cognitos[account_id][region_name].create_user_pool(told.pop("UserPoolName"), told)
+        return cls(pool.id, pool.arn)
+
+
+class _UserPoolClient(_Pooled, CloudFormationModel):
+    @staticmethod
+    def cloudformation_type() -> str:
+        return "AWS::Cognito::UserPoolClient"
+
+    @classmethod
+    def create_from_cloudformation_json(  # type: ignore[override]
+        cls, _name: str, cloudformation_json: Any, account_id: str, region_name: str, **_: Any
+    ) -> _UserPoolClient:
+        told = dict(cloudformation_json["Properties"])
+        pool, secret = told.pop("UserPoolId"), told.pop("GenerateSecret")
+        return cls(_cognitos[account_id][region_name].create_user_pool_client(pool, secret, told).id)
+
+    @classmethod
+    def delete_from_cloudformation_json(
+        cls, _name: str, _cloudformation_json: Any, _account_id: str, _region_name: str
+    ) -> None:
+        """Do nothing: the client is gone with its pool. The stack does not delete the pool."""
+
+
+_delete_pool: Any = CognitoIdpBackend.delete_user_pool
+
+
+def _delete_unprotected(self: Any, user_pool_id: str) -> None:
+    if self.describe_user_pool(user_pool_id).extended_config.get("DeletionProtection") == "ACTIVE":
+        raise InvalidParameterException("The user pool cannot be deleted because deletion protection is activated.")
+    _delete_pool(self, user_pool_id)
+
+
+CognitoIdpBackend.delete_user_pool = _delete_unprotected  # type: ignore[method-assign]
+
+
 def tags_of(region: str, path: str) -> dict[str, str]:
     """The tags of an API, a plan or a key. Everything below it has the same tags."""
     kind, _, rest = path.strip("/").partition("/")
+    if kind == "userpools":
+        return dict(_cognitos[ACCOUNT][region].user_pools[rest].extended_config.get("UserPoolTags", {}))
     found = _things(region).get(kind, {}).get(rest.partition("/")[0])
     return dict(getattr(found, "tags", None) or {})
 

@@ -22,6 +22,7 @@ from tests.infrastructure.templates import Stack
 
 # The member of a request that names its resource, and the ARN. 0a1b stands for what the service adds to a name.
 _RESOURCES = {
+    "cognito-idp": {"UserPoolId": "cognito-idp:{region}:{account}:userpool/%s"},
     "cloudformation": {"StackName": "cloudformation:{region}:{account}:stack/%s/0a1b"},
     "ec2": {"GroupId": "ec2:{region}:{account}:security-group/%s"},
     "ecr": {"repositoryName": "ecr:{region}:{account}:repository/%s"},
@@ -103,9 +104,11 @@ def needed(service: str, environ: Mapping[str, Any], body: bytes, known: Context
 
 
 def _bounded(name: str, told: Mapping[str, Any], known: Context) -> frozenset[tuple[str, str]]:
-    """Return iam:PermissionsBoundary for the actions that have it: the boundary that a role gets, or has."""
+    """Return what conditions ask about: the tags of a user pool, and the boundary that a role gets, or has."""
     if name in ("iam:CreateRole", "iam:PutRolePermissionsBoundary"):
         boundary = told.get("PermissionsBoundary", "")
+    elif name.startswith("cognito-idp:"):
+        return _tagged(f"/userpools/{told['UserPoolId']}", known)
     elif name in ("iam:PutRolePolicy", "iam:DeleteRolePolicy", "iam:AttachRolePolicy"):
         boundary = known.boundary(told["RoleName"])
     else:

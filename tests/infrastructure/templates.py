@@ -68,6 +68,7 @@ REQUIRED: dict[str, dict[str, str]] = {
         "ApiStage": "api",
         "LogRetentionDays": "30",
     },
+    "users": {"Stage": "dev"},
 }
 NAMES = list(REQUIRED)
 # The choices that change what a stack makes.
@@ -87,6 +88,7 @@ VARIANTS: list[tuple[str, dict[str, str]]] = [
     ("observability", {}),
     ("observability", {"DatabaseInstance": "crud-api-dev", "AlarmEmail": "ops@example.com"}),
     ("observability", {"DatabaseCluster": "crud-api-dev"}),
+    ("users", {}),
 ]
 
 

@@ -57,7 +57,7 @@ NEVER = [
 
 
 # IAM cannot limit these to a resource, so the role has them on all resources or not at all.
-LIMITED_TO_NOTHING = {"rds:CreateDBProxy"}
+LIMITED_TO_NOTHING = {"cognito-idp:CreateUserPool", "rds:CreateDBProxy"}
 
 
 def may_assume(stack: Stack, subject: str, audience: str = "sts.amazonaws.com") -> bool:
@@ -309,6 +309,20 @@ def test_apis_plans_and_keys_are_the_stages_by_their_tag(stage: str, kind: str) 
     # With its tag on another stage's resource, the role could take it over. The list of keys contains their values.
     assert not may(stack, "apigateway:PUT", f"arn:aws:apigateway:{REGION}::/tags/arn%3Aaws", **{tag: stage})
     assert not may(stack, "apigateway:GET", f"arn:aws:apigateway:{REGION}::/apikeys")
+
+
+@stages
+def test_the_role_reaches_a_user_pool_by_its_tag_and_invites_nobody(stage: str) -> None:
+    stack, pool = github(stage), arn("cognito-idp:{region}:{account}:userpool/eu-central-1_abc")
+    own, asked = "aws__ResourceTag/crud-api-stage", "aws__RequestTag/crud-api-stage"
+    for action in ("UpdateUserPool", "DeleteUserPool", "CreateUserPoolClient", "TagResource"):
+        assert may(stack, f"cognito-idp:{action}", pool, **{own: stage})
+        assert not may(stack, f"cognito-idp:{action}", pool, **{own: OTHER[stage]})
+        assert not may(stack, f"cognito-idp:{action}", pool, **{asked: stage})  # it would take over a pool
+    assert may(stack, "cognito-idp:CreateUserPool", "*", **{asked: stage})
+    assert not may(stack, "cognito-idp:CreateUserPool", "*")
+    for action in ("AdminCreateUser", "AdminAddUserToGroup", "CreateGroup", "AdminSetUserPassword"):
+        assert not may(stack, f"cognito-idp:{action}", pool, **{own: stage})
 
 
 @pytest.mark.parametrize("action", ["apigateway:DELETE", "apigateway:PUT", "apigateway:PATCH"])

@@ -78,6 +78,8 @@ ONLY_FOR: dict[str, list[str]] = {
         "rds:PromoteReadReplica",
         "rds:RestoreDBInstanceToPointInTime",
     ],
+    # The users, whose pool a key of AWS encrypts
+    "KeyConfiguration": ["kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo"],
     # Logs and alarms
     "BearerTokenAuthenticationEnabled": ["logs:PutBearerTokenAuthentication"],
     "DataProtectionPolicy": [
@@ -154,7 +156,8 @@ def is_given(action: str, resource: dict[str, Any]) -> bool:
     """
     role = role_of("dev")
     if not (known(action) or {}).get("Resources"):
-        return may(role, action, "*", aws__RequestedRegion=REGION)
+        tags = {f"aws__RequestTag/{key}": tag for key, tag in resource["Properties"].get("UserPoolTags", {}).items()}
+        return may(role, action, "*", aws__RequestedRegion=REGION, **tags)
     member, pattern = NAMED.get(resource["Type"], ("", ""))
     if pattern.partition(":")[0] == action.partition(":")[0]:
         bounded = {"iam__PermissionsBoundary": arn("iam::{account}:policy/github-crud-api-dev-boundary")}

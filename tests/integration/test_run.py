@@ -117,11 +117,11 @@ def make_run(port: int, *arguments: str) -> list[str]:
     return ["make", *installed, "run", f"PORT={port}", *arguments]
 
 
-def status_of(port: int, body: str | None = None) -> int:
+def status_of(port: int, body: str | None = None, **headers: str) -> int:
     """Send GET /customers, or POST with this body. Return the status."""
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE_S)) as connection:
         method = "GET" if body is None else "POST"
-        connection.request(method, "/customers", body, {"Content-Type": "application/json"})
+        connection.request(method, "/customers", body, {"Content-Type": "application/json", **headers})
         response = connection.getresponse()
         response.read()
         return response.status
@@ -166,6 +166,31 @@ def test_run_serves_the_embedded_database_as_no_superuser(used_state: Path, port
             assert execute(url, f"{connected} AND pid <> pg_backend_pid()") == [(serving_role.NAME,)]
         process.terminate()
         output_to_the_end(process)
+
+
+def test_make_hands_on_access_and_a_token_of_make_token_gets_in(used_state: Path, port: int) -> None:
+    with running(make_run(port, "ACCESS=cognito"), used_state) as process:
+        assert status_of(port) == 401
+        command = [sys.executable, "-m", "infra", "token", "--sub", "ada"]
+        token = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout.strip()
+        assert status_of(port, Authorization=f"Bearer {token}") == 200
+        os.killpg(process.pid, signal.SIGTERM)
+        output_to_the_end(process)
+
+
+def test_a_misspelt_access_is_said_in_one_line(used_state: Path, port: int) -> None:
+    ended = subprocess.run(
+        infra_run(port),
+        cwd=PROJECT,
+        env={**os.environ, "DATABASE_URL": "", "XDG_STATE_HOME": str(used_state), "ACCESS": "congito"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=DEADLINE_S,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.endswith("error: ACCESS is 'congito'; it can be none, api_key, iam, cognito\n")
+    assert "Traceback" not in ended.stderr
 
 
 def test_import_of_the_app_starts_nothing(state: Path) -> None:

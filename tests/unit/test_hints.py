@@ -42,11 +42,10 @@ A_COMMAND = re.compile(
 # Texts that are not commands of the project, and the reason.
 PLAIN = {
     ".venv/bin/python -m infra": "the program's own name, in its help",
-    "try       curl http://": "what `run` serves; tests/integration/test_run.py",
     "or export AWS_DEFAULT_REGION=eu-central-1": "an example of a variable; the shell takes it as it is",
     " here? Correct it (REGION=eu-central-1, or export AWS_DEFAULT_REGION=eu-central-1), then run this again.": "same",
 }
-LOCAL = {"run", "migration", "psql", "reset"}  # targets of no stage
+LOCAL = {"run", "migration", "psql", "reset", "token"}  # targets of no stage
 MAKERS = {"make", "cli", "curl", "with_token", "without_environment"}
 
 

@@ -24,7 +24,7 @@ from infra.aws.api import api_function, api_role
 from infra.aws.api.compiled import compiled
 from infra.aws.change import Change, make
 from infra.errors import ChaliceError
-from infra.stage import Stage
+from infra.stage import POOL_TO_BE_MADE, Stage
 from infra.stage.budget import EXECUTOR
 
 # Tags of the API's function. A plain `chalice deploy` removes them, as it removes every tag that it does not know.
@@ -179,6 +179,8 @@ def _chalice(account: Account, stage: Stage, command: str, project: Path) -> Non
             "AWS_DEFAULT_REGION": account.region,
             "PYTHONDONTWRITEBYTECODE": "1",  # Chalice would package the caches too
             "NO_COLOR": "1",
+            # Chalice imports the app also to delete it, and without a pool the app does not start.
+            **({"COGNITO_USER_POOL_ARN": POOL_TO_BE_MADE} if command == "delete" and stage.makes_user_pool else {}),
         },
         check=False,
     )
