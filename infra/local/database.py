@@ -13,8 +13,10 @@ from typing import Any
 import psycopg2
 from psycopg2.extensions import parse_dsn
 
-from infra.errors import DatabaseError
+from infra import PROJECT
+from infra.errors import ConfigError, DatabaseError
 from infra.local import embedded_postgres, serving_role
+from infra.stage.config import local_variables
 from query_executor.migrate import (
     EmptyMigrationError,
     MigrationError,
@@ -89,16 +91,23 @@ def _open_handler() -> Handler:
 def prepare(url: str, *, embedded: bool = False) -> None:
     """Bring a database up to date, and compare it with the declarations. The URL of an embedded one is its superuser's.
 
-    Raises `DatabaseError`, also for a database that does not fit the declared tables, and `DeclarationError`.
+    Raises `DatabaseError`, also for a database that does not fit the declared tables, `DeclarationError` and
+    `ConfigError`.
     """
-    from infra.declarations import declared  # noqa: PLC0415 - the application, which takes a while to import
+    # The application, which takes a while to import.
+    from crud_api.settings import Settings  # noqa: PLC0415
+    from infra.declarations import declared  # noqa: PLC0415
 
     tables = declared()  # first: what is declared wrong changes no database
+    try:
+        roles = Settings.from_environment({**os.environ, **local_variables(PROJECT)}).roles.names
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
     try:
         reason = read_only_reason(url)
         migrate = serving_role.migrate if embedded else apply_migrations
         _say([f"WARNING: {reason}"] if reason else [*migrate(url), *purge(url)])
-        _say(check_declared(url, tables, serving_role.NAME if embedded else None))
+        _say(check_declared(url, tables, serving_role.NAME if embedded else None, roles))
     except EmptyMigrationError as error:
         raise DatabaseError(str(error)) from error
     except UnfitError as error:

@@ -33,6 +33,13 @@ def read(project: Path) -> File:
     return check(content)
 
 
+def local_variables(project: Path) -> Mapping[str, str]:
+    """The environment variables of the stage `local`, by Chalice's precedence. Raises `ConfigError`."""
+    file = read(project)
+    stage = file.get("stages", {}).get("local", {})
+    return {**file.get("environment_variables", {}), **stage.get("environment_variables", {})}
+
+
 def check(content: Any) -> File:
     """Return the content of the file, when nothing in it is wrong. Raises `ConfigError`."""
     refuse(problems("", content, ConfigFile))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -47,7 +47,7 @@ class Stage:
     `tags` go on everything that is made for it. `permissions_boundary` is a policy's name or ARN, "" for none, None for
     the policy of infra/templates/github-oidc.yaml, where it exists. `asked` has the other variables of the command, for
     the commands that its messages name: {"PROFILE": "me", "REGION": "eu-central-1"}. `user_pool_arn` is the pool that
-    the config names.
+    the config names. `roles` are the database roles that callers may get.
     """
 
     name: str
@@ -66,6 +66,7 @@ class Stage:
     permissions_boundary: str | None = None
     asked: Mapping[str, str] = field(default_factory=dict)
     user_pool_arn: str | None = None
+    roles: Sequence[str] = ()
 
     @classmethod
     def load(cls, name: str, project: Path = PROJECT) -> Stage:
@@ -97,6 +98,7 @@ class Stage:
             executor, database, _section(file, name, "gateway", GatewaySettings),
             _section(file, name, "alarms", Alarms), config, project, _merged(file, name, "tags"),
             stages[name].get("permissions_boundary", file.get("permissions_boundary")), user_pool_arn=pool,
+            roles=settings.roles.names,
         )  # fmt: skip
 
     def with_user_pool(self, arn: str) -> Stage:

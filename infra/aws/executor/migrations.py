@@ -64,7 +64,7 @@ def _answer(account: Account, stage: Stage, **more: Any) -> Any:
     name, logs = function_name(stage.prefix), stage.make("logs", FUNCTION="migrations")
     try:
         # The rights of the role crud_api are compared. A user that is no member of it is not known here.
-        event = json.dumps({"declared": declared(), "role": "crud_api", **more}).encode()
+        event = json.dumps({"declared": declared(), "role": "crud_api", "roles": [*stage.roles], **more}).encode()
         answer = _invoke(client, name, event)
         payload = json.loads(answer["Payload"].read())
     except client.exceptions.ResourceNotFoundException as error:
