@@ -369,7 +369,7 @@ def _rights(table: Table, facts: Facts, role: str) -> Iterator[Difference]:
     if lacks := facts["lacks"]:
         rights = ", ".join(lacks)
         yield Difference(
-            f"The role {role} lacks {rights} on {name}: requests that need it end with status 500.",
+            f"The role {role} lacks {rights} on {name}: requests that need it are refused with status 403.",
             f"If they should work, run: GRANT {rights} ON {name} TO {to};",
             stops=False,
         )

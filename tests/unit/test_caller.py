@@ -158,7 +158,7 @@ def test_a_monitor_asks_as_the_executors_user_whoever_calls() -> None:
 
     def execute(request: Request) -> Reply | Failure:
         asked.append(request)
-        return Reply([Result([], [[True]], 1)])
+        return Reply([Result([], [[True, None]], 1)])
 
     app = create_app(execute, access="cognito", roles=Roles("sub", (("u1", "one"),)))
     assert app(event("GET", "/ready"), None)["statusCode"] == 200
