@@ -25,17 +25,15 @@ _OTHER_USER = "let requests connect as another user (GRANT crud_api TO ...;)"
 _UNAPPLIED = f"""
 WITH RECURSIVE {WANTED}, declared AS (
   SELECT n, c.oid, nspname, relname FROM wanted JOIN {FOUND}
-), reads (n, declared, reader, invoker, as_role, relation, through, stored, filters) AS (
-  SELECT n, declared.oid, readers.oid, readers.oid, readers.oid, declared.oid, NULL::oid, false, false
+), reads (n, reader, as_role, relation, through, stored, filters) AS (
+  SELECT n, readers.oid, readers.oid, declared.oid, NULL::oid, false, false
   FROM declared, pg_roles AS readers WHERE rolname = ANY (%(readers)s)
   UNION
-  SELECT reads.n, reads.declared, reads.reader,
-         CASE WHEN v.relkind = 'm' THEN v.relowner ELSE reads.invoker END,
+  SELECT reads.n, reads.reader,
          CASE WHEN v.relkind = 'v' AND EXISTS (
            SELECT FROM pg_options_to_table(v.reloptions)
-           WHERE option_name = 'security_invoker' AND option_value::boolean) THEN reads.invoker ELSE v.relowner END,
-         d.refobjid, v.oid,
-         reads.stored OR v.relkind = 'm',
+           WHERE option_name = 'security_invoker' AND option_value::boolean) THEN reads.reader ELSE v.relowner END,
+         d.refobjid, v.oid, reads.stored OR v.relkind = 'm',
          reads.filters OR (v.relkind = 'v' AND NOT reads.stored AND pg_get_viewdef(v.oid) ~ 'current_setting')
   FROM reads JOIN pg_class AS v ON v.oid = reads.relation AND v.relkind IN ('v', 'm')
   JOIN pg_rewrite AS w ON w.ev_class = v.oid AND w.ev_type = '1'
