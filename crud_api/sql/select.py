@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from crud_api.request.listing import ListQuery
+from crud_api.request.listing import DEFAULT_LIMIT, MAX_LIMIT, ListQuery
 from crud_api.request.selection import MAX_EMBEDDED, MAX_EMBEDDED_IN_PAGE, Selection
 from crud_api.request.sorting import SortKey
 from crud_api.resource import Resource
@@ -24,6 +24,21 @@ from query_executor.contract import MAX_REPLY_BYTES, Statement
 
 # Between the items of a page. JSON cannot contain it. A line feed would not do: a json column may contain line feeds.
 SEPARATOR = "\x1e"
+# CTEs. Their names begin with a space: they would hide a table of the same name that is declared without a schema.
+_PAGE, _ANSWER, _LARGE = '" page"', '" answer"', '" large"'
+# A row of a megabyte may be embedded in each row of a page, and PostgreSQL takes milliseconds for each. So a page with
+# embedded rows and a limit above the default is summed while it is read, and ends at the row that makes it too large.
+# EXISTS reads no more rows than it needs. OFFSET 0 keeps the rows themselves out of what the window remembers.
+_SUMMED = f"""{_LARGE} AS MATERIALIZED (
+                SELECT EXISTS (
+                  SELECT FROM (
+                    SELECT sum(bytes) OVER (ROWS UNBOUNDED PRECEDING) AS so_far
+                    FROM (SELECT octet_length(item) AS bytes FROM {_ANSWER} OFFSET 0) AS sizes
+                  ) AS summed WHERE so_far > {MAX_REPLY_BYTES}
+                ) AS found)"""
+# A page with at most so many rows has the same SQL. A smaller page cannot exceed the limit of embedded rows of a page,
+# because each row has its own limit.
+_SIZES = (MAX_EMBEDDED_IN_PAGE // MAX_EMBEDDED - 1, DEFAULT_LIMIT, MAX_LIMIT)
 
 # Whether the caller may be kept from rows of the table :counted. The planner's estimate would count these rows. What a
 # view reads is not looked up: it can be anything. chr(114) and chr(112) are the kinds of tables: with quoted strings
@@ -45,10 +60,11 @@ class PageRows(Struct, frozen=True):
     """The rows of a page, in the order in which they are read. A cursor for the previous page reverses this order.
 
     `items` are the rows as JSON, with SEPARATOR between them, or null if they are too large for a reply. `found` is
-    the number of rows; it is one more than the limit if more rows follow. `first` has the sort values of the first
-    row, `last` of the last row within the limit. `too_many` means the same as in `Row`; it is -1 - n if the whole page
-    has too many rows of relation n. `has_parent` is also false if the row that a cursor looks up no longer has its
-    values. `count` is the number of all rows that the filters find, if the client asked for it.
+    the number of rows; it is one more than the limit if more rows follow, and -1 if the rows were too large to be read
+    to the end. `first` has the sort values of the first row, `last` of the last row within the limit. `too_many` means
+    the same as in `Row`; it is -1 - n if the whole page has too many rows of relation n. `has_parent` is also false if
+    the row that a cursor looks up no longer has its values. `count` is the number of all rows that the filters find, if
+    the client asked for it.
     """
 
     items: str | None
@@ -97,8 +113,7 @@ def select_page(resource: Resource, query: ListQuery, count: str | None = None) 
         tuple(places),
         there,
         count=count,
-        # A page with fewer rows cannot exceed the limit of a page, because each row has its own limit.
-        bounded=(query.limit + 1) * MAX_EMBEDDED > MAX_EMBEDDED_IN_PAGE,
+        size=next(size for size in _SIZES if query.limit <= size) if query.selection.embedded else 0,
     )
     if count == "estimated":
         estimate = _explained(resource, query)
@@ -117,7 +132,7 @@ def _select_page(
     there: str | None,
     *,
     count: str | None,
-    bounded: bool,
+    size: int,
 ) -> str:
     counts = f"(SELECT count(*) FROM {table(resource)}{_where(conditions)})" if count else "null"
     if count == "estimated":
@@ -135,20 +150,27 @@ def _select_page(
     items = f"string_agg(item, chr({ord(SEPARATOR)}))"  # with a quoted string, the executor would not prepare it
     first = ", ".join(f"(array_agg({key}))[1]" for key in keys)
     last = ", ".join(f"(array_agg({key}))[:limit]" for key in keys)
-    many = [n for n, relation in enumerate(selection.embedded) if relation.many and bounded]
+    many = [n for n, relation in enumerate(selection.embedded) if relation.many and size > _SIZES[0]]
     first_of_all, source, too_many = "", f"({page}) AS page", _too_many(selection, "bool_or(lacks_{})")
     if many:
         few = ", ".join(_few(n, selection.embedded[n]) for n in many)
-        first_of_all, source = f"WITH page AS MATERIALIZED ({page}), {few}", "page"
-        pages = " ".join(f"WHEN NOT (SELECT few FROM few_{n}) THEN {-1 - n}" for n in many)
+        first_of_all, source = f"WITH {_PAGE} AS MATERIALIZED ({page}), {few}", f"{_PAGE} AS page"
+        pages = " ".join(f"WHEN NOT (SELECT few FROM {_few_of(n)}) THEN {-1 - n}" for n in many)
         too_many = f"CASE {pages} ELSE {too_many} END"
-    return f"""{first_of_all} SELECT CASE WHEN octet_length({items}) <= {MAX_REPLY_BYTES} THEN {items} END, count(*),
+    rows = f"""SELECT row_to_json(shown.*)::text AS item, {values}{_lacks(selection)}
+               FROM {source} CROSS JOIN LATERAL ({_shown(resource, selection, many)}) AS shown"""
+    answer, found = f"({rows})", "count(*)"
+    if size > DEFAULT_LIMIT:
+        first_of_all = (
+            f"{first_of_all or 'WITH'}{', ' * bool(first_of_all)} {_ANSWER} AS MATERIALIZED ({rows}), {_SUMMED}"
+        )
+        is_large = f"(SELECT found FROM {_LARGE})"
+        answer = f"(SELECT * FROM {_ANSWER} WHERE NOT {is_large})"
+        found = f"CASE WHEN {is_large} THEN -1 ELSE count(*) END"
+    return f"""{first_of_all} SELECT CASE WHEN octet_length({items}) <= {MAX_REPLY_BYTES} THEN {items} END, {found},
                       ARRAY[{first}], ARRAY[{last}],
                       {too_many}, {has_parent}, {counts}
-               FROM (
-                 SELECT row_to_json(shown.*)::text AS item, {values}{_lacks(selection)}
-                 FROM {source} CROSS JOIN LATERAL ({_shown(resource, selection, many)}) AS shown
-               ) AS answer"""
+               FROM {answer} AS answer"""
 
 
 def _explained(resource: Resource, query: ListQuery) -> Statement:
@@ -178,13 +200,17 @@ def _needed(resource: Resource, selection: Selection, *others: str) -> str:
     return ", ".join(quoted(name) for name in resource.fields if name in wanted)
 
 
+def _few_of(n: int) -> str:
+    return f'" few_{n}"'
+
+
 def _few(n: int, relation: Relation) -> str:
     # Whether the page does not have too many rows of a relation. It stops counting at the limit, and makes no rows.
     theirs = f"""SELECT FROM {table(relation.resource)} AS theirs
                  WHERE {_belong(relation)} LIMIT {MAX_EMBEDDED + 1}"""
-    return f"""few_{n} AS MATERIALIZED (
+    return f"""{_few_of(n)} AS MATERIALIZED (
                  SELECT count(*) <= {MAX_EMBEDDED_IN_PAGE} AS few FROM (
-                   SELECT FROM page CROSS JOIN LATERAL ({theirs}) AS one
+                   SELECT FROM {_PAGE} AS page CROSS JOIN LATERAL ({theirs}) AS one
                    LIMIT {MAX_EMBEDDED_IN_PAGE + 1}) AS counted)"""
 
 
@@ -193,7 +219,7 @@ def _shown(resource: Resource, selection: Selection, bounded: Sequence[int] = ()
     for n, relation in enumerate(selection.embedded):
         rows = f"({_embedded(relation)})"
         if n in bounded:
-            rows = f"CASE WHEN (SELECT few_{n}.few FROM few_{n}) THEN {rows} END"
+            rows = f"CASE WHEN (SELECT few FROM {_few_of(n)}) THEN {rows} END"
         parts.append(f"{rows} AS {quoted(relation.name)}")
     # OFFSET 0 makes the query of a relation run once. Without it, the planner copies the query to each use of it.
     return f"SELECT {', '.join(parts)}{' OFFSET 0' if selection.embedded else ''}"

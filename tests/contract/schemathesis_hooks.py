@@ -9,8 +9,8 @@ import schemathesis
 
 # Each error of such a problem contains one of these texts.
 REASONS = (
-    "names no row of", "one filter too many", "belongs to a list with", "is not a cursor", "the key in the path",
-    "at most 2 decimal places", "The limit is 8192",
+    "names no row of", "name no row of", "one filter too many", "belongs to a list with", "is not a cursor",
+    "the key in the path", "at most 2 decimal places", "The limit is 8192",
     # Schemathesis sends a NUL in one text of 10,000, against the pattern of the parameter.
     "must not contain the NUL character",
 )  # fmt: skip

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+from msgspec import defstruct
 
+from crud_api.executor.seam import Execute
+from crud_api.resource import Reference, Resource
 from tests.conftest import execute as run_sql
 from tests.functional.client import Api
 
@@ -116,6 +119,63 @@ def test_a_page_embeds_at_most_ten_thousand_rows(stocked: Api, api_database: str
         assert {len(item["orders"]) for item in answer.json["items"]} == {100}
     fewer = stocked("GET", "/customers?expand=orders&limit=40&sort=-customer_id").json
     assert sum(len(item["orders"]) for item in fewer["items"]) == 4000 + (last == 101) * ("D100" in str(fewer))
+
+
+@pytest.mark.parametrize("resource", ["customers", "orders"])
+def test_a_large_page_with_embedded_rows_has_the_rows_of_small_pages(
+    stocked: Api, api_database: str, resource: str
+) -> None:
+    run_sql(
+        api_database,
+        "INSERT INTO demo.orders (order_id, customer_id, total_amount) "
+        "SELECT 'P' || n, CASE n % 3 WHEN 0 THEN 'C1' ELSE 'C2' END, n FROM generate_series(1, 70) AS n;"
+        "INSERT INTO demo.customers (customer_id, customer_name) SELECT 'D' || n, 'N' FROM generate_series(1, 70) AS n",
+    )
+    path = f"/{resource}?sort=-{resource[:-1]}_id&expand={'orders' if resource == 'customers' else 'customer'}"
+    small, following = list[object](), f"{path}&limit=20"
+    while following:
+        page = stocked("GET", following, prefer="count=exact").json
+        small, following = small + page["items"], page["next"]
+    large = stocked("GET", f"{path}&limit=1000", prefer="count=exact").json
+    assert (large["items"], large["count"], large["next"]) == (small, page["count"], None)
+    cut = stocked("GET", f"{path}&limit=60").json
+    assert cut["items"] == small[:60]
+    rest = stocked("GET", cut["next"]).json
+    assert rest["items"] == small[60:]
+    assert stocked("GET", rest["prev"]).json["items"] == small[:60]
+    empty = stocked("GET", f"{path}&limit=60&{resource[:-1]}_id=none").json
+    assert (empty["items"], empty["next"]) == ([], None)
+
+
+def test_a_page_that_embedded_rows_make_too_large_names_the_limit(stocked: Api, api_database: str) -> None:
+    run_sql(
+        api_database,
+        "UPDATE demo.customers SET customer_name = repeat('x', 1000000) WHERE customer_id = 'C1';"
+        "INSERT INTO demo.orders (order_id, customer_id, total_amount) "
+        "SELECT 'P' || n, 'C1', n FROM generate_series(1, 60) AS n",
+    )
+    for limit in (20, 1000):
+        answer = stocked("GET", f"/orders?expand=customer&limit={limit}&customer_id=C1")
+        assert (answer.status, [error["parameter"] for error in answer.json["errors"]]) == (400, ["limit"])
+    assert len(stocked("GET", "/orders?expand=customer&limit=5&customer_id=C1").json["items"]) == 5
+
+
+@pytest.mark.parametrize("name", ["page", "answer", "large", "few_0", "shown", "theirs", "one", "counted"])
+def test_no_name_of_a_table_is_taken_by_the_statement(execute: Execute, api_database: str, name: str) -> None:
+    """A declaration without a schema leaves the table to the search_path."""
+    run_sql(api_database, f"CREATE TABLE {name} (id int PRIMARY KEY, of int)")
+    try:
+        run_sql(api_database, f"INSERT INTO {name} SELECT n, n / 50 FROM generate_series(1, 100) AS n")
+        model = defstruct("Page", [("id", int), ("of", int | None, None)])
+        reference = Reference(resource=name, name="parent", reverse="parts")
+        api = Api(execute, [Resource(name=name, table=name, model=model, key="id", references={"of": reference})])
+        for expand, limit in (("parts", 20), ("parts", 60), ("parent", 60)):
+            page = api("GET", f"/{name}?expand={expand}&limit={limit}", prefer="count=exact").json
+            assert (len(page["items"]), page["count"]) == (limit, 100)
+            if expand == "parts":
+                assert [len(item["parts"]) for item in page["items"][:3]] == [50, 1, 0]
+    finally:
+        run_sql(api_database, f"DROP TABLE {name}")
 
 
 def test_a_nested_list_is_a_list(stocked: Api) -> None:

@@ -133,3 +133,24 @@ def test_embedded_rows_beyond_those_of_a_page_are_neither_built_nor_counted(sour
     ran = [step for step in steps(source, "customers", query) if step.get("Relation Name") == "orders"]
     looked_at = sum(step["Actual Rows"] * step["Actual Loops"] for step in ran)
     assert looked_at <= 10_001
+
+
+def test_a_page_that_is_too_large_with_its_embedded_rows_is_not_read_to_its_end(source: cursor) -> None:
+    """A customer of a megabyte has 300 orders. The seventh is too much for a reply."""
+    source.execute(
+        "INSERT INTO demo.customers (customer_id, customer_name) VALUES ('YARD', repeat('x', 1000000));"
+        "INSERT INTO demo.orders (order_id, customer_id, status, total_amount) "
+        "SELECT 'YARD' || n, 'YARD', 'pending', 1 FROM generate_series(1, 300) AS n"
+    )
+    try:
+        query = listed(customer_id="YARD", expand="customer", limit="1000")
+        (statement,) = select_page(BY_NAME["orders"], query).statements
+        source.execute(scan(statement.sql).sql, {name: bound(param, []) for name, param in statement.params.items()})
+        ((items, found, *_),) = source.fetchall()
+        customers = [step for step in steps(source, "orders", query) if step.get("Relation Name") == "customers"]
+        assert scan(statement.sql).is_preparable
+    finally:
+        source.execute("DELETE FROM demo.orders WHERE customer_id = 'YARD'")
+        source.execute("DELETE FROM demo.customers WHERE customer_id = 'YARD'")
+    assert (items, found) == (None, -1)
+    assert sum(step["Actual Loops"] for step in customers) <= 8
