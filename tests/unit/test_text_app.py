@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from inspect import isfunction
 from typing import Any
 
@@ -58,3 +59,9 @@ def test_chalice_still_asks_what_is_overridden() -> None:
 def test_what_was_copied_of_chalice_is_still_what_it_does() -> None:
     theirs, ours = (set(answer.__code__.co_names) for answer in (Chalice.__call__, TextOnlyChalice._answer))
     assert theirs ^ ours == {"RestAPIEventHandler", "api", "_TextHandler", "_TEXT", "list"}
+
+
+@pytest.mark.parametrize("_time", [1, 2])
+def test_an_app_of_a_test_is_not_in_the_environment_of_the_next_test(_time: int) -> None:
+    assert "aws-chalice" not in os.environ.get("AWS_EXECUTION_ENV", "")
+    Chalice("crud-api")
