@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from inspect import isfunction
 from typing import Any
 
@@ -61,3 +62,9 @@ def test_what_was_copied_of_chalice_is_still_what_it_does() -> None:
     made = (RestAPIEventHandler.create_request_object, _TextHandler.create_request_object)
     theirs, ours = (set(method.__code__.co_names) for method in made)
     assert theirs ^ ours == {"Request", "ApiRequest", "_identify"}
+
+
+@pytest.mark.parametrize("_time", [1, 2])
+def test_an_app_of_a_test_is_not_in_the_environment_of_the_next_test(_time: int) -> None:
+    assert "aws-chalice" not in os.environ.get("AWS_EXECUTION_ENV", "")
+    Chalice("crud-api")
