@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import psycopg2
+
 from crud_api.executor.seam import Execute, InProcessExecutor
 from infra.errors import DatabaseError
 from infra.local import serving_role
@@ -21,6 +23,6 @@ def open_executor(environ: Mapping[str, str]) -> Execute:
     if not environ.get("DATABASE_URL"):
         try:
             serving_role.migrate(url)
-        except MigrationError as error:
+        except (MigrationError, psycopg2.Error) as error:
             raise DatabaseError(f"{error}\nCorrect the migration, then run this again.") from error
     return InProcessExecutor(create_local_handler(url))
