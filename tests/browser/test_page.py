@@ -21,10 +21,12 @@ import pytest
 from chalice.config import Config
 from chalice.local import LocalDevServer
 
+from crud_api.access import protect, read_access
 from crud_api.application import create_app
 from crud_api.openapi import document
 from crud_api.tables import RESOURCES
 from crud_api.views.docs import POLICY
+from infra.local.server import create_server
 from query_executor.contract import Reply
 from tests.servers import free_port
 
@@ -119,6 +121,20 @@ def test_a_list_can_be_tried_within_one_screen(origin: str, tmp_path: Path, path
     assert re.findall(r'data-param-name="([^"]+)"', visit.dom) == ["limit", "sort", "expand"]
     assert re.search("Show [0-9]{2} more: filters, cursor, headers", visit.dom)
     assert "btn execute" in visit.dom
+    assert visit.refused == []
+
+
+def test_make_run_shows_the_page_without_a_token_and_the_page_asks_for_one(tmp_path: Path) -> None:
+    access, pool = read_access({"ACCESS": "cognito"}, deployed=False)
+    app = protect(create_app(lambda _: Reply([]), access=access, cors_origins=()), access, pool)
+    port = free_port()
+    server = create_server(app, Config.create(chalice_stage="local"), "127.0.0.1", port)
+    threading.Thread(target=server.server.serve_forever, daemon=True).start()
+    visit = Visit(f"http://127.0.0.1:{port}/docs#/customers/get_customer", tmp_path)
+    server.shutdown()
+    server.server.server_close()
+    assert "btn authorize unlocked" in visit.dom
+    assert 'class="opblock-body"' in visit.dom
     assert visit.refused == []
 
 

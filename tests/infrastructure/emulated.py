@@ -110,7 +110,18 @@ def _delete_unprotected(self: Any, user_pool_id: str) -> None:
     _delete_pool(self, user_pool_id)
 
 
+_update_pool: Any = CognitoIdpBackend.update_user_pool
+
+
+def _update_protected(self: Any, user_pool_id: str, extended_config: dict[str, Any]) -> None:
+    """Update a pool, and keep its protection until a request turns it off."""
+    has = self.describe_user_pool(user_pool_id).extended_config
+    kept = {key: has[key] for key in ("DeletionProtection",) if key in has}
+    _update_pool(self, user_pool_id, {**kept, **extended_config})
+
+
 CognitoIdpBackend.delete_user_pool = _delete_unprotected  # type: ignore[method-assign]
+CognitoIdpBackend.update_user_pool = _update_protected  # type: ignore[method-assign]
 
 
 def tags_of(region: str, path: str) -> dict[str, str]:
