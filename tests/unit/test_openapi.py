@@ -136,7 +136,9 @@ def test_a_third_and_a_fourth_table_are_described_by_their_declarations() -> Non
         "examples": [1],
     }
     parameters = [resolved(described, one) for one in described["paths"]["/reviews"]["get"]["parameters"]]
-    assert "product_id[gte]" in {one["name"] for one in parameters}
+    # The column has no row with a number that it cannot hold, so a filter takes any.
+    (filter_,) = [one for one in parameters if one["name"] == "product_id[gte]"]
+    assert filter_["schema"] == {"type": "integer", "format": "int64", "examples": [1]}
     assert "/products/{product_id}/reviews" in described["paths"]
 
 
