@@ -117,7 +117,9 @@ def test_a_request_that_fails_leaves_neither_setting_nor_role(
         assert left[1] == before
 
 
-def test_fifty_callers_who_share_a_connection_see_only_their_own_rows(executor: Executor, roles: tuple[str, str]) -> None:
+def test_fifty_callers_who_share_a_connection_see_only_their_own_rows(
+    executor: Executor, roles: tuple[str, str]
+) -> None:
     sql = "SELECT id, owner FROM notes WHERE id > :after ORDER BY id"
     subs = ["ada", "bob"] * 24 + [f"eve {n}" for n in range(48)]
     shuffled = random.Random(14)  # noqa: S311
