@@ -39,6 +39,11 @@ class Answer:
     own: bool = False
     for_good: bool = False
 
+    @property
+    def is_withheld(self) -> bool:
+        """Whether row security, or the caller's database role, forbids what was asked. The stage may mean that."""
+        return self.own and self.body["type"].endswith((":forbidden", ":not-permitted"))
+
 
 def nobody(_method: str, _url: str, _body: bytes) -> Mapping[str, str]:
     return {}
@@ -85,10 +90,14 @@ class Smoke:
         """Send the requests. Raises `SmokeError` at the first wrong answer."""
         self._settled, self._own_settled = time.monotonic() + SETTLES_S, time.monotonic() + OWN_SETTLES_S
         first = self._let_in("GET", "/customers?limit=1", not_yet=NOT_YET)
-        _compare("GET /customers?limit=1", first.status == 200, first)
+        _compare("GET /customers?limit=1", first.status == 200 or first.is_withheld, first)
         if not self.is_open:
             refused = self._send("GET", "/customers?limit=1", credentials=nobody)
             _compare("without credentials", refused.status in (401, 403), refused)
+        self._expect("GET", "/ready", 200)
+        if first.is_withheld:
+            self.say("the database keeps the rows of customers from this caller: no row was stored to test it")
+            return
         mark = f"smoke-{uuid4().hex[:12]}"
         try:
             self._rows(mark)
@@ -102,7 +111,11 @@ class Smoke:
     def _rows(self, mark: str) -> None:
         customer = {"customer_id": mark, "customer_name": "Smoke Test", "email": f"{mark}@example.com"}
         order = {"order_id": mark, "customer_id": mark, "status": "pending", "total_amount": 12.34}
-        self._expect("POST", "/customers", 201, customer, customer)
+        first = self._let_in("POST", "/customers", customer)
+        if first.is_withheld:
+            self.say("the database lets this caller store no customer: changes were not tested")
+            return
+        self._same("POST /customers: 201", 201, first, customer)
         self._expect("GET", f"/customers/{mark}", 200, has=customer)
         self._expect("POST", "/orders", 201, order, order)
         listed = self._expect("GET", f"/orders?customer_id={mark}", 200)
@@ -136,13 +149,15 @@ class Smoke:
         self, method: str, path: str, status: int, body: Any = None, has: Mapping[str, Any] | None = None
     ) -> Answer:
         answer = self._let_in(method, path, body)
-        what = f"{method} {path.partition('?')[0]}: {status}"
+        self._same(f"{method} {path.partition('?')[0]}: {status}", status, answer, has or {})
+        return answer
+
+    def _same(self, what: str, status: int, answer: Answer, has: Mapping[str, Any]) -> None:
         _compare(what, answer.status == status, answer)
-        for name, value in (has or {}).items():
+        for name, value in has.items():
             found = answer.body.get(name) if isinstance(answer.body, dict) else None
             _compare(f"{what} with {name}={value!r}", found == value, answer)
         self.say(what)
-        return answer
 
     def _send(self, method: str, path: str, body: Any = None, credentials: Credentials | None = None) -> Answer:
         """The answer; with status 0 when none came."""

@@ -163,3 +163,30 @@ def test_an_accounts_certificates_are_those_of_boto3(
         assert trusted.cert_store_stats()["x509_ca"] > 50
     else:
         assert found == "/mine.pem"
+
+
+NOT_PERMITTED = {"type": "urn:problem-type:crud-api:not-permitted", "detail": "No database role is for this caller."}
+FORBIDDEN = {"type": "urn:problem-type:crud-api:forbidden", "detail": "A row-level security policy refuses this row."}
+REFUSED = (403, {"type": "urn:problem-type:crud-api:access-denied", "detail": PROBLEMS["ACCESS_DENIED"].detail})
+
+
+def test_rows_that_the_database_keeps_from_this_caller_are_no_failure(served: Callable[..., Server]) -> None:
+    server = served((403, NOT_PERMITTED), REFUSED, (200, {"status": "ok"}))
+    said: list[str] = []
+    smoke.Smoke(server.url, smoke.nobody, said.append, pause=lambda: None).run()
+    assert server.asked == ["GET /customers?limit=1"] * 2 + ["GET /ready"]
+    assert said[-1].startswith("the database keeps the rows")
+
+
+def test_rows_that_this_caller_may_not_store_are_no_failure(served: Callable[..., Server]) -> None:
+    server = served((200, {"items": []}), REFUSED, (200, {"status": "ok"}), (403, FORBIDDEN), (404, OWN))
+    said: list[str] = []
+    smoke.Smoke(server.url, smoke.nobody, said.append, pause=lambda: None).run()
+    assert "POST /customers" in server.asked
+    assert said[-1].startswith("the database lets this caller store no customer")
+
+
+def test_a_database_that_is_not_ready_fails(served: Callable[..., Server]) -> None:
+    server = served((200, {"items": []}), REFUSED, (503, OWN))
+    message, _, _ = failure(server)
+    assert "Expected: GET /ready: 200" in message
