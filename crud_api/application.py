@@ -9,16 +9,17 @@ from chalice.app import Chalice, Request, Response
 
 from crud_api import cors
 from crud_api.access import NO_ROLES, Roles
-from crud_api.errors import ApiError, NotPermittedError
+from crud_api.errors import ApiError, NotPermittedError, PostgrestError
 from crud_api.executor.seam import Execute, request_id
 from crud_api.request.caller import identify
 from crud_api.resource import Resource
 from crud_api.resource.relations import relations_of
-from crud_api.response import problems
+from crud_api.resource.tables import Tables
+from crud_api.response import problems, rest_v1
 from crud_api.response.responses import without_body
 from crud_api.routes import add_routes
 from crud_api.runtime.text_only_chalice import TextOnlyChalice
-from crud_api.tables import RESOURCES
+from crud_api.tables import RESOURCES, TABLES
 
 APP_NAME = "crud-api"
 
@@ -27,6 +28,7 @@ def create_app(
     execute: Execute,
     resources: Sequence[Resource] = RESOURCES,
     *,
+    tables: Tables | None = None,
     access: str = "none",
     roles: Roles = NO_ROLES,
     cors_origins: Sequence[str] = (),
@@ -35,7 +37,8 @@ def create_app(
 ) -> Chalice:
     """The app that serves the resources by `execute`. `access` is the kind of access by which it knows its callers.
 
-    The description says that it is needed. `roles` are the database roles of the callers.
+    The description says that it is needed. `roles` are the database roles of the callers. `tables` are those of
+    /rest/v1: without them, those of crud_api/tables, or the resources if they are others.
 
     `stage` is the name of the stage in AWS, for messages that name a command. A laptop has none. `tells_all`: the log
     is a laptop's terminal, so the database's messages are shown there, with the values in them.
@@ -66,10 +69,12 @@ def create_app(
             if tells_all:
                 said = f" (urn:uuid:{request_id(request)}){f': {error.said}' if error.said else ''}"
             log.error("%s: %s%s", error.slug, error.cause, said, extra=extra)
-        elif isinstance(error, NotPermittedError):  # a GRANT may be missing
+        elif isinstance(error, NotPermittedError | PostgrestError) and error.status == 403:  # a GRANT may be missing
             log.warning("%s: %s", error.slug, error.cause, extra={"api_request_id": request_id(request)})
-        return problems.to_response(error, request_id(request))
+        return rest_v1.error(error) if rest_v1.is_of(request) else problems.to_response(error, request_id(request))
 
     relations = relations_of({resource.name: resource for resource in resources})
-    add_routes(app, resources, relations, execute, access=access, stage=stage, preflights=bool(cors_origins))
+    if tables is None:
+        tables = TABLES if resources is RESOURCES else Tables(*resources)
+    add_routes(app, resources, relations, execute, tables, access=access, stage=stage, preflights=bool(cors_origins))
     return app

@@ -5,6 +5,7 @@
      ├── InvalidParameterError     400   a query parameter is unknown, repeated or malformed
      ├── InvalidHeaderError        400   a header is malformed
      ├── RaisedError               400   the database's own code raised an error; it may have another status
+     ├── PostgrestError            400   an error of /rest/v1, in PostgREST's form; it may have another status
      ├── ForbiddenError            403   a policy of the database refuses the row
      ├── NotPermittedError         403   the caller's database role lacks a right, or there is no role for the caller
      ├── NotFoundError             404   no row has this key
@@ -98,6 +99,31 @@ class RaisedError(ApiError):
     def __init__(self, detail: str, status: int = 400, **more: Any) -> None:
         super().__init__(detail, **more)
         self.status = status
+
+
+class PostgrestError(ApiError):
+    """An error of /rest/v1, in PostgREST's form: `detail` is its message.
+
+    `code` is PostgREST's code (PGRST100) or PostgreSQL's SQLSTATE.
+    """
+
+    status, slug, title = 400, "postgrest", "The request cannot be answered"
+
+    def __init__(
+        self,
+        detail: str,
+        status: int = 400,
+        code: str = "PGRST100",
+        *,
+        details: str | None = None,
+        hint: str | None = None,
+        **more: Any,
+    ) -> None:
+        super().__init__(detail, **more)
+        self.status = status
+        self.code = code
+        self.details = details
+        self.hint = hint
 
 
 class ForbiddenError(ApiError):

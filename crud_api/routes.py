@@ -14,7 +14,8 @@ from crud_api import cors
 from crud_api.executor.seam import Execute, Served
 from crud_api.resource import Resource
 from crud_api.resource.relations import Relations
-from crud_api.views import change, create, docs, monitors, read
+from crud_api.resource.tables import Tables
+from crud_api.views import change, create, docs, monitors, read, rest_v1
 
 JSON = ("application/json",)
 MERGE_PATCH = ("application/merge-patch+json", "application/json")  # RFC 7396
@@ -25,18 +26,20 @@ def add_routes(
     resources: Sequence[Resource],
     relations: Mapping[str, Relations],
     execute: Execute,
+    tables: Tables,
     *,
     access: str,
     stage: str | None,
     preflights: bool,
 ) -> None:
-    """Add all routes.
+    """Add all routes. The `tables` are those of /rest/v1.
 
     `access` is the kind of access that the description shows. `stage` is the stage in AWS, if there is one.
     `preflights` are for pages of other origins.
     """
     for resource in resources:
         _add_resource(app, Served(resource, relations, execute))
+    _add(app, "GET", "/rest/v1/{table}", "read_table", rest_v1.read_table, tables, execute)
     _add(app, "GET", "/health", "get_health", monitors.get_health)
     _add(app, "GET", "/ready", "get_ready", monitors.get_ready, resources, execute, stage)
     _add(app, "GET", "/", "get_root", docs.get_root)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 
-from msgspec import Struct
-
+from crud_api.request.conditions import Filter
 from crud_api.request.operators import EQUAL, OPERATORS, PRESENCES, Operator
 from crud_api.resource import Resource
 from crud_api.resource.columns.column import Column
@@ -15,14 +14,6 @@ MAX_VALUES = 100  # of [in]
 _NAME = re.compile(r"([^\[\]]+)\[([^\[\]]*)\]")
 _ELEMENT = re.compile(r'"((?:[^"\\]|\\.)*)"|([^",][^,]*|)', re.DOTALL)
 _ESCAPES = re.compile(r"\\(.)|\*|\\$", re.DOTALL)
-
-
-class Filter(Struct, frozen=True):
-    """A condition on a field. `operator` is the name of an `Operator`. The value of `in` is a list."""
-
-    field: str
-    operator: str
-    value: Value
 
 
 def filter_of(resource: Resource, name: str, text: str) -> Filter:
@@ -51,6 +42,8 @@ def _value(column: Column, operator: Operator, text: str) -> Value:
             if text not in PRESENCES:
                 raise ValueError(f"must be {' or '.join(PRESENCES)}")
             return text
+        case "a search":  # no operator of this dialect is one
+            return column.parse_text(text)
 
 
 def _pattern(match: re.Match[str]) -> str:

@@ -8,8 +8,9 @@ import msgspec
 from msgspec import Struct
 
 from crud_api.request import cursors, parameters
+from crud_api.request.conditions import Filter
 from crud_api.request.cursors import Cursor, Sealed
-from crud_api.request.filters import Filter, filter_of
+from crud_api.request.filters import filter_of
 from crud_api.request.parameters import Parameters
 from crud_api.request.selection import Selection, columns_of, embedded_of
 from crud_api.request.sorting import SortKey, key_places, sort_of, total_order

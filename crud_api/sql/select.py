@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -16,9 +15,11 @@ from crud_api.resource import Resource
 from crud_api.resource.relations import Relation
 from crud_api.resource.resource import KeyValues
 from crud_api.sql import SHAPES
+from crud_api.sql.counting import HIDES, expected, explained, where
 from crud_api.sql.names import columns, equal, has_key, quoted, shown, table
 from crud_api.sql.params import key_params
 from crud_api.sql.query import Query
+from crud_api.sql.reaching import ordered
 from crud_api.sql.where import after_cursor, filtered, held
 from query_executor.contract import MAX_REPLY_BYTES, Statement
 
@@ -39,13 +40,6 @@ _SUMMED = f"""{_LARGE} AS MATERIALIZED (
 # A page with at most so many rows has the same SQL. A smaller page cannot exceed the limit of embedded rows of a page,
 # because each row has its own limit.
 _SIZES = (MAX_EMBEDDED_IN_PAGE // MAX_EMBEDDED - 1, DEFAULT_LIMIT, MAX_LIMIT)
-
-# Whether the caller may be kept from rows of the table :counted. The planner's estimate would count these rows. What a
-# view reads is not looked up: it can be anything. chr(114) and chr(112) are the kinds of tables: with quoted strings
-# the executor would not prepare the statement, and with IN or `= :counted` it would plan it for each value.
-_HIDES = """(SELECT CASE WHEN relkind = chr(114) OR relkind = chr(112) THEN row_security_active(oid)
-                         ELSE EXISTS (SELECT FROM pg_catalog.pg_class WHERE relrowsecurity) END
-             FROM pg_catalog.pg_class WHERE :counted::regclass = oid)"""
 
 
 class Row(Struct, frozen=True):
@@ -116,7 +110,8 @@ def select_page(resource: Resource, query: ListQuery, count: str | None = None) 
         size=next(size for size in _SIZES if query.limit <= size) if query.selection.embedded else 0,
     )
     if count == "estimated":
-        estimate = _explained(resource, query)
+        # The plan has no place of a page, so it gets the params of the filters only.
+        estimate = Statement(explained(resource, conditions), filtered(resource, query)[1])
         return Query([Statement(text, {**params, "counted": table(resource)}), estimate], _estimated)
     return Query([Statement(text, params)], PageRows)
 
@@ -134,13 +129,13 @@ def _select_page(
     count: str | None,
     size: int,
 ) -> str:
-    counts = f"(SELECT count(*) FROM {table(resource)}{_where(conditions)})" if count else "null"
+    counts = f"(SELECT count(*) FROM {table(resource)}{where(conditions)})" if count else "null"
     if count == "estimated":
-        counts = f"CASE WHEN {_HIDES} THEN {counts} END"
+        counts = f"CASE WHEN {HIDES} THEN {counts} END"
     keys = {f"key_{n}": key.column for n, key in enumerate(direction)}
     needed = _needed(resource, selection, *keys.values())
     alternatives = [[*conditions, place] for place in places] or [list(conditions)]
-    page = _limited(f"SELECT {needed} FROM {table(resource)}", direction, alternatives)
+    page = _limited(resource, f"SELECT {needed} FROM {table(resource)}", direction, alternatives)
     has_parent = "true"
     if parent is not None:
         has_parent = f"EXISTS (SELECT FROM {table(parent)} WHERE {has_key(parent, param='parent')})"
@@ -173,23 +168,16 @@ def _select_page(
                FROM {answer} AS answer"""
 
 
-def _explained(resource: Resource, query: ListQuery) -> Statement:
-    # The result is a plan, which says how many rows the planner expects.
-    conditions, params = filtered(resource, query)
-    return Statement(f"EXPLAIN (FORMAT JSON) SELECT FROM {table(resource)}{_where(conditions)}", params)
-
-
 def _estimated(*columns: Any) -> PageRows:
     *page, counted, plan = columns
-    page.append(int(json.loads(plan)[0]["Plan"]["Plan Rows"]) if counted is None else counted)
+    page.append(expected(plan) if counted is None else counted)
     return PageRows(*page)
 
 
-def _limited(rows: str, direction: Sequence[SortKey], alternatives: Sequence[Sequence[str]]) -> str:
+def _limited(resource: Resource, rows: str, direction: Sequence[SortKey], alternatives: Sequence[Sequence[str]]) -> str:
     # Each alternative uses the index that suits it and stops at the limit. Then the limit cuts their union.
-    order = ", ".join(f"{quoted(key.column)}{' DESC' if key.descending else ''}" for key in direction)
-    cut = f"ORDER BY {order} LIMIT :limit + 1"
-    pages = [f"{rows}{_where(conditions)} {cut}" for conditions in alternatives]
+    cut = f"ORDER BY {ordered(resource, direction)} LIMIT :limit + 1"
+    pages = [f"{rows}{where(conditions)} {cut}" for conditions in alternatives]
     if len(pages) == 1:
         return pages[0]
     return f"SELECT * FROM ({' UNION ALL '.join(f'({page})' for page in pages)}) AS either {cut}"
@@ -251,7 +239,3 @@ def _lacks(selection: Selection) -> str:
 def _too_many(selection: Selection, lacks: str) -> str:
     cases = [f"WHEN {lacks.format(n)} THEN {n}" for n, relation in enumerate(selection.embedded) if relation.many]
     return f"CASE {' '.join(cases)} END" if cases else "null"
-
-
-def _where(conditions: Sequence[str]) -> str:
-    return f" WHERE {' AND '.join(conditions)}" if conditions else ""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import count
 
+from crud_api.request.conditions import Condition, Filter
 from crud_api.request.cursors import Cursor, Looked
-from crud_api.request.filters import Filter
 from crud_api.request.listing import ListQuery
-from crud_api.request.operators import EQUAL, PRESENCES, operator_of
+from crud_api.request.operators import EQUAL, TRUTHS, Operator, operator_of
 from crud_api.request.sorting import SortKey
 from crud_api.resource import Resource
 from crud_api.resource.columns.column import Column
@@ -16,7 +17,11 @@ from crud_api.resource.relations import Relation
 from crud_api.sql.fitting import fits
 from crud_api.sql.names import cast_of, has_key, param_names, quoted, table
 from crud_api.sql.params import key_params, typed_param
+from crud_api.sql.reaching import reached
 from query_executor.contract import Param
+
+_JOINS = {"and": " AND ", "or": " OR "}
+_QUANTIFIERS = {"any": "ANY", "all": "ALL"}
 
 
 def filtered(resource: Resource, query: ListQuery) -> tuple[list[str], dict[str, Param]]:
@@ -25,10 +30,28 @@ def filtered(resource: Resource, query: ListQuery) -> tuple[list[str], dict[str,
     if query.parent is not None:
         conditions.append(_belongs(resource, query.parent.resource, query.parent.relation))
         params |= key_params(query.parent.resource, query.parent.key, "parent")
-    for n, filter_ in enumerate(query.filters):
-        condition = _condition(resource.fields[filter_.field].column, filter_, f"filter_{n}", params)
-        conditions.append(_uncut(resource, filter_, condition, f"filter_{n}_spaced", params))
-    return conditions, params
+    return conditions + conditions_of(resource, query.filters, params), params
+
+
+def conditions_of(
+    resource: Resource, conditions: Sequence[Condition], params: dict[str, Param], prefix: str = ""
+) -> list[str]:
+    """Return the conditions, and add their params. `prefix` stands before each column."""
+    numbers = count()
+    return [_condition(resource, condition, numbers, params, prefix) for condition in conditions]
+
+
+def _condition(
+    resource: Resource, condition: Condition, numbers: Iterator[int], params: dict[str, Param], prefix: str
+) -> str:
+    if isinstance(condition, Filter):
+        param = f"filter_{next(numbers)}"
+        sql = _compared(resource, condition, param, params, prefix)
+        sql = _uncut(resource, condition, sql, f"{param}_spaced", params)
+    else:
+        members = [_condition(resource, member, numbers, params, prefix) for member in condition.members]
+        sql = f"({_JOINS[condition.joined_by].join(members)})"
+    return f"NOT ({sql})" if condition.is_negated else sql
 
 
 @cache
@@ -132,25 +155,42 @@ def _after_null(key: SortKey, inclusive: bool) -> str:
 
 def _uncut(resource: Resource, filter_: Filter, condition: str, param: str, params: dict[str, Param]) -> str:
     """The condition, which fails where a cast would cut its value: a composite type has lengths, a comparison none."""
-    if not resource.fields[filter_.field].column.cast:
+    if not resource.fields[filter_.field].column.cast or filter_.path:
         return condition
     values = filter_.value if isinstance(filter_.value, list) else [filter_.value]
     check = fits([(resource, {filter_.field: value}) for value in values], params, param)
     return f"({condition} AND {check})" if check else condition
 
 
-def _condition(column: Column, filter_: Filter, param: str, params: dict[str, Param]) -> str:
+def _compared(resource: Resource, filter_: Filter, param: str, params: dict[str, Param], prefix: str) -> str:
     """Return the condition of a filter, and add its params."""
-    operator, name, value = operator_of(filter_.operator), quoted(filter_.field), f":{param}{column.cast}"
+    operator, column = operator_of(filter_.operator), resource.fields[filter_.field].column
+    cast = "" if filter_.path else column.cast
+    name, value = reached(resource, filter_.field, filter_.path, prefix, params, param), f":{param}{cast}"
     if operator.takes == "a presence":
-        value = PRESENCES[str(filter_.value)]
-    elif operator.takes == "values" and isinstance(filter_.value, list) and column.is_array:
+        value = TRUTHS[str(filter_.value)]
+    elif operator.takes == "values" and isinstance(filter_.value, list) and column.is_array and not filter_.path:
         # A list of arrays would be an array with one more dimension, and ANY would compare its single elements.
         params |= {f"{param}_{n}": element for n, element in enumerate(filter_.value)}
         each = [EQUAL.sql.format(column=name, value=f":{param}_{n}{column.cast}") for n in range(len(filter_.value))]
-        return f"({' OR '.join(each)})"
+        return f"({' OR '.join(each) or 'false'})"
     else:
         params[param] = typed_param(filter_.value)
-        if operator.takes == "values":
-            value = f":{param}{column.cast_of_list()}"
-    return operator.sql.format(column=name, text=column.searched(name), value=value)
+        if operator.takes == "values" or filter_.quantifier:
+            value = f":{param}{cast and column.cast_of_list()}"
+        if filter_.quantifier:
+            value = f"{_QUANTIFIERS[filter_.quantifier]}({value})"
+    if operator.takes == "a search":
+        return _searched(column, filter_, operator, name, param, params)
+    text = name if filter_.path else column.searched(name)
+    return operator.sql.format(column=name, text=text, value=value)
+
+
+def _searched(
+    column: Column, filter_: Filter, operator: Operator, name: str, param: str, params: dict[str, Param]
+) -> str:
+    language = ""
+    if filter_.language is not None:
+        params[f"{param}_language"], language = filter_.language, f":{param}_language::regconfig, "
+    words = name if column.sql_type == "tsvector" and not filter_.path else f"to_tsvector({language}{name})"
+    return operator.sql.format(words=words, language=language, value=f":{param}")

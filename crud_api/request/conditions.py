@@ -1,0 +1,50 @@
+"""Conditions on rows: a tree of filters and groups. Both dialects make it, and one builder writes its SQL."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from query_executor.contract import Value
+
+
+class Step(Struct, frozen=True):
+    """A step into a JSON document: to the member `key`, or to the element with this number. `as_text`: it is a text."""
+
+    key: str
+    is_number: bool = False
+    as_text: bool = False
+
+
+Path = tuple[Step, ...]
+
+
+class Filter(Struct, frozen=True, omit_defaults=True):
+    """A condition on a field. `operator` is the name of an `Operator`. The value of `in` is a list.
+
+    `path` leads into the document of the field. With `quantifier` (`any`, `all`) the value is PostgreSQL's text of an
+    array. `language` is the configuration of a full text search.
+    """
+
+    field: str
+    operator: str
+    value: Value
+    path: Path = ()
+    is_negated: bool = False
+    quantifier: str = ""
+    language: str | None = None
+
+
+class Group(Struct, frozen=True):
+    """Conditions of which all hold (`and`), or any (`or`)."""
+
+    joined_by: str
+    members: tuple[Condition, ...]
+    is_negated: bool = False
+
+
+Condition = Filter | Group
+
+
+def filters_in(condition: Condition) -> int:
+    """How many filters the tree has."""
+    return 1 if isinstance(condition, Filter) else sum(map(filters_in, condition.members))

@@ -1,0 +1,60 @@
+"""The header `Prefer` (RFC 7240), with PostgREST's preferences."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from msgspec import Struct
+
+from crud_api.errors import PostgrestError
+from crud_api.request.reading import Count
+
+_KNOWN = {
+    "resolution": {"merge-duplicates", "ignore-duplicates"},
+    "missing": {"default", "null"},
+    "return": {"representation", "minimal", "headers-only"},
+    "count": {"exact", "planned", "estimated"},
+    "tx": {"commit", "rollback"},
+    "handling": {"strict", "lenient"},
+}
+_OPEN = frozenset({"timezone", "max-affected"})  # their values are not of a list
+
+
+class Preferences(Struct, frozen=True):
+    """The preferences that are known, by name. Of two, the first holds."""
+
+    values: dict[str, str]
+
+    @property
+    def count(self) -> Count | None:
+        """How to count the rows."""
+        return cast("Count | None", self.values.get("count"))
+
+    def applied(self, *names: str) -> dict[str, str]:
+        """The header `Preference-Applied` with those of these preferences that the client has."""
+        said = ", ".join(f"{name}={self.values[name]}" for name in names if name in self.values)
+        return {"Preference-Applied": said} if said else {}
+
+
+_NONE = Preferences({})
+
+
+def preferences_of(header: str | None) -> Preferences:
+    """What a client prefers. Raises `PostgrestError` for an unknown preference, if the client wants to know of it."""
+    if not header:
+        return _NONE
+    values: dict[str, str] = {}
+    unknown: list[str] = []
+    for preference in (part.strip() for part in header.split(",")):
+        name, _, value = preference.partition("=")
+        if name in _OPEN or value in _KNOWN.get(name, ()):
+            values.setdefault(name, value)
+        else:
+            unknown.append(preference)
+    if unknown and values.get("handling") == "strict":
+        raise PostgrestError(
+            "Invalid preferences given with handling=strict",
+            code="PGRST122",
+            details=f"Invalid preferences: {', '.join(unknown)}",
+        )
+    return Preferences(values)

@@ -1,0 +1,51 @@
+"""What a read asks for, as a tree: which members of a row, which rows, in which order, and how many of them.
+
+`Read` is one level of the tree. The rows that are embedded in a row will be a member that has a `Read` of its own.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from crud_api.request.conditions import Condition, Path
+from crud_api.request.sorting import SortKey
+
+# json: a JSON object a row; stripped: without members that are null; csv: PostgreSQL's text of a row; none: no rows
+Form = Literal["json", "stripped", "csv", "none"]
+# planned: what the planner expects; estimated: exact up to the largest page, and what the planner expects beyond it
+Count = Literal["exact", "planned", "estimated"]
+
+
+class Member(Struct, frozen=True):
+    """A member of a row. `label` is its name in the answer.
+
+    `column` is a column of the resource, or empty for `count()`, which counts rows. `path` leads into its document. The
+    value is cast to the type `cast`, then aggregated by the function `aggregate`, and the result is cast to the type
+    `aggregate_cast`. The types are those of `sql/types.py`.
+    """
+
+    label: str
+    column: str
+    path: Path = ()
+    cast: str = ""
+    aggregate: str = ""
+    aggregate_cast: str = ""
+
+
+class OrderTerm(SortKey, frozen=True):
+    """A key to sort by that may lead into a document. `nulls` is `first`, `last` or empty for PostgreSQL's place."""
+
+    path: Path = ()
+    nulls: str = ""
+
+
+class Read(Struct, frozen=True, kw_only=True):
+    """One level of a read. Without `limit` it has all rows that the API answers at once."""
+
+    members: tuple[Member, ...]
+    conditions: tuple[Condition, ...] = ()
+    order: tuple[OrderTerm, ...] = ()
+    limit: int
+    offset: int = 0

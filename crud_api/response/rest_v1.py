@@ -1,0 +1,140 @@
+"""The responses of /rest/v1: rows in PostgREST's form, and errors in PostgREST's form."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from urllib.parse import quote_plus
+
+from chalice.app import Request, Response
+
+from crud_api import errors
+from crud_api.errors import ApiError, PostgrestError
+from crud_api.request.postgrest.accept import Media
+from crud_api.request.postgrest.paging import not_there
+from crud_api.request.reading import Read
+from crud_api.response.problems import RETRY_SOON
+from crud_api.response.responses import PRIVATE, fits
+from crud_api.sql.rows import Rows
+from query_executor import contract
+from query_executor.contract import Failure
+
+PREFIX = "/rest/v1/"
+# The codes of errors that the API raises for both dialects.
+_CODES: dict[type[ApiError], str] = {
+    errors.MethodNotAllowedError: "PGRST117",
+    errors.NotFoundError: "PGRST125",
+    errors.NotPermittedError: "42501",
+    errors.ExecutorBusyError: "PGRST003",
+    errors.ExecutorFailedError: "PGRST001",
+    errors.DeadlineExceededError: "57014",
+}
+# The statuses of SQLSTATEs, and of their classes (PostgREST's documentation, references/errors).
+_STATUSES = {
+    "08": 503, "09": 500, "0L": 403, "0P": 403, "23503": 409, "23505": 409, "25006": 405, "25": 500, "28": 403,
+    "2D": 500, "38": 500, "39": 500, "3B": 500, "40": 500, "53400": 500, "53": 503, "54": 500, "55": 500, "57": 500,
+    "57P01": 503, "58": 500, "F0": 500, "HV": 500, "P0001": 400, "P0": 500, "XX": 500, "42883": 404, "42P01": 404,
+    "42P17": 500, "42501": 403, "21000": 500,
+}  # fmt: skip
+_RAISED_STATUS = re.compile("PT([1-5][0-9][0-9])")
+_TOO_LARGE = "The answer is too large. Ask for less: lower limit, or select fewer columns."
+
+
+def is_of(request: Request) -> bool:
+    """Whether a request is one of this dialect."""
+    return str(request.context.get("resourcePath") or "").startswith(PREFIX)
+
+
+def rows(
+    rows: Rows,
+    read: Read,
+    media: Media,
+    location: str,
+    parameters: Mapping[str, Sequence[str]],
+    headers: dict[str, str],
+) -> Response:
+    """The rows. Raises `PostgrestError` if they are not what was asked for."""
+    if rows.are_too_large:
+        raise PostgrestError(_TOO_LARGE, code="54000")
+    if media.is_single and rows.found != 1:
+        raise PostgrestError(
+            "Cannot coerce the result to a single JSON object", 406, "PGRST116",
+            details=f"The result contains {rows.found} rows",
+        )  # fmt: skip
+    status, range_ = _content_range(read.offset, rows)
+    if status == 416:
+        raise not_there(read.offset, rows.count or 0)
+    query = "&".join(
+        f"{quote_plus(name, safe='')}={quote_plus(text, safe='')}"
+        for name in sorted(parameters)
+        for text in parameters[name]
+    )
+    response = Response(
+        _body(rows, read, media),
+        {
+            **PRIVATE,
+            "Content-Type": media.content_type,
+            "Content-Range": range_,
+            "Content-Location": f"{location}?{query}" if query else location,
+            **headers,
+        },
+        status,
+    )
+    if not fits(response):  # the executor's answer did fit, but it has no headers
+        raise PostgrestError(_TOO_LARGE, code="54000")
+    return response
+
+
+def _body(rows: Rows, read: Read, media: Media) -> str:
+    if media.form == "csv":
+        return f"{','.join(member.label for member in read.members)}\n{rows.items}" if rows.found else "\n"
+    return rows.items or "" if media.is_single else f"[{rows.items or ''}]"
+
+
+def _content_range(offset: int, rows: Rows) -> tuple[int, str]:
+    total = rows.count
+    said = f"{offset}-{offset + rows.found - 1}" if rows.found and total != 0 else "*"
+    status = 200
+    if total is not None:
+        status = 416 if offset > total else 206 if rows.found < total else 200
+    return status, f"{said}/{'*' if total is None else total}"
+
+
+def from_failure(failure: Failure) -> ApiError:
+    """What a failure of the executor means, in PostgREST's form. It has PostgreSQL's own message."""
+    error = _meaning(failure)
+    error.cause = " ".join(part for part in (failure.code, failure.sqlstate) if part)
+    error.said = failure.message
+    return error
+
+
+def _meaning(failure: Failure) -> ApiError:
+    sqlstate = failure.sqlstate or ""
+    if failure.code == contract.DEADLINE_EXCEEDED:
+        return errors.DeadlineExceededError("The database did not answer in time.")
+    if failure.code == contract.RESULT_TOO_LARGE:
+        return PostgrestError(_TOO_LARGE, code="54000")
+    if failure.retryable:
+        return errors.ExecutorBusyError("Retry the same request shortly.", headers=RETRY_SOON)
+    if failure.code != contract.STATEMENT_FAILED or not sqlstate:
+        return errors.InternalError("The cause is in the log.")
+    if raised := _RAISED_STATUS.fullmatch(sqlstate):
+        status = int(raised[1])
+    else:
+        status = _STATUSES.get(sqlstate) or _STATUSES.get(sqlstate[:2]) or 400
+    return PostgrestError(failure.message, status, sqlstate, details=failure.detail, hint=failure.hint)
+
+
+def error(raised: ApiError) -> Response:
+    """The response of an error."""
+    document = {"code": _CODES.get(type(raised), "PGRSTX00"), "message": raised.detail, "details": None, "hint": None}
+    if isinstance(raised, PostgrestError):
+        document |= {"code": raised.code, "details": raised.details, "hint": raised.hint}
+    headers: dict[str, str | list[str]] = {
+        **PRIVATE,
+        "Content-Type": "application/json; charset=utf-8",
+        "Proxy-Status": f"PostgREST; error={document['code']}",
+        **raised.headers,
+    }
+    return Response(json.dumps(document, ensure_ascii=False), headers, raised.status)

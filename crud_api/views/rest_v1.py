@@ -1,0 +1,53 @@
+"""The views of /rest/v1: any declared table, in PostgREST's dialect."""
+
+from __future__ import annotations
+
+from urllib.parse import unquote
+
+from chalice.app import Response
+
+from crud_api.errors import PostgrestError
+from crud_api.executor.seam import Execute, ask
+from crud_api.request.caller import ApiRequest
+from crud_api.request.http import collection_path, path_parameter, query_parameters
+from crud_api.request.postgrest.accept import accepted
+from crud_api.request.postgrest.prefer import preferences_of
+from crud_api.request.postgrest.query import read_of
+from crud_api.resource import Resource
+from crud_api.resource.tables import Tables
+from crud_api.response import rest_v1
+from crud_api.sql.rows import select_rows
+from query_executor.contract import Failure
+
+
+def read_table(tables: Tables, execute: Execute, request: ApiRequest) -> Response:
+    """Rows of a table."""
+    resource = _table(tables, request)
+    headers, parameters = request.headers, query_parameters(request)
+    preferences = preferences_of(headers.get("prefer"))
+    read = read_of(resource, parameters, headers.get("range") if request.method == "GET" else None)
+    media = accepted(headers.get("accept"))
+    query = select_rows(resource, read, "none" if request.method == "HEAD" else media.form, preferences.count)
+    rows = ask(execute, query, request, read_only=True)
+    if isinstance(rows, Failure):
+        raise rest_v1.from_failure(rows)
+    assert rows is not None  # noqa: S101 - the statement answers one row
+    return rest_v1.rows(
+        rows, read, media, collection_path(request), parameters, preferences.applied("count", "handling")
+    )
+
+
+def _table(tables: Tables, request: ApiRequest) -> Resource:
+    name = path_parameter(request, "table")
+    if "stage" not in request.context:  # API Gateway decodes path parameters, Chalice's local server does not
+        name = unquote(name)
+    table = tables.get(name)
+    if table is None:
+        from difflib import get_close_matches  # noqa: PLC0415 - only an error needs it
+
+        near = get_close_matches(name, tables.names(), 1, 0.75)
+        raise PostgrestError(
+            f"Could not find the table '{name}' in the schema cache", 404, "PGRST205",
+            hint=f"Perhaps you meant the table '{near[0]}'" if near else None,
+        )  # fmt: skip
+    return table
