@@ -77,7 +77,8 @@ _PLAIN_CALLS = frozenset(
     ceil ceiling char_length chr coalesce concat concat_ws convert_from convert_to count date_bin date_part date_trunc
     decode dense_rank encode every exp extract first_value floor format gen_random_uuid generate_series greatest
     hashtext json_agg json_array_elements json_array_elements_text json_array_length json_build_array
-    json_build_object json_each json_each_text json_object_agg json_object_keys json_populate_recordset json_strip_nulls json_typeof
+    json_build_object json_each json_each_text json_object_agg json_object_keys json_populate_recordset
+    json_strip_nulls json_typeof
     jsonb_agg jsonb_array_elements jsonb_array_elements_text jsonb_array_length jsonb_build_array jsonb_build_object
     jsonb_each jsonb_each_text jsonb_object_agg jsonb_object_keys jsonb_set jsonb_typeof lag last_value lead least
     left length ln log lower lpad ltrim max md5 min mod now ntile nullif octet_length overlay

@@ -137,4 +137,4 @@ def error(raised: ApiError) -> Response:
         "Proxy-Status": f"PostgREST; error={document['code']}",
         **raised.headers,
     }
-    return Response(json.dumps(document, ensure_ascii=False), headers, raised.status)
+    return Response(json.dumps(document, ensure_ascii=False, separators=(",", ":")), headers, raised.status)

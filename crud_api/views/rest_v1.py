@@ -43,11 +43,16 @@ def _table(tables: Tables, request: ApiRequest) -> Resource:
         name = unquote(name)
     table = tables.get(name)
     if table is None:
-        from difflib import get_close_matches  # noqa: PLC0415 - only an error needs it
-
-        near = get_close_matches(name, tables.names(), 1, 0.75)
-        raise PostgrestError(
-            f"Could not find the table '{name}' in the schema cache", 404, "PGRST205",
-            hint=f"Perhaps you meant the table '{near[0]}'" if near else None,
-        )  # fmt: skip
+        raise _no_table(tables, name)
     return table
+
+
+def _no_table(tables: Tables, name: str) -> PostgrestError:
+    from difflib import get_close_matches  # noqa: PLC0415 - only an error needs it
+
+    near = get_close_matches(name, tables.names(), 1, 0.75)
+    schema = tables[(near or tables.names())[-1]].place[0] or "public"
+    return PostgrestError(
+        f"Could not find the table '{schema}.{name}' in the schema cache", 404, "PGRST205",
+        hint=f"Perhaps you meant the table '{schema}.{near[0]}'" if near else None,
+    )  # fmt: skip

@@ -7,7 +7,7 @@ import re
 from crud_api.errors import PostgrestError
 from crud_api.request.conditions import Condition, Filter, Group, Path
 from crud_api.request.operators import REST_OPERATORS, TRUTHS, Operator
-from crud_api.request.postgrest.grammar import MAX_DEPTH, Source, too_many, unescaped
+from crud_api.request.postgrest.grammar import MAX_DEPTH, NAMED, Source, too_many, unescaped
 from crud_api.resource.columns.column import text_flaw
 from query_executor.contract import Value
 
@@ -17,10 +17,12 @@ _OPERATOR = re.compile(r"([a-z]+)(?:\(([\w $]+)\))?\.")
 _GROUP = re.compile(r"(not\.)?(and|or)[ \t]*\([ \t]*")
 _COMMA = re.compile(r"[ \t]*,[ \t]*")
 _CLOSE = re.compile(r"[ \t]*\)[ \t]*")
+_CLOSES = re.compile(r"[ \t)]*")
 _TRUTH = re.compile("|".join(sorted(TRUTHS, key=len, reverse=True)), re.IGNORECASE)
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)"(?=[,)]|$)', re.DOTALL)
 _ARRAY = re.compile(r"\{[^{}]*+\}")
 _PLAIN = re.compile(r"[^,)]*+")
+_MEMBER = f"{NAMED}, negation operator (not) or logic operator (and, or)"
 _EXPECTED = '"not" or operator (eq, gt, ...)'
 
 
@@ -34,9 +36,10 @@ def filter_of(column: str, path: Path, text: str) -> Filter:
 
 def group_of(operator: str, text: str, *, is_negated: bool) -> Group:
     """The group that the parameter `and` or `or` is. Raises `PostgrestError`."""
-    source = Source(operator + text, "logic tree")
+    source = Source(operator + text, "logic tree", text)
     group = _condition(source, MAX_DEPTH)
-    source.end('"," or ")"')
+    source.take(_CLOSES)  # clients that count them wrong work with PostgREST
+    source.end()
     assert isinstance(group, Group)  # noqa: S101 - the text begins with its operator
     return Group(group.joined_by, group.members, is_negated)
 
@@ -56,7 +59,7 @@ def _condition(source: Source, levels: int) -> Condition:
         source.at += len("and") if source.text.startswith("and") else len("or")
         raise source.wrong('"("')
     source.skip_spaces()
-    column, path = source.name(), source.path()
+    column, path = source.name(_MEMBER), source.path()
     source.skip_spaces()
     if not source.has("."):
         raise source.wrong("delimiter (.)")

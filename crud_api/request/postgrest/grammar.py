@@ -20,17 +20,19 @@ _STEP = re.compile(
 )
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _SPACES = re.compile(r"[ \t]*")
+_END = "end of input"
 NAMED = "field name (* or [a..z0..9_$])"
 
 
 class Source:
-    """A text that is read from its beginning to its end. `said` is what it is, in messages."""
+    """A text that is read from its beginning to its end. `said` is what it is in messages, which show it as `shown`."""
 
-    __slots__ = ("at", "said", "text")
+    __slots__ = ("at", "said", "shown", "text")
 
-    def __init__(self, text: str, said: str) -> None:
+    def __init__(self, text: str, said: str, shown: str | None = None) -> None:
         self.text = text
         self.said = said
+        self.shown = text if shown is None else shown
         self.at = 0
 
     @property
@@ -56,11 +58,11 @@ class Source:
         """Read spaces and tabs."""
         self.take(_SPACES)
 
-    def name(self) -> str:
+    def name(self, expected: str = NAMED) -> str:
         """Read a name. Raises `PostgrestError`."""
         match = self.take(_NAME)
         if match is None:
-            raise self.wrong(NAMED)
+            raise self.wrong(expected)
         if match[1] is not None:
             return unescaped(match[1])
         return "-".join(part.strip(" ") for part in match[2].split("-"))
@@ -78,18 +80,19 @@ class Source:
                 raise too_many(f"a path into a document has at most {MAX_STEPS} steps")
         return tuple(steps)
 
-    def end(self, expected: str = "end of input") -> None:
+    def end(self, expected: str = _END) -> None:
         """Raises `PostgrestError` unless all of the text is read."""
         if not self.is_at_end:
             raise self.wrong(expected)
 
     def wrong(self, expected: str) -> PostgrestError:
         """The error for what is next, where something else is expected."""
-        found = '"' + self.text[self.at] + '"' if not self.is_at_end else "end of input"
+        quote = "'" if expected.endswith(_END) else '"'
+        found = _END if self.is_at_end else f"{quote}{self.text[self.at]}{quote}"
         before = self.text[: self.at]
         line, column = before.count("\n") + 1, self.at - before.rfind("\n")
         return PostgrestError(
-            f'"failed to parse {self.said} ({self.text})" (line {line}, column {column})',
+            f'"failed to parse {self.said} ({self.shown})" (line {line}, column {column})',
             details=f"unexpected {found} expecting {expected}",
         )
 
@@ -105,7 +108,5 @@ def too_many(limit: str) -> PostgrestError:
 
 
 def label_of(name: str, path: Path) -> str:
-    """The name of a part of a document, if the request gives none: the last key on its way."""
-    if not path:
-        return name
-    return next((step.key for step in reversed(path) if not step.is_number), "?column?")
+    """The name of a column or of a part of its document, if the request gives none: the last key on the way."""
+    return next((step.key for step in reversed(path) if not step.is_number), name)

@@ -11,8 +11,8 @@ from crud_api.request.reading import OrderTerm
 from crud_api.resource import Resource
 
 MAX_TERMS = 20
-_DIRECTION = re.compile(r"\.(asc|desc)(?=[ \t]*(?:[.,]|$))")
-_NULLS = re.compile(r"\.nulls(first|last)(?=[ \t]*(?:,|$))")
+_DIRECTION = re.compile(r"\.(asc|desc)")
+_NULLS = re.compile(r"\.nulls(first|last)")
 _COMMA = re.compile(r"[ \t]*,[ \t]*")
 
 
@@ -41,5 +41,7 @@ def order_of(resource: Resource, text: str) -> tuple[OrderTerm, ...]:
             raise too_many(f"order lists at most {MAX_TERMS} keys")
         if not source.take(_COMMA):
             break
-    source.end('"asc", "desc", "nullsfirst" or "nullslast"' if source.text.startswith(".", source.at) else '","')
+    if source.has("."):
+        raise source.wrong('"nullsfirst" or "nullslast"' if direction else '"asc", "desc", "nullsfirst" or "nullslast"')
+    source.end('"," or end of input' if direction or nulls else 'delimiter (.), "," or end of input')
     return tuple(terms)
