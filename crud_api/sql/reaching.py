@@ -10,19 +10,17 @@ from crud_api.resource import Resource
 from crud_api.sql.names import quoted
 from query_executor.contract import Param
 
-_DOCUMENTS = frozenset({"json", "jsonb"})
-
 
 def reached(resource: Resource, name: str, path: Path, prefix: str, params: dict[str, Param], param: str) -> str:
     """The SQL of a column, or of what its path leads to. Adds the params of the path."""
     column = f"{prefix}{quoted(name)}"
     if not path:
         return column
-    if resource.fields[name].column.sql_type not in _DOCUMENTS:
+    if not resource.fields[name].column.is_document:
         column = f"to_jsonb({column})"
     for n, step in enumerate(path):
         params[f"{param}_step_{n}"] = step.key
-        column += f" {'->>' if step.as_text else '->'} :{param}_step_{n}::{'int4' if step.is_number else 'text'}"
+        column += f" {'->>' if step.as_text else '->'} :{param}_step_{n}{'::int4' if step.is_number else ''}"
     return f"({column})"
 
 

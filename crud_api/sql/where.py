@@ -192,5 +192,5 @@ def _searched(
     language = ""
     if filter_.language is not None:
         params[f"{param}_language"], language = filter_.language, f":{param}_language::regconfig, "
-    words = name if column.sql_type == "tsvector" and not filter_.path else f"to_tsvector({language}{name})"
+    words = name if column.is_words and not filter_.path else f"to_tsvector({language}{name})"
     return operator.sql.format(words=words, language=language, value=f":{param}")

@@ -78,6 +78,11 @@ class Source:
             steps.append(step)
             if len(steps) > MAX_STEPS:
                 raise too_many(f"a path into a document has at most {MAX_STEPS} steps")
+        if self.has("->"):
+            self.has(">")
+            if self.has("-"):
+                raise self.wrong("digit")
+            raise self.wrong('"-", digit or any non reserved character different from: .,>()')
         return tuple(steps)
 
     def end(self, expected: str = _END) -> None:

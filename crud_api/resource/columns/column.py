@@ -46,6 +46,8 @@ class Column:
     )
     is_populated_as_json: ClassVar[bool] = False  # in rows that travel as JSON, a string may be read as JSON
     is_array: ClassVar[bool] = False
+    is_document: ClassVar[bool] = False  # whether a path leads into a value: json or jsonb
+    is_words: ClassVar[bool] = False  # whether it holds the words of a text: tsvector
     may_hold_commas: ClassVar[bool] = False  # in a URL
     delimiter: ClassVar[str] = ","  # between the elements of an array (pg_type.typdelim)
     shown_as: ClassVar[str] = ""  # the cast that is applied before a row is written as JSON

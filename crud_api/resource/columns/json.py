@@ -30,6 +30,7 @@ class JsonbColumn(Column):
     says = "JSON"
     shown_example: Any = {"a": 1}  # noqa: RUF012 - no class is changed
     is_populated_as_json = True
+    is_document = True
     may_hold_commas = True
 
     def __init__(self, hint: Any, meta: Meta, *, nullable: bool = False) -> None:

@@ -21,6 +21,7 @@ class TsvectorColumn(Spelled):
     shown_example = "'cat':3 'fat':2"
     form = rf"( *{_LEXEME}(:{_PLACE}(,{_PLACE})*)?(?= |$))* *"
     may_hold_commas = True
+    is_words = True
 
 
 class XmlColumn(Spelled):
