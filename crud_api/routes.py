@@ -43,7 +43,7 @@ def add_routes(
     _add(app, "GET", "/health", "get_health", monitors.get_health)
     _add(app, "GET", "/ready", "get_ready", monitors.get_ready, resources, execute, stage)
     _add(app, "GET", "/", "get_root", docs.get_root)
-    _add(app, "GET", "/openapi.json", "get_description", docs.get_description, resources, access)
+    _add(app, "GET", "/openapi.json", "get_description", docs.get_description, resources, tables, access)
     _add(app, "GET", "/docs", "get_page", docs.get_page)
     _add(app, "GET", "/docs/{asset}", "get_asset", docs.get_asset)
     if preflights:

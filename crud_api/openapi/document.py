@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from crud_api.openapi.monitors import STATUS_SCHEMA, monitor_paths
@@ -10,6 +10,7 @@ from crud_api.openapi.operations import resource_paths
 from crud_api.openapi.parameters import resource_parameters, shared_parameters
 from crud_api.openapi.problem_types import ProblemType, problem_schemas
 from crud_api.openapi.replies import HEADERS, problem_choices, problem_references, problem_responses
+from crud_api.openapi.rest_v1 import SCHEMAS, rest_paths
 from crud_api.openapi.schemas import row_schemas
 from crud_api.openapi.security import gateway_problems, security_requirement, security_schemes
 from crud_api.resource import Resource
@@ -18,7 +19,8 @@ from crud_api.resource.relations import relations_of
 
 API_VERSION = "0.2.0"
 _DESCRIPTION = """\
-- Every error is `application/problem+json` (RFC 9457) and names all wrong fields or parameters at once.
+- Every error is `application/problem+json` (RFC 9457) and names all wrong fields or parameters at once. Under /rest/v1
+  errors have PostgREST's form.
 - Lists have filters (`city=Paris`, `total_amount[gte]=10`), several sort keys, and pages with a cursor. An unknown or
   malformed parameter is refused. Only a parameter that is a list can be repeated. All parameters together have at most
   8 KB.
@@ -30,10 +32,13 @@ _DESCRIPTION = """\
 - A body is JSON of at most 1 MB and 32 levels. Unknown fields are refused."""
 
 
-def document(resources: Sequence[Resource], access: str) -> dict[str, Any]:
-    """Make the description of an API that serves these resources. `access` is the kind of access of the stage."""
-    paths = monitor_paths()
-    schemas = {"ServiceStatus": STATUS_SCHEMA}
+def document(resources: Sequence[Resource], access: str, tables: Collection[str] | None = None) -> dict[str, Any]:
+    """Make the description of an API that serves these resources. `access` is the kind of access of the stage.
+
+    `tables` are the names of all tables of /rest/v1. Without them, those are the resources.
+    """
+    paths = monitor_paths() | rest_paths(tables or [resource.name for resource in resources])
+    schemas = {"ServiceStatus": STATUS_SCHEMA, **SCHEMAS}
     parameters = shared_parameters()
     relations = relations_of({resource.name: resource for resource in resources})
     for resource in resources:
@@ -59,6 +64,7 @@ def document(resources: Sequence[Resource], access: str) -> dict[str, Any]:
         "servers": [{"url": ".", "description": "The API that answers this description.", "x-internal": False}],
         "tags": [
             *({"name": resource.name, "description": f"Rows of {resource.name}."} for resource in resources),
+            {"name": "rest", "description": "Any declared table, in PostgREST's query language."},
             {"name": "service", "description": "The service itself."},
         ],
         "security": security_requirement(access),

@@ -89,7 +89,8 @@ def every_problem_type() -> list[ProblemType]:
             yield subclass
             yield from below(subclass)
 
-    return [*map(of, below(ApiError)), *GATEWAY]
+    # An error of /rest/v1 is no problem: it has PostgREST's form.
+    return [*(of(kind) for kind in below(ApiError) if kind is not errors.PostgrestError), *GATEWAY]
 
 
 def problem_schemas(kinds: Iterable[ProblemType]) -> dict[str, Schema]:

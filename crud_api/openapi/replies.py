@@ -39,6 +39,21 @@ HEADERS: dict[str, Schema] = {
         "schema": {"type": "string", "enum": ["true"]},
         "example": "true",
     },
+    "Content-Range": {
+        "description": "The places of the rows, counted from 0, and the number of all rows, if it was asked for.",
+        "schema": {"type": "string", "maxLength": 60, "pattern": r"^(\*|[0-9]+-[0-9]+)/(\*|[0-9]+)$"},
+        "example": "0-9/25",
+    },
+    "Content-Location": {
+        "description": "The path of these rows, with its parameters in alphabetical order.",
+        "schema": {"type": "string", "format": "uri-reference", "maxLength": 30000},
+        "example": "/rest/v1/customers?limit=10",
+    },
+    "Proxy-Status": {
+        "description": "The code of the error (RFC 9209).",
+        "schema": {"type": "string", "maxLength": 100, "pattern": r"^PostgREST; error=[A-Za-z0-9]+$"},
+        "example": "PostgREST; error=PGRST205",
+    },
     "Retry-After": {
         "description": "Retry after this number of seconds.",
         "schema": {"type": "integer", "format": "int32", "minimum": 1, "maximum": 3600},
@@ -104,6 +119,11 @@ def _response(name: str, kinds: list[ProblemType]) -> Schema:
             }
         },
     }
+
+
+def headers(*own: str) -> Schema:
+    """References to headers, and to those of every response."""
+    return _headers(own)
 
 
 def _headers(own: Iterable[str]) -> Schema:

@@ -86,7 +86,7 @@ def test_problems_can_be_read_too(status: int, method: str, path: str, parts: di
 def test_every_path_answers_its_preflight_with_its_methods() -> None:
     app = create_app(refuse, cors_origins=ORIGINS)
     for path, methods in app.routes.items():
-        names = {name: "x" for name in ("customer_id", "order_id", "asset") if f"{{{name}}}" in path}
+        names = {name: "x" for name in ("customer_id", "order_id", "asset", "table") if f"{{{name}}}" in path}
         reply = app(event("OPTIONS", path, path_parameters=names, headers=NAMED), None)
         assert (reply["statusCode"], reply["body"], allowed(reply)) == (204, "", ORIGINS[0])
         assert reply["headers"]["Access-Control-Allow-Methods"] == ", ".join(sorted(set(methods) - {"OPTIONS"}))

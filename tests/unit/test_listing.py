@@ -13,8 +13,8 @@ from msgspec.structs import replace
 from crud_api.errors import InvalidParameterError
 from crud_api.openapi import document
 from crud_api.request import cursors, filters, listing, sorting
-from crud_api.request.cursors import Cursor
 from crud_api.request.conditions import Filter
+from crud_api.request.cursors import Cursor
 from crud_api.request.filters import filter_of
 from crud_api.request.listing import ListQuery, Parent, list_query
 from crud_api.request.operators import OPERATORS, Operator

@@ -76,10 +76,16 @@ def members_of(resource: Resource, items: tuple[Item, ...]) -> tuple[Member, ...
                     "Feature not implemented", code="PGRST127", details="Embedding is not implemented yet."
                 )
             case _:
-                if item.column and item.column not in resource.fields:
-                    raise no_column(resource, item.column)
-                members.append(item)
+                members.append(_known(resource, item))
     return tuple(members)
+
+
+def _known(resource: Resource, member: Member) -> Member:
+    if not member.column or member.column in resource.fields:
+        return member
+    if member.column == "count" and not (member.path or member.aggregate):  # as old clients of PostgREST write count()
+        return Member(member.label, "", aggregate="count", aggregate_cast=member.cast)
+    raise no_column(resource, member.column)
 
 
 def no_column(resource: Resource, name: str) -> PostgrestError:
