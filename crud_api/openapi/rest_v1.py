@@ -29,8 +29,8 @@ SCHEMAS: dict[str, Schema] = {
         "properties": {
             "code": _TEXT | {"description": "PostgREST's code (PGRST100) or PostgreSQL's SQLSTATE."},
             "message": _TEXT | {"description": "What happened."},
-            "details": {"type": ["string", "null"], "maxLength": 8000, "description": "More about it."},
-            "hint": {"type": ["string", "null"], "maxLength": 8000, "description": "What to do."},
+            "details": _TEXT | {"type": ["string", "null"], "description": "More about it."},
+            "hint": _TEXT | {"type": ["string", "null"], "description": "What to do."},
         },
         "required": ["code", "message", "details", "hint"],
         "additionalProperties": False,
@@ -62,7 +62,7 @@ def rest_paths(tables: Collection[str]) -> dict[str, Schema]:
                 "examples": {"row": {"summary": "The only row", "value": _ROW}},
             },
             "text/csv": {
-                "schema": {"type": "string", "maxLength": MAX_REPLY_BYTES},
+                "schema": {"type": "string", "maxLength": MAX_REPLY_BYTES, "pattern": NO_NUL},
                 "examples": {"csv": {"summary": "Rows as CSV", "value": "customer_id,city\nCUST001,Paris"}},
             },
         },

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 
-from crud_api.errors import PostgrestError
 from crud_api.request.conditions import Condition, Filter, Group, Path
 from crud_api.request.operators import REST_OPERATORS, TRUTHS, Operator
 from crud_api.request.postgrest.grammar import MAX_DEPTH, NAMED, Source, too_many, unescaped
-from crud_api.resource.columns.column import text_flaw
 from query_executor.contract import Value
 
 MAX_VALUES = 1000  # of a list
@@ -87,9 +85,6 @@ def _compared(source: Source, column: str, path: Path, *, in_group: bool) -> Fil
             value = _in_group(source) if in_group else _rest(source)
     if operator.takes == "a pattern":
         value = str(value).replace("*", "%")
-    for text in value if isinstance(value, list) else [value]:
-        if text_flaw(str(text)):
-            raise PostgrestError("A value has a character that PostgreSQL cannot hold.", code="22021")
     searches = operator.takes == "a search"
     return Filter(
         column,

@@ -13,6 +13,7 @@ from crud_api.request.postgrest.paging import page_of
 from crud_api.request.postgrest.select import items_of, members_of, no_column
 from crud_api.request.reading import OrderTerm, Read
 from crud_api.resource import Resource
+from crud_api.resource.columns.column import text_flaw
 from crud_api.settings import MAX_QUERY_BYTES
 
 MAX_FILTERS = 100
@@ -24,7 +25,7 @@ Parameters = Mapping[str, Sequence[str]]
 
 def read_of(resource: Resource, parameters: Parameters, range_: str | None = None) -> Read:
     """What the parameters ask for. Raises `PostgrestError`."""
-    _refuse_too_long(parameters)
+    _refuse_what_cannot_be_read(parameters)
     conditions: list[Condition] = []
     order: tuple[OrderTerm, ...] = ()
     select, limit, offset = "*", None, None
@@ -88,7 +89,12 @@ def _check(resource: Resource, condition: Condition) -> None:
         raise no_column(resource, condition.field)
 
 
-def _refuse_too_long(parameters: Parameters) -> None:
-    size = sum(len(f"{name}={text}&".encode(errors="replace")) for name, texts in parameters.items() for text in texts)
+def _refuse_what_cannot_be_read(parameters: Parameters) -> None:
+    size = 0
+    for name, texts in parameters.items():
+        for text in texts:
+            size += len(f"{name}={text}&".encode(errors="replace"))
+            if text_flaw(name) or text_flaw(text):
+                raise PostgrestError("The query has a character that PostgreSQL cannot hold.", code="22021")
     if size > MAX_QUERY_BYTES:
         raise too_many(f"the query has {size} bytes, and the limit is {MAX_QUERY_BYTES}")
