@@ -46,7 +46,7 @@ def select_rows(resource: Resource, read: Read, form: Form = "json", count: Coun
     members = [_value(resource, member, n, params) for n, member in enumerate(read.members)]
     labels = [member.label for member in read.members]
     are_declared = len({*labels}) == len(labels) and all(label in resource.fields for label in labels)
-    if not are_declared:
+    if not are_declared and form in {"json", "stripped"}:
         params |= {f"label_{n}": label for n, label in enumerate(labels)}
     if read.offset:
         params["offset"] = Typed("int8", str(read.offset))
@@ -126,7 +126,7 @@ def _counts(found: str, count: Count | None) -> str:
         return f"CASE WHEN {HIDES} THEN {every} END"
     if count == "estimated":
         # It is exact up to the largest page. Beyond, the planner's estimate is the answer, and -1 stands for it.
-        some = f"(SELECT count(*) FROM (SELECT {found} LIMIT {MAX_LIMIT + 1}) AS some)"
+        some = f"(SELECT count(*) FROM (SELECT {found} LIMIT {MAX_LIMIT + 1}) AS few)"
         return f"CASE WHEN {HIDES} THEN {every} WHEN {some} <= {MAX_LIMIT} THEN {some} END"
     return every if count else "null"
 
