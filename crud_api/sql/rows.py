@@ -102,8 +102,10 @@ def _select_rows(
     between = " || ".join(f"chr({ord(character)})" for character in _BETWEEN[form])
     items = f"string_agg(item, {between})"  # with a quoted string, the executor would not prepare it
     shown = f"CASE WHEN octet_length({items}) <= {MAX_REPLY_BYTES} THEN {items} END"
+    if form == "none":
+        shown = "chr(32)"  # there is no answer to send, and so it fits
     item = _item(names, form, are_declared=labels is not None)
-    return f"""SELECT {"null" if form == "none" else shown}, count(*), {_counts(found, count)}
+    return f"""SELECT {shown}, count(*), {_counts(found, count)}
                FROM (SELECT {item} AS item FROM ({page}) AS page) AS answer"""
 
 
