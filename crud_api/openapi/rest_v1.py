@@ -81,7 +81,12 @@ def rest_paths(tables: Collection[str]) -> dict[str, Schema]:
                     _query("select", "The members of a row, with names, paths and casts.", _TEXT, "*"),
                     _query("order", "The keys to sort by.", _TEXT, None),
                     _query("limit", f"The largest number of rows, at most {MAX_LIMIT}.", _NUMBER, 10),
-                    _query("offset", "How many rows are left out at the beginning.", _NUMBER, 0),
+                    _query(
+                        "offset",
+                        "How many rows are left out at the beginning.",
+                        _NUMBER | {"minimum": -_MAX_NUMBER},
+                        0,
+                    ),
                     ref("parameters", "preferCount"),
                 ],
                 "responses": {

@@ -34,9 +34,9 @@ CHANGING = {
 }
 
 
-def examples() -> list[tuple[str, str]]:
+def examples(page: str) -> list[tuple[str, str]]:
     """The commands and their output, in the order of the page."""
-    blocks = re.findall(r"^```console\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
+    blocks = re.findall(r"^```console\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
     found = []
     for block in blocks:
         for one in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
@@ -47,7 +47,7 @@ def examples() -> list[tuple[str, str]]:
     return found
 
 
-EXAMPLES = examples()
+EXAMPLES = examples(TEXT)
 
 
 def normal(text: str) -> str:

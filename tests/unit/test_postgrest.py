@@ -146,6 +146,7 @@ def test_an_order_is_read() -> None:
         ("5", None, "0-99", (5, 0)),
         ("100", None, "20-29", (10, 20)),
         ("0", None, None, (0, 0)),
+        (None, "-4", None, (MAX_LIMIT, 0)),
         (None, None, "items=0-5", (MAX_LIMIT, 0)),
     ],
 )
@@ -183,7 +184,6 @@ def test_an_impossible_range_is_refused(limit: str | None, offset: str | None, r
         ("order=id.up", "PGRST100"),
         ("order=", "PGRST100"),
         ("limit=many", "PGRST100"),
-        ("offset=-1", "PGRST100"),
         ("town=eq.1", "42703"),
         ("or=(id.eq.1,town.eq.2)", "42703"),
         ("select=town", "42703"),

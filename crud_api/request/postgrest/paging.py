@@ -15,9 +15,7 @@ def page_of(limit: str | None, offset: str | None, range_: str | None) -> tuple[
     """The limit and the offset. The header can only narrow the parameters. Raises `PostgrestError`."""
     first, wanted = 0, None if limit is None else _number(limit, "limit")
     if offset is not None:
-        first = _number(offset, "offset")
-        if first < 0:
-            raise PostgrestError("offset must not be negative")
+        first = max(0, _number(offset, "offset"))
     if wanted is not None and wanted < 0:
         raise _not_satisfiable("Limit should be greater than or equal to zero.")
     if wanted == 0:
