@@ -15,9 +15,9 @@ from crud_api.request.caller import identify
 from crud_api.resource import Resource
 from crud_api.resource.relations import relations_of
 from crud_api.resource.tables import Tables
-from crud_api.response import problems, rest_v1
+from crud_api.response import problems
 from crud_api.response.responses import without_body
-from crud_api.routes import add_routes
+from crud_api.routes import REST, add_routes
 from crud_api.runtime.text_only_chalice import TextOnlyChalice
 from crud_api.tables import RESOURCES, TABLES
 
@@ -71,7 +71,11 @@ def create_app(
             log.error("%s: %s%s", error.slug, error.cause, said, extra=extra)
         elif isinstance(error, NotPermittedError | PostgrestError) and error.status == 403:  # a GRANT may be missing
             log.warning("%s: %s", error.slug, error.cause, extra={"api_request_id": request_id(request)})
-        return rest_v1.error(error) if rest_v1.is_of(request) else problems.to_response(error, request_id(request))
+        if str(request.context.get("resourcePath")).startswith(REST):
+            from crud_api.response import rest_v1  # noqa: PLC0415 - see routes.py
+
+            return rest_v1.error(error)
+        return problems.to_response(error, request_id(request))
 
     relations = relations_of({resource.name: resource for resource in resources})
     if tables is None:

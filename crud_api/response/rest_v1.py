@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote_plus
 
-from chalice.app import Request, Response
+from chalice.app import Response
 
 from crud_api import errors
 from crud_api.errors import ApiError, PostgrestError
@@ -20,7 +20,6 @@ from crud_api.sql.rows import Rows
 from query_executor import contract
 from query_executor.contract import Failure
 
-PREFIX = "/rest/v1/"
 # The codes of errors that the API raises for both dialects.
 _CODES: dict[type[ApiError], str] = {
     errors.MethodNotAllowedError: "PGRST117",
@@ -39,11 +38,6 @@ _STATUSES = {
 }  # fmt: skip
 _RAISED_STATUS = re.compile("PT([1-5][0-9][0-9])")
 _TOO_LARGE = "The answer is too large. Ask for less: lower limit, or select fewer columns."
-
-
-def is_of(request: Request) -> bool:
-    """Whether a request is one of this dialect."""
-    return str(request.context.get("resourcePath") or "").startswith(PREFIX)
 
 
 def rows(
