@@ -115,7 +115,7 @@ class PostgrestError(ApiError):
         status: int = 400,
         code: str = "PGRST100",
         *,
-        details: str | None = None,
+        details: str | Sequence[Mapping[str, str]] | None = None,
         hint: str | None = None,
         **more: Any,
     ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from crud_api.resource.relations import Relation
 from query_executor.contract import Value
 
 
@@ -42,9 +43,25 @@ class Group(Struct, frozen=True):
     is_negated: bool = False
 
 
-Condition = Filter | Group
+# The way to the rows of another resource: a relation, or two of them through a table between both.
+Way = tuple[Relation, ...]
+
+
+class Related(Struct, frozen=True):
+    """There is a row at the end of the way for which the conditions hold."""
+
+    way: Way
+    conditions: tuple[Condition, ...]
+    is_negated: bool = False
+
+
+Condition = Filter | Group | Related
 
 
 def filters_in(condition: Condition) -> int:
     """How many filters the tree has."""
-    return 1 if isinstance(condition, Filter) else sum(map(filters_in, condition.members))
+    match condition:
+        case Group():
+            return sum(map(filters_in, condition.members))
+        case _:
+            return 1

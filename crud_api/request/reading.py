@@ -1,6 +1,6 @@
 """What a read asks for, as a tree: which members of a row, which rows, in which order, and how many of them.
 
-`Read` is one level of the tree. The rows that are embedded in a row will be a member that has a `Read` of its own.
+`Read` is one level of the tree. The rows that are embedded in a row are a member that has a `Read` of its own.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from crud_api.request.conditions import Condition, Path
+from crud_api.request.conditions import Condition, Path, Way
 from crud_api.request.sorting import SortKey
 
 # json: a JSON object a row; stripped: without members that are null; csv: PostgreSQL's text of a row; none: no rows
@@ -34,18 +34,43 @@ class Member(Struct, frozen=True):
     aggregate_cast: str = ""
 
 
+class Embedded(Struct, frozen=True):
+    """The rows at the end of a way: one of them or null, or a list (`is_many`).
+
+    `is_spread`: their members are members of the row.
+    """
+
+    label: str
+    way: Way
+    read: Read
+    is_many: bool
+    is_spread: bool = False
+
+
 class OrderTerm(SortKey, frozen=True):
-    """A key to sort by that may lead into a document. `nulls` is `first`, `last` or empty for PostgreSQL's place."""
+    """A key to sort by that may lead into a document. `nulls` is `first`, `last` or empty for PostgreSQL's place.
+
+    The column is one of the row at the end of the way, if there is a way.
+    """
 
     path: Path = ()
     nulls: str = ""
+    way: Way = ()
 
 
 class Read(Struct, frozen=True, kw_only=True):
     """One level of a read. Without `limit` it has all rows that the API answers at once."""
 
-    members: tuple[Member, ...]
+    members: tuple[Member | Embedded, ...]
     conditions: tuple[Condition, ...] = ()
     order: tuple[OrderTerm, ...] = ()
     limit: int
     offset: int = 0
+
+    @property
+    def labels(self) -> list[str]:
+        """The names of all members of a row, those of spread rows included."""
+        found: list[str] = []
+        for member in self.members:
+            found += member.read.labels if isinstance(member, Embedded) and member.is_spread else [member.label]
+        return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 
@@ -34,6 +34,15 @@ def relations_of(resources: Mapping[str, Resource]) -> dict[str, Relations]:
     A reference to a resource that is not in `resources` makes no relation.
     """
     relations: dict[str, dict[str, Relation]] = {name: {} for name in resources}
+    for owner, relation in every_relation(resources):
+        if relation.name in relations[owner.name] or relation.name in owner.fields:
+            raise ValueError(f"{owner.name} has {relation.name} twice. Rename the field or the relation.")
+        relations[owner.name][relation.name] = relation
+    return dict(relations)
+
+
+def every_relation(resources: Mapping[str, Resource]) -> Iterator[tuple[Resource, Relation]]:
+    """Yield each relation with its owner: two for a reference. Raises `ValueError` for one that cannot be."""
     for resource in resources.values():
         for columns, reference in resource.references.items():
             if (other := resources.get(reference.resource)) is None:
@@ -47,11 +56,8 @@ def relations_of(resources: Mapping[str, Resource]) -> dict[str, Relations]:
                 name=reference.reverse, resource=resource, own=theirs, columns=own, many=not reference.unique,
                 constraint=reference.constraint,
             )  # fmt: skip
-            for owner, relation in ((resource, to_one), (other, back)):
-                if relation.name in relations[owner.name] or relation.name in owner.fields:
-                    raise ValueError(f"{owner.name} has {relation.name} twice. Rename the field or the relation.")
-                relations[owner.name][relation.name] = relation
-    return dict(relations)
+            yield resource, to_one
+            yield other, back
 
 
 def _referred(resource: Resource, own: tuple[str, ...], reference: Reference, other: Resource) -> tuple[str, ...]:

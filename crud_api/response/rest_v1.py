@@ -82,7 +82,7 @@ def rows(
 
 def _body(rows: Rows, read: Read, media: Media) -> str:
     if media.form == "csv":
-        return f"{','.join(member.label for member in read.members)}\n{rows.items}" if rows.found else "\n"
+        return f"{','.join(read.labels)}\n{rows.items}" if rows.found else "\n"
     return rows.items or "" if media.is_single else f"[{rows.items or ''}]"
 
 
@@ -122,7 +122,12 @@ def _meaning(failure: Failure) -> ApiError:
 
 def error(raised: ApiError) -> Response:
     """The response of an error."""
-    document = {"code": _CODES.get(type(raised), "PGRSTX00"), "message": raised.detail, "details": None, "hint": None}
+    document: dict[str, object] = {
+        "code": _CODES.get(type(raised), "PGRSTX00"),
+        "message": raised.detail,
+        "details": None,
+        "hint": None,
+    }
     if isinstance(raised, PostgrestError):
         document |= {"code": raised.code, "details": raised.details, "hint": raised.hint}
     headers: dict[str, str | list[str]] = {

@@ -21,9 +21,9 @@ def where(conditions: Sequence[str]) -> str:
     return f" WHERE {' AND '.join(conditions)}" if conditions else ""
 
 
-def explained(resource: Resource, conditions: Sequence[str]) -> str:
+def explained(resource: Resource, conditions: Sequence[str], alias: str = "") -> str:
     """The SQL whose result is a plan, which says how many rows the planner expects."""
-    return f"EXPLAIN (FORMAT JSON) SELECT FROM {table(resource)}{where(conditions)}"
+    return f"EXPLAIN (FORMAT JSON) SELECT FROM {table(resource)}{alias and f' AS {alias}'}{where(conditions)}"
 
 
 def expected(plan: str) -> int:

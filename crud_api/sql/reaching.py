@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from crud_api.request.conditions import Path
+from crud_api.request.reading import OrderTerm
 from crud_api.request.sorting import SortKey
 from crud_api.resource import Resource
+from crud_api.sql.joining import joined
 from crud_api.sql.names import quoted
 from query_executor.contract import Param
 
@@ -25,13 +27,27 @@ def reached(resource: Resource, name: str, path: Path, prefix: str, params: dict
 
 
 def ordered(
-    resource: Resource, order: Sequence[SortKey], prefix: str = "", params: dict[str, Param] | None = None
+    resource: Resource,
+    order: Sequence[SortKey],
+    prefix: str = "",
+    params: dict[str, Param] | None = None,
+    param: str = "order",
 ) -> str:
-    """The keys of an ORDER BY. Adds the params of the paths in them."""
+    """The keys of an ORDER BY. Adds the params of the paths in them, whose names begin with `param`."""
     keys = []
     for n, key in enumerate(order):
-        path: Path = getattr(key, "path", ())
-        nulls: str = getattr(key, "nulls", "")
-        reach = reached(resource, key.column, path, prefix, {} if params is None else params, f"order_{n}")
-        keys.append(f"{reach}{' DESC' if key.descending else ''}{f' NULLS {nulls.upper()}' if nulls else ''}")
+        if isinstance(key, OrderTerm):
+            reach = _term(resource, key, prefix, {} if params is None else params, f"{param}_{n}")
+        else:
+            reach = reached(resource, key.column, (), prefix, {}, "")
+        nulls = f" NULLS {key.nulls.upper()}" if isinstance(key, OrderTerm) and key.nulls else ""
+        keys.append(f"{reach}{' DESC' if key.descending else ''}{nulls}")
     return ", ".join(keys)
+
+
+def _term(resource: Resource, term: OrderTerm, prefix: str, params: dict[str, Param], param: str) -> str:
+    if not term.way:
+        return reached(resource, term.column, term.path, prefix, params, param)
+    source, belongs = joined(term.way, param, prefix)
+    value = reached(term.way[-1].resource, term.column, term.path, f"{param}.", params, param)
+    return f"(SELECT {value} FROM {source} WHERE {belongs} LIMIT 1)"

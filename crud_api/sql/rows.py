@@ -8,10 +8,11 @@ from functools import lru_cache
 from msgspec import Struct
 
 from crud_api.request.listing import MAX_LIMIT
-from crud_api.request.reading import Count, Form, Member, Read
+from crud_api.request.reading import Count, Embedded, Form, Member, Read
 from crud_api.resource import Resource
 from crud_api.sql import SHAPES
 from crud_api.sql.counting import HIDES, expected, explained, where
+from crud_api.sql.joining import joined
 from crud_api.sql.names import quoted, table
 from crud_api.sql.query import Query
 from crud_api.sql.reaching import ordered, reached
@@ -43,21 +44,20 @@ def select_rows(resource: Resource, read: Read, form: Form = "json", count: Coun
     """Read the rows."""
     params: dict[str, Param] = {"limit": read.limit}
     conditions = conditions_of(resource, read.conditions, params, _ROW)
-    members = [_value(resource, member, n, params) for n, member in enumerate(read.members)]
-    labels = [member.label for member in read.members]
-    are_declared = len({*labels}) == len(labels) and all(label in resource.fields for label in labels)
+    members = _members(resource, read, "one", params)
+    labels = [label for label, _ in members]
+    are_declared = _are_declared(resource, labels)
     if not are_declared and form in {"json", "stripped"}:
         params |= {f"label_{n}": label for n, label in enumerate(labels)}
     if read.offset:
         params["offset"] = Typed("int8", str(read.offset))
-    is_grouped = any(member.aggregate for member in read.members)
     text = _select_rows(
         resource,
-        tuple(members),
+        tuple(value for _, value in members),
         tuple(labels) if are_declared else None,
         tuple(conditions),
         ordered(resource, read.order, _ROW, params),
-        tuple(n for n, member in enumerate(read.members, 1) if is_grouped and not member.aggregate),
+        _groups(read, members),
         has_offset=read.offset > 0,
         form=form,
         count=count,
@@ -65,19 +65,100 @@ def select_rows(resource: Resource, read: Read, form: Form = "json", count: Coun
     if count not in {"planned", "estimated"}:
         return Query([Statement(text, params)], Rows)
     found: dict[str, Param] = {}
-    plan = Statement(explained(resource, conditions_of(resource, read.conditions, found)), found)
+    plan = Statement(explained(resource, conditions_of(resource, read.conditions, found, _ROW), "one"), found)
     return Query([Statement(text, {**params, "counted": table(resource)}), plan], _estimated)
 
 
-def _value(resource: Resource, member: Member, n: int, params: dict[str, Param]) -> str:
+def _members(resource: Resource, read: Read, alias: str, params: dict[str, Param]) -> list[tuple[str, str]]:
+    """The labels and the values of the members of a row, which has the alias. Adds their params."""
+    is_grouped = _is_grouped(read)
+    members: list[tuple[str, str]] = []
+    for n, member in enumerate(read.members):
+        name = f"{alias}_{n}"
+        if isinstance(member, Member):
+            members.append((member.label, _value(resource, member, f"{alias}.", params, name)))
+        elif member.is_spread:
+            members += _spread(member, f"{alias}.", name, params)
+        else:
+            # A value can be grouped if it is jsonb, and not if it is json.
+            value = _embedded(member, f"{alias}.", name, params)
+            members.append((member.label, f"{value}::jsonb" if is_grouped else value))
+    return members
+
+
+def _value(resource: Resource, member: Member, prefix: str, params: dict[str, Param], param: str) -> str:
     value = "*"
     if member.column:
-        value = reached(resource, member.column, member.path, _ROW, params, f"member_{n}")
+        value = reached(resource, member.column, member.path, prefix, params, param)
     if member.cast:
         value = f"({value})::{member.cast}"
     if member.aggregate:
         value = f"{member.aggregate}({value})"
     return f"({value})::{member.aggregate_cast}" if member.aggregate_cast else value
+
+
+def _embedded(embedded: Embedded, prefix: str, alias: str, params: dict[str, Param]) -> str:
+    """The rows at the end of a way as JSON: an array, or an object, or null."""
+    resource, read = embedded.way[-1].resource, embedded.read
+    members = _members(resource, read, alias, params)
+    labels = [label for label, _ in members]
+    are_declared = _are_declared(resource, labels)
+    names = [quoted(label) for label in labels] if are_declared else [f"item_{n}" for n in range(len(labels))]
+    if not are_declared:
+        params |= {f"{alias}_label_{n}": label for n, label in enumerate(labels)}
+    values = ", ".join(f"{value} AS {name}" for (_, value), name in zip(members, names, strict=True))
+    rows, page = _page(embedded, values, prefix, alias, params, _groups(read, members)), f"{alias}_page"
+    item = _object(names, page, f"{alias}_label", are_declared=are_declared)
+    if embedded.is_many:
+        return f"(SELECT coalesce(json_agg({item}), json_build_array()) FROM ({rows}) AS {page})"
+    return f"(SELECT {item} FROM ({rows}) AS {page})"
+
+
+def _spread(embedded: Embedded, prefix: str, alias: str, params: dict[str, Param]) -> list[tuple[str, str]]:
+    """The members of the rows at the end of a way, as members of the row. Of many rows, each is an array."""
+    members = []
+    for label, value in _members(embedded.way[-1].resource, embedded.read, alias, params):
+        rows = _page(embedded, f"{value} AS value", prefix, alias, params, ())
+        if embedded.is_many:
+            page = f"{alias}_page"
+            rows = f"SELECT coalesce(json_agg({page}.value), json_build_array()) FROM ({rows}) AS {page}"
+        members.append((label, f"({rows})"))
+    return members
+
+
+def _page(
+    embedded: Embedded, values: str, prefix: str, alias: str, params: dict[str, Param], groups: Sequence[int]
+) -> str:
+    resource, read = embedded.way[-1].resource, embedded.read
+    source, belongs = joined(embedded.way, alias, prefix)
+    conditions = conditions_of(resource, read.conditions, params, f"{alias}.", f"{alias}_filter")
+    order = ordered(resource, read.order, f"{alias}.", params, f"{alias}_order")
+    limit, offset = (read.limit if embedded.is_many else min(1, read.limit)), ""
+    params[f"{alias}_limit"] = limit
+    if read.offset:
+        params[f"{alias}_offset"], offset = Typed("int8", str(read.offset)), f" OFFSET :{alias}_offset"
+    found = f"FROM {source}{where([belongs, *conditions])}{_grouped(groups)}{f' ORDER BY {order}' if order else ''}"
+    return f"SELECT {values} {found} LIMIT :{alias}_limit{offset}"
+
+
+def _are_declared(resource: Resource, labels: Sequence[str]) -> bool:
+    return len({*labels}) == len(labels) and all(label in resource.fields for label in labels)
+
+
+def _is_grouped(read: Read) -> bool:
+    return any(isinstance(member, Member) and member.aggregate for member in read.members)
+
+
+def _groups(read: Read, members: Sequence[tuple[str, str]]) -> tuple[int, ...]:
+    """The places of the values by which the rows are grouped, counted from 1."""
+    if not _is_grouped(read):
+        return ()
+    aggregates = {n for n, member in enumerate(read.members) if isinstance(member, Member) and member.aggregate}
+    return tuple(n + 1 for n in range(len(members)) if n not in aggregates)
+
+
+def _grouped(groups: Sequence[int]) -> str:
+    return f" GROUP BY {', '.join(map(str, groups))}" if groups else ""
 
 
 @lru_cache(SHAPES)
@@ -96,9 +177,8 @@ def _select_rows(
     names = [f"item_{n}" for n in range(len(members))] if labels is None else [quoted(label) for label in labels]
     values = ", ".join(f"{member} AS {name}" for member, name in zip(members, names, strict=True))
     found = f"FROM {table(resource)} AS one{where(conditions)}"
-    group = f" GROUP BY {', '.join(map(str, groups))}" if groups else ""
     sort = f" ORDER BY {order}" if order else ""
-    page = f"SELECT {values} {found}{group}{sort} LIMIT :limit{' OFFSET :offset' if has_offset else ''}"
+    page = f"SELECT {values} {found}{_grouped(groups)}{sort} LIMIT :limit{' OFFSET :offset' if has_offset else ''}"
     between = " || ".join(f"chr({ord(character)})" for character in _BETWEEN[form])
     items = f"string_agg(item, {between})"  # with a quoted string, the executor would not prepare it
     shown = f"CASE WHEN octet_length({items}) <= {MAX_REPLY_BYTES} THEN {items} END"
@@ -114,12 +194,16 @@ def _item(names: Sequence[str], form: Form, *, are_declared: bool) -> str:
         return "null"
     if form == "csv":
         return "substr(ROW(page.*)::text, 2, length(ROW(page.*)::text) - 2)"
-    item = "row_to_json(page.*)"
-    if not are_declared:
-        # The names are params, and so no function that makes an object of a row can have them.
-        pairs = ", ".join(f"(:label_{n}::text, to_json(page.{name}))" for n, name in enumerate(names))
-        item = f"(SELECT json_object_agg(label, value) FROM (VALUES {pairs}) AS members (label, value))"
+    item = _object(names, "page", "label", are_declared=are_declared)
     return f"json_strip_nulls({item})::text" if form == "stripped" else f"{item}::text"
+
+
+def _object(names: Sequence[str], page: str, label: str, *, are_declared: bool) -> str:
+    if are_declared:
+        return f"row_to_json({page}.*)"
+    # The names are params, and so no function that makes an object of a row can have them.
+    pairs = ", ".join(f"(:{label}_{n}::text, to_json({page}.{name}))" for n, name in enumerate(names))
+    return f"(SELECT json_object_agg(label, value) FROM (VALUES {pairs}) AS members (label, value))"
 
 
 def _counts(found: str, count: Count | None) -> str:

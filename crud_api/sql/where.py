@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import count
 
-from crud_api.request.conditions import Condition, Filter
+from crud_api.request.conditions import Condition, Filter, Group, Related
 from crud_api.request.cursors import Cursor, Looked
 from crud_api.request.listing import ListQuery
 from crud_api.request.operators import EQUAL, TRUTHS, Operator, operator_of
@@ -15,6 +15,7 @@ from crud_api.resource import Resource
 from crud_api.resource.columns.column import Column
 from crud_api.resource.relations import Relation
 from crud_api.sql.fitting import fits
+from crud_api.sql.joining import joined
 from crud_api.sql.names import cast_of, has_key, param_names, quoted, table
 from crud_api.sql.params import key_params, typed_param
 from crud_api.sql.reaching import reached
@@ -34,23 +35,33 @@ def filtered(resource: Resource, query: ListQuery) -> tuple[list[str], dict[str,
 
 
 def conditions_of(
-    resource: Resource, conditions: Sequence[Condition], params: dict[str, Param], prefix: str = ""
+    resource: Resource,
+    conditions: Sequence[Condition],
+    params: dict[str, Param],
+    prefix: str = "",
+    param: str = "filter",
 ) -> list[str]:
-    """Return the conditions, and add their params. `prefix` stands before each column."""
+    """Return the conditions, and add their params, whose names begin with `param`. `prefix` is before each column."""
     numbers = count()
-    return [_condition(resource, condition, numbers, params, prefix) for condition in conditions]
+    return [_condition(resource, condition, numbers, params, prefix, param) for condition in conditions]
 
 
 def _condition(
-    resource: Resource, condition: Condition, numbers: Iterator[int], params: dict[str, Param], prefix: str
+    resource: Resource, condition: Condition, numbers: Iterator[int], params: dict[str, Param], prefix: str, param: str
 ) -> str:
-    if isinstance(condition, Filter):
-        param = f"filter_{next(numbers)}"
-        sql = _compared(resource, condition, param, params, prefix)
-        sql = _uncut(resource, condition, sql, f"{param}_spaced", params)
-    else:
-        members = [_condition(resource, member, numbers, params, prefix) for member in condition.members]
-        sql = f"({_JOINS[condition.joined_by].join(members)})"
+    match condition:
+        case Filter():
+            name = f"{param}_{next(numbers)}"
+            sql = _compared(resource, condition, name, params, prefix)
+            sql = _uncut(resource, condition, sql, f"{name}_spaced", params)
+        case Group():
+            members = [_condition(resource, member, numbers, params, prefix, param) for member in condition.members]
+            sql = f"({_JOINS[condition.joined_by].join(members)})"
+        case Related():
+            name = f"{param}_{next(numbers)}"
+            source, belongs = joined(condition.way, name, prefix)
+            theirs = conditions_of(condition.way[-1].resource, condition.conditions, params, f"{name}.", name)
+            sql = f"EXISTS (SELECT FROM {source} WHERE {' AND '.join([belongs, *theirs])})"
     return f"NOT ({sql})" if condition.is_negated else sql
 
 

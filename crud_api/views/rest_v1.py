@@ -25,7 +25,7 @@ def read_table(tables: Tables, execute: Execute, request: ApiRequest) -> Respons
     resource = _table(tables, request)
     headers, parameters = request.headers, query_parameters(request)
     preferences = preferences_of(headers.get("prefer"))
-    read = read_of(resource, parameters, headers.get("range") if request.method == "GET" else None)
+    read = read_of(tables, resource, parameters, headers.get("range") if request.method == "GET" else None)
     media = accepted(headers.get("accept"))
     query = select_rows(resource, read, "none" if request.method == "HEAD" else media.form, preferences.count)
     rows = ask(execute, query, request, read_only=True)

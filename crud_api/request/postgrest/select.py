@@ -64,23 +64,8 @@ def items_of(text: str) -> tuple[Item, ...]:
     return items
 
 
-def members_of(resource: Resource, items: tuple[Item, ...]) -> tuple[Member, ...]:
-    """The members of a row that the items are. Raises `PostgrestError`."""
-    members: list[Member] = []
-    for item in items or (Star(),):
-        match item:
-            case Star():
-                members += [Member(name, name) for name in resource.fields]
-            case Embedding():
-                raise PostgrestError(
-                    "Feature not implemented", code="PGRST127", details="Embedding is not implemented yet."
-                )
-            case _:
-                members.append(_known(resource, item))
-    return tuple(members)
-
-
-def _known(resource: Resource, member: Member) -> Member:
+def known(resource: Resource, member: Member) -> Member:
+    """The member, if the resource has its column. Raises `PostgrestError`."""
     if not member.column or member.column in resource.fields:
         return member
     if member.column == "count" and not (member.path or member.aggregate):  # as old clients of PostgREST write count()

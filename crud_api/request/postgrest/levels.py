@@ -1,0 +1,131 @@
+"""The levels of a read: the table of the path, and the rows that are embedded in its rows, and so on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from crud_api.errors import PostgrestError
+from crud_api.request.conditions import Condition, Filter, Group, Related, Way
+from crud_api.request.listing import MAX_LIMIT
+from crud_api.request.postgrest.paging import page_of
+from crud_api.request.postgrest.relations import is_many, way_to
+from crud_api.request.postgrest.select import Embedding, Item, Star, known, no_column
+from crud_api.request.reading import Embedded, Member, OrderTerm, Read
+from crud_api.resource import Resource
+from crud_api.resource.tables import Tables
+
+
+class Level:
+    """One level, to which the parameters add what they ask for. `embeds` are the levels below it, by their names."""
+
+    def __init__(self, tables: Tables, resource: Resource, items: Sequence[Item], way: Way = ()) -> None:
+        self.resource = resource
+        self.way = way
+        self.conditions: list[Condition] = []
+        self.order: list[tuple[str, OrderTerm]] = []  # each with the name of the level that has its column
+        self.limit: str | None = None
+        self.offset: str | None = None
+        self.is_empty = not items and bool(way)
+        self.embeds: dict[str, tuple[Embedding, Level]] = {}
+        self._members: list[Member | str] = []
+        for item in items if items or way else (Star(),):
+            match item:
+                case Star():
+                    self._members += [Member(name, name) for name in resource.fields]
+                case Embedding():
+                    below = way_to(tables, resource, item.relation, item.hint)
+                    name = item.alias or item.relation
+                    self.embeds[name] = item, Level(tables, below[-1].resource, item.items, below)
+                    self._members.append(name)
+                case _:
+                    self._members.append(known(resource, item))
+
+    def at(self, path: Sequence[str]) -> Level:
+        """The level at the end of a path of names. Raises `PostgrestError`."""
+        level = self
+        for name in path:
+            if name not in level.embeds:
+                raise not_embedded(name)
+            level = level.embeds[name][1]
+        return level
+
+    def read(self, range_: str | None = None) -> Read:
+        """What is asked for at this level and below. Raises `PostgrestError`."""
+        limit, offset = page_of(self.limit, self.offset, range_)
+        conditions = [self._condition(condition) for condition in self.conditions]
+        for embedding, level in self.embeds.values():
+            if embedding.join == "inner":
+                conditions.append(Related(level.way, level.read().conditions))
+        members: list[Member | Embedded] = []
+        for member in self._members:
+            if isinstance(member, Member):
+                members.append(member)
+                continue
+            embedding, level = self.embeds[member]
+            if not level.has_no_members:
+                many = is_many(level.way)
+                members.append(Embedded(member, level.way, level.read(), many, embedding.is_spread))
+        return Read(
+            members=tuple(members),
+            conditions=tuple(conditions),
+            order=tuple(self._term(name, term) for name, term in self.order),
+            limit=min(limit, MAX_LIMIT),
+            offset=offset,
+        )
+
+    @property
+    def has_no_members(self) -> bool:
+        """Whether its rows are only looked for, and not shown: `select=*,author()`."""
+        return self.is_empty or (
+            all(isinstance(member, str) for member in self._members)
+            and all(level.has_no_members for _, level in self.embeds.values())
+        )
+
+    def _condition(self, condition: Condition) -> Condition:
+        match condition:
+            case Group():
+                members = tuple(self._condition(member) for member in condition.members)
+                return Group(condition.joined_by, members, condition.is_negated)
+            case Filter() if condition.field not in self.resource.fields:
+                if condition.field in self.embeds and not condition.path:
+                    return self._presence(condition)
+                raise no_column(self.resource, condition.field)
+        return condition
+
+    def _presence(self, condition: Filter) -> Related:
+        """`author=is.null`: no row is embedded."""
+        if condition.operator != "is" or condition.value not in {"null", "not_null"}:
+            raise PostgrestError(
+                f"Bad operator on the '{condition.field}' embedded resource",
+                code="PGRST120",
+                details="Only is null or not is null filters are allowed on embedded resources",
+            )
+        level = self.embeds[condition.field][1]
+        return Related(level.way, level.read().conditions, (condition.value == "null") != condition.is_negated)
+
+    def _term(self, name: str, term: OrderTerm) -> OrderTerm:
+        if not name:
+            if term.column not in self.resource.fields:
+                raise no_column(self.resource, term.column)
+            return term
+        if name not in self.embeds:
+            raise not_embedded(name)
+        level = self.embeds[name][1]
+        if is_many(level.way):
+            raise PostgrestError(
+                f"A related order on '{name}' is not possible",
+                code="PGRST118",
+                details=f"'{self.resource.name}' and '{name}' do not form a many-to-one or one-to-one relationship",
+            )
+        if term.column not in level.resource.fields:
+            raise no_column(level.resource, term.column)
+        return OrderTerm(term.column, term.descending, term.path, term.nulls, level.way)
+
+
+def not_embedded(name: str) -> PostgrestError:
+    """The error for a name that `select` does not embed at its level."""
+    return PostgrestError(
+        f"'{name}' is not an embedded resource in this request",
+        code="PGRST108",
+        hint=f"Verify that '{name}' is included in the 'select' query parameter.",
+    )

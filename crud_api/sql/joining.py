@@ -1,0 +1,19 @@
+"""The rows at the end of a way, in SQL: what they are read from, and the condition that they belong to a row."""
+
+from __future__ import annotations
+
+from crud_api.request.conditions import Way
+from crud_api.sql.names import equal, table
+
+
+def joined(way: Way, alias: str, prefix: str) -> tuple[str, str]:
+    """What follows FROM, and the condition. The rows have the alias; `prefix` stands before a column of the row."""
+    *before, last = way
+    source, own = f"{table(last.resource)} AS {alias}", prefix
+    if not before:
+        return source, equal(f"{alias}.", last.columns, prefix, last.own)
+    (first,) = before
+    between = f"{alias}_between"
+    condition = equal(f"{between}.", first.columns, own, first.own)
+    on = equal(f"{alias}.", last.columns, f"{between}.", last.own)
+    return f"{source} JOIN {table(first.resource)} AS {between} ON {on}", condition
