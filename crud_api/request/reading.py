@@ -68,6 +68,16 @@ class Read(Struct, frozen=True, kw_only=True):
     offset: int = 0
 
     @property
+    def is_grouped(self) -> bool:
+        """Whether a member is an aggregate, so that the rows are groups."""
+        return any(
+            member.aggregate
+            if isinstance(member, Member)
+            else member.is_spread and not member.is_many and member.read.is_grouped
+            for member in self.members
+        )
+
+    @property
     def labels(self) -> list[str]:
         """The names of all members of a row, those of spread rows included."""
         found: list[str] = []

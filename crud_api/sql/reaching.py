@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from crud_api.request.conditions import Path
+from crud_api.request.conditions import Path, Way
 from crud_api.request.reading import OrderTerm
 from crud_api.request.sorting import SortKey
 from crud_api.resource import Resource
@@ -32,12 +32,16 @@ def ordered(
     prefix: str = "",
     params: dict[str, Param] | None = None,
     param: str = "order",
+    aliases: Mapping[Way, str] | None = None,
 ) -> str:
-    """The keys of an ORDER BY. Adds the params of the paths in them, whose names begin with `param`."""
+    """The keys of an ORDER BY. Adds the params of the paths in them, whose names begin with `param`.
+
+    `aliases` are the rows that are joined, by the ways to them.
+    """
     keys = []
     for n, key in enumerate(order):
         if isinstance(key, OrderTerm):
-            reach = _term(resource, key, prefix, {} if params is None else params, f"{param}_{n}")
+            reach = _term(resource, key, prefix, {} if params is None else params, f"{param}_{n}", aliases or {})
         else:
             reach = reached(resource, key.column, (), prefix, {}, "")
         nulls = f" NULLS {key.nulls.upper()}" if isinstance(key, OrderTerm) and key.nulls else ""
@@ -45,9 +49,13 @@ def ordered(
     return ", ".join(keys)
 
 
-def _term(resource: Resource, term: OrderTerm, prefix: str, params: dict[str, Param], param: str) -> str:
+def _term(
+    resource: Resource, term: OrderTerm, prefix: str, params: dict[str, Param], param: str, aliases: Mapping[Way, str]
+) -> str:
     if not term.way:
         return reached(resource, term.column, term.path, prefix, params, param)
+    if (alias := aliases.get(term.way)) is not None:
+        return reached(term.way[-1].resource, term.column, term.path, f"{alias}.", params, param)
     source, belongs = joined(term.way, param, prefix)
     value = reached(term.way[-1].resource, term.column, term.path, f"{param}.", params, param)
     return f"(SELECT {value} FROM {source} WHERE {belongs} LIMIT 1)"

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from msgspec import Struct
 
+from crud_api.request.conditions import Way
 from crud_api.request.listing import MAX_LIMIT
 from crud_api.request.reading import Count, Embedded, Form, Member, Read
 from crud_api.resource import Resource
@@ -44,8 +45,8 @@ def select_rows(resource: Resource, read: Read, form: Form = "json", count: Coun
     """Read the rows."""
     params: dict[str, Param] = {"limit": read.limit}
     conditions = conditions_of(resource, read.conditions, params, _ROW)
-    members = _members(resource, read, "one", params)
-    labels = [label for label, _ in members]
+    level = _level(resource, read, "one", params)
+    labels = level.labels
     are_declared = _are_declared(resource, labels)
     if not are_declared and form in {"json", "stripped"}:
         params |= {f"label_{n}": label for n, label in enumerate(labels)}
@@ -53,11 +54,12 @@ def select_rows(resource: Resource, read: Read, form: Form = "json", count: Coun
         params["offset"] = Typed("int8", str(read.offset))
     text = _select_rows(
         resource,
-        tuple(value for _, value in members),
+        tuple(level.values),
         tuple(labels) if are_declared else None,
+        "".join(level.joins),
         tuple(conditions),
-        ordered(resource, read.order, _ROW, params),
-        _groups(read, members),
+        ordered(resource, read.order, _ROW, params, aliases=level.aliases),
+        level.groups,
         has_offset=read.offset > 0,
         form=form,
         count=count,
@@ -69,21 +71,59 @@ def select_rows(resource: Resource, read: Read, form: Form = "json", count: Coun
     return Query([Statement(text, {**params, "counted": table(resource)}), plan], _estimated)
 
 
-def _members(resource: Resource, read: Read, alias: str, params: dict[str, Param]) -> list[tuple[str, str]]:
-    """The labels and the values of the members of a row, which has the alias. Adds their params."""
-    is_grouped = _is_grouped(read)
-    members: list[tuple[str, str]] = []
+class _Level:
+    """The members of the rows at one level in SQL, and the rows that are joined to these for their members.
+
+    `aliases` are the names of the joined rows, by the ways to them.
+    """
+
+    def __init__(self) -> None:
+        self.labels: list[str] = []
+        self.values: list[str] = []
+        self.joins: list[str] = []
+        self.aliases: dict[Way, str] = {}
+        self._aggregates: set[int] = set()  # the places of the values that are aggregates, counted from 1
+
+    def add(self, label: str, value: str, *, is_aggregate: bool = False) -> None:
+        self.labels.append(label)
+        self.values.append(value)
+        if is_aggregate:
+            self._aggregates.add(len(self.values))
+
+    @property
+    def groups(self) -> tuple[int, ...]:
+        """The places of the values by which the rows are grouped, counted from 1."""
+        if not self._aggregates:
+            return ()
+        return tuple(n for n in range(1, len(self.values) + 1) if n not in self._aggregates)
+
+
+def _level(resource: Resource, read: Read, alias: str, params: dict[str, Param]) -> _Level:
+    """The members of a row, which has the alias. Adds their params."""
+    level = _Level()
+    _add_members(level, resource, read, alias, params, is_grouped=read.is_grouped)
+    return level
+
+
+def _add_members(
+    level: _Level, resource: Resource, read: Read, alias: str, params: dict[str, Param], *, is_grouped: bool
+) -> None:
     for n, member in enumerate(read.members):
         name = f"{alias}_{n}"
         if isinstance(member, Member):
-            members.append((member.label, _value(resource, member, f"{alias}.", params, name)))
-        elif member.is_spread:
-            members += _spread(member, f"{alias}.", name, params)
-        else:
+            value = _value(resource, member, f"{alias}.", params, name)
+            level.add(member.label, value, is_aggregate=bool(member.aggregate))
+        elif not member.is_spread:
             # A value can be grouped if it is jsonb, and not if it is json.
             value = _embedded(member, f"{alias}.", name, params)
-            members.append((member.label, f"{value}::jsonb" if is_grouped else value))
-    return members
+            level.add(member.label, f"{value}::jsonb" if is_grouped else value)
+        elif member.is_many:
+            _add_lists(level, member, f"{alias}.", name, params)
+        else:
+            rows = _page(member, f"{name}.*", f"{alias}.", name, params)
+            level.joins.append(f" LEFT JOIN LATERAL ({rows}) AS {name} ON true")
+            level.aliases.setdefault(member.way, name)
+            _add_members(level, member.way[-1].resource, member.read, name, params, is_grouped=is_grouped)
 
 
 def _value(resource: Resource, member: Member, prefix: str, params: dict[str, Param], param: str) -> str:
@@ -100,61 +140,49 @@ def _value(resource: Resource, member: Member, prefix: str, params: dict[str, Pa
 def _embedded(embedded: Embedded, prefix: str, alias: str, params: dict[str, Param]) -> str:
     """The rows at the end of a way as JSON: an array, or an object, or null."""
     resource, read = embedded.way[-1].resource, embedded.read
-    members = _members(resource, read, alias, params)
-    labels = [label for label, _ in members]
-    are_declared = _are_declared(resource, labels)
-    names = [quoted(label) for label in labels] if are_declared else [f"item_{n}" for n in range(len(labels))]
+    level = _level(resource, read, alias, params)
+    are_declared = _are_declared(resource, level.labels)
+    names = [quoted(label) if are_declared else f"item_{n}" for n, label in enumerate(level.labels)]
     if not are_declared:
-        params |= {f"{alias}_label_{n}": label for n, label in enumerate(labels)}
-    values = ", ".join(f"{value} AS {name}" for (_, value), name in zip(members, names, strict=True))
-    rows, page = _page(embedded, values, prefix, alias, params, _groups(read, members)), f"{alias}_page"
+        params |= {f"{alias}_label_{n}": label for n, label in enumerate(level.labels)}
+    values = ", ".join(f"{value} AS {name}" for value, name in zip(level.values, names, strict=True))
+    rows, page = _page(embedded, values, prefix, alias, params, level), f"{alias}_page"
     item = _object(names, page, f"{alias}_label", are_declared=are_declared)
     if embedded.is_many:
         return f"(SELECT coalesce(json_agg({item}), json_build_array()) FROM ({rows}) AS {page})"
     return f"(SELECT {item} FROM ({rows}) AS {page})"
 
 
-def _spread(embedded: Embedded, prefix: str, alias: str, params: dict[str, Param]) -> list[tuple[str, str]]:
-    """The members of the rows at the end of a way, as members of the row. Of many rows, each is an array."""
-    members = []
-    for label, value in _members(embedded.way[-1].resource, embedded.read, alias, params):
-        rows = _page(embedded, f"{value} AS value", prefix, alias, params, ())
-        if embedded.is_many:
-            page = f"{alias}_page"
-            rows = f"SELECT coalesce(json_agg({page}.value), json_build_array()) FROM ({rows}) AS {page}"
-        members.append((label, f"({rows})"))
-    return members
+def _add_lists(level: _Level, embedded: Embedded, prefix: str, alias: str, params: dict[str, Param]) -> None:
+    """Add the members of many rows: each is an array."""
+    inner = _level(embedded.way[-1].resource, embedded.read, alias, params)
+    for label, value in zip(inner.labels, inner.values, strict=True):
+        rows, page = _page(embedded, f"{value} AS value", prefix, alias, params, inner), f"{alias}_page"
+        level.add(label, f"(SELECT coalesce(json_agg({page}.value), json_build_array()) FROM ({rows}) AS {page})")
 
 
 def _page(
-    embedded: Embedded, values: str, prefix: str, alias: str, params: dict[str, Param], groups: Sequence[int]
+    embedded: Embedded,
+    values: str,
+    prefix: str,
+    alias: str,
+    params: dict[str, Param],
+    level: _Level | None = None,
 ) -> str:
-    resource, read = embedded.way[-1].resource, embedded.read
+    """The query for the rows at the end of a way. `level` has what is joined to them."""
+    resource, read, level = embedded.way[-1].resource, embedded.read, level or _Level()
     source, belongs = joined(embedded.way, alias, prefix)
     conditions = conditions_of(resource, read.conditions, params, f"{alias}.", f"{alias}_filter")
-    order = ordered(resource, read.order, f"{alias}.", params, f"{alias}_order")
-    limit, offset = (read.limit if embedded.is_many else min(1, read.limit)), ""
-    params[f"{alias}_limit"] = limit
+    order = ordered(resource, read.order, f"{alias}.", params, f"{alias}_order", level.aliases)
+    params[f"{alias}_limit"], offset = (read.limit if embedded.is_many else min(1, read.limit)), ""
     if read.offset:
         params[f"{alias}_offset"], offset = Typed("int8", str(read.offset)), f" OFFSET :{alias}_offset"
-    found = f"FROM {source}{where([belongs, *conditions])}{_grouped(groups)}{f' ORDER BY {order}' if order else ''}"
-    return f"SELECT {values} {found} LIMIT :{alias}_limit{offset}"
+    found = f"FROM {source}{''.join(level.joins)}{where([belongs, *conditions])}{_grouped(level.groups)}"
+    return f"SELECT {values} {found}{f' ORDER BY {order}' if order else ''} LIMIT :{alias}_limit{offset}"
 
 
 def _are_declared(resource: Resource, labels: Sequence[str]) -> bool:
     return len({*labels}) == len(labels) and all(label in resource.fields for label in labels)
-
-
-def _is_grouped(read: Read) -> bool:
-    return any(isinstance(member, Member) and member.aggregate for member in read.members)
-
-
-def _groups(read: Read, members: Sequence[tuple[str, str]]) -> tuple[int, ...]:
-    """The places of the values by which the rows are grouped, counted from 1."""
-    if not _is_grouped(read):
-        return ()
-    aggregates = {n for n, member in enumerate(read.members) if isinstance(member, Member) and member.aggregate}
-    return tuple(n + 1 for n in range(len(members)) if n not in aggregates)
 
 
 def _grouped(groups: Sequence[int]) -> str:
@@ -166,6 +194,7 @@ def _select_rows(
     resource: Resource,
     members: Sequence[str],
     labels: Sequence[str] | None,
+    joins: str,
     conditions: Sequence[str],
     order: str,
     groups: Sequence[int],
@@ -176,16 +205,16 @@ def _select_rows(
 ) -> str:
     names = [f"item_{n}" for n in range(len(members))] if labels is None else [quoted(label) for label in labels]
     values = ", ".join(f"{member} AS {name}" for member, name in zip(members, names, strict=True))
-    found = f"FROM {table(resource)} AS one{where(conditions)}"
+    rows, which = f"FROM {table(resource)} AS one", where(conditions)
     sort = f" ORDER BY {order}" if order else ""
-    page = f"SELECT {values} {found}{_grouped(groups)}{sort} LIMIT :limit{' OFFSET :offset' if has_offset else ''}"
+    page = f"SELECT {values} {rows}{joins}{which}{_grouped(groups)}{sort} LIMIT :limit{' OFFSET :offset' if has_offset else ''}"
     between = " || ".join(f"chr({ord(character)})" for character in _BETWEEN[form])
     items = f"string_agg(item, {between})"  # with a quoted string, the executor would not prepare it
     shown = f"CASE WHEN octet_length({items}) <= {MAX_REPLY_BYTES} THEN {items} END"
     if form == "none":
         shown = "chr(32)"  # there is no answer to send, and so it fits
     item = _item(names, form, are_declared=labels is not None)
-    return f"""SELECT {shown}, count(*), {_counts(found, count)}
+    return f"""SELECT {shown}, count(*), {_counts(f"{rows}{which}", count)}
                FROM (SELECT {item} AS item FROM ({page}) AS page) AS answer"""
 
 

@@ -27,18 +27,18 @@ class Level:
         self.offset: str | None = None
         self.is_empty = not items and bool(way)
         self.embeds: dict[str, tuple[Embedding, Level]] = {}
-        self._members: list[Member | str] = []
+        self.members: list[Member | str] = []
         for item in items if items or way else (Star(),):
             match item:
                 case Star():
-                    self._members += [Member(name, name) for name in resource.fields]
+                    self.members += [Member(name, name) for name in resource.fields]
                 case Embedding():
                     below = way_to(tables, resource, item.relation, item.hint)
                     name = item.alias or item.relation
                     self.embeds[name] = item, Level(tables, below[-1].resource, item.items, below)
-                    self._members.append(name)
+                    self.members.append(name)
                 case _:
-                    self._members.append(known(resource, item))
+                    self.members.append(known(resource, item))
 
     def at(self, path: Sequence[str]) -> Level:
         """The level at the end of a path of names. Raises `PostgrestError`."""
@@ -57,14 +57,20 @@ class Level:
             if embedding.join == "inner":
                 conditions.append(Related(level.way, level.read().conditions))
         members: list[Member | Embedded] = []
-        for member in self._members:
+        for member in self.members:
             if isinstance(member, Member):
                 members.append(member)
                 continue
             embedding, level = self.embeds[member]
             if not level.has_no_members:
-                many = is_many(level.way)
-                members.append(Embedded(member, level.way, level.read(), many, embedding.is_spread))
+                embedded = Embedded(member, level.way, level.read(), is_many(level.way), embedding.is_spread)
+                if embedded.is_spread and embedded.is_many and embedded.read.is_grouped:
+                    raise PostgrestError(
+                        "Feature not implemented",
+                        code="PGRST127",
+                        details="Aggregates are not implemented for one-to-many or many-to-many spreads.",
+                    )
+                members.append(embedded)
         return Read(
             members=tuple(members),
             conditions=tuple(conditions),
@@ -77,7 +83,7 @@ class Level:
     def has_no_members(self) -> bool:
         """Whether its rows are only looked for, and not shown: `select=*,author()`."""
         return self.is_empty or (
-            all(isinstance(member, str) for member in self._members)
+            all(isinstance(member, str) for member in self.members)
             and all(level.has_no_members for _, level in self.embeds.values())
         )
 
@@ -117,9 +123,12 @@ class Level:
                 code="PGRST118",
                 details=f"'{self.resource.name}' and '{name}' do not form a many-to-one or one-to-one relationship",
             )
-        if term.column not in level.resource.fields:
-            raise no_column(level.resource, term.column)
-        return OrderTerm(term.column, term.descending, term.path, term.nulls, level.way)
+        if term.column in level.resource.fields:
+            return OrderTerm(term.column, term.descending, term.path, term.nulls, level.way)
+        for member in level.members:  # by the name that select gives it
+            if isinstance(member, Member) and member.label == term.column and member.column and not member.aggregate:
+                return OrderTerm(member.column, term.descending, member.path + term.path, term.nulls, level.way)
+        raise no_column(level.resource, term.column)
 
 
 def not_embedded(name: str) -> PostgrestError:
