@@ -78,7 +78,12 @@ def rest_paths(tables: Collection[str]) -> dict[str, Schema]:
                 "Supabase work with this path.",
                 "tags": ["rest"],
                 "parameters": [
-                    _query("select", "The members of a row, with names, paths and casts.", _TEXT, "*"),
+                    _query(
+                        "select",
+                        "The members of a row, and the rows of other tables that are embedded in it.",
+                        _TEXT,
+                        "*",
+                    ),
                     _query("order", "The keys to sort by.", _TEXT, None),
                     _query("limit", f"The largest number of rows, at most {MAX_LIMIT}.", _NUMBER, 10),
                     _query(

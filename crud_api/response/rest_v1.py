@@ -107,7 +107,7 @@ def _meaning(failure: Failure) -> ApiError:
     sqlstate = failure.sqlstate or ""
     if failure.code == contract.DEADLINE_EXCEEDED:
         return errors.DeadlineExceededError("The database did not answer in time.")
-    if failure.code == contract.RESULT_TOO_LARGE:
+    if failure.code == contract.RESULT_TOO_LARGE or sqlstate == "54000":
         return PostgrestError(_TOO_LARGE, code="54000")
     if failure.retryable:
         return errors.ExecutorBusyError("Retry the same request shortly.", headers=RETRY_SOON)

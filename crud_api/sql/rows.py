@@ -58,8 +58,7 @@ def select_rows(resource: Resource, read: Read, form: Form = "json", count: Coun
         tuple(labels) if are_declared else None,
         "".join(level.joins),
         tuple(conditions),
-        ordered(resource, read.order, _ROW, params, aliases=level.aliases),
-        level.groups,
+        _sorted(level, ordered(resource, read.order, _ROW, params, aliases=level.aliases)),
         has_offset=read.offset > 0,
         form=form,
         count=count,
@@ -177,16 +176,17 @@ def _page(
     params[f"{alias}_limit"], offset = (read.limit if embedded.is_many else min(1, read.limit)), ""
     if read.offset:
         params[f"{alias}_offset"], offset = Typed("int8", str(read.offset)), f" OFFSET :{alias}_offset"
-    found = f"FROM {source}{''.join(level.joins)}{where([belongs, *conditions])}{_grouped(level.groups)}"
-    return f"SELECT {values} {found}{f' ORDER BY {order}' if order else ''} LIMIT :{alias}_limit{offset}"
+    found = f"FROM {source}{''.join(level.joins)}{where([belongs, *conditions])}"
+    return f"SELECT {values} {found}{_sorted(level, order)} LIMIT :{alias}_limit{offset}"
 
 
 def _are_declared(resource: Resource, labels: Sequence[str]) -> bool:
     return len({*labels}) == len(labels) and all(label in resource.fields for label in labels)
 
 
-def _grouped(groups: Sequence[int]) -> str:
-    return f" GROUP BY {', '.join(map(str, groups))}" if groups else ""
+def _sorted(level: _Level, order: str) -> str:
+    groups = f" GROUP BY {', '.join(map(str, level.groups))}" if level.groups else ""
+    return f"{groups}{f' ORDER BY {order}' if order else ''}"
 
 
 @lru_cache(SHAPES)
@@ -196,8 +196,7 @@ def _select_rows(
     labels: Sequence[str] | None,
     joins: str,
     conditions: Sequence[str],
-    order: str,
-    groups: Sequence[int],
+    sort: str,
     *,
     has_offset: bool,
     form: Form,
@@ -206,8 +205,8 @@ def _select_rows(
     names = [f"item_{n}" for n in range(len(members))] if labels is None else [quoted(label) for label in labels]
     values = ", ".join(f"{member} AS {name}" for member, name in zip(members, names, strict=True))
     rows, which = f"FROM {table(resource)} AS one", where(conditions)
-    sort = f" ORDER BY {order}" if order else ""
-    page = f"SELECT {values} {rows}{joins}{which}{_grouped(groups)}{sort} LIMIT :limit{' OFFSET :offset' if has_offset else ''}"
+    part = f" LIMIT :limit{' OFFSET :offset' if has_offset else ''}"
+    page = f"SELECT {values} {rows}{joins}{which}{sort}{part}"
     between = " || ".join(f"chr({ord(character)})" for character in _BETWEEN[form])
     items = f"string_agg(item, {between})"  # with a quoted string, the executor would not prepare it
     shown = f"CASE WHEN octet_length({items}) <= {MAX_REPLY_BYTES} THEN {items} END"

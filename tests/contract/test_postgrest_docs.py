@@ -41,8 +41,7 @@ def test_a_request_has_its_answer(answers: list[str], number: int) -> None:
         assert shown(expected_head).fullmatch(f"{head}\n"), head
 
 
-def test_it_shows_ten_requests_and_names_every_operator() -> None:
-    assert len(EXAMPLES) == 1 + 10
+def test_it_names_every_operator() -> None:
     has = re.search(r"^- Operators:(.*?)\. Each", TEXT, re.DOTALL | re.MULTILINE)
     assert has is not None
     assert set(re.findall(r"`(\w+)`", has[1])) == set(REST_OPERATORS)

@@ -27,16 +27,18 @@ class Level:
         self.offset: str | None = None
         self.is_empty = not items and bool(way)
         self.embeds: dict[str, tuple[Embedding, Level]] = {}
-        self.members: list[Member | str] = []
+        for item in items:
+            if isinstance(item, Embedding):
+                below = way_to(tables, resource, item.relation, item.hint)
+                level = Level(tables, below[-1].resource, item.items, below)
+                self.embeds[item.alias or item.relation] = item, level
+        self.members: list[Member | str] = []  # an embedding by its name in `embeds`
         for item in items if items or way else (Star(),):
             match item:
                 case Star():
                     self.members += [Member(name, name) for name in resource.fields]
                 case Embedding():
-                    below = way_to(tables, resource, item.relation, item.hint)
-                    name = item.alias or item.relation
-                    self.embeds[name] = item, Level(tables, below[-1].resource, item.items, below)
-                    self.members.append(name)
+                    self.members.append(item.alias or item.relation)
                 case _:
                     self.members.append(known(resource, item))
 
