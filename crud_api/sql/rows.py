@@ -7,8 +7,9 @@ from functools import lru_cache
 
 from msgspec import Struct
 
-from crud_api.request.conditions import Way
+from crud_api.request.conditions import Filter, Way
 from crud_api.request.listing import MAX_LIMIT
+from crud_api.request.operators import EQUAL
 from crud_api.request.reading import Count, Embedded, Form, Member, Read
 from crud_api.resource import Resource
 from crud_api.sql import SHAPES
@@ -43,15 +44,18 @@ class Rows(Struct, frozen=True):
 
 def select_rows(resource: Resource, read: Read, form: Form = "json", count: Count | None = None) -> Query[Rows]:
     """Read the rows."""
-    params: dict[str, Param] = {"limit": read.limit}
+    params: dict[str, Param] = {}
     conditions = conditions_of(resource, read.conditions, params, _ROW)
     level = _level(resource, read, "one", params)
     labels = level.labels
     are_declared = _are_declared(resource, labels)
     if not are_declared and form in {"json", "stripped"}:
         params |= {f"label_{n}": label for n, label in enumerate(labels)}
-    if read.offset:
-        params["offset"] = Typed("int8", str(read.offset))
+    part = ""
+    if not _is_by_key(resource, read):
+        params["limit"], part = read.limit, " LIMIT :limit"
+        if read.offset:
+            params["offset"], part = Typed("int8", str(read.offset)), " LIMIT :limit OFFSET :offset"
     text = _select_rows(
         resource,
         tuple(level.values),
@@ -59,7 +63,7 @@ def select_rows(resource: Resource, read: Read, form: Form = "json", count: Coun
         "".join(level.joins),
         tuple(conditions),
         _sorted(level, ordered(resource, read.order, _ROW, params, aliases=level.aliases)),
-        has_offset=read.offset > 0,
+        part=part,
         form=form,
         count=count,
     )
@@ -68,6 +72,20 @@ def select_rows(resource: Resource, read: Read, form: Form = "json", count: Coun
     found: dict[str, Param] = {}
     plan = Statement(explained(resource, conditions_of(resource, read.conditions, found, _ROW), "one"), found)
     return Query([Statement(text, {**params, "counted": table(resource)}), plan], _estimated)
+
+
+def _is_by_key(resource: Resource, read: Read) -> bool:
+    """Whether it reads the row of a key. Without a limit PostgreSQL keeps one plan for all keys."""
+    if not read.limit or read.offset or not resource.key_columns:
+        return False
+    equal = {
+        condition.field
+        for condition in read.conditions
+        if isinstance(condition, Filter)
+        and condition.operator == EQUAL.name
+        and not (condition.is_negated or condition.path or condition.quantifier)
+    }
+    return equal.issuperset(resource.key_columns)
 
 
 class _Level:
@@ -99,15 +117,31 @@ class _Level:
 
 def _level(resource: Resource, read: Read, alias: str, params: dict[str, Param]) -> _Level:
     """The members of a row, which has the alias. Adds their params."""
+    if all([isinstance(member, Member) and not member.path for member in read.members]):  # noqa: C419 - a generator costs more
+        return _plain_level(resource, read.members, alias)
     level = _Level()
-    _add_members(level, resource, read, alias, params, is_grouped=read.is_grouped)
+    _add_members(level, resource, read.members, alias, params, is_grouped=read.is_grouped)
+    return level
+
+
+@lru_cache(SHAPES)
+def _plain_level(resource: Resource, members: Sequence[Member | Embedded], alias: str) -> _Level:
+    """The level of members without params. Nobody changes it."""
+    level = _Level()
+    _add_members(level, resource, members, alias, {}, is_grouped=False)
     return level
 
 
 def _add_members(
-    level: _Level, resource: Resource, read: Read, alias: str, params: dict[str, Param], *, is_grouped: bool
+    level: _Level,
+    resource: Resource,
+    members: Sequence[Member | Embedded],
+    alias: str,
+    params: dict[str, Param],
+    *,
+    is_grouped: bool,
 ) -> None:
-    for n, member in enumerate(read.members):
+    for n, member in enumerate(members):
         name = f"{alias}_{n}"
         if isinstance(member, Member):
             value = _value(resource, member, f"{alias}.", params, name)
@@ -122,7 +156,7 @@ def _add_members(
             rows = _page(member, f"{name}.*", f"{alias}.", name, params)
             level.joins.append(f" LEFT JOIN LATERAL ({rows}) AS {name} ON true")
             level.aliases.setdefault(member.way, name)
-            _add_members(level, member.way[-1].resource, member.read, name, params, is_grouped=is_grouped)
+            _add_members(level, member.way[-1].resource, member.read.members, name, params, is_grouped=is_grouped)
 
 
 def _value(resource: Resource, member: Member, prefix: str, params: dict[str, Param], param: str) -> str:
@@ -198,14 +232,13 @@ def _select_rows(
     conditions: Sequence[str],
     sort: str,
     *,
-    has_offset: bool,
+    part: str,
     form: Form,
     count: Count | None,
 ) -> str:
     names = [f"item_{n}" for n in range(len(members))] if labels is None else [quoted(label) for label in labels]
     values = ", ".join(f"{member} AS {name}" for member, name in zip(members, names, strict=True))
     rows, which = f"FROM {table(resource)} AS one", where(conditions)
-    part = f" LIMIT :limit{' OFFSET :offset' if has_offset else ''}"
     page = f"SELECT {values} {rows}{joins}{which}{sort}{part}"
     between = " || ".join(f"chr({ord(character)})" for character in _BETWEEN[form])
     items = f"string_agg(item, {between})"  # with a quoted string, the executor would not prepare it

@@ -24,7 +24,7 @@ from crud_api.resource.tables import Tables
 from crud_api.sql.rows import select_rows
 from crud_api.sql.where import conditions_of, filtered
 from query_executor.contract import Param
-from query_executor.scanner import scan
+from query_executor.scanner import ScannedStatement, scan
 
 
 class Note(Struct):
@@ -311,3 +311,12 @@ def test_the_sql_is_the_same_for_other_values() -> None:
 
     assert sql("select=a:id,b:data->c&title=eq.x&offset=5") == sql("select=d:id,e:data->f&title=eq.y&offset=6")
     assert sql("select=a:id") != sql("select=id")
+
+
+def test_a_row_by_its_key_has_one_plan_for_all_keys() -> None:
+    def scanned(query: str) -> ScannedStatement:
+        return scan(select_rows(notes, read(query)).statements[0].sql)
+
+    assert not scanned("id=eq.5&select=title").is_page_of_value
+    for query in ("title=eq.a", "id=eq.5&limit=0", "id=eq.5&offset=1", "id=eq(any).{1,2}", "id=not.eq.5"):
+        assert "limit" in scanned(query).names, query

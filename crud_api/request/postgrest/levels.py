@@ -9,7 +9,7 @@ from crud_api.request.conditions import Condition, Filter, Group, Related, Way
 from crud_api.request.listing import MAX_LIMIT
 from crud_api.request.postgrest.paging import page_of
 from crud_api.request.postgrest.relations import is_many, way_to
-from crud_api.request.postgrest.select import Embedding, Item, Star, known, no_column
+from crud_api.request.postgrest.select import Embedding, Item, Star, every_column, known, no_column
 from crud_api.request.reading import Embedded, Member, OrderTerm, Read
 from crud_api.resource import Resource
 from crud_api.resource.tables import Tables
@@ -36,7 +36,7 @@ class Level:
         for item in items if items or way else (Star(),):
             match item:
                 case Star():
-                    self.members += [Member(name, name) for name in resource.fields]
+                    self.members += every_column(resource)
                 case Embedding():
                     self.members.append(item.alias or item.relation)
                 case _:

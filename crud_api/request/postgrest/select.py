@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache, lru_cache
 
 from msgspec import Struct
 
@@ -56,12 +57,19 @@ class Star(Struct, frozen=True):
 Item = Member | Embedding | Star
 
 
+@lru_cache(256)  # clients repeat the same texts
 def items_of(text: str) -> tuple[Item, ...]:
     """What `select` lists. Raises `PostgrestError`."""
     source = Source(text, "select parameter")
     items = _items(source, MAX_DEPTH)
     source.end(_EXPECTED)
     return items
+
+
+@cache
+def every_column(resource: Resource) -> tuple[Member, ...]:
+    """The members that a star stands for."""
+    return tuple(Member(name, name) for name in resource.fields)
 
 
 def known(resource: Resource, member: Member) -> Member:
