@@ -672,6 +672,20 @@ MUTATIONS = [
         "tests/infrastructure/test_destroy.py",
     ),
     Mutation(
+        "an expired token is let in on a laptop, so that nobody sees what an app does with it",
+        "infra/local/gateway.py",
+        "if expires <= time.time():",
+        "if expires <= 0:",
+        "tests/integration/test_local_access.py",
+    ),
+    Mutation(
+        "the users are deleted with the stage",
+        "infra/steps/users.py",
+        "if self.run.options.delete_users:",
+        "if self.run.options:",
+        "tests/infrastructure/test_users.py",
+    ),
+    Mutation(
         "a stack is deleted while others still use what it has",
         "infra/steps/loops.py",
         "for step in reversed(steps):",
