@@ -62,8 +62,8 @@ run: $(RUNS) ## Serve the API on this machine, with an embedded database or your
 token: $(RUNS) ## Print a token for make run ACCESS=cognito; SUB=ada [GROUPS=admins,staff] [CLAIMS='{"email": "ada@example.com"}']
 	@exec $(BIN)/python -m infra token --sub "$$SUB" $(if $(GROUPS),--groups '$(GROUPS)') $(if $(CLAIMS),--claims "$$CLAIMS")
 
-migration: $(RUNS) ## Make the next migration's file; NAME=add-products
-	@exec $(BIN)/python -m infra migration '$(NAME)' $(ARGS)
+migration: $(RUNS) ## Make the next migration's file; NAME=add-products [TEMPLATE=row-security TABLE=demo.orders]
+	@exec $(BIN)/python -m infra migration '$(NAME)' $(if $(TEMPLATE),--template '$(TEMPLATE)') $(if $(TABLE),--table '$(TABLE)') $(ARGS)
 
 psql: $(RUNS) ## Open the database of make run in psql; [DATABASE_URL=postgresql://...] [ARGS="-c 'SELECT 1'"]
 	@exec $(BIN)/python -m infra psql $(if $(ARGS),-- $(ARGS))
