@@ -38,6 +38,15 @@ def pytest_configure() -> None:
             signal.signal(number, _end)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int | None:
+    """One process more than processors: a quarter of its time, each waits for a server, a program or a deadline."""
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None  # xdist takes it
+    allowed = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))
+    return len(allowed(0)) + 1
+
+
 _WORKERS: list[int] = []  # their process ids; xdist waits 5 s before it interrupts them
 
 
@@ -117,6 +126,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     on_two = any(path.is_relative_to(one) for one in _ON_TWO) and str(path) not in _NO_SQL
     if on_all or on_two:
         others = postgres_versions.others()
+        if metafunc.definition.get_closest_marker("one_postgres") is not None:
+            others = []
         versions = [only] if only else [EMBEDDED, *(others if on_all else others[:1])]
         metafunc.parametrize("postgres", versions, indirect=True, scope="session", ids=_name)
 
