@@ -137,14 +137,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     The front end adds nothing to them and makes them five times as slow. On an older server this is true for all tests.
     """
-    lambdas = [one for one in items if _params(one).get("execute") == "lambda"]
-    for one in items:
-        if one in lambdas or _is_older(one, config):
-            # Coverage of the same lines again finds nothing, and makes them twice as slow.
-            one.add_marker("no_cover")
-    twice = [one for one in lambdas if one.get_closest_marker("in_process") or _is_older(one, config)]
+    lambdas = {one for one in items if _params(one).get("execute") == "lambda"}
+    older = {one for one in items if _is_older(one, config)}
+    for one in lambdas | older:
+        # Coverage of the same lines again finds nothing, and makes them twice as slow.
+        one.add_marker("no_cover")
+    twice = {one for one in lambdas if one in older or one.get_closest_marker("in_process")}
     if twice:
-        config.hook.pytest_deselected(items=twice)
+        config.hook.pytest_deselected(items=list(twice))
         items[:] = [one for one in items if one not in twice]
 
 
