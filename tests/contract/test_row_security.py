@@ -176,6 +176,23 @@ def test_a_caller_without_a_right_or_role_gets_the_last_status_of_the_page(
 
 
 @pytest.mark.timeout(600)
+def test_a_service_account_with_a_key_sees_all_and_other_keys_see_nothing(
+    shell: Shell, printed: dict[str, tuple[str, str]], clone: Path, state: Path
+) -> None:
+    assert printed
+    (roles,) = re.findall(r'^`"DB_ROLES": "<id of the key>=(\w+)"`', PAGE.text, re.MULTILINE)
+    assert "like `staff`" in PAGE.text.partition(f"Make `{roles}` ")[2][:20]
+    words = ["ACCESS=api_key", "DB_ROLES=k1=staff", "DB_DEFAULT_ROLE=crud_api"]
+    with running(make_run(other := free_port(), *words), state, clone):
+        url = f"'http://127.0.0.1:{other}/orders?order_id\\[in\\]=O1,O2'"
+        of_account, of_others = (
+            json.loads(shell(f"curl {url} -H 'x-api-key: {key}'"))["items"] for key in ("k1", "k2")
+        )
+    assert [order["order_id"] for order in of_account] == ["O1", "O2"]
+    assert of_others == []
+
+
+@pytest.mark.timeout(600)
 def test_a_plain_grant_of_the_role_is_refused_as_the_page_says(clone: Path) -> None:
     sql = (clone / MIGRATION).read_text()
     (clone / MIGRATION).write_text(sql.replace(" WITH INHERIT FALSE", ""))
