@@ -19,6 +19,7 @@ _TEXT = """\
 """
 _ROW_SECURITY = """\
 -- Each user sees and changes their own rows of {table}. docs/row-security.md explains each statement.
+-- If the rows refer to other rows, WITH CHECK must also look whether the caller sees these: foreign keys do not look.
 CREATE OR REPLACE FUNCTION demo.caller() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
     RETURN nullif(current_setting('request.jwt.claims', true), '')::json ->> 'sub';
 

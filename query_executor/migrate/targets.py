@@ -32,7 +32,7 @@ SELECT json_build_object(
   'bypass', target.rolbypassrls,
   'inheritors', (SELECT json_agg(DISTINCT pg_get_userbyid(member))
                  FROM reader JOIN pg_auth_members ON roleid = target.oid
-                 WHERE NOT reader.rolsuper AND reader.oid <> target.oid AND name <> '{_GROUP}'
+                 WHERE NOT reader.rolsuper AND name <> '{_GROUP}'
                    AND pg_has_role(reader.oid, member, 'USAGE') AND pg_has_role(reader.oid, target.oid, 'USAGE')
                    AND EXISTS (SELECT FROM pg_policy JOIN declared ON declared.oid = polrelid
                                WHERE target.oid = ANY (polroles) AND polpermissive)),

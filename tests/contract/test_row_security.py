@@ -12,12 +12,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import psycopg2
 import pytest
 
 from crud_api.access import read_roles
 from crud_api.request.caller import identify
 from infra.hints import make
 from infra.local.new_migration import text
+from tests.conftest import execute
 from tests.contract.followed import ADDRESS, Page
 from tests.integration.test_run import make_run, output_to_the_end, running
 from tests.servers import free_port
@@ -52,9 +54,7 @@ class Shell:
         return int(self(f"curl -o /dev/null -w '%{{http_code}}' {request}"))
 
     def close(self) -> None:
-        assert self._bash.stdin is not None
-        self._bash.stdin.close()
-        self._bash.wait()
+        self._bash.communicate()
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def test_both_callers_and_the_staff_get_the_answers_of_the_page(printed: dict[st
     assert {order["customer_id"] for order in json.loads(of_staff)["items"]} == {"C1", "C2"}
 
 
-# What Bob does, in the order of the page's table, and after it what his role has no right for.
+# What Bob does, in the order of the table of the page.
 REFUSED = [
     ['{0}/orders/O1 -H "$BOB"', '{0}/orders/O1?expand=customer -H "$BOB"'],
     [
@@ -121,10 +121,16 @@ REFUSED = [
         """{0}/orders -H "$BOB" -H "$JSON" -d '[{{"customer_id": "C1", "total_amount": 1}}]'""",
         """-X PATCH {0}/orders/O2 -H "$BOB" -H "$JSON" -d '{{"customer_id": "C1"}}'""",
     ],
-    ["""{0}/orders -H "$BOB" -H "$JSON" -d '{{"order_id": "O1", "customer_id": "C2", "total_amount": 1}}'"""],
+    [
+        """{0}/orders -H "$BOB" -H "$JSON" -d '{{"order_id": "O1", "customer_id": "C2", "total_amount": 1}}'""",
+        """{0}/customers -H "$BOB" -H "$JSON" -d '{{"customer_name": "Bob"}}'""",
+    ],
     [
         """{0}/orders -H "$BOB" -H "$JSON" -H 'Prefer: resolution=merge-duplicates' """
         """-d '{{"order_id": "O1", "customer_id": "C2", "total_amount": 1}}'"""
+    ],
+    [
+        """{0}/customers -H "$FAY" -H "$JSON" -d '{{"customer_name": "Fay", "orders": [{{"total_amount": 1}}]}}'""",
     ],
     ["""{0}/customers -H "$BOB" -H "$JSON" -d '{{"customer_name": "Bob", "user_id": "ada"}}'"""],
 ]
@@ -137,10 +143,24 @@ def test_every_refusal_has_the_status_of_the_page_and_changes_nothing(
     assert printed
     table = PAGE.text.partition("| what Bob does ")[2].partition("\n\n")[0]
     said = [int(one) for one in re.findall(r"\| (\d{3})[^|]*\|$", table, re.MULTILINE)]
+    shell('FAY="Authorization: Bearer $(make -s token SUB=fay)"')  # has no customer yet
     every = shell("curl " + ADDRESS + '/orders -H "$EVE"')
     found = [{shell.status(one.format(ADDRESS)) for one in requests} for requests in REFUSED]
     assert found == [{one} for one in said[:-1]]
     assert shell("curl " + ADDRESS + '/orders -H "$EVE"') == every
+
+
+@pytest.mark.timeout(600)
+def test_customers_that_staff_creates_with_orders_have_no_user(
+    shell: Shell, printed: dict[str, tuple[str, str]]
+) -> None:
+    assert printed
+    both = (
+        '[{"customer_id": "C8", "customer_name": "Carl", "orders": [{"total_amount": 1}]}, {"customer_name": "Dora"}]'
+    )
+    assert shell.status(f"""{ADDRESS}/customers -H "$EVE" -H "$JSON" -d '{both}'""") == 201
+    for name, status in (("ADA", 404), ("BOB", 404), ("EVE", 200)):
+        assert shell.status(f'{ADDRESS}/customers/C8 -H "${name}"') == status
 
 
 @pytest.mark.timeout(600)
@@ -153,6 +173,23 @@ def test_a_caller_without_a_right_or_role_gets_the_last_status_of_the_page(
         assert shell.status(f'http://127.0.0.1:{other}/orders -H "$EVE"') == 200
     assert (json.loads(refused)["status"], json.loads(refused)["type"].rpartition(":")[2]) == (403, "not-permitted")
     assert PAGE.text.count("| 403 `not-permitted` |") == 1
+
+
+@pytest.mark.timeout(600)
+def test_a_service_account_with_a_key_sees_all_and_other_keys_see_nothing(
+    shell: Shell, printed: dict[str, tuple[str, str]], clone: Path, state: Path
+) -> None:
+    assert printed
+    (roles,) = re.findall(r'^`"DB_ROLES": "<id of the key>=(\w+)"`', PAGE.text, re.MULTILINE)
+    assert "like `staff`" in PAGE.text.partition(f"Make `{roles}` ")[2][:20]
+    words = ["ACCESS=api_key", "DB_ROLES=k1=staff", "DB_DEFAULT_ROLE=crud_api"]
+    with running(make_run(other := free_port(), *words), state, clone):
+        url = f"'http://127.0.0.1:{other}/orders?order_id\\[in\\]=O1,O2'"
+        of_account, of_others = (
+            json.loads(shell(f"curl {url} -H 'x-api-key: {key}'"))["items"] for key in ("k1", "k2")
+        )
+    assert [order["order_id"] for order in of_account] == ["O1", "O2"]
+    assert of_others == []
 
 
 @pytest.mark.timeout(600)
@@ -177,7 +214,8 @@ def test_the_template_writes_the_first_part_of_the_page() -> None:
     ((command, _),) = PAGE.console("make migration")
     told = dict(word.split("=") for word in command.split()[2:])
     assert command == make("migration", **told)
-    assert PAGE.created[MIGRATION].startswith(text(told["TEMPLATE"], told["TABLE"]) + "\n")
+    written = text(told["TEMPLATE"], told["TABLE"])
+    assert PAGE.created[MIGRATION].startswith(written.replace("CREATE INDEX", "CREATE UNIQUE INDEX") + "\n")
 
 
 def test_the_variables_of_the_stage_give_the_roles_that_make_run_gives() -> None:
@@ -192,7 +230,7 @@ def test_the_variables_of_the_stage_give_the_roles_that_make_run_gives() -> None
 
 @pytest.mark.parametrize("access", ["cognito", "api_key", "iam", "none"])
 def test_the_claims_of_each_access_are_those_of_the_page(access: str) -> None:
-    (row,) = re.findall(rf"^\| `{access}` \| (.*) \| (.*) \|$", PAGE.text, re.MULTILINE)
+    (row,) = re.findall(rf"^\| `{access}` \| (.*) \|(.*)\|$", PAGE.text, re.MULTILINE)
     arn = "arn:aws:sts::123456789012:assumed-role/backend/session"
     event = {
         "authorizer": {"claims": {"sub": "ada", "cognito:groups": "a,b", "exp": "1"}},
@@ -212,3 +250,26 @@ def test_the_claims_of_each_access_are_those_of_the_page(access: str) -> None:
     assert named <= set(claims)
     default = read_roles({"DB_ROLES": "x=y"}, access).claim
     assert row[1].strip("` ") == default
+
+
+def test_a_policy_that_looks_at_its_own_column_only_is_completed_by_the_condition_of_the_page(
+    migrated_url: str,
+) -> None:
+    (more,) = re.findall(r"`(AND EXISTS [^`]+)`", PAGE.text)
+    execute(migrated_url, "DROP ROLE IF EXISTS page_caller; CREATE ROLE page_caller IN ROLE crud_api")
+    for table in ("demo.customers", "demo.orders"):
+        execute(migrated_url, text("row-security", table))
+    customer = "INSERT INTO demo.customers (customer_id, customer_name) VALUES ('C1', 'Ada')"
+    order = "INSERT INTO demo.orders (order_id, customer_id, total_amount) VALUES ('{}', 'C1', 1) RETURNING 1"
+
+    def as_caller(sub: str, sql: str) -> list[tuple[Any, ...]]:
+        settings = f"""SET ROLE page_caller; SET request.jwt.claims = '{{"sub": "{sub}"}}';"""
+        return execute(migrated_url, settings + sql)
+
+    as_caller("ada", customer)
+    assert as_caller("bob", order.format("O1")) == [(1,)]
+    execute(migrated_url, f"ALTER POLICY own ON demo.orders WITH CHECK (user_id = (SELECT demo.caller()) {more})")
+    assert as_caller("ada", order.format("O2")) == [(1,)]
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege, match="row-level security"):
+        as_caller("bob", order.format("O3"))
+    execute(migrated_url, "DROP OWNED BY page_caller; DROP ROLE page_caller")

@@ -277,6 +277,18 @@ def test_the_group_of_the_executors_user_may_have_policies_of_its_own(url: str) 
     assert stops(url, "crud_api") == []
 
 
+def test_a_policy_that_only_restricts_may_apply_to_everybody(url: str) -> None:
+    execute(url, f"{SECURED} CREATE POLICY few ON demo.customers AS RESTRICTIVE TO rls_target USING (false)")
+    execute(url, "GRANT rls_target TO rls_app")
+    assert stops(url, "rls_target") == []
+
+
+def test_a_superuser_who_serves_is_not_told_of_inherited_policies(url: str) -> None:
+    execute(url, f"{SECURED} CREATE POLICY all_rows ON demo.customers TO rls_target USING (true)")
+    execute(url, "GRANT rls_target TO rls_app")
+    assert compare(url, declared(), None, (), ["rls_target"]).stops == []
+
+
 def test_a_target_stops_a_users_own_database_too(url: str) -> None:
     execute(url, SECURED + "ALTER TABLE demo.customers OWNER TO rls_target")
     (refused,) = compare(url, declared(), None, (), ["rls_target"]).stops
