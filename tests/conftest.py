@@ -139,8 +139,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """
     lambdas = {one for one in items if _params(one).get("execute") == "lambda"}
     older = {one for one in items if _is_older(one, config)}
-    for one in lambdas | older:
-        # Coverage of the same lines again finds nothing, and makes them twice as slow.
+    properties = {one for one in items if getattr(getattr(one, "obj", None), "is_hypothesis_test", False)}
+    for one in lambdas | older | properties:
+        # Coverage of the same lines again finds nothing, and makes them two to four times as slow.
         one.add_marker("no_cover")
     twice = {one for one in lambdas if one in older or one.get_closest_marker("in_process")}
     if twice:
