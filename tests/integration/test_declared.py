@@ -552,7 +552,7 @@ def test_a_role_that_may_not_read_is_told_what_to_grant(url: str) -> None:
         warnings = found(url, role="reader")
         assert [one.stops for one in warnings] == [False, False]
         assert (
-            "The role reader lacks INSERT, UPDATE, DELETE on demo.customers: requests that need it end with status"
+            "The role reader lacks INSERT, UPDATE, DELETE on demo.customers: requests that need it are refused with status 403"
             in (str(warnings[0]))
         )
         assert found(url, role="a role that is not there") == []
