@@ -314,6 +314,7 @@ class World:
             assert answer.status == 404
         elif answer.status != 304:
             self._same(caller, table, answer.rows[0], embeds)
+            assert self._ask(caller, ask._replace(known=answer.version)).status == 304
 
     def _row(self, caller: str, table: str, **more: Any) -> dict[str, Any]:
         row = {"label": self._label(caller), **more}
