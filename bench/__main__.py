@@ -8,13 +8,14 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from bench import cold, database, growth, invocations, load, report, sameness, warm
+from bench import cold, database, growth, invocations, load, report, row_security, sameness, warm
 from bench.events import EXISTING
 from bench.registry import PEERS
 
 # name -> (what it measures, rounds of a full run, the measurement)
 MEASUREMENTS = {
     "warm": ("one event to its response in a warm process", 15, warm.run),
+    "row-security": ("the same with policies and without", 15, row_security.run),
     "lambda": ("the same through Lambda's real front end, and an invocation by itself", 9, invocations.run),
     "cold": ("a fresh process to its first answer, and sizes", 15, cold.run),
     "growth": ("places and sizes of pages, bulks, memory", 15, growth.run),

@@ -16,6 +16,7 @@ from bench.registry import OURS
 
 TITLES = {
     "warm": "Warm: times the bare handler",
+    "row-security": "Row security: milliseconds with policies and without",
     "lambda": "Through Lambda's front end: milliseconds a request",
     "cold": "Cold start: milliseconds to the first answer",
     "growth": "A page of 50 by the row it begins at, and a page by its size",
@@ -54,6 +55,15 @@ def _warm(axes: Any, result: Mapping[str, Any]) -> None:
     axes.axhline(1, color="black", linewidth=0.8)
 
 
+def _row_security(axes: Any, result: Mapping[str, Any]) -> None:
+    rows = result["rows"]
+    for n, (name, row) in enumerate(rows.items()):
+        bars = axes.bar([at + n * 0.4 for at in range(len(row))], [one["ms"] for one in row.values()], 0.4, label=name)
+        axes.bar_label(bars, fmt="%.3f", padding=1)
+        axes.set_xticks([at + 0.2 for at in range(len(row))], list(row))
+    axes.legend(fontsize=8)
+
+
 def _lambda(axes: Any, result: Mapping[str, Any]) -> None:
     _bars(axes, result["rows"], "ms")
 
@@ -89,6 +99,7 @@ def _load(axes: Any, result: Mapping[str, Any]) -> None:
 
 DRAWN: dict[str, Callable[[Any, Mapping[str, Any]], None]] = {
     "warm": _warm,
+    "row-security": _row_security,
     "lambda": _lambda,
     "cold": _cold,
     "growth": _growth,

@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bench import cold, database, plots
+from bench import cold, database, plots, row_security
 from bench.events import OPERATIONS
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "performance.md"
@@ -98,6 +98,22 @@ def _warm(result: Result) -> str:
     return _operations(result) + "\n\nThe most memory that the process had:\n\n" + table(["", "memory"], memory)
 
 
+def _row_security(result: Result) -> str:
+    without, secured = result["rows"][row_security.WITHOUT], result["rows"][row_security.WITH]
+    rows = [
+        [
+            each,
+            f"{without[each]['ms']:.3f}",
+            f"{row['ms']:.3f}",
+            f"{row['ratio']:.2f} ({row['low']:.2f} to {row['high']:.2f})",
+            f"{row['best']:.2f}",
+        ]
+        for each, row in secured.items()
+    ]
+    heads = ["", "without, ms", "row security on, ms", "ratio", "best round"]
+    return f"Medians of {result['rounds']} rounds, and the quartiles of the ratio.\n\n" + table(heads, rows)
+
+
 def _lambda(result: Result) -> str:
     invoke = [[name, f"{ms:.3f}"] for name, ms in result["invoke"].items()]
     return _operations(result) + "\n\nAn invocation by itself, medians:\n\n" + table(["", "ms"], invoke)
@@ -177,6 +193,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 TEXTS: dict[str, Callable[[Result], str]] = {
     "warm": _warm,
+    "row-security": _row_security,
     "lambda": _lambda,
     "cold": _cold,
     "growth": _growth,

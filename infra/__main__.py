@@ -66,6 +66,8 @@ def _add_local_commands(subparsers: Any) -> None:
         description="Make the next numbered file in query_executor/migrations, for SQL of yours. It prints the path.",
     )
     making.add_argument("name", metavar="NAME", help="small letters, digits and hyphens: add-products")
+    making.add_argument("--template", default="", help="begin with the SQL of a template: row-security")
+    making.add_argument("--table", default="", help="the table of the template: demo.orders")
     making.add_argument("--project", type=Path, default=None, help=argparse.SUPPRESS)
     making.set_defaults(command=commands.migration)
 

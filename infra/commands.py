@@ -43,11 +43,13 @@ def migration(options: Namespace) -> None:
     from infra.local import new_migration  # noqa: PLC0415
 
     try:
-        path = new_migration.make(options.project or PROJECT, options.name)
+        sql = new_migration.text(options.template, options.table)
+        path = new_migration.make(options.project or PROJECT, options.name, sql)
     except OSError as error:
         raise CommandError(f"The migration was not made: {error}") from error
     _say(str(path))
-    _say(f"next      Write its SQL, then {hints.make('run')} applies it here, and a deploy in AWS.")
+    what = "Read" if options.template else "Write"
+    _say(f"next      {what} its SQL, then {hints.make('run')} applies it here, and a deploy in AWS.")
 
 
 def psql(options: Namespace) -> None:

@@ -38,6 +38,15 @@ def pytest_configure() -> None:
             signal.signal(number, _end)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int | None:
+    """One process more than processors: a quarter of its time, each waits for a server, a program or a deadline."""
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None  # xdist takes it
+    allowed = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))
+    return len(allowed(0)) + 1
+
+
 _WORKERS: list[int] = []  # their process ids; xdist waits 5 s before it interrupts them
 
 
@@ -117,6 +126,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     on_two = any(path.is_relative_to(one) for one in _ON_TWO) and str(path) not in _NO_SQL
     if on_all or on_two:
         others = postgres_versions.others()
+        if metafunc.definition.get_closest_marker("one_postgres") is not None:
+            others = []
         versions = [only] if only else [EMBEDDED, *(others if on_all else others[:1])]
         metafunc.parametrize("postgres", versions, indirect=True, scope="session", ids=_name)
 
@@ -126,14 +137,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     The front end adds nothing to them and makes them five times as slow. On an older server this is true for all tests.
     """
-    lambdas = [one for one in items if _params(one).get("execute") == "lambda"]
-    for one in items:
-        if one in lambdas or _is_older(one, config):
-            # Coverage of the same lines again finds nothing, and makes them twice as slow.
-            one.add_marker("no_cover")
-    twice = [one for one in lambdas if one.get_closest_marker("in_process") or _is_older(one, config)]
+    lambdas = {one for one in items if _params(one).get("execute") == "lambda"}
+    older = {one for one in items if _is_older(one, config)}
+    properties = {one for one in items if getattr(getattr(one, "obj", None), "is_hypothesis_test", False)}
+    for one in lambdas | older | properties:
+        # Coverage of the same lines again finds nothing, and makes them two to four times as slow.
+        one.add_marker("no_cover")
+    twice = {one for one in lambdas if one in older or one.get_closest_marker("in_process")}
     if twice:
-        config.hook.pytest_deselected(items=twice)
+        config.hook.pytest_deselected(items=list(twice))
         items[:] = [one for one in items if one not in twice]
 
 

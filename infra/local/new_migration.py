@@ -7,6 +7,7 @@ from pathlib import Path
 
 from infra import hints
 from infra.errors import RefusedError
+from query_executor.migrate.identifiers import named
 
 FOLDER = Path("query_executor") / "migrations"
 _FIRST = 1001  # lower numbers are this project's, which releases more of them
@@ -16,9 +17,39 @@ _TEXT = """\
 -- Write SQL here: CREATE TABLE demo.products (...); for example. It runs once in each database, as one transaction.
 -- docs/operate.md#write-a-migration has the rules for tables that are in use.
 """
+_ROW_SECURITY = """\
+-- Each user sees and changes their own rows of {table}. docs/row-security.md explains each statement.
+-- If the rows refer to other rows, WITH CHECK must also look whether the caller sees these: foreign keys do not look.
+CREATE OR REPLACE FUNCTION demo.caller() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN nullif(current_setting('request.jwt.claims', true), '')::json ->> 'sub';
+
+ALTER TABLE {table} ADD COLUMN user_id text;
+ALTER TABLE {table} ALTER COLUMN user_id SET DEFAULT demo.caller();
+CREATE INDEX ON {table} (user_id);
+ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON {table}
+    USING (user_id = (SELECT demo.caller())) WITH CHECK (user_id = (SELECT demo.caller()));
+"""
+TEMPLATES = {"row-security": _ROW_SECURITY}
 
 
-def make(project: Path, name: str) -> Path:
+def text(template: str, table: str) -> str:
+    """The SQL of a template for a table like demo.orders. Without a template it is a comment.
+
+    Raises `RefusedError` for a template or a table that is not named well.
+    """
+    example = hints.make("migration", NAME="secure-orders", TEMPLATE="row-security", TABLE="demo.orders")
+    if not template and not table:
+        return _TEXT
+    if template not in TEMPLATES:
+        raise RefusedError(f"TEMPLATE can be {', '.join(TEMPLATES)}. For example: {example}")
+    schema, _, name = table.partition(".")
+    if not schema or not name:
+        raise RefusedError(f"TABLE names the table of the template, with its schema. For example: {example}")
+    return TEMPLATES[template].format(table=named((schema, name)))
+
+
+def make(project: Path, name: str, sql: str = _TEXT) -> Path:
     """Make the file and return its path in the project. Raises `RefusedError` for a name or number that is no good."""
     found = _NAME.fullmatch(name)
     if found is None or len(name) > _LONGEST:
@@ -40,7 +71,7 @@ def make(project: Path, name: str) -> Path:
         )
     path = FOLDER / f"{number:04}-{found['slug']}.sql"
     with (project / path).open("x") as file:
-        file.write(_TEXT)
+        file.write(sql)
     return path
 
 

@@ -13,18 +13,16 @@ _LAST_IMPORT = "from crud_api.tables.orders import orders\n"
 
 
 class Page:
-    """A page that tells its reader to make a table."""
+    """A page that tells its reader to write a migration, and perhaps to declare a table."""
 
     def __init__(self, name: str) -> None:
         self.text = (ROOT / name).read_text()
-        # The files that the page tells its reader to create, or to write SQL into.
-        self.created: dict[str, str] = dict(
-            re.findall(
-                r"(?:[Cc]reate|SQL into) `([\w/.-]+)`[^\n]*\n\n```\w+\n(.*?)^```$",
-                self.text,
-                re.DOTALL | re.MULTILINE,
-            )
-        )
+        # The files that the page tells its reader to create, or to write SQL into, part by part.
+        self.created: dict[str, str] = {}
+        for path, part in re.findall(
+            r"(?:[Cc]reate|SQL into) `([\w/.-]+)`[^\n]*\n\n```\w+\n(.*?)^```$", self.text, re.DOTALL | re.MULTILINE
+        ):
+            self.created[path] = f"{self.created[path]}\n{part}" if path in self.created else part
 
     def blocks(self, language: str) -> list[str]:
         return re.findall(rf"^```{language}\n(.*?)^```$", self.text, re.DOTALL | re.MULTILINE)
@@ -57,7 +55,8 @@ class Page:
         for name, text in self.created.items():
             assert (folder / name).exists() == (name == made)
             (folder / name).write_text(text)
-        self._serve(folder / "crud_api" / "tables" / "__init__.py")
+        if self.blocks("python"):
+            self._serve(folder / "crud_api" / "tables" / "__init__.py")
         return folder
 
     def _serve(self, tables: Path) -> None:

@@ -26,7 +26,7 @@ PHASES = ("examples", "coverage", "fuzzing", "stateful")
 
 @pytest.mark.timeout(1200)  # seconds, for a busy machine
 @pytest.mark.parametrize(
-    ("examples", "least"), [(20, 2_000), pytest.param(1100, 10_000, marks=pytest.mark.soak, id="soak")]
+    ("examples", "least"), [(8, 2_000), pytest.param(1100, 10_000, marks=pytest.mark.soak, id="soak")]
 )
 def test_the_api_is_as_it_is_described(database_url: str, tmp_path: Path, examples: int, least: int) -> None:
     with served(database_url, tmp_path / "server.log") as url:

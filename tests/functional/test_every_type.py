@@ -112,7 +112,6 @@ def parsed(body: bytes) -> Any:
     return json.loads(body, parse_float=Decimal)
 
 
-@pytest.mark.no_cover
 @settings(
     max_examples=50, derandomize=True, deadline=None, database=None,
     phases=[Phase.explicit, Phase.generate],  # shrinking a row with so many columns takes minutes

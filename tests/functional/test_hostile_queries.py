@@ -117,7 +117,6 @@ def test_many_filters_that_are_allowed_are_all_applied(hostile: Api) -> None:
     assert hostile("GET", f"/customers?{query}&state=1").status == 400
 
 
-@pytest.mark.no_cover
 @settings(
     derandomize=True, deadline=None, database=None, max_examples=200,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

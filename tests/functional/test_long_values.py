@@ -84,6 +84,7 @@ def test_a_query_as_long_as_any_has_a_next_page(long: Api, api_database: str) ->
         ("\\U0001F600", 1_050_000), ("\\U0001F600", 3_200_000),
     ],
 )  # fmt: skip
+@pytest.mark.one_postgres
 def test_a_row_that_no_answer_holds_is_changed_and_answered_without_a_body(
     long: Api, api_database: str, letter: str, size: int
 ) -> None:
@@ -98,6 +99,7 @@ def test_a_row_that_no_answer_holds_is_changed_and_answered_without_a_body(
         assert len(answer.body) < 6_300_000
 
 
+@pytest.mark.one_postgres
 def test_a_new_row_that_no_answer_holds_is_stored_and_has_its_location(long: Api, api_database: str) -> None:
     run_sql(api_database, "ALTER TABLE demo.long ALTER b SET DEFAULT repeat('x', 7000000)")
     answer = long("POST", "/long", {"id": 1})
@@ -108,6 +110,7 @@ def test_a_new_row_that_no_answer_holds_is_stored_and_has_its_location(long: Api
     assert run_sql(api_database, "SELECT count(*) FROM demo.long") == [(1,)]
 
 
+@pytest.mark.one_postgres
 def test_a_large_row_is_answered_as_long_as_it_fits(long: Api, api_database: str) -> None:
     run_sql(api_database, "INSERT INTO demo.long VALUES (1, repeat('x', 6000000))")
     answer = long("PUT", "/long/1", {"c": 1})
@@ -118,6 +121,7 @@ def test_a_large_row_is_answered_as_long_as_it_fits(long: Api, api_database: str
 @pytest.mark.in_process
 @pytest.mark.parametrize("method", ["POST one", "POST many", "POST once", "upsert", "PATCH"])
 @pytest.mark.parametrize("left", [900, 6_000, 20_000, 80_000])
+@pytest.mark.one_postgres
 def test_what_is_stored_has_an_answer_that_lambda_lets_through(
     execute: Execute, api_database: str, method: str, left: int
 ) -> None:

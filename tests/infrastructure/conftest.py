@@ -8,9 +8,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import moto.backends
 import pytest
 import yaml
+from botocore.client import ClientCreator
 from botocore.loaders import JSONFileLoader
+from moto.backends import list_of_moto_modules
 from moto.cloudformation.utils import yaml_tag_constructor
 from yaml import CLoader
 
@@ -19,14 +22,21 @@ from tests.infrastructure.account_state import State, state
 from tests.infrastructure.clone import Clone, Run, cloned
 
 _load_file = JSONFileLoader.load_file
+_create_client_class: Any = ClientCreator.__dict__["_create_client_class"]
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _read_once() -> Iterator[None]:
-    """Read each file once. Half of the time of a deploy, botocore and moto would read the same files again."""
+def _made_once() -> Iterator[None]:
+    """Read each file once, and make the class of each service's client once.
+
+    Half of the time of a deploy, botocore and moto would do the same again.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
         patch.setattr(JSONFileLoader, "load_file", lambda _loader, path: _described(path))
+        patch.setattr(ClientCreator, "_create_client_class", _client_class)
+        modules = list(list_of_moto_modules())
+        patch.setattr(moto.backends, "list_of_moto_modules", lambda: modules)
         CLoader.add_multi_constructor("", yaml_tag_constructor)  # moto does this with the Loader that it names
         patch.setattr(yaml, "Loader", CLoader)
         yield
@@ -35,6 +45,17 @@ def _read_once() -> Iterator[None]:
 @cache
 def _described(path: str) -> Any:
     return _load_file(JSONFileLoader(), path)
+
+
+_classes: dict[tuple[str, int], type] = {}
+
+
+def _client_class(creator: Any, service_name: str, service_model: Any) -> type:
+    """All sessions would make the same class of a client, but the API's own client of Lambda has fewer calls."""
+    key = service_name, len(service_model.operation_names)
+    if key not in _classes:
+        _classes[key] = _create_client_class(creator, service_name, service_model)
+    return _classes[key]
 
 
 @pytest.fixture(scope="session")

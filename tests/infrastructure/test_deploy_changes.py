@@ -339,7 +339,7 @@ def test_what_is_not_known_everywhere_yet_is_waited_for_and_said(deployed: Clone
     said: list[str] = []
     # The first responses of a new stage. A later request meets a host that does not know the key yet.
     let_in = ""
-    deployed.cloud.not_yet = ["500 Error", "403 Forbidden", "503 Busy", *[let_in] * 4, "403 Forbidden"]
+    deployed.cloud.not_yet = ["500 Error", "403 Forbidden", "503 Busy", *[let_in] * 5, "403 Forbidden"]
     pauses: list[None] = []
     smoke.Smoke(deployed.cloud.api_url, smoke.with_key(key), said.append, pause=lambda: pauses.append(None)).run()
     assert said[0] == "GET /customers?limit=1: 500 yet; trying again for up to 120 s"
@@ -351,7 +351,7 @@ def test_what_is_not_known_everywhere_yet_is_waited_for_and_said(deployed: Clone
 
 def test_a_change_that_failed_is_not_sent_again(deployed: Clone) -> None:
     key = deployed.cloud.client("apigateway").get_api_keys(includeValues=True)["items"][0]["value"]
-    deployed.cloud.not_yet = ["", "", "502 Bad Gateway"]
+    deployed.cloud.not_yet = ["", "", "", "502 Bad Gateway"]
     pauses: list[None] = []
     with pytest.raises(SmokeError, match="POST /customers: 201"):
         smoke.Smoke(deployed.cloud.api_url, smoke.with_key(key), print, pause=lambda: pauses.append(None)).run()

@@ -7,6 +7,7 @@ Gateway checks no token. So it is not tested here that API Gateway accepts the t
 from __future__ import annotations
 
 import base64
+import io
 import json
 import re
 import shlex
@@ -236,6 +237,17 @@ def test_a_user_is_invited_into_a_pool_of_your_own(deployed: Clone) -> None:
     deployed.cloud.regions.discard("eu-west-1")
 
 
+def test_the_question_of_destroy_names_the_users_only_if_they_go(
+    deployed: Clone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = pools(deployed.cloud)
+    for flags, named in ([], False), (["--delete-users"], True):
+        monkeypatch.setattr("sys.stdin", io.StringIO("\n"))
+        run = deployed.run("destroy", *flags)
+        assert ("Its users and their passwords are deleted, too." in run.out, run.status) == (named, 1)
+    assert pools(deployed.cloud) == before
+
+
 def test_destroy_keeps_the_users_and_deletes_them_on_demand(deployed: Clone) -> None:
     cloud, (pool,) = deployed.cloud, pools(deployed.cloud)
     run = deployed.run("destroy", "--yes")
@@ -262,3 +274,13 @@ def test_the_pool_that_the_deploy_made_is_in_the_config_of_chalice_alone() -> No
     assert told.config.environment_variables["COGNITO_USER_POOL_ARN"] == arn
     assert "COGNITO_USER_POOL_ARN" not in made.config.environment_variables
     assert chalice_deploy.release(told) != chalice_deploy.release(made.with_user_pool(f"{arn}d"))
+
+
+# The last test, because its account replaces the account of the module.
+def test_a_plan_of_a_new_stage_makes_nothing_and_names_the_pool(clone: Clone) -> None:
+    clone.configure("environment_variables", ACCESS="cognito")
+    plan = clone.run("plan")
+    assert plan, plan.error
+    assert "Stack crud-api-dev-users: would be made (users.yaml)" in plan.out
+    assert "API: Chalice would make the API, its function and its role" in plan.out
+    assert pools(clone.cloud) == []

@@ -141,6 +141,7 @@ def test_a_changed_secret_is_read_when_the_old_one_is_refused(
     call.close()
 
 
+@pytest.mark.no_cover
 def test_a_rotation_under_load_loses_no_request(environment: object, locked_server: OwnServer, role: str) -> None:
     """Every writer loses its connection between two requests, before the secret has the new password."""
     secret = Secret(username=role, password="first")

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import psycopg2
@@ -22,6 +21,7 @@ import pytest
 from infra.errors import EmbeddedPostgresError
 from infra.local import embedded_postgres
 from infra.local.postgres_programs import copy_programs
+from tests.servers import data_folder
 
 PROJECT = Path(__file__).parents[2]
 DEADLINE_S = 100
@@ -43,8 +43,7 @@ server.close()
 
 @pytest.fixture
 def directory() -> Iterator[Path]:
-    with TemporaryDirectory(prefix="crud-api-") as folder:
-        Path(folder).chmod(0o755)
+    with data_folder() as folder:
         yield Path(folder) / "postgres"
 
 

@@ -67,6 +67,7 @@ def answer_of(response: Response) -> tuple[object, ...]:
     return response.status, response.body, response.headers.get("etag"), response.headers.get("location")
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("body", [ADA, [ADA, ADA | {"customer_id": "C2"}], ADA | {"orders": ORDERS}])
 def test_fifty_at_once_store_one_and_answer_one(apis: list[GatewayApi], url: str, body: Any) -> None:
     together = threading.Barrier(len(apis))

@@ -6,7 +6,6 @@ import base64
 import json
 import subprocess
 import threading
-import time
 import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -29,11 +28,11 @@ from tests.servers import free_port
 
 PROJECT = Path(__file__).parents[2]
 ORIGIN = "https://app.example.com"
-NOW = int(time.time())
+IN_2100 = 4_102_444_800  # a fixed time: every process of pytest has to make the same tokens
 
 
 def jwt(head: Any = None, **claims: Any) -> str:
-    told = {"sub": "ada", "token_use": "id", "exp": NOW + 3600, **claims}
+    told = {"sub": "ada", "token_use": "id", "exp": IN_2100, **claims}
     return f"{segment({'alg': 'RS256'} if head is None else head)}.{segment(told)}.c2ln"
 
 
@@ -105,7 +104,7 @@ def assert_is_the_gateways(answer: tuple[int, dict[str, str], Any], access: str,
     "header",
     [
         None, "", "Bearer", "Bearer ", "Basic YTpi", "x", "a.b", "a.b.c", "a.b.c.d", "Bearer é.é.é", "..",
-        jwt(exp=NOW - 1), jwt(exp=None), jwt(exp=True), jwt(exp="9999999999"), jwt(sub=None), jwt(sub=7),
+        jwt(exp=1469814773), jwt(exp=None), jwt(exp=True), jwt(exp="9999999999"), jwt(sub=None), jwt(sub=7),
         jwt(token_use="access"), jwt(token_use=None), jwt(head=[]), f"Bearer {jwt(exp=0)}",
     ],
 )  # fmt: skip
@@ -124,7 +123,7 @@ def test_the_token_is_taken_with_bearer_and_without(cognito: Server) -> None:
 def test_every_claim_reaches_the_app_as_a_text_and_groups_with_commas(cognito: Server) -> None:
     sent = jwt(
         **{"cognito:groups": ["admins", "staff"], "custom:tenant": "7", "identities": [{"userId": "1"}]},
-        email_verified=True, auth_time=1469814773, exp=4102444800, iat=1469811173, score=1.5,
+        email_verified=True, auth_time=1469814773, exp=IN_2100, iat=1469811173, score=1.5,
     )  # fmt: skip
     _, _, body = cognito.ask("/whoami", Authorization=f"Bearer {sent}")
     assert body["authorizer"] == {

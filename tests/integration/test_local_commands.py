@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -23,17 +22,30 @@ from tests.conftest import execute
 from tests.executor import eventually
 from tests.integration.test_embedded_postgres import is_stopped
 from tests.integration.test_run import infra_run, output_to_the_end, running, wait_until_stopped
-from tests.servers import free_port
+from tests.servers import copy_data, data_folder, free_port
 
 PROJECT = Path(__file__).parents[2]
 INSTALLED = ["--old-file=.venv/.installed-local", "--old-file=.venv/bin/python"]
 COUNT = "SELECT count(*) FROM demo.customers"
 
 
+@pytest.fixture(scope="module")
+def stored_once(made_once: Path) -> Iterator[Path]:
+    """An embedded database that is migrated and has a customer."""
+    with data_folder() as folder:
+        copy_data(made_once, Path(folder, "crud-api"))
+        migrated = infra(Path(folder), "migrate")
+        assert migrated.returncode == 0, migrated.stderr
+        said = "INSERT INTO demo.customers (customer_id, customer_name) VALUES ('a', 'A')"
+        assert infra(Path(folder), "psql", "--", "-qc", said).returncode == 0
+        wait_until_stopped(Path(folder))
+        yield Path(folder, "crud-api")
+
+
 @pytest.fixture
-def state() -> Iterator[Path]:
-    with TemporaryDirectory(prefix="crud-api-") as folder:
-        Path(folder).chmod(0o755)
+def stored(stored_once: Path) -> Iterator[Path]:
+    with data_folder() as folder:
+        copy_data(stored_once, Path(folder, "crud-api"))
         yield Path(folder)
 
 
@@ -56,14 +68,6 @@ def command(words: list[str], state: Path, said: str, **environ: str) -> subproc
         words, cwd=PROJECT, env={**own, "DATABASE_URL": "", "XDG_STATE_HOME": str(state), **environ},
         input=said, capture_output=True, text=True, check=False,
     )  # fmt: skip
-
-
-def stored(state: Path) -> None:
-    """Migrate the embedded database and store a customer."""
-    said = "INSERT INTO demo.customers (customer_id, customer_name) VALUES ('a', 'A')"
-    migrated = infra(state, "migrate")
-    assert migrated.returncode == 0, migrated.stderr
-    assert infra(state, "psql", "--", "-qc", said).returncode == 0
 
 
 def customers(state: Path) -> str:
@@ -104,27 +108,27 @@ def rest(terminal: int) -> str:
     return shown
 
 
-def test_psql_opens_the_embedded_database_that_nobody_uses_and_lets_it_go(state: Path) -> None:
-    done = make(state, "psql", "ARGS=-Atc 'SELECT current_user, 6 * 7'")
+def test_psql_opens_the_embedded_database_that_nobody_uses_and_lets_it_go(used_state: Path) -> None:
+    done = make(used_state, "psql", "ARGS=-Atc 'SELECT current_user, 6 * 7'")
     assert (done.returncode, done.stdout) == (0, "postgres|42\n"), done.stderr
-    wait_until_stopped(state)
+    wait_until_stopped(used_state)
 
 
-def test_psql_opens_the_database_of_a_run_that_goes_on(state: Path, port: int) -> None:
-    with running(infra_run(port), state) as process:
-        done = make(state, "psql", said=COUNT + ";\n")
+def test_psql_opens_the_database_of_a_run_that_goes_on(used_state: Path, port: int) -> None:
+    with running(infra_run(port), used_state) as process:
+        done = make(used_state, "psql", said=COUNT + ";\n")
         assert (done.returncode, done.stdout.split()[:3]) == (0, ["count", "-------", "0"]), done.stderr
         assert process.poll() is None
         os.kill(process.pid, signal.SIGTERM)
         output_to_the_end(process)
 
 
-def test_psql_in_a_terminal_goes_on_after_ctrl_c(state: Path) -> None:
-    with typing(state, "psql") as (process, terminal):
+def test_psql_in_a_terminal_goes_on_after_ctrl_c(used_state: Path) -> None:
+    with typing(used_state, "psql") as (process, terminal):
         read_until(terminal, "=# ")
         os.write(terminal, b"SELECT pg_sleep(600);\n")
         read_until(terminal, "600);")
-        with embedded_postgres.running(next((state / "crud-api").iterdir())) as url:
+        with embedded_postgres.running(next((used_state / "crud-api").iterdir())) as url:
             eventually(lambda: execute(url, "SELECT true FROM pg_stat_activity WHERE wait_event = 'PgSleep'"))
         os.killpg(process.pid, signal.SIGINT)  # as the terminal does
         read_until(terminal, "canceling statement")
@@ -133,7 +137,7 @@ def test_psql_in_a_terminal_goes_on_after_ctrl_c(state: Path) -> None:
         os.write(terminal, b"\\q\n")
         rest(terminal)
         assert process.wait() == 0
-    wait_until_stopped(state)
+    wait_until_stopped(used_state)
 
 
 def test_psql_uses_a_database_url_and_shows_its_password_to_nobody(state: Path, database_url: str) -> None:
@@ -174,68 +178,63 @@ def test_a_machine_without_psql_is_told_what_to_install(state: Path, tmp_path: P
     assert "postgresql-client on Debian" in done.stderr
 
 
-def test_reset_empties_the_database_once_yes_is_typed(state: Path) -> None:
-    stored(state)
-    with typing(state, "reset") as (process, terminal):
+def test_reset_empties_the_database_once_yes_is_typed(stored: Path) -> None:
+    with typing(stored, "reset") as (process, terminal):
         assert "This deletes every table and row" in read_until(terminal, "Type yes: ")
         os.write(terminal, b"yes\n")
         assert "The embedded database is empty. make run makes its tables again." in rest(terminal)
         assert process.wait() == 0
-    assert 'relation "demo.customers" does not exist' in customers(state)
-    assert infra(state, "migrate").returncode == 0
-    assert customers(state) == "0"
+    assert 'relation "demo.customers" does not exist' in customers(stored)
+    assert infra(stored, "migrate").returncode == 0
+    assert customers(stored) == "0"
 
 
 @pytest.mark.parametrize("typed", ["", "y\n", "no\n", "YES\n", "\n"])
-def test_reset_deletes_nothing_without_the_yes(state: Path, typed: str) -> None:
-    stored(state)
-    done = infra(state, "reset", said=typed)
+def test_reset_deletes_nothing_without_the_yes(stored: Path, typed: str) -> None:
+    done = infra(stored, "reset", said=typed)
     assert done.returncode == 1
     assert "Nothing was deleted, because yes was not typed. To delete without a question: make reset ARGS=--yes" in (
         done.stderr
     )
-    assert customers(state) == "1"
+    assert customers(stored) == "1"
 
 
-def test_reset_asks_nothing_with_yes_and_has_nothing_to_do_afterwards(state: Path) -> None:
-    stored(state)
-    first, second = make(state, "reset", "ARGS=--yes"), make(state, "reset", "ARGS=--yes")
+def test_reset_asks_nothing_with_yes_and_has_nothing_to_do_afterwards(stored: Path) -> None:
+    first, second = make(stored, "reset", "ARGS=--yes"), make(stored, "reset", "ARGS=--yes")
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
     assert "The embedded database is empty." in first.stdout
     assert second.stdout.startswith("Nothing to do: there is no data in ")
-    assert [path.name for path in (state / "crud-api").glob("*/data*")] == []
+    assert [path.name for path in (stored / "crud-api").glob("*/data*")] == []
 
 
-def test_reset_leaves_a_database_of_the_users_alone(state: Path, database_url: str) -> None:
-    stored(state)
+def test_reset_leaves_a_database_of_the_users_alone(stored: Path, database_url: str) -> None:
     execute(database_url, "CREATE TABLE mine (id int)")
-    done = infra(state, "reset", "--yes", DATABASE_URL=database_url)
+    done = infra(stored, "reset", "--yes", DATABASE_URL=database_url)
     assert done.returncode == 1
     assert "Nothing was deleted: DATABASE_URL names a database of yours" in done.stderr
     assert execute(database_url, "SELECT count(*) FROM mine") == [(0,)]
-    assert customers(state) == "1"
+    assert customers(stored) == "1"
 
 
-def test_reset_is_refused_while_run_serves(state: Path, port: int) -> None:
-    with running(infra_run(port), state) as process:
-        done = infra(state, "reset", "--yes")
+def test_reset_is_refused_while_run_serves(used_state: Path, port: int) -> None:
+    with running(infra_run(port), used_state) as process:
+        done = infra(used_state, "reset", "--yes")
         assert done.returncode == 1
         assert "Nothing was deleted: the embedded database is in use (make run, make psql or" in done.stderr
-        assert customers(state) == "0"
+        assert customers(used_state) == "0"
         os.kill(process.pid, signal.SIGTERM)
         output_to_the_end(process)
-    assert infra(state, "reset", "--yes").returncode == 0
+    assert infra(used_state, "reset", "--yes").returncode == 0
 
 
-def test_reset_stops_a_server_whose_keeper_was_killed(state: Path) -> None:
-    stored(state)
-    (directory,) = (state / "crud-api").iterdir()
+def test_reset_stops_a_server_whose_keeper_was_killed(stored: Path) -> None:
+    (directory,) = (stored / "crud-api").iterdir()
     server = embedded_postgres.start(directory)
     server._keeper.kill()
     with pytest.raises(EmbeddedPostgresError):
         server.close()  # which says that its keeper was killed
     assert execute(server.url, COUNT) == [(1,)]
-    assert infra(state, "reset", "--yes").returncode == 0
+    assert infra(stored, "reset", "--yes").returncode == 0
     assert not (directory / "data").exists()
     assert is_stopped(directory)
 

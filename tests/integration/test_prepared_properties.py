@@ -192,7 +192,6 @@ def _unprepared(executor: Executor, sql: str, params: dict[str, Any]) -> Any:
 property_test = settings(deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None)
 
 
-@pytest.mark.no_cover
 @settings(property_test, max_examples=400)
 @given(case=_CASE)
 def test_a_statement_that_comes_again_is_answered_as_it_was(executor: Executor, case: tuple[str, Any, Any]) -> None:

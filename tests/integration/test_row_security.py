@@ -254,6 +254,41 @@ def test_a_target_to_which_row_security_does_not_apply_is_refused(url: str, setu
     assert stops(url, "rls_target") == []
 
 
+@pytest.mark.parametrize(
+    "grant", ["GRANT rls_target TO rls_app", "GRANT rls_target TO rls_owner; GRANT rls_owner TO rls_app"]
+)
+def test_a_target_whose_policies_would_apply_to_everybody_is_refused(url: str, grant: str) -> None:
+    execute(url, f"{SECURED} CREATE POLICY all_rows ON demo.customers TO rls_target USING (true)")
+    execute(url, "GRANT USAGE ON SCHEMA demo TO rls_target; GRANT SELECT ON demo.customers TO rls_target;" + grant)
+    seen = "SELECT customer_id FROM demo.customers"
+    assert execute(of_app(url), seen) == [("C1",)]  # of nobody, and not as rls_target
+    (refused,) = stops(url, "rls_target")
+    assert refused.startswith("The role rls_app has the rights of rls_target, so the policies for rls_target apply to")
+    assert stops(url) == []
+    execute(url, cure(refused))
+    assert stops(url, "rls_target") == []
+    assert execute(of_app(url), seen) == []
+    assert execute(of_app(url), f"SET ROLE rls_target; {seen}") == [("C1",)]
+    execute(url, "ALTER ROLE crud_api INHERIT; REVOKE rls_target FROM crud_api")  # roles belong to the whole server
+
+
+def test_the_group_of_the_executors_user_may_have_policies_of_its_own(url: str) -> None:
+    execute(url, f"{SECURED} CREATE POLICY own ON demo.customers TO crud_api USING (false)")
+    assert stops(url, "crud_api") == []
+
+
+def test_a_policy_that_only_restricts_may_apply_to_everybody(url: str) -> None:
+    execute(url, f"{SECURED} CREATE POLICY few ON demo.customers AS RESTRICTIVE TO rls_target USING (false)")
+    execute(url, "GRANT rls_target TO rls_app")
+    assert stops(url, "rls_target") == []
+
+
+def test_a_superuser_who_serves_is_not_told_of_inherited_policies(url: str) -> None:
+    execute(url, f"{SECURED} CREATE POLICY all_rows ON demo.customers TO rls_target USING (true)")
+    execute(url, "GRANT rls_target TO rls_app")
+    assert compare(url, declared(), None, (), ["rls_target"]).stops == []
+
+
 def test_a_target_stops_a_users_own_database_too(url: str) -> None:
     execute(url, SECURED + "ALTER TABLE demo.customers OWNER TO rls_target")
     (refused,) = compare(url, declared(), None, (), ["rls_target"]).stops

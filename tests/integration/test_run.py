@@ -13,42 +13,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import psycopg2
 import pytest
 
 from infra.local import embedded_postgres, serving_role
 from tests.conftest import execute
-from tests.servers import copy_data
 
 PROJECT = Path(__file__).parents[2]
 DEADLINE_S = 100
-
-
-@pytest.fixture
-def state() -> Iterator[Path]:
-    """The folder of this test's embedded database. Its path is short, and PostgreSQL's account can enter it."""
-    with TemporaryDirectory(prefix="crud-api-") as folder:
-        Path(folder).chmod(0o755)
-        yield Path(folder)
-
-
-@pytest.fixture(scope="module")
-def made_once() -> Iterator[Path]:
-    """An embedded database that was used before."""
-    with TemporaryDirectory(prefix="crud-api-") as folder:
-        Path(folder).chmod(0o755)
-        with embedded_postgres.running(embedded_postgres.default_directory({"XDG_STATE_HOME": folder})):
-            pass
-        yield Path(folder, "crud-api")
-
-
-@pytest.fixture
-def used_state(state: Path, made_once: Path) -> Path:
-    """The same as after an earlier run: to make the database takes longer than the rest of a test."""
-    copy_data(made_once, state / "crud-api")
-    return state
 
 
 @pytest.fixture

@@ -164,7 +164,6 @@ property_test = settings(
 )
 
 
-@pytest.mark.no_cover
 @property_test
 @given(sql=TEXTS)
 def test_scan_and_the_server_agree_on_what_one_statement_is(ask: Ask, sql: str) -> None:
@@ -193,7 +192,6 @@ _VALUES: list[Param] = [
 ]  # fmt: skip
 
 
-@pytest.mark.no_cover
 @property_test
 @given(left=_GLUED_LEFT, right=_GLUED_RIGHT)
 def test_no_value_in_place_of_a_param_makes_a_second_statement(connection: Any, left: str, right: str) -> None:
@@ -279,7 +277,6 @@ _DISTRACTION = st.one_of(
 )
 
 
-@pytest.mark.no_cover
 @settings(property_test, max_examples=300)
 @given(columns=st.lists(st.tuples(_DISTRACTION, _COMMENT, _GAP, _COLUMN), min_size=1, max_size=4))
 def test_a_param_is_found_where_it_stands_and_nowhere_else(

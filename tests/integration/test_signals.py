@@ -50,7 +50,7 @@ def test_a_run_that_is_ended_leaves_no_process(number: int, options: list[str], 
     (tmp_path / "test_servers.py").write_text(_TEST.format(ready=str(ready)))
     command = [sys.executable, "-m", "pytest", "-c", os.devnull, "--rootdir", str(tmp_path), "-p", "tests.conftest"]
     process = subprocess.Popen(
-        [*command, *options, str(tmp_path)],
+        [*command, *options, "-p", "no:schemathesis", str(tmp_path)],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,

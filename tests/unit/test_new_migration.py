@@ -38,6 +38,35 @@ def test_the_path_and_what_to_do_next_are_printed(project: Path, capsys: pytest.
     assert next_ == "next      Write its SQL, then make run applies it here, and a deploy in AWS."
 
 
+def test_a_template_is_written_for_its_table(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["migration", "secure-lines", "--template", "row-security", "--table", 'demo.Order "Lines".a']
+    assert main([*words, "--project", str(project)]) == 0
+    path, next_ = capsys.readouterr().out.splitlines()
+    sql = (project / path).read_text()
+    assert sql.count('ON demo."Order ""Lines"".a"') == 2
+    assert "{" not in sql
+    assert next_.startswith("next      Read its SQL, then make run applies it here")
+
+
+@pytest.mark.parametrize(
+    ("template", "table", "said"),
+    [
+        ("rows", "demo.orders", "TEMPLATE can be row-security."), ("", "demo.orders", "TEMPLATE can be row-security."),
+        ("row-security", "", "TABLE names the table"), ("row-security", "orders", "TABLE names the table"),
+        ("row-security", ".orders", "TABLE names the table"), ("row-security", "demo.", "TABLE names the table"),
+    ],
+)  # fmt: skip
+def test_a_template_that_is_not_there_and_a_table_without_schema_are_refused(
+    project: Path, template: str, table: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["migration", "secure-orders", "--template", template, "--table", table, "--project", str(project)]
+    assert main(words) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {said}")
+    assert error.endswith("For example: make migration NAME=secure-orders TEMPLATE=row-security TABLE=demo.orders\n")
+    assert files(project) == []
+
+
 @pytest.mark.parametrize(
     ("name", "better"),
     [
