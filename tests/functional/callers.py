@@ -110,7 +110,7 @@ class Answer(NamedTuple):
 
 
 class Dialect(Protocol):
-    """Sends what is asked, for a caller. `does` are its kinds of requests. `absent` is the status of no row by a key."""
+    """Sends what is asked, for a caller. `does` are its kinds of requests. `absent`: the status of no row by a key."""
 
     does: frozenset[str]
     absent: int
@@ -252,7 +252,6 @@ class World:
             "delete": self._delete,
         }  # fmt: skip
         self._doings = [doing for name, doing in doings.items() if name in dialect.does]
-        self._doings += [self._list, self._get]  # more often than the others
 
     def step(self) -> None:
         """Send one random request, and check its answer."""
@@ -281,7 +280,7 @@ class World:
     def _version(self, table: str, key: int | None) -> str | None:
         """No version, the newest one of this row, whoever has read it, or that of another row."""
         known = self._versions
-        return self._random.choice([None, known.get((table, key)), known.get((table, self._key(table)))])
+        return self._random.choice([None, known.get((table, key)), known.get((table, self._key(table))), _NO_VERSION])
 
     def _ask(self, caller: str, ask: Ask) -> Answer:
         answer = self._send(caller, ask)
@@ -469,4 +468,5 @@ class World:
             assert answer.status == 412 or (answer.status == 409 and used), (caller, ask, answer)
 
 
+_NO_VERSION = f'"{"0" * 32}"'  # that no row has
 _OTHER = {"folders": "notes", "notes": "folder"}
