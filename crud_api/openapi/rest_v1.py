@@ -29,7 +29,13 @@ SCHEMAS: dict[str, Schema] = {
         "properties": {
             "code": _TEXT | {"description": "PostgREST's code (PGRST100) or PostgreSQL's SQLSTATE."},
             "message": _TEXT | {"description": "What happened."},
-            "details": _TEXT | {"type": ["string", "null"], "description": "More about it."},
+            "details": _TEXT
+            | {
+                "type": ["string", "array", "null"],
+                "maxItems": 1000,
+                "items": {"type": "object", "additionalProperties": _TEXT},
+                "description": "More about it. Of an ambiguous embedding (300), the relations to choose from.",
+            },
             "hint": _TEXT | {"type": ["string", "null"], "description": "What to do."},
         },
         "required": ["code", "message", "details", "hint"],
@@ -97,7 +103,7 @@ def rest_paths(tables: Collection[str]) -> dict[str, Schema]:
                 "responses": {
                     "200": {"description": "The rows."} | answer,
                     "206": {"description": "A part of the rows. `Prefer` asked for their number."} | answer,
-                    **{status: _error() for status in ("4XX", "5XX", "400", "404", "500")},
+                    **{status: _error() for status in ("300", "4XX", "5XX", "400", "404", "500")},
                 },
                 "problems": [],
             },

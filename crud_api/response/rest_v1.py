@@ -37,6 +37,7 @@ _STATUSES = {
     "42P17": 500, "42501": 403, "21000": 500,
 }  # fmt: skip
 _RAISED_STATUS = re.compile("PT([1-5][0-9][0-9])")
+_MAX_TEXT = 4000  # characters
 _TOO_LARGE = "The answer is too large. Ask for less: lower limit, or select fewer columns."
 
 
@@ -123,13 +124,11 @@ def _meaning(failure: Failure) -> ApiError:
 def error(raised: ApiError) -> Response:
     """The response of an error."""
     document: dict[str, object] = {
-        "code": _CODES.get(type(raised), "PGRSTX00"),
-        "message": raised.detail,
-        "details": None,
-        "hint": None,
-    }
+        "code": _CODES.get(type(raised), "PGRSTX00"), "message": _text(raised.detail), "details": None, "hint": None,
+    }  # fmt: skip
     if isinstance(raised, PostgrestError):
-        document |= {"code": raised.code, "details": raised.details, "hint": raised.hint}
+        details = _text(raised.details) if isinstance(raised.details, str) else raised.details
+        document |= {"code": raised.code, "details": details, "hint": raised.hint and _text(raised.hint)}
     headers: dict[str, str | list[str]] = {
         **PRIVATE,
         "Content-Type": "application/json; charset=utf-8",
@@ -137,3 +136,8 @@ def error(raised: ApiError) -> Response:
         **raised.headers,
     }
     return Response(json.dumps(document, ensure_ascii=False, separators=(",", ":")), headers, raised.status)
+
+
+def _text(text: str) -> str:
+    # It may repeat what the client wrote. The description promises that no text has a NUL character.
+    return text[:_MAX_TEXT].replace("\0", "\N{REPLACEMENT CHARACTER}")

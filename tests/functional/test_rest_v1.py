@@ -264,6 +264,14 @@ def test_an_error_has_postgrests_form(library: Api, path: str, status: int, code
     assert answer.headers["proxy-status"] == f"PostgREST; error={code}"
 
 
+def test_an_error_repeats_no_endless_text_and_no_nul(library: Api) -> None:
+    answer = library("GET", f"/rest/v1/books?{'a' * 7000}=eq.1")
+    assert (answer.json["code"], len(answer.json["message"])) == ("42703", 4000)
+    assert library("GET", "/rest/v1/a%00b").json["message"] == (
+        "Could not find the table 'demo.a\N{REPLACEMENT CHARACTER}b' in the schema cache"
+    )
+
+
 def test_a_near_name_is_a_hint(library: Api) -> None:
     assert library("GET", "/rest/v1/book").json["hint"] == "Perhaps you meant the table 'demo.books'"
 
