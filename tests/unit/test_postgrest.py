@@ -113,6 +113,7 @@ def test_a_condition_is_read(query: str, condition: Condition) -> None:
         ("id.sum()", (Member("sum", "id", aggregate="sum"),)),
         ("id::text.max()::int", (Member("max", "id", cast="text", aggregate="max", aggregate_cast="int"),)),
         ('"a b":"id"', (Member("a b", "id"),)),
+        ("author(*))", (Embedding("author", "", "", "", False, (Star(),)),)),
         ("author(*)", (Embedding("author", "", "", "", False, (Star(),)),)),
         (
             "by:author!key!inner(id,home(*)),...x(id)",
@@ -177,6 +178,7 @@ def test_an_impossible_range_is_refused(limit: str | None, offset: str | None, r
         ("or=id.eq.1", "PGRST100"),
         ("or=(id.eq.1", "PGRST100"),
         ("or=(id.eq.1)x", "PGRST100"),
+        ("select=id)", "PGRST100"),
         ("select=id(", "PGRST100"),
         ("select=id,,title", "PGRST100"),
         ("select=data->", "PGRST100"),

@@ -6,7 +6,7 @@ import re
 
 from crud_api.request.conditions import Condition, Filter, Group, Path
 from crud_api.request.operators import REST_OPERATORS, TRUTHS, Operator
-from crud_api.request.postgrest.grammar import MAX_DEPTH, NAMED, Source, too_many, unescaped
+from crud_api.request.postgrest.grammar import CLOSES, MAX_DEPTH, NAMED, Source, too_many, unescaped
 from query_executor.contract import Value
 
 MAX_VALUES = 1000  # of a list
@@ -15,7 +15,6 @@ _OPERATOR = re.compile(r"([a-z]+)(?:\(([\w $]+)\))?\.")
 _GROUP = re.compile(r"(not\.)?(and|or)[ \t]*\([ \t]*")
 _COMMA = re.compile(r"[ \t]*,[ \t]*")
 _CLOSE = re.compile(r"[ \t]*\)[ \t]*")
-_CLOSES = re.compile(r"[ \t)]*")
 _TRUTH = re.compile("|".join(sorted(TRUTHS, key=len, reverse=True)), re.IGNORECASE)
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)"(?=[,)]|$)', re.DOTALL)
 _ARRAY = re.compile(r"\{[^{}]*+\}")
@@ -36,7 +35,7 @@ def group_of(operator: str, text: str, *, is_negated: bool) -> Group:
     """The group that the parameter `and` or `or` is. Raises `PostgrestError`."""
     source = Source(operator + text, "logic tree", text)
     group = _condition(source, MAX_DEPTH)
-    source.take(_CLOSES)  # clients that count them wrong work with PostgREST
+    source.take(CLOSES)  # clients that count them wrong work with PostgREST
     source.end()
     assert isinstance(group, Group)  # noqa: S101 - the text begins with its operator
     return Group(group.joined_by, group.members, is_negated)

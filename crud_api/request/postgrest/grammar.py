@@ -19,6 +19,7 @@ _STEP = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+CLOSES = re.compile(r"[ \t)]*")
 _SPACES = re.compile(r"[ \t]*")
 _END = "end of input"
 NAMED = "field name (* or [a..z0..9_$])"

@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 from msgspec import Struct
 
 from crud_api.errors import PostgrestError
-from crud_api.request.postgrest.grammar import MAX_DEPTH, Source, label_of, too_many
+from crud_api.request.postgrest.grammar import CLOSES, MAX_DEPTH, Source, label_of, too_many
 from crud_api.request.reading import Member
 from crud_api.resource import Resource
 
@@ -62,6 +62,8 @@ def items_of(text: str) -> tuple[Item, ...]:
     """What `select` lists. Raises `PostgrestError`."""
     source = Source(text, "select parameter")
     items = _items(source, MAX_DEPTH)
+    if items and isinstance(items[-1], Embedding):
+        source.take(CLOSES)  # clients that count them wrong work with PostgREST
     source.end(_EXPECTED)
     return items
 
