@@ -467,7 +467,7 @@ def test_more_paths_than_the_api_may_have_are_refused_before_anything_is_made(de
     clone.cloud.calls.clear()
     run = clone.run(command)
     assert run.status == 1
-    assert "The API would have 13 paths, and stage dev has room for 12" in run.error
+    assert "The API would have 16 paths, and stage dev has room for 12" in run.error
     assert [call.action for call in clone.cloud.calls] == ["GetCallerIdentity"]
 
 
