@@ -75,6 +75,15 @@ def shown(head: str) -> re.Pattern[str]:
     return re.compile("".join(lines))
 
 
+def is_shown(printed: str, expected: str) -> None:
+    """Assert that what curl printed is what the page shows."""
+    head, body = parts(normal(printed))
+    expected_head, expected_body = parts(normal(expected))
+    assert body == expected_body
+    if head or expected_head:
+        assert shown(expected_head).fullmatch(f"{head}\n"), head
+
+
 @pytest.fixture(scope="module")
 def answers(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
     """Run all commands and yield their output. In a command, this run's ETag replaces the ETag of the page."""
@@ -95,11 +104,7 @@ def answers(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.mark.parametrize("number", range(len(EXAMPLES)), ids=lambda number: EXAMPLES[number][0].split("\n")[0])
 def test_a_request_has_its_answer(answers: list[str], number: int) -> None:
-    head, body = parts(normal(answers[number]))
-    expected_head, expected_body = parts(normal(EXAMPLES[number][1]))
-    assert body == expected_body
-    if head or expected_head:
-        assert shown(expected_head).fullmatch(f"{head}\n"), head
+    is_shown(answers[number], EXAMPLES[number][1])
 
 
 def test_it_shows_every_path_method_operator_and_header() -> None:
