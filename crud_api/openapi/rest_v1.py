@@ -13,8 +13,37 @@ from query_executor.contract import MAX_REPLY_BYTES
 _MAX_NUMBER = 10**18 - 1
 _ROW = {"customer_id": "CUST001", "city": "Paris"}
 _WRONG = {"code": "42703", "message": "column customers.town does not exist", "details": None, "hint": None}
+_AMBIGUOUS = {
+    "code": "PGRST201",
+    "message": "Could not embed because more than one relationship was found for 'orders' and 'customers'",
+    "details": [
+        {
+            "cardinality": "many-to-one",
+            "embedding": "orders with customers",
+            "relationship": "billed using orders(customer_id) and customers(customer_id)",
+        }
+    ],
+    "hint": "Try changing 'customers' to one of the following: 'customers!billed'.",
+}
 _TEXT: Schema = {"type": "string", "maxLength": 8000, "pattern": NO_NUL}
 _NUMBER: Schema = {"type": "integer", "format": "int64", "minimum": 0, "maximum": _MAX_NUMBER}
+
+
+def _error_schema(description: str, details: Schema, example: Schema) -> Schema:
+    return {
+        "type": "object",
+        "description": description,
+        "properties": {
+            "code": _TEXT | {"description": "PostgREST's code (PGRST100) or PostgreSQL's SQLSTATE."},
+            "message": _TEXT | {"description": "What happened."},
+            "details": (_TEXT if "items" not in details else {}) | details,
+            "hint": _TEXT | {"type": ["string", "null"], "description": "What to do."},
+        },
+        "required": ["code", "message", "details", "hint"],
+        "additionalProperties": False,
+        "examples": [example],
+    }
+
 
 SCHEMAS: dict[str, Schema] = {
     "RestRow": {
@@ -23,25 +52,19 @@ SCHEMAS: dict[str, Schema] = {
         "additionalProperties": True,
         "examples": [_ROW],
     },
-    "RestError": {
-        "type": "object",
-        "description": "An error in PostgREST's form.",
-        "properties": {
-            "code": _TEXT | {"description": "PostgREST's code (PGRST100) or PostgreSQL's SQLSTATE."},
-            "message": _TEXT | {"description": "What happened."},
-            "details": _TEXT
-            | {
-                "type": ["string", "array", "null"],
-                "maxItems": 1000,
-                "items": {"type": "object", "additionalProperties": _TEXT},
-                "description": "More about it. Of an ambiguous embedding (300), the relations to choose from.",
-            },
-            "hint": _TEXT | {"type": ["string", "null"], "description": "What to do."},
+    "RestError": _error_schema(
+        "An error in PostgREST's form.", {"type": ["string", "null"], "description": "More about it."}, _WRONG
+    ),
+    "RestChoice": _error_schema(
+        "An ambiguous embedding, in PostgREST's form.",
+        {
+            "type": "array",
+            "maxItems": 1000,
+            "items": {"type": "object", "additionalProperties": True},
+            "description": "The relations to choose from.",
         },
-        "required": ["code", "message", "details", "hint"],
-        "additionalProperties": False,
-        "examples": [_WRONG],
-    },
+        _AMBIGUOUS,
+    ),
 }
 
 
@@ -103,7 +126,11 @@ def rest_paths(tables: Collection[str]) -> dict[str, Schema]:
                 "responses": {
                     "200": {"description": "The rows."} | answer,
                     "206": {"description": "A part of the rows. `Prefer` asked for their number."} | answer,
-                    **{status: _error() for status in ("300", "4XX", "5XX", "400", "404", "500")},
+                    "300": _error("RestChoice", "ambiguous", "Several relations are meant", _AMBIGUOUS),
+                    **{
+                        status: _error("RestError", "no-column", "There is no such column", _WRONG)
+                        for status in ("4XX", "5XX", "400", "404", "500")
+                    },
                 },
                 "problems": [],
             },
@@ -116,14 +143,14 @@ def _query(name: str, description: str, schema: Schema, example: object) -> Sche
     return {"name": name, "in": "query", "description": description, "schema": schema, **shown}
 
 
-def _error() -> Schema:
+def _error(schema: str, name: str, summary: str, example: Schema) -> Schema:
     return {
-        "description": "An error in PostgREST's form.",
+        "description": SCHEMAS[schema]["description"],
         "headers": headers("Proxy-Status"),
         "content": {
             "application/json": {
-                "schema": ref("schemas", "RestError"),
-                "examples": {"no-column": {"summary": "There is no such column", "value": _WRONG}},
+                "schema": ref("schemas", schema),
+                "examples": {name: {"summary": summary, "value": example}},
             }
         },
     }
