@@ -23,7 +23,7 @@ class Member(Struct, frozen=True):
 
     `column` is a column of the resource, or empty for `count()`, which counts rows. `path` leads into its document. The
     value is cast to the type `cast`, then aggregated by the function `aggregate`, and the result is cast to the type
-    `aggregate_cast`. The types are those of `sql/types.py`.
+    `aggregate_cast`. The types are `TYPES` of postgrest/select.py.
     """
 
     label: str
@@ -48,9 +48,9 @@ class Embedded(Struct, frozen=True):
 
 
 class OrderTerm(SortKey, frozen=True):
-    """A key to sort by that may lead into a document. `nulls` is `first`, `last` or empty for PostgreSQL's place.
+    """A key to sort by. Its path may lead into a document. If there is a way, the row at its end has the column.
 
-    The column is one of the row at the end of the way, if there is a way.
+    `nulls` says where rows without a value stand: `first`, `last`, or empty for PostgreSQL's own order.
     """
 
     path: Path = ()
@@ -59,7 +59,7 @@ class OrderTerm(SortKey, frozen=True):
 
 
 class Read(Struct, frozen=True, kw_only=True):
-    """One level of a read. Without `limit` it has all rows that the API answers at once."""
+    """One level of a read. It has at most `limit` rows, from the one at `offset` on, which counts from 0."""
 
     members: tuple[Member | Embedded, ...]
     conditions: tuple[Condition, ...] = ()

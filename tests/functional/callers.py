@@ -278,7 +278,7 @@ class World:
         return self._random.choice([*self.rows[table], 999_999])
 
     def _version(self, table: str, key: int | None) -> str | None:
-        """No version, the newest one of this row, whoever has read it, or that of another row."""
+        """A version to ask with: none, that of this row, that of another row, or one that no row has."""
         known = self._versions
         return self._random.choice([None, known.get((table, key)), known.get((table, self._key(table))), _NO_VERSION])
 
