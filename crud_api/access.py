@@ -13,6 +13,7 @@ from chalice.app import Authorizer, Chalice, CognitoUserPoolAuthorizer, IAMAutho
 from msgspec import Struct
 
 from crud_api.errors import AccessError
+from query_executor.contract import is_role
 
 API_KEY, IAM, COGNITO, NONE = "api_key", "iam", "cognito", "none"
 KINDS = (NONE, API_KEY, IAM, COGNITO)
@@ -28,7 +29,6 @@ _WRITTEN_BY_USERS = frozenset(
     "address birthdate email family_name gender given_name locale middle_name name nickname phone_number picture "
     "preferred_username profile updated_at website zoneinfo".split()
 )
-_MAX_ROLE_BYTES = 63  # of a name in PostgreSQL
 
 
 class Roles(Struct, frozen=True):
@@ -87,7 +87,7 @@ def read_roles(environ: Mapping[str, str], access: str) -> Roles:
         (value.strip() or role.strip(), role.strip()) for value, _, role in (one.rpartition("=") for one in listed)
     ]
     for value, role in [*pairs, *([("", default)] if default else [])]:
-        if not role or role == "none" or len(role.encode()) > _MAX_ROLE_BYTES:
+        if not is_role(role):
             raise AccessError(f"DB_ROLES or DB_DEFAULT_ROLE names {role!r}, which is not the name of a database role")
         if [known for known, _ in pairs].count(value) > 1:
             raise AccessError(f"DB_ROLES gives {value!r} two roles")

@@ -80,7 +80,7 @@ _ALWAYS = ("Cache-Control", "X-Content-Type-Options")
 
 def success(description: str, schema: Schema | None = None, examples: Schema | None = None, *headers: str) -> Schema:
     """A response that is not a problem. Without a schema it has no body."""
-    answer: Schema = {"description": description, "headers": _headers(headers)}
+    answer: Schema = {"description": description, "headers": headers_of(headers)}
     if schema is not None:
         answer["content"] = {JSON: {"schema": schema, "examples": examples}}
     return answer
@@ -111,7 +111,7 @@ def _response(name: str, kinds: list[ProblemType]) -> Schema:
     own = sorted({header for kind in kinds for header in kind.headers})
     return {
         "description": ". Or: ".join(kind.title for kind in kinds) + ".",
-        "headers": _headers(own),
+        "headers": headers_of(own),
         "content": {
             PROBLEM: {
                 "schema": ref("schemas", f"{name}Problem"),
@@ -121,10 +121,6 @@ def _response(name: str, kinds: list[ProblemType]) -> Schema:
     }
 
 
-def headers(*own: str) -> Schema:
+def headers_of(own: Iterable[str]) -> Schema:
     """References to headers, and to those of every response."""
-    return _headers(own)
-
-
-def _headers(own: Iterable[str]) -> Schema:
     return {name: ref("headers", name) for name in (*own, *_ALWAYS)}

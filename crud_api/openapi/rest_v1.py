@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from crud_api.openapi.field_schemas import ref
-from crud_api.openapi.replies import headers
+from crud_api.openapi.replies import headers_of
 from crud_api.request.listing import MAX_LIMIT
 from crud_api.resource.columns.column import NO_NUL, Schema
 from query_executor.contract import MAX_REPLY_BYTES
@@ -36,7 +36,7 @@ def _error_schema(description: str, details: Schema, example: Schema) -> Schema:
         "properties": {
             "code": _TEXT | {"description": "PostgREST's code (PGRST100) or PostgreSQL's SQLSTATE."},
             "message": _TEXT | {"description": "What happened."},
-            "details": (_TEXT if "items" not in details else {}) | details,
+            "details": details,
             "hint": _TEXT | {"type": ["string", "null"], "description": "What to do."},
         },
         "required": ["code", "message", "details", "hint"],
@@ -53,7 +53,9 @@ SCHEMAS: dict[str, Schema] = {
         "examples": [_ROW],
     },
     "RestError": _error_schema(
-        "An error in PostgREST's form.", {"type": ["string", "null"], "description": "More about it."}, _WRONG
+        "An error in PostgREST's form.",
+        _TEXT | {"type": ["string", "null"], "description": "More about it."},
+        _WRONG,
     ),
     "RestChoice": _error_schema(
         "An ambiguous embedding, in PostgREST's form.",
@@ -80,7 +82,7 @@ def rest_paths(tables: Collection[str]) -> dict[str, Schema]:
     }
     shown = {"rows": {"summary": "Rows", "value": [_ROW]}}
     answer = {
-        "headers": headers("Content-Range", "Content-Location", "Preference-Applied"),
+        "headers": headers_of(["Content-Range", "Content-Location", "Preference-Applied"]),
         "content": {
             "application/json": {
                 "schema": {"type": "array", "maxItems": MAX_LIMIT, "items": ref("schemas", "RestRow")},
@@ -146,7 +148,7 @@ def _query(name: str, description: str, schema: Schema, example: object) -> Sche
 def _error(schema: str, name: str, summary: str, example: Schema) -> Schema:
     return {
         "description": SCHEMAS[schema]["description"],
-        "headers": headers("Proxy-Status"),
+        "headers": headers_of(["Proxy-Status"]),
         "content": {
             "application/json": {
                 "schema": ref("schemas", schema),

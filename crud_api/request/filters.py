@@ -32,7 +32,7 @@ def filter_of(resource: Resource, name: str, text: str) -> Filter:
 
 def _value(column: Column, operator: Operator, text: str) -> Value:
     match operator.takes:
-        case "a value":
+        case "a value" | "a search":  # no operator of this dialect is a search
             return column.parse_text(text)
         case "values":
             return [column.parse_text(element) for element in _elements(text)]
@@ -42,8 +42,6 @@ def _value(column: Column, operator: Operator, text: str) -> Value:
             if text not in PRESENCES:
                 raise ValueError(f"must be {' or '.join(PRESENCES)}")
             return text
-        case "a search":  # no operator of this dialect is one
-            return column.parse_text(text)
 
 
 def _pattern(match: re.Match[str]) -> str:

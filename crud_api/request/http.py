@@ -28,6 +28,12 @@ def path_parameter(request: Request, name: str) -> str:
     return str((request.uri_params or {})[name])
 
 
+def decoded_parameter(request: Request, name: str) -> str:
+    """A parameter of the path, decoded. API Gateway decodes path parameters, Chalice's local server does not."""
+    text = path_parameter(request, name)
+    return text if "stage" in request.context else unquote(text)
+
+
 def nested_path(request: Request, resource: Resource, name: str) -> str:
     """The path of a row's `name`, as the client knows it. API Gateway's own path has the key decoded."""
     key = ",".join(quote(part, safe="") for part in _key_texts(resource, request))
@@ -69,10 +75,9 @@ def _value(resource: Resource, name: str, text: str) -> Value:
 
 def _key_texts(resource: Resource, request: Request) -> list[str]:
     """The parts of the key in the path, decoded. Between them are commas: a comma within a part is %2C."""
-    text = path_parameter(request, resource.key_parameter)
-    # API Gateway decodes path parameters, Chalice's local server does not.
     if len(resource.key_columns) == 1:
-        return [text if "stage" in request.context else unquote(text)]
+        return [decoded_parameter(request, resource.key_parameter)]
+    text = path_parameter(request, resource.key_parameter)
     if "stage" in request.context:
         text = _as_sent(request, text)
     return [unquote(part) for part in text.split(",")]

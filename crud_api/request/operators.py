@@ -29,8 +29,8 @@ class Operator(Struct, frozen=True):
     takes: Takes
     help: str  # of a field's `{name}`
     needs: Needs
-    rest: str = ""  # its name in PostgREST's dialect: `field=name.value`; empty if that dialect does not have it
-    is_quantified: bool = False  # whether that dialect has it with (any) and (all)
+    is_quantified: bool = False  # whether PostgREST's dialect has it with (any) and (all)
+    rest_name: str = ""  # its name in PostgREST's dialect (`field=name.value`), if that is another one
 
     def flaw(self, column: Column) -> str | None:
         """Why it cannot filter such a column, if it cannot."""
@@ -46,7 +46,7 @@ class Operator(Struct, frozen=True):
 
 _PATTERN = "`%` or `*` stands for any characters, `_` for one; a backslash takes the next character literally"
 EQUAL = Operator(
-    "eq", "{column} = {value}", "a value", "Only rows whose {name} is this value.", "equality", "eq", is_quantified=True
+    "eq", "{column} = {value}", "a value", "Only rows whose {name} is this value.", "equality", is_quantified=True
 )
 # The operators of both dialects.
 OPERATORS = {
@@ -58,7 +58,7 @@ OPERATORS = {
             "a value",
             "Only rows whose {name} differs from this value. A null column does not pass.",
             "equality",
-            "neq",
+            rest_name="neq",
         ),
         Operator(
             "gt",
@@ -66,7 +66,6 @@ OPERATORS = {
             "a value",
             "Only rows whose {name} is greater than this value.",
             "order",
-            "gt",
             is_quantified=True,
         ),
         Operator(
@@ -75,7 +74,6 @@ OPERATORS = {
             "a value",
             "Only rows whose {name} is this value or greater.",
             "order",
-            "gte",
             is_quantified=True,
         ),
         Operator(
@@ -84,7 +82,6 @@ OPERATORS = {
             "a value",
             "Only rows whose {name} is less than this value.",
             "order",
-            "lt",
             is_quantified=True,
         ),
         Operator(
@@ -93,7 +90,6 @@ OPERATORS = {
             "a value",
             "Only rows whose {name} is this value or less.",
             "order",
-            "lte",
             is_quantified=True,
         ),
         Operator(
@@ -102,7 +98,6 @@ OPERATORS = {
             "values",
             "Only rows whose {name} is one of these, separated by commas.",
             "equality",
-            "in",
         ),
         Operator(
             "like",
@@ -110,7 +105,6 @@ OPERATORS = {
             "a pattern",
             f"Only rows whose {{name}} is like this pattern: {_PATTERN}.",
             "text",
-            "like",
             is_quantified=True,
         ),
         Operator(
@@ -119,7 +113,6 @@ OPERATORS = {
             "a pattern",
             f"Only rows whose {{name}} is like this pattern, where capital and small letters are equal: {_PATTERN}.",
             "text",
-            "ilike",
             is_quantified=True,
         ),
         Operator(
@@ -128,14 +121,13 @@ OPERATORS = {
             "a presence",
             "Only rows whose {name} is null, or is not null.",
             "nothing",
-            "is",
         ),
     )
 }
 
 
 def _search(name: str, function: str, help_: str) -> Operator:
-    return Operator(name, f"{{words}} @@ {function}({{language}}{{value}})", "a search", help_, "nothing", name)
+    return Operator(name, f"{{words}} @@ {function}({{language}}{{value}})", "a search", help_, "nothing")
 
 
 # The operators that only PostgREST's dialect has. The database says which columns they fit.
@@ -148,7 +140,6 @@ _ONLY_REST = {
             "a value",
             "Only rows whose {name} matches this regular expression.",
             "text",
-            "match",
             is_quantified=True,
         ),
         Operator(
@@ -157,7 +148,6 @@ _ONLY_REST = {
             "a value",
             "Only rows whose {name} matches this regular expression, where capital and small letters are equal.",
             "text",
-            "imatch",
             is_quantified=True,
         ),
         Operator(
@@ -166,30 +156,22 @@ _ONLY_REST = {
             "a value",
             "Only rows whose {name} differs from this value. A null column passes.",
             "equality",
-            "isdistinct",
         ),
         _search("fts", "to_tsquery", "Only rows whose {name} has these words, in PostgreSQL's syntax of a search."),
         _search("plfts", "plainto_tsquery", "Only rows whose {name} has all words of this text."),
         _search("phfts", "phraseto_tsquery", "Only rows whose {name} has the words of this text in their order."),
         _search("wfts", "websearch_to_tsquery", "Only rows whose {name} fits this text, written as in a web search."),
-        Operator("cs", "{column} @> {value}", "a value", "Only rows whose {name} contains this.", "nothing", "cs"),
-        Operator(
-            "cd", "{column} <@ {value}", "a value", "Only rows whose {name} is contained in this.", "nothing", "cd"
-        ),
-        Operator("ov", "{column} && {value}", "a value", "Only rows whose {name} overlaps this.", "nothing", "ov"),
-        Operator(
-            "sl", "{column} << {value}", "a value", "Only rows whose {name} is left of this range.", "nothing", "sl"
-        ),
-        Operator(
-            "sr", "{column} >> {value}", "a value", "Only rows whose {name} is right of this range.", "nothing", "sr"
-        ),
+        Operator("cs", "{column} @> {value}", "a value", "Only rows whose {name} contains this.", "nothing"),
+        Operator("cd", "{column} <@ {value}", "a value", "Only rows whose {name} is contained in this.", "nothing"),
+        Operator("ov", "{column} && {value}", "a value", "Only rows whose {name} overlaps this.", "nothing"),
+        Operator("sl", "{column} << {value}", "a value", "Only rows whose {name} is left of this range.", "nothing"),
+        Operator("sr", "{column} >> {value}", "a value", "Only rows whose {name} is right of this range.", "nothing"),
         Operator(
             "nxr",
             "{column} &< {value}",
             "a value",
             "Only rows whose {name} does not reach beyond the end of this range.",
             "nothing",
-            "nxr",
         ),
         Operator(
             "nxl",
@@ -197,16 +179,13 @@ _ONLY_REST = {
             "a value",
             "Only rows whose {name} does not begin before this range.",
             "nothing",
-            "nxl",
         ),
-        Operator(
-            "adj", "{column} -|- {value}", "a value", "Only rows whose {name} is next to this range.", "nothing", "adj"
-        ),
+        Operator("adj", "{column} -|- {value}", "a value", "Only rows whose {name} is next to this range.", "nothing"),
     )
 }
 # The operators of PostgREST's dialect, by their names there.
 REST_OPERATORS = {
-    operator.rest: operator for operator in (EQUAL, *OPERATORS.values(), *_ONLY_REST.values()) if operator.rest
+    operator.rest_name or operator.name: operator for operator in (EQUAL, *OPERATORS.values(), *_ONLY_REST.values())
 }
 
 

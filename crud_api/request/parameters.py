@@ -14,10 +14,7 @@ _LISTS = tuple(f"[{operator.name}]" for operator in OPERATORS.values() if operat
 
 def read(parameters: Parameters, take: Callable[[str, str], None]) -> None:
     """Hand each parameter to `take`, which says by a `ValueError` what is wrong. Raises `InvalidParameterError`."""
-    sizes = {
-        name: sum(len(f"{name}={value}&".encode(errors="replace")) for value in values)
-        for name, values in parameters.items()
-    }
+    sizes = {name: size_of(name, values) for name, values in parameters.items()}
     # The cursor is not counted with the rest, because the API makes it. So every query that is allowed has a next page.
     size = max(sum(sizes.values()) - sizes.get("cursor", 0), sizes.get("cursor", 0))
     if size > MAX_QUERY_BYTES:
@@ -32,6 +29,11 @@ def read(parameters: Parameters, take: Callable[[str, str], None]) -> None:
             errors[name] = str(error)
     if errors:
         raise wrong(errors)
+
+
+def size_of(name: str, values: Sequence[str]) -> int:
+    """The bytes of a parameter in a query, decoded."""
+    return sum(len(f"{name}={value}&".encode(errors="replace")) for value in values)
 
 
 def _is_list(name: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
@@ -25,9 +26,7 @@ class Preferences(Struct, frozen=True):
         """The header `Preference-Applied` with the requested preferences among `return`, `resolution` and `count`."""
         if self is _NONE:
             return {}
-        wanted = {"return": self.return_, "resolution": self.resolution, "count": self.count}
-        said = ", ".join(f"{name}={wanted[name]}" for name in names if wanted[name])
-        return {"Preference-Applied": said} if said else {}
+        return applied({"return": self.return_, "resolution": self.resolution, "count": self.count}, names)
 
 
 _NONE = Preferences()
@@ -44,3 +43,9 @@ def parse_preferences(header: str | None) -> Preferences:
         if name in _KNOWN and value in _KNOWN[name]:
             found.setdefault(name, value)
     return Preferences(found.get("return"), found.get("resolution"), found.get("count"))
+
+
+def applied(preferences: Mapping[str, str | None], names: Iterable[str]) -> dict[str, str]:
+    """The header `Preference-Applied` with those of the names that the client has a preference for."""
+    said = ", ".join(f"{name}={preferences[name]}" for name in names if preferences.get(name))
+    return {"Preference-Applied": said} if said else {}

@@ -175,7 +175,7 @@ def _may_be_a_part(failure: Failure, method: str) -> bool:
     sqlstate = failure.sqlstate or ""
     if failure.code != contract.STATEMENT_FAILED or failure.retryable or failures.is_raised(failure):
         return False
-    if failures.is_of_caller(failure):
+    if failures.is_of_caller(failure):  # the role is the reason, and no part of the request
         return False
     if sqlstate in _NO_VALUE | _NO_NAME:
         return True

@@ -62,8 +62,3 @@ def fits(rows: Iterable[tuple[Resource, Mapping[str, Value]]], params: dict[str,
         ]
     )
     return _FITS.format(param=param)
-
-
-def where(check: str) -> str:
-    """What `fits` returned as the WHERE of a statement that has no other condition."""
-    return f" WHERE {check}" if check else ""

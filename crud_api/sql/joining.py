@@ -9,11 +9,11 @@ from crud_api.sql.names import equal, table
 def joined(way: Way, alias: str, prefix: str) -> tuple[str, str]:
     """What follows FROM, and the condition. The rows have the alias; `prefix` stands before a column of the row."""
     *before, last = way
-    source, own = f"{table(last.resource)} AS {alias}", prefix
+    source = f"{table(last.resource)} AS {alias}"
     if not before:
         return source, equal(f"{alias}.", last.columns, prefix, last.own)
     (first,) = before
     between = f"{alias}_between"
-    condition = equal(f"{between}.", first.columns, own, first.own)
+    condition = equal(f"{between}.", first.columns, prefix, first.own)
     on = equal(f"{alias}.", last.columns, f"{between}.", last.own)
     return f"{source} JOIN {table(first.resource)} AS {between} ON {on}", condition

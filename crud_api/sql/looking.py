@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
 from crud_api.request.listing import ListQuery
 from crud_api.resource import Resource
 from crud_api.resource.resource import KeyValues
-from crud_api.sql.fitting import fits, where
-from crud_api.sql.names import has_key, quoted, table
+from crud_api.sql.fitting import fits
+from crud_api.sql.names import has_key, quoted, table, where
 from crud_api.sql.params import key_params
 from crud_api.sql.populating import populated
 from crud_api.sql.query import Query, probe
@@ -32,16 +32,22 @@ def by_key(resource: Resource, key: KeyValues) -> Query[None]:
 
 def of_values(resource: Resource, name: str, values: Sequence[Value]) -> Query[None]:
     """Fails if the column cannot hold one of the values."""
-    rows = json.dumps([{name: value} for value in values], ensure_ascii=False)
-    params: dict[str, Param] = {"rows": rows}
+    params: dict[str, Param] = {}
     check = fits([(resource, {name: value}) for value in values], params)
-    return probe(f"SELECT count(*) FROM {populated(resource, [name], 'rows')} AS row{where(check)}", params)
+    return _held(resource, name, values, where([check] if check else []), params)
 
 
 def of_key_part(resource: Resource, name: str, value: Value) -> Query[None]:
     """Fails if the column cannot hold its part of a key. Spaces at its end count as they do in a comparison."""
-    rows = json.dumps([{name: value}], ensure_ascii=False)
-    return probe(f"SELECT count(*) FROM {populated(resource, [name], 'rows')} AS row", {"rows": rows})
+    return _held(resource, name, [value], "", {})
+
+
+def _held(
+    resource: Resource, name: str, values: Sequence[Value], which: str, params: Mapping[str, Param]
+) -> Query[None]:
+    rows = json.dumps([{name: value} for value in values], ensure_ascii=False)
+    sql = f"SELECT count(*) FROM {populated(resource, [name], 'rows')} AS row{which}"
+    return probe(sql, {"rows": rows, **params})
 
 
 def no_values(resource: Resource, names: Sequence[str]) -> Query[None]:

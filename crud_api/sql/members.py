@@ -9,9 +9,8 @@ from crud_api.request.conditions import Way
 from crud_api.request.reading import Embedded, Member, Read
 from crud_api.resource import Resource
 from crud_api.sql import SHAPES
-from crud_api.sql.counting import where
 from crud_api.sql.joining import joined
-from crud_api.sql.names import quoted
+from crud_api.sql.names import quoted, where
 from crud_api.sql.reaching import ordered, reached
 from crud_api.sql.where import conditions_of
 from query_executor.contract import Param, Typed
@@ -105,7 +104,7 @@ def _embedded(embedded: Embedded, prefix: str, alias: str, params: dict[str, Par
     resource, read = embedded.way[-1].resource, embedded.read
     level = level_of(resource, read, alias, params)
     are_declared = has_declared_labels(resource, level.labels)
-    names = [quoted(label) if are_declared else f"item_{n}" for n, label in enumerate(level.labels)]
+    names = names_of(level.labels, are_declared=are_declared)
     if not are_declared:
         params |= {f"{alias}_label_{n}": label for n, label in enumerate(level.labels)}
     values = ", ".join(f"{value} AS {name}" for value, name in zip(level.values, names, strict=True))
@@ -147,6 +146,11 @@ def _page(
 def has_declared_labels(resource: Resource, labels: Sequence[str]) -> bool:
     """Whether each label is the name of a column of its own."""
     return len({*labels}) == len(labels) and all(label in resource.fields for label in labels)
+
+
+def names_of(labels: Sequence[str], *, are_declared: bool) -> list[str]:
+    """The names of members in SQL: their labels if these are declared. Any other label is a text of the request."""
+    return [quoted(label) if are_declared else f"item_{n}" for n, label in enumerate(labels)]
 
 
 def sorted_by(level: Level, order: str) -> str:

@@ -75,6 +75,11 @@ def quoted(identifier: str) -> str:
     return '"' + identifier.replace('"', '""') + '"'
 
 
+def where(conditions: Sequence[str]) -> str:
+    """The WHERE of conditions that all have to hold. Without a condition there is none."""
+    return f" WHERE {' AND '.join(conditions)}" if conditions else ""
+
+
 def literal(name: str) -> str:
     """A name of a declaration as a string of SQL."""
     return "'" + name.replace("'", "''") + "'"

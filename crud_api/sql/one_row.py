@@ -11,8 +11,8 @@ from crud_api.request.versions import NO_CONDITIONS, Conditions
 from crud_api.resource import Resource
 from crud_api.resource.resource import KeyValues
 from crud_api.sql import SHAPES
-from crud_api.sql.fitting import fits, where
-from crud_api.sql.names import cast_of, columns, has_key, key_text, param_names, quoted, table, unchanged
+from crud_api.sql.fitting import fits
+from crud_api.sql.names import cast_of, columns, has_key, key_text, param_names, quoted, table, unchanged, where
 from crud_api.sql.params import key_params, param_of, typed_param, typed_params
 from crud_api.sql.query import Query
 from query_executor.contract import MAX_REPLY_BYTES, Param, Statement, Value
@@ -99,7 +99,7 @@ def _insert(resource: Resource, names: Sequence[str], check: str) -> str:
                )
                SELECT {_BODY}, md5(body), key FROM (
                  SELECT row_to_json(stored.*)::text AS body, {key_text(resource)} AS key FROM stored
-               ) AS answer{where(check)}"""
+               ) AS answer{where([check] if check else [])}"""
 
 
 @lru_cache(SHAPES)
@@ -114,10 +114,10 @@ def _update(resource: Resource, names: Sequence[str], checks: str, check: str) -
     body = "(SELECT row_to_json(changed.*)::text AS body FROM changed) AS answer"
     if not checks:
         return f"""WITH changed AS ({change} WHERE {has_key(resource, "stored.")} {answer})
-                   SELECT {_BODY}, md5(body) FROM {body}{where(check)}"""
+                   SELECT {_BODY}, md5(body) FROM {body}{where([check] if check else [])}"""
     return f"""WITH current AS ({_locked(resource, "NO KEY UPDATE")}),
                changed AS ({change} FROM current WHERE {_is_current(resource)}{checks} {answer})
-               SELECT {_BODY}, md5(body) FROM current LEFT JOIN {body} ON true{where(check)}"""
+               SELECT {_BODY}, md5(body) FROM current LEFT JOIN {body} ON true{where([check] if check else [])}"""
 
 
 @lru_cache(SHAPES)

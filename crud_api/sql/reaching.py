@@ -40,12 +40,10 @@ def ordered(
     """
     keys = []
     for n, key in enumerate(order):
-        if isinstance(key, OrderTerm):
-            reach = _term(resource, key, prefix, {} if params is None else params, f"{param}_{n}", aliases or {})
-        else:
-            reach = reached(resource, key.column, (), prefix, {}, "")
-        nulls = f" NULLS {key.nulls.upper()}" if isinstance(key, OrderTerm) and key.nulls else ""
-        keys.append(f"{reach}{' DESC' if key.descending else ''}{nulls}")
+        term = key if isinstance(key, OrderTerm) else OrderTerm(key.column, key.descending)
+        reach = _term(resource, term, prefix, {} if params is None else params, f"{param}_{n}", aliases or {})
+        nulls = f" NULLS {term.nulls.upper()}" if term.nulls else ""
+        keys.append(f"{reach}{' DESC' if term.descending else ''}{nulls}")
     return ", ".join(keys)
 
 

@@ -13,9 +13,9 @@ from crud_api.request.operators import EQUAL
 from crud_api.request.reading import Count, Form, Read
 from crud_api.resource import Resource
 from crud_api.sql import SHAPES
-from crud_api.sql.counting import HIDES, expected, explained, where
-from crud_api.sql.members import has_declared_labels, level_of, object_of, sorted_by
-from crud_api.sql.names import quoted, table
+from crud_api.sql.counting import exact_if_hidden, expected, explained
+from crud_api.sql.members import has_declared_labels, level_of, names_of, object_of, sorted_by
+from crud_api.sql.names import table, where
 from crud_api.sql.query import Query
 from crud_api.sql.reaching import ordered
 from crud_api.sql.where import conditions_of
@@ -44,8 +44,9 @@ class Rows(Struct, frozen=True):
 
 def select_rows(resource: Resource, read: Read, form: Form = "json", count: Count | None = None) -> Query[Rows]:
     """Read the rows."""
-    params: dict[str, Param] = {}
-    conditions = conditions_of(resource, read.conditions, params, _ROW)
+    found: dict[str, Param] = {}
+    conditions = conditions_of(resource, read.conditions, found, _ROW)
+    params = dict(found)
     level = level_of(resource, read, "one", params)
     labels = level.labels
     are_declared = has_declared_labels(resource, labels)
@@ -69,8 +70,8 @@ def select_rows(resource: Resource, read: Read, form: Form = "json", count: Coun
     )
     if count not in {"planned", "estimated"}:
         return Query([Statement(text, params)], Rows)
-    found: dict[str, Param] = {}
-    plan = Statement(explained(resource, conditions_of(resource, read.conditions, found, _ROW), "one"), found)
+    # The plan has neither members nor an order, so it gets the params of the conditions only.
+    plan = Statement(explained(resource, conditions, "one"), found)
     return Query([Statement(text, {**params, "counted": table(resource)}), plan], _estimated)
 
 
@@ -101,7 +102,8 @@ def _select_rows(
     form: Form,
     count: Count | None,
 ) -> str:
-    names = [f"item_{n}" for n in range(len(members))] if labels is None else [quoted(label) for label in labels]
+    are_declared = labels is not None
+    names = names_of(labels or members, are_declared=are_declared)
     values = ", ".join(f"{member} AS {name}" for member, name in zip(members, names, strict=True))
     rows, which = f"FROM {table(resource)} AS one", where(conditions)
     page = f"SELECT {values} {rows}{joins}{which}{sort}{part}"
@@ -110,7 +112,7 @@ def _select_rows(
     shown = f"CASE WHEN octet_length({items}) <= {MAX_REPLY_BYTES} THEN {items} END"
     if form == "none":
         shown = "chr(32)"  # there is no answer to send, and so it fits
-    item = _item(names, form, are_declared=labels is not None)
+    item = _item(names, form, are_declared=are_declared)
     return f"""SELECT {shown}, count(*), {_counts(f"{rows}{which}", count)}
                FROM (SELECT {item} AS item FROM ({page}) AS page) AS answer"""
 
@@ -127,11 +129,11 @@ def _item(names: Sequence[str], form: Form, *, are_declared: bool) -> str:
 def _counts(found: str, count: Count | None) -> str:
     every = f"(SELECT count(*) {found})"
     if count == "planned":
-        return f"CASE WHEN {HIDES} THEN {every} END"
+        return exact_if_hidden(every)
     if count == "estimated":
-        # It is exact up to the largest page. Beyond, the planner's estimate is the answer, and -1 stands for it.
+        # It is exact up to the largest page. Beyond, it is null, and the planner's estimate is the answer.
         some = f"(SELECT count(*) FROM (SELECT {found} LIMIT {MAX_LIMIT + 1}) AS few)"
-        return f"CASE WHEN {HIDES} THEN {every} WHEN {some} <= {MAX_LIMIT} THEN {some} END"
+        return exact_if_hidden(every, f" WHEN {some} <= {MAX_LIMIT} THEN {some}")
     return every if count else "null"
 
 

@@ -15,8 +15,8 @@ from crud_api.resource import Resource
 from crud_api.resource.relations import Relation
 from crud_api.resource.resource import KeyValues
 from crud_api.sql import SHAPES
-from crud_api.sql.counting import HIDES, expected, explained, where
-from crud_api.sql.names import columns, equal, has_key, quoted, shown, table
+from crud_api.sql.counting import exact_if_hidden, expected, explained
+from crud_api.sql.names import columns, equal, has_key, quoted, shown, table, where
 from crud_api.sql.params import key_params
 from crud_api.sql.query import Query
 from crud_api.sql.reaching import ordered
@@ -89,8 +89,8 @@ def _select_one(resource: Resource, selection: Selection) -> str:
 
 def select_page(resource: Resource, query: ListQuery, count: str | None = None) -> Query[PageRows]:
     """Read a page of rows. `count` says how to count all rows that the filters find: `exact` or `estimated`."""
-    conditions, params = filtered(resource, query)
-    params["limit"] = query.limit
+    conditions, found = filtered(resource, query)
+    params = {**found, "limit": query.limit}
     direction, places, there = query.order, list[str](), None
     if query.cursor is not None:
         if query.cursor.backwards:
@@ -111,7 +111,7 @@ def select_page(resource: Resource, query: ListQuery, count: str | None = None) 
     )
     if count == "estimated":
         # The plan has no place of a page, so it gets the params of the filters only.
-        estimate = Statement(explained(resource, conditions), filtered(resource, query)[1])
+        estimate = Statement(explained(resource, conditions), found)
         return Query([Statement(text, {**params, "counted": table(resource)}), estimate], _estimated)
     return Query([Statement(text, params)], PageRows)
 
@@ -131,7 +131,7 @@ def _select_page(
 ) -> str:
     counts = f"(SELECT count(*) FROM {table(resource)}{where(conditions)})" if count else "null"
     if count == "estimated":
-        counts = f"CASE WHEN {HIDES} THEN {counts} END"
+        counts = exact_if_hidden(counts)
     keys = {f"key_{n}": key.column for n, key in enumerate(direction)}
     needed = _needed(resource, selection, *keys.values())
     alternatives = [[*conditions, place] for place in places] or [list(conditions)]
@@ -146,23 +146,22 @@ def _select_page(
     first = ", ".join(f"(array_agg({key}))[1]" for key in keys)
     last = ", ".join(f"(array_agg({key}))[:limit]" for key in keys)
     many = [n for n, relation in enumerate(selection.embedded) if relation.many and size > _SIZES[0]]
-    first_of_all, source, too_many = "", f"({page}) AS page", _too_many(selection, "bool_or(lacks_{})")
+    ctes, source, too_many = list[str](), f"({page}) AS page", _too_many(selection, "bool_or(lacks_{})")
     if many:
-        few = ", ".join(_few(n, selection.embedded[n]) for n in many)
-        first_of_all, source = f"WITH {_PAGE} AS MATERIALIZED ({page}), {few}", f"{_PAGE} AS page"
+        ctes = [f"{_PAGE} AS MATERIALIZED ({page})", *(_few(n, selection.embedded[n]) for n in many)]
+        source = f"{_PAGE} AS page"
         pages = " ".join(f"WHEN NOT (SELECT few FROM {_few_of(n)}) THEN {-1 - n}" for n in many)
         too_many = f"CASE {pages} ELSE {too_many} END"
     rows = f"""SELECT row_to_json(shown.*)::text AS item, {values}{_lacks(selection)}
                FROM {source} CROSS JOIN LATERAL ({_shown(resource, selection, many)}) AS shown"""
     answer, found = f"({rows})", "count(*)"
     if size > DEFAULT_LIMIT:
-        first_of_all = (
-            f"{first_of_all or 'WITH'}{', ' * bool(first_of_all)} {_ANSWER} AS MATERIALIZED ({rows}), {_SUMMED}"
-        )
+        ctes += [f"{_ANSWER} AS MATERIALIZED ({rows})", _SUMMED]
         is_large = f"(SELECT found FROM {_LARGE})"
         answer = f"(SELECT * FROM {_ANSWER} WHERE NOT {is_large})"
         found = f"CASE WHEN {is_large} THEN -1 ELSE count(*) END"
-    return f"""{first_of_all} SELECT CASE WHEN octet_length({items}) <= {MAX_REPLY_BYTES} THEN {items} END, {found},
+    before = f"WITH {', '.join(ctes)}" if ctes else ""
+    return f"""{before} SELECT CASE WHEN octet_length({items}) <= {MAX_REPLY_BYTES} THEN {items} END, {found},
                       ARRAY[{first}], ARRAY[{last}],
                       {too_many}, {has_parent}, {counts}
                FROM {answer} AS answer"""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from urllib.parse import unquote
-
 from chalice.app import Response
 
 from crud_api.errors import PostgrestError
 from crud_api.executor.seam import Execute, ask
 from crud_api.request.caller import ApiRequest
-from crud_api.request.http import collection_path, path_parameter, query_parameters
+from crud_api.request.http import collection_path, decoded_parameter, query_parameters
 from crud_api.request.postgrest.accept import accepted
 from crud_api.request.postgrest.prefer import preferences_of
 from crud_api.request.postgrest.query import read_of
@@ -38,9 +36,7 @@ def read_table(tables: Tables, execute: Execute, request: ApiRequest) -> Respons
 
 
 def _table(tables: Tables, request: ApiRequest) -> Resource:
-    name = path_parameter(request, "table")
-    if "stage" not in request.context:  # API Gateway decodes path parameters, Chalice's local server does not
-        name = unquote(name)
+    name = decoded_parameter(request, "table")
     table = tables.get(name)
     if table is None:
         raise _no_table(tables, name)

@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg2
 from psycopg2.extensions import parse_dsn
@@ -26,6 +26,9 @@ from query_executor.migrate import (
     purge,
     read_only_reason,
 )
+
+if TYPE_CHECKING:
+    from crud_api.settings import Settings
 
 Handler = Callable[[Any, Any], Any]
 
@@ -88,21 +91,26 @@ def _open_handler() -> Handler:
     return create_local_handler(open_once())
 
 
+def local_settings() -> Settings:
+    """The settings of the API on this machine, as the app reads them. Raises `ConfigError`."""
+    from crud_api.settings import Settings  # noqa: PLC0415 - see `prepare`
+
+    try:
+        return Settings.from_environment({**os.environ, **local_variables(PROJECT)})
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
 def prepare(url: str, *, embedded: bool = False) -> None:
     """Bring a database up to date, and compare it with the declarations. The URL of an embedded one is its superuser's.
 
     Raises `DatabaseError`, also for a database that does not fit the declared tables, `DeclarationError` and
     `ConfigError`.
     """
-    # The application, which takes a while to import.
-    from crud_api.settings import Settings  # noqa: PLC0415
-    from infra.declarations import declared  # noqa: PLC0415
+    from infra.declarations import declared  # noqa: PLC0415 - the application, which takes a while to import
 
     tables = declared()  # first: what is declared wrong changes no database
-    try:
-        roles = Settings.from_environment({**os.environ, **local_variables(PROJECT)}).roles.names
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
+    roles = local_settings().roles.names
     try:
         reason = read_only_reason(url)
         migrate = serving_role.migrate if embedded else apply_migrations

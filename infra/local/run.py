@@ -13,8 +13,8 @@ import threading
 import time
 
 from infra import PROJECT, hints
-from infra.errors import ConfigError, PortError
-from infra.local.database import describe, open_once
+from infra.errors import PortError
+from infra.local.database import describe, local_settings, open_once
 
 
 def serve(host: str, port: int) -> None:
@@ -46,17 +46,13 @@ def _serve(host: str, port: int) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # Chalice's lines appear at once, also in a file
     # They take a third of a second, which the other commands do not need.
-    from crud_api.settings import Settings  # noqa: PLC0415
     from infra.local.chalice_config import load  # noqa: PLC0415
     from infra.local.gateway import how_to_call  # noqa: PLC0415
     from infra.local.server import create_server  # noqa: PLC0415
 
     logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(message)s")
     config = load(PROJECT)
-    try:
-        settings = Settings.from_environment({**os.environ, **config.environment_variables})  # as the app reads them
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
+    settings = local_settings()
     print(*how_to_call(settings.access, f"http://{host}:{port}"), "stop      Ctrl-C", sep="\n", flush=True)
     create_server(config.chalice_app, config, host, port, settings.cors_origins).serve_forever()
 

@@ -4,7 +4,8 @@ The API's deployment package has this folder and nothing else of the executor. S
 and only modules that a cold start does not notice.
 
 Request  {"statements": [{"sql": "... :name ...", "params": {"name": value}}, ...],
-          "read_only": false, "deadline_ms": 20000, "max_rows": 1000, "columns": true, "request_id": "..."}
+          "read_only": false, "deadline_ms": 20000, "max_rows": 1000, "columns": true, "request_id": "...",
+          "role": "...", "settings": {"request.jwt.claims": "..."}}
          A request of one statement can also be {"sql": "...", "params": {...}}, with the same options.
 Reply    {"results": [{"columns": [{"name": "a", "type": "int4"}], "rows": [[1]], "row_count": 1,
                        "truncated": false}, ...]}
@@ -37,6 +38,7 @@ from query_executor.contract.messages import (
     Statement,
     Typed,
     Value,
+    is_role,
 )
 from query_executor.contract.serving import encode_answer, parse_request, serve
 
@@ -44,5 +46,6 @@ __all__ = [
     "DEADLINE_EXCEEDED", "EXPECTATION_FAILED", "INVALID_REQUEST", "MAX_REPLY_BYTES", "MAX_REQUEST_BYTES",
     "MAX_SQL_CHARACTERS", "OUTCOME_UNKNOWN", "RESULT_TOO_LARGE", "STATEMENT_FAILED", "UNAVAILABLE", "Column", "Failure",
     "FromResult", "InvalidAnswerError", "InvalidRequestError", "Param", "Reply", "Request", "Result", "Statement",
-    "Typed", "Value", "call", "decode_answer", "encode_answer", "encode_request", "parse_request", "serve",
+    "Typed", "Value", "call", "decode_answer", "encode_answer", "encode_request", "is_role",
+    "parse_request", "serve",
 ]  # fmt: skip

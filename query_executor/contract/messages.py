@@ -221,6 +221,11 @@ class Failure:
         self.retry_after_ms = retry_after_ms
 
 
+def is_role(name: str) -> bool:
+    """Whether a database role can have this name. PostgreSQL cuts a longer one, and `SET ROLE "none"` means no role."""
+    return name not in {"", "none"} and len(name.encode()) <= MAX_NAME_BYTES
+
+
 def is_finite(number: float) -> bool:
     """Whether JSON has this number."""
     return number - number == 0  # to import `math` would cost the API's cold start one more module

@@ -22,6 +22,7 @@ from query_executor.contract.messages import (
     Typed,
     Value,
     is_finite,
+    is_role,
 )
 
 # The members of a request and of a statement. A request of one statement can have the members of both.
@@ -130,8 +131,7 @@ def _role(value: object) -> str | None:
     if not isinstance(value, str) or not value:
         raise InvalidRequestError("role must be the name of a database role")
     _check_text(value, "role")
-    # PostgreSQL cuts a longer name, and SET ROLE none means no role, even in quotes.
-    if len(value.encode()) > MAX_NAME_BYTES or value == "none":
+    if not is_role(value):
         raise InvalidRequestError("role is not a name that a database role can have")
     return value
 

@@ -6,14 +6,13 @@ import re
 
 from crud_api.request.conditions import Condition, Filter, Group, Path
 from crud_api.request.operators import REST_OPERATORS, TRUTHS, Operator
-from crud_api.request.postgrest.grammar import CLOSES, MAX_DEPTH, NAMED, Source, too_many, unescaped
+from crud_api.request.postgrest.grammar import CLOSES, COMMA, MAX_DEPTH, NAMED, Source, too_many, unescaped
 from query_executor.contract import Value
 
 MAX_VALUES = 1000  # of a list
 _NOT = re.compile(r"not\.")
 _OPERATOR = re.compile(r"([a-z]+)(?:\(([\w $]+)\))?\.")
 _GROUP = re.compile(r"(not\.)?(and|or)[ \t]*\([ \t]*")
-_COMMA = re.compile(r"[ \t]*,[ \t]*")
 _CLOSE = re.compile(r"[ \t]*\)[ \t]*")
 _TRUTH = re.compile("|".join(sorted(TRUTHS, key=len, reverse=True)), re.IGNORECASE)
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)"(?=[,)]|$)', re.DOTALL)
@@ -47,7 +46,7 @@ def _condition(source: Source, levels: int) -> Condition:
     start = source.take(_GROUP)
     if start is not None:
         members = [_condition(source, levels - 1)]
-        while source.take(_COMMA):
+        while source.take(COMMA):
             members.append(_condition(source, levels - 1))
         if not source.take(_CLOSE):
             raise source.wrong('"," or ")"')

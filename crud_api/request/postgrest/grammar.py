@@ -20,6 +20,7 @@ _STEP = re.compile(
 )
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 CLOSES = re.compile(r"[ \t)]*")
+COMMA = re.compile(r"[ \t]*,[ \t]*")
 _SPACES = re.compile(r"[ \t]*")
 _END = "end of input"
 NAMED = "field name (* or [a..z0..9_$])"

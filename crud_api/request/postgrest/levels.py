@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from crud_api.errors import PostgrestError
 from crud_api.request.conditions import Condition, Filter, Group, Related, Way
-from crud_api.request.listing import MAX_LIMIT
 from crud_api.request.postgrest.paging import page_of
 from crud_api.request.postgrest.relations import is_many, way_to
 from crud_api.request.postgrest.select import Embedding, Item, Star, every_column, known, no_column
@@ -77,7 +76,7 @@ class Level:
             members=tuple(members),
             conditions=tuple(conditions),
             order=tuple(self._term(name, term) for name, term in self.order),
-            limit=min(limit, MAX_LIMIT),
+            limit=limit,
             offset=offset,
         )
 

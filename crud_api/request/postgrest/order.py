@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 
-from crud_api.request.postgrest.grammar import Source, too_many
+from crud_api.request.postgrest.grammar import COMMA, Source, too_many
 from crud_api.request.reading import OrderTerm
 
 MAX_TERMS = 20
 _DIRECTION = re.compile(r"\.(asc|desc)")
 _NULLS = re.compile(r"\.nulls(first|last)")
-_COMMA = re.compile(r"[ \t]*,[ \t]*")
 
 
 def order_of(text: str) -> list[tuple[str, OrderTerm]]:
@@ -35,7 +34,7 @@ def order_of(text: str) -> list[tuple[str, OrderTerm]]:
         terms.append((relation, OrderTerm(name, is_descending, path, nulls[1] if nulls else "")))
         if len(terms) > MAX_TERMS:
             raise too_many(f"order lists at most {MAX_TERMS} keys")
-        if not source.take(_COMMA):
+        if not source.take(COMMA):
             break
     if source.has("."):
         raise source.wrong('"nullsfirst" or "nullslast"' if direction else '"asc", "desc", "nullsfirst" or "nullslast"')

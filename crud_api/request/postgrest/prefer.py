@@ -7,6 +7,7 @@ from typing import cast
 from msgspec import Struct
 
 from crud_api.errors import PostgrestError
+from crud_api.request.preferences import applied
 from crud_api.request.reading import Count
 
 _KNOWN = {
@@ -32,8 +33,7 @@ class Preferences(Struct, frozen=True):
 
     def applied(self, *names: str) -> dict[str, str]:
         """The header `Preference-Applied` with those of these preferences that the client has."""
-        said = ", ".join(f"{name}={self.values[name]}" for name in names if name in self.values)
-        return {"Preference-Applied": said} if said else {}
+        return applied(self.values, names)
 
 
 _NONE = Preferences({})

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from crud_api.errors import PostgrestError
 from crud_api.request.conditions import Condition, filters_in
+from crud_api.request.parameters import Parameters, size_of
 from crud_api.request.postgrest.conditions import filter_of, group_of
 from crud_api.request.postgrest.grammar import Source, too_many
 from crud_api.request.postgrest.levels import Level
@@ -18,10 +19,8 @@ from crud_api.resource.tables import Tables
 from crud_api.settings import MAX_QUERY_BYTES
 
 MAX_FILTERS = 100
-# Parameters of other methods, which a read ignores as PostgREST does.
-_NOT_FOR_READS = frozenset({"select", "columns", "on_conflict"})
-
-Parameters = Mapping[str, Sequence[str]]
+# `select` is read first. The others are of other methods, and a read ignores them as PostgREST does.
+_NO_CONDITIONS = frozenset({"select", "columns", "on_conflict"})
 
 
 def read_of(tables: Tables, resource: Resource, parameters: Parameters, range_: str | None = None) -> Read:
@@ -30,7 +29,7 @@ def read_of(tables: Tables, resource: Resource, parameters: Parameters, range_: 
     root = Level(tables, resource, items_of(parameters.get("select", "*")[0]))
     filters = 0
     for name, texts in parameters.items():
-        if name in _NOT_FOR_READS:
+        if name in _NO_CONDITIONS:
             continue
         *before, last = name.split(".")
         match last:
@@ -65,11 +64,8 @@ def _condition(name: str, text: str) -> tuple[Sequence[str], Condition]:
 
 
 def _refuse_what_cannot_be_read(parameters: Parameters) -> None:
-    size = 0
-    for name, texts in parameters.items():
-        for text in texts:
-            size += len(f"{name}={text}&".encode(errors="replace"))
-            if text_flaw(name) or text_flaw(text):
-                raise PostgrestError("The query has a character that PostgreSQL cannot hold.", code="22021")
+    if any(text_flaw(text) for name, texts in parameters.items() for text in (name, *texts)):
+        raise PostgrestError("The query has a character that PostgreSQL cannot hold.", code="22021")
+    size = sum(size_of(name, texts) for name, texts in parameters.items())
     if size > MAX_QUERY_BYTES:
         raise too_many(f"the query has {size} bytes, and the limit is {MAX_QUERY_BYTES}")

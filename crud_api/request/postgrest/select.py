@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 from msgspec import Struct
 
 from crud_api.errors import PostgrestError
-from crud_api.request.postgrest.grammar import CLOSES, MAX_DEPTH, Source, label_of, too_many
+from crud_api.request.postgrest.grammar import CLOSES, COMMA, MAX_DEPTH, Source, label_of, too_many
 from crud_api.request.reading import Member
 from crud_api.resource import Resource
 
@@ -31,7 +31,6 @@ _ALIAS = re.compile(r'(?="(?:[^"\\]|\\.)*+":(?!:)|[\w $]++(?:-(?!>)[\w $]++)*+:(
 _COUNT = re.compile(r"count\(\)")
 _AGGREGATE = re.compile(r"\.(sum|avg|count|max|min)\(\)")
 _CAST = re.compile(r"::([\w $]+)")
-_COMMA = re.compile(r"[ \t]*,[ \t]*")
 _SPREAD = re.compile(r"[ \t]*\.\.\.")
 _EXPECTED = 'letter, digit, "-", "->>", "->", "::", ".", ")", "," or end of input'
 
@@ -98,7 +97,7 @@ def _items(source: Source, levels: int) -> tuple[Item, ...]:
         items.append(_item(source, levels))
         if len(items) > MAX_MEMBERS:
             raise too_many(f"select lists at most {MAX_MEMBERS} members of a row")
-        if not source.take(_COMMA):
+        if not source.take(COMMA):
             return tuple(items)
 
 
