@@ -92,11 +92,11 @@ def literal(name: str) -> str:
 
 
 @cache
-def unchanged(resource: Resource) -> str:
-    """The column that an empty change sets to its own value. It is the key only if there is no other column.
+def unchanged(resource: Resource, key: tuple[str, ...]) -> str:
+    """The column that an empty change sets to its own value. It is of the key only if there is no other column.
 
     An UPDATE that sets the key takes a stronger lock, even if the value stays the same. Rows that refer to the key
     would wait for it.
     """
-    kept = {*resource.key_columns, *resource.read_only}
-    return next((name for name in resource.fields if name not in kept), resource.key_columns[0])
+    kept = {*key, *resource.key_columns, *resource.read_only}
+    return next((name for name in resource.fields if name not in kept), key[0])

@@ -119,7 +119,8 @@ def _update(resource: Resource, names: Sequence[str], checks: str, check: str) -
     if names and resource.updated_at is not None:
         assignments.append(f"{quoted(resource.updated_at)} = now()")
     if not assignments:  # an empty change returns the row as it is, after the same checks
-        assignments = [f"{quoted(unchanged(resource))} = stored.{quoted(unchanged(resource))}"]
+        same = quoted(unchanged(resource, resource.key_columns))
+        assignments = [f"{same} = stored.{same}"]
     change = f"UPDATE {table(resource)} AS stored SET {', '.join(assignments)}"
     answer = f"RETURNING {columns(resource, 'stored.')}"
     body = "(SELECT row_to_json(changed.*)::text AS body FROM changed) AS answer"

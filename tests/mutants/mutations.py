@@ -274,16 +274,16 @@ MUTATIONS = [
     ),
     Mutation(
         "an upsert without a key overwrites the row whose key the database makes again",
-        "crud_api/sql/many_rows.py",
-        'merging = _merging(group) if merge and group.has_key else ""',
-        'merging = _merging(group) if merge else ""',
+        "crud_api/sql/groups.py",
+        'resolving = _resolving(group, conflict) if conflict and group.has_target else ""',
+        'resolving = _resolving(group, conflict) if conflict else ""',
         "tests/functional/test_made_keys.py -k taken",
     ),
     Mutation(
         "rows belong to another row of the request if the database makes its key",
         "crud_api/sql/many_rows.py",
-        'sent += f""" JOIN owners ON "#owner" = (:parents_{n}::int[])["#place"]"""',
-        'sent += f""" JOIN owners ON "#owner" = (:parents_{n}::int[])[1]"""',
+        'owner = f""" JOIN owners ON "#owner" = (:parents_{n}::int[])["#place"]"""',
+        'owner = f""" JOIN owners ON "#owner" = (:parents_{n}::int[])[1]"""',
         "tests/functional/test_made_keys.py -k stored_below",
     ),
     Mutation(
@@ -568,8 +568,8 @@ MUTATIONS = [
     ),
     Mutation(
         "texts of many rows lose their spaces",
-        "crud_api/sql/many_rows.py",
-        "if may_be_spaced(sent):",
+        "crud_api/sql/groups.py",
+        "if may_be_spaced(text):",
         "if False:",
         "tests/functional/test_spaces.py",
     ),
