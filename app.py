@@ -28,6 +28,7 @@ _app = create_app(
     access=_settings.access,
     roles=_settings.roles,
     cors_origins=_settings.cors_origins,
+    rest_allows=_settings.rest_allows,
     tells_all=_settings.executor_function is None,
     stage=_name.removeprefix(APP_NAME).removeprefix("-") or None,
 )

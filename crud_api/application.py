@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from chalice.app import Chalice, Request, Response
 
@@ -32,13 +32,15 @@ def create_app(
     access: str = "none",
     roles: Roles = NO_ROLES,
     cors_origins: Sequence[str] = (),
+    rest_allows: Collection[str] = (),
     tells_all: bool = False,
     stage: str | None = None,
 ) -> Chalice:
     """The app that serves the resources by `execute`. `access` is the kind of access by which it knows its callers.
 
     The description says that it is needed. `roles` are the database roles of the callers. `tables` are those of
-    /rest/v1: without them, those of crud_api/tables, or the resources if they are others.
+    /rest/v1: without them, those of crud_api/tables, or the resources if they are others. `rest_allows` is what is
+    allowed there beyond the defaults (`Settings`).
 
     `stage` is the name of the stage in AWS, for messages that name a command. A laptop has none. `tells_all`: the log
     is a laptop's terminal, so the database's messages are shown there, with the values in them.
@@ -80,5 +82,8 @@ def create_app(
     relations = relations_of({resource.name: resource for resource in resources})
     if tables is None:
         tables = TABLES if resources is RESOURCES else Tables(*resources)
-    add_routes(app, resources, relations, execute, tables, access=access, stage=stage, preflights=bool(cors_origins))
+    add_routes(
+        app, resources, relations, execute, tables, access=access, stage=stage, preflights=bool(cors_origins),
+        rest_allows=rest_allows,
+    )  # fmt: skip
     return app

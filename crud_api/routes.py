@@ -5,7 +5,7 @@ A view is a function of a module in crud_api/views. Its arguments are the values
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from chalice.app import Chalice, Response
@@ -33,15 +33,20 @@ def add_routes(
     access: str,
     stage: str | None,
     preflights: bool,
+    rest_allows: Collection[str] = (),
 ) -> None:
-    """Add all routes. The `tables` are those of /rest/v1.
+    """Add all routes. The `tables` are those of /rest/v1, and `rest_allows` what it allows beyond its defaults.
 
     `access` is the kind of access that the description shows. `stage` is the stage in AWS, if there is one.
     `preflights` are for pages of other origins.
     """
     for resource in resources:
         _add_resource(app, Served(resource, relations, execute))
-    _add(app, "GET", f"{REST}{{table}}", "read_table", _read_table, tables, execute)
+    _add(app, "GET", f"{REST}{{table}}", "read_table", _read_table, tables, execute, rest_allows)
+    _add(app, "POST", f"{REST}{{table}}", "insert_rows", _write_table, tables, execute, rest_allows)
+    _add(app, "PATCH", f"{REST}{{table}}", "change_rows", _write_table, tables, execute, rest_allows)
+    _add(app, "PUT", f"{REST}{{table}}", "put_row", _write_table, tables, execute, rest_allows)
+    _add(app, "DELETE", f"{REST}{{table}}", "delete_rows", _write_table, tables, execute, rest_allows)
     _add(app, "GET", "/health", "get_health", monitors.get_health)
     _add(app, "GET", "/ready", "get_ready", monitors.get_ready, resources, execute, stage)
     _add(app, "GET", "/", "get_root", docs.get_root)
@@ -77,10 +82,17 @@ def _add_resource(app: Chalice, served: Served) -> None:
     _add(app, "DELETE", row, f"delete_{one}", change.delete_row, served)
 
 
-def _read_table(tables: Tables, execute: Execute, request: ApiRequest) -> Response:
+def _read_table(tables: Tables, execute: Execute, allows: Collection[str], request: ApiRequest) -> Response:
     from crud_api.views import rest_v1  # noqa: PLC0415 - its grammar costs a cold start milliseconds: the first use pays
 
-    return rest_v1.read_table(tables, execute, request)
+    return rest_v1.read_table(tables, execute, allows, request)
+
+
+def _write_table(tables: Tables, execute: Execute, allows: Collection[str], request: ApiRequest) -> Response:
+    from crud_api.views import rest_v1_writes as rest_v1  # noqa: PLC0415 - as above
+
+    views = {"POST": rest_v1.insert_rows, "PATCH": rest_v1.change_rows, "PUT": rest_v1.put_row}
+    return views.get(request.method, rest_v1.delete_rows)(tables, execute, allows, request)
 
 
 class View(Protocol):

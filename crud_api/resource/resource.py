@@ -47,6 +47,9 @@ class Resource(Struct, frozen=True, kw_only=True, dict=True, eq=False):
 
     `made_key` says what makes the key of a new row that comes without it. `default` is the column's own default or
     identity. `uuid7` is the API, which makes a UUID of version 7. In a key of several columns, it makes the last one.
+
+    `strict`: under /rest/v1 too, bodies are checked against the fields, and every wrong field is named. Otherwise
+    PostgreSQL alone checks them there.
     """
 
     name: str
@@ -57,6 +60,7 @@ class Resource(Struct, frozen=True, kw_only=True, dict=True, eq=False):
     updated_at: str | None = None
     references: Mapping[Columns, Reference] = {}
     made_key: Literal["", "default", "uuid7"] = ""
+    strict: bool = False
 
     def __post_init__(self) -> None:
         """Raises `ValueError` for a declaration that cannot work."""

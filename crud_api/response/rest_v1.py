@@ -22,6 +22,13 @@ from query_executor.contract import Failure
 
 # The codes of errors that the API raises for both dialects.
 _CODES: dict[type[ApiError], str] = {
+    errors.MalformedBodyError: "PGRST102",
+    errors.BodyTooLargeError: "PGRST102",
+    errors.InvalidHeaderError: "PGRST100",
+    errors.InvalidFieldsError: "invalid-fields",
+    errors.PreconditionFailedError: "precondition-failed",
+    errors.IdempotencyInFlightError: "idempotency-in-flight",
+    errors.IdempotencyKeyReusedError: "idempotency-key-reused",
     errors.MethodNotAllowedError: "PGRST117",
     errors.NotFoundError: "PGRST125",
     errors.NotPermittedError: "42501",
@@ -51,12 +58,9 @@ def rows(
 ) -> Response:
     """The rows. Raises `PostgrestError` if they are not what was asked for."""
     if rows.are_too_large:
-        raise PostgrestError(_TOO_LARGE, code="54000")
+        raise too_large()
     if media.is_single and rows.found != 1:
-        raise PostgrestError(
-            "Cannot coerce the result to a single JSON object", 406, "PGRST116",
-            details=f"The result contains {rows.found} rows",
-        )  # fmt: skip
+        raise not_single(rows.found)
     status, range_ = _content_range(read.offset, rows)
     if status == 416:
         raise not_there(read.offset, rows.count or 0)
@@ -65,23 +69,39 @@ def rows(
         for name in sorted(parameters)
         for text in parameters[name]
     )
+    version = {} if rows.version is None else {"ETag": f'"{rows.version}"'}
     response = Response(
-        _body(rows, read, media),
+        body(rows, read, media),
         {
             **PRIVATE,
             "Content-Type": media.content_type,
             "Content-Range": range_,
             "Content-Location": f"{location}?{query}" if query else location,
+            **version,
             **headers,
         },
         status,
     )
     if not fits(response):  # the executor's answer did fit, but it has no headers
-        raise PostgrestError(_TOO_LARGE, code="54000")
+        raise too_large()
     return response
 
 
-def _body(rows: Rows, read: Read, media: Media) -> str:
+def too_large() -> PostgrestError:
+    """The error for an answer that no reply can hold."""
+    return PostgrestError(_TOO_LARGE, code="54000")
+
+
+def not_single(found: int) -> PostgrestError:
+    """The error for rows that should be one row."""
+    return PostgrestError(
+        "Cannot coerce the result to a single JSON object", 406, "PGRST116",
+        details=f"The result contains {found} rows",
+    )  # fmt: skip
+
+
+def body(rows: Rows, read: Read, media: Media) -> str:
+    """The rows in their form."""
     if media.form == "csv":
         return f"{','.join(read.labels)}\n{rows.items}" if rows.found else "\n"
     return rows.items or "" if media.is_single else f"[{rows.items or ''}]"
@@ -107,9 +127,13 @@ def from_failure(failure: Failure) -> ApiError:
 def _meaning(failure: Failure) -> ApiError:
     sqlstate = failure.sqlstate or ""
     if failure.code == contract.DEADLINE_EXCEEDED:
-        return errors.DeadlineExceededError("The database did not answer in time.")
+        return errors.DeadlineExceededError("The database did not answer in time. Nothing was written.")
+    if failure.code == contract.OUTCOME_UNKNOWN:
+        return errors.ExecutorFailedError(
+            "The connection to the database broke. It is not known whether the change was stored."
+        )
     if failure.code == contract.RESULT_TOO_LARGE or sqlstate == "54000":
-        return PostgrestError(_TOO_LARGE, code="54000")
+        return too_large()
     if failure.retryable:
         return errors.ExecutorBusyError("Retry the same request shortly.", headers=RETRY_SOON)
     if failure.code != contract.STATEMENT_FAILED or not sqlstate:
@@ -126,6 +150,8 @@ def error(raised: ApiError) -> Response:
     document: dict[str, object] = {
         "code": _CODES.get(type(raised), "PGRSTX00"), "message": _text(raised.detail), "details": None, "hint": None,
     }  # fmt: skip
+    if isinstance(raised, errors.InvalidFieldsError) and raised.errors:
+        document["details"] = raised.errors
     if isinstance(raised, PostgrestError):
         details = _text(raised.details) if isinstance(raised.details, str) else raised.details
         document |= {"code": raised.code, "details": details, "hint": raised.hint and _text(raised.hint)}

@@ -9,19 +9,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from msgspec import Struct
 
 from crud_api.request.inserts import RowInsert, TableInsert
+from crud_api.request.writing import Conflict
 from crud_api.resource import Resource
 from crud_api.sql.fitting import may_be_spaced
 from crud_api.sql.names import equal, quoted, table, unchanged
 from crud_api.sql.populating import cell, is_null_text, populated, with_null_text
 from query_executor.contract import Param, Value
-
-# What becomes of a row that exists: an error, or it is changed, or it stays as it is.
-Conflict = Literal["", "merge", "ignore"]
 
 
 class Group(Struct, frozen=True):

@@ -26,7 +26,8 @@ from crud_api.sql.names import (
 )
 from crud_api.sql.params import key_params, param_of, typed_param, typed_params
 from crud_api.sql.query import Query
-from query_executor.contract import MAX_REPLY_BYTES, Param, Statement, Value
+from crud_api.sql.versions import version_checks
+from query_executor.contract import MAX_REPLY_BYTES, Statement, Value
 
 # A body that is too large for a reply is left out, and its row is stored. In a reply the body is a string within JSON,
 # where a character has at most 6 bytes. The reply also has headers, for which the executor keeps 16 KB, and a key.
@@ -73,7 +74,7 @@ def update(
 ) -> Query[Changed]:
     """Change the row with this key. The query returns no row if there is none."""
     params = key_params(resource, key) | {f"set_{param_of(name)}": typed_param(value) for name, value in values.items()}
-    checks = _checks(conditions, params)
+    checks = version_checks(conditions, params)
     check = fits([(resource, values)], params)
     return Query([Statement(_update(resource, tuple(values), checks, check), params)], Changed)
 
@@ -81,21 +82,7 @@ def update(
 def delete(resource: Resource, key: KeyValues, conditions: Conditions = NO_CONDITIONS) -> Query[Removed]:
     """Delete the row with this key. The query returns no row if there is none."""
     params = key_params(resource, key)
-    return Query([Statement(_delete(resource, _checks(conditions, params)), params)], Removed)
-
-
-def _checks(conditions: Conditions, params: dict[str, Param]) -> str:
-    """Return the conditions as SQL, empty if there are none, and add their params."""
-    if conditions is NO_CONDITIONS:
-        return ""
-    checks = ""
-    if conditions.one_of is not None:
-        checks += " AND current.etag = ANY(:one_of)"
-        params["one_of"] = list(conditions.one_of)
-    if conditions.none_of is not None:
-        checks += " AND current.etag <> ALL(:none_of)"
-        params["none_of"] = list(conditions.none_of)
-    return checks
+    return Query([Statement(_delete(resource, version_checks(conditions, params)), params)], Removed)
 
 
 @lru_cache(SHAPES)

@@ -1,54 +1,36 @@
-"""The views of /rest/v1: any declared table, in PostgREST's dialect."""
+"""The view that reads a table of /rest/v1: any declared table, in PostgREST's dialect."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from chalice.app import Response
 
-from crud_api.errors import PostgrestError
 from crud_api.executor.seam import Execute, ask
 from crud_api.request.caller import ApiRequest
-from crud_api.request.http import collection_path, decoded_parameter, query_parameters
+from crud_api.request.http import collection_path, query_parameters
 from crud_api.request.postgrest.accept import accepted
 from crud_api.request.postgrest.prefer import preferences_of
 from crud_api.request.postgrest.query import read_of
-from crud_api.resource import Resource
+from crud_api.request.postgrest.table import table_of
 from crud_api.resource.tables import Tables
 from crud_api.response import rest_v1
 from crud_api.sql.rows import select_rows
 from query_executor.contract import Failure
 
 
-def read_table(tables: Tables, execute: Execute, request: ApiRequest) -> Response:
-    """Rows of a table."""
-    resource = _table(tables, request)
+def read_table(tables: Tables, execute: Execute, allows: Collection[str], request: ApiRequest) -> Response:
+    """Rows of a table. `allows` are the words of REST_ALLOWS."""
+    resource = table_of(tables, request)
     headers, parameters = request.headers, query_parameters(request)
-    preferences = preferences_of(headers.get("prefer"))
+    preferences = preferences_of(headers.get("prefer"), allows)
     read = read_of(tables, resource, parameters, headers.get("range") if request.method == "GET" else None)
     media = accepted(headers.get("accept"))
-    query = select_rows(resource, read, "none" if request.method == "HEAD" else media.form, preferences.count)
+    form = "none" if request.method == "HEAD" else media.form
+    query = select_rows(resource, read, form, preferences.count, is_versioned=media.is_single)
     rows = ask(execute, query, request, read_only=True)
     if isinstance(rows, Failure):
         raise rest_v1.from_failure(rows)
     assert rows is not None  # noqa: S101 - the statement answers one row
-    return rest_v1.rows(
-        rows, read, media, collection_path(request), parameters, preferences.applied("count", "handling")
-    )
-
-
-def _table(tables: Tables, request: ApiRequest) -> Resource:
-    name = decoded_parameter(request, "table")
-    table = tables.get(name)
-    if table is None:
-        raise _no_table(tables, name)
-    return table
-
-
-def _no_table(tables: Tables, name: str) -> PostgrestError:
-    from difflib import get_close_matches  # noqa: PLC0415 - only an error needs it
-
-    near = get_close_matches(name, tables.names(), 1, 0.75)
-    schema = tables[(near or tables.names())[-1]].place[0] or "public"
-    return PostgrestError(
-        f"Could not find the table '{schema}.{name}' in the schema cache", 404, "PGRST205",
-        hint=f"Perhaps you meant the table '{schema}.{near[0]}'" if near else None,
-    )  # fmt: skip
+    applied = preferences.applied("count", "tx", "handling")
+    return rest_v1.rows(rows, read, media, collection_path(request), parameters, applied)

@@ -53,7 +53,7 @@ class Level:
     def read(self, range_: str | None = None) -> Read:
         """What is asked for at this level and below. Raises `PostgrestError`."""
         limit, offset = page_of(self.limit, self.offset, range_)
-        conditions = [self._condition(condition) for condition in self.conditions]
+        conditions = self.own_conditions()
         for embedding, level in self.embeds.values():
             if embedding.join == "inner":
                 conditions.append(Related(level.way, level.read().conditions))
@@ -79,6 +79,10 @@ class Level:
             limit=limit,
             offset=offset,
         )
+
+    def own_conditions(self) -> list[Condition]:
+        """The conditions on the rows of this level. Raises `PostgrestError`."""
+        return [self._condition(condition) for condition in self.conditions]
 
     @property
     def has_no_members(self) -> bool:

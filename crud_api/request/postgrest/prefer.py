@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from typing import cast
 
 from msgspec import Struct
@@ -9,6 +11,7 @@ from msgspec import Struct
 from crud_api.errors import PostgrestError
 from crud_api.request.preferences import applied
 from crud_api.request.reading import Count
+from crud_api.settings import ALLOWS_TX
 
 _KNOWN = {
     "resolution": {"merge-duplicates", "ignore-duplicates"},
@@ -18,7 +21,11 @@ _KNOWN = {
     "tx": {"commit", "rollback"},
     "handling": {"strict", "lenient"},
 }
+_NUMBER = re.compile(r"[0-9]{1,18}")
 _OPEN = frozenset({"timezone", "max-affected"})  # their values are not of a list
+
+
+_ORDER = ("resolution", "missing", "return", "count", "tx", "handling", "timezone", "max-affected")
 
 
 class Preferences(Struct, frozen=True):
@@ -27,20 +34,44 @@ class Preferences(Struct, frozen=True):
     values: dict[str, str]
 
     @property
+    def resolution(self) -> str | None:
+        """What becomes of rows that exist: merge-duplicates, ignore-duplicates."""
+        return self.values.get("resolution")
+
+    @property
+    def return_(self) -> str | None:
+        """What the answer to a write has: representation, headers-only, minimal."""
+        return self.values.get("return")
+
+    @property
+    def applies_defaults(self) -> bool:
+        """Whether a listed column that a row omits gets its default, and not null."""
+        return self.values.get("missing") == "default"
+
+    @property
+    def most(self) -> int | None:
+        """How many rows may be written."""
+        most = self.values.get("max-affected", "")
+        return int(most) if self.values.get("handling") == "strict" and _NUMBER.fullmatch(most) else None
+
+    @property
     def count(self) -> Count | None:
         """How to count the rows."""
         return cast("Count | None", self.values.get("count"))
 
     def applied(self, *names: str) -> dict[str, str]:
         """The header `Preference-Applied` with those of these preferences that the client has."""
-        return applied(self.values, names)
+        return applied(self.values, [name for name in _ORDER if name in names])
 
 
 _NONE = Preferences({})
 
 
-def preferences_of(header: str | None) -> Preferences:
-    """What a client prefers. Raises `PostgrestError` for an unknown preference, if the client wants to know of it."""
+def preferences_of(header: str | None, allows: Collection[str] = ()) -> Preferences:
+    """What a client prefers. Raises `PostgrestError` for an unknown preference, if the client wants to know of it.
+
+    `allows` are the words of REST_ALLOWS.
+    """
     if not header:
         return _NONE
     values: dict[str, str] = {}
@@ -57,4 +88,6 @@ def preferences_of(header: str | None) -> Preferences:
             code="PGRST122",
             details=f"Invalid preferences: {', '.join(unknown)}",
         )
+    if ALLOWS_TX not in allows:
+        values.pop("tx", None)
     return Preferences(values)

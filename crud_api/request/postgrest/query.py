@@ -25,6 +25,11 @@ _NO_CONDITIONS = frozenset({"select", "columns", "on_conflict"})
 
 def read_of(tables: Tables, resource: Resource, parameters: Parameters, range_: str | None = None) -> Read:
     """What the parameters ask for. Raises `PostgrestError`."""
+    return level_of(tables, resource, parameters).read(range_)
+
+
+def level_of(tables: Tables, resource: Resource, parameters: Parameters) -> Level:
+    """The level of the table, with what the parameters ask for. Raises `PostgrestError`."""
     _refuse_what_cannot_be_read(parameters)
     root = Level(tables, resource, items_of(parameters.get("select", "*")[0]))
     filters = 0
@@ -46,7 +51,7 @@ def read_of(tables: Tables, resource: Resource, parameters: Parameters, range_: 
                     filters += filters_in(condition)
     if filters > MAX_FILTERS:
         raise too_many(f"a read has at most {MAX_FILTERS} filters")
-    return root.read(range_)
+    return root
 
 
 def _condition(name: str, text: str) -> tuple[Sequence[str], Condition]:

@@ -1,0 +1,276 @@
+"""Writes of any number of rows, by what their filters find, and what the answer shows of the rows that are written.
+
+The common table expression `written` has these rows, and they are read from it as from a table (rows.py). A write that
+does not meet its terms says so in its result, and the executor rolls it back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+from msgspec import Struct
+
+from crud_api.request.conditions import Related
+from crud_api.request.reading import Embedded, OrderTerm, Read
+from crud_api.request.writing import Change, Conflict, Insertion, Removal, Shown, Terms
+from crud_api.resource import Resource
+from crud_api.sql import SHAPES
+from crud_api.sql.fitting import fits
+from crud_api.sql.groups import Group, groups_of, paired, params_of, sent, stored
+from crud_api.sql.names import quoted, table, version, where
+from crud_api.sql.query import Query
+from crud_api.sql.rows import ROW, Shape, shape_of, shaped
+from crud_api.sql.turns import turn
+from crud_api.sql.versions import version_checks
+from crud_api.sql.where import conditions_of
+from query_executor.contract import Param, Statement, Typed, Value
+
+_COMMITS = "commits"  # the column that says whether the terms are met
+_PLACE = '"#order"'  # of a stored row in the request, if it is known
+_NOTHING = '"#nothing"'  # what a row has that returns no column
+_INSERTED = '(SELECT bool_or("#inserted") FROM ({every}) AS every)'
+
+
+class Written(Struct, frozen=True):
+    """The rows that the answer shows, in their form, and how many were written.
+
+    `items` is null if there is no row, or if the rows are too large for a reply. `inserted` says whether any row of an
+    upsert is new. `key` is the key of the only row, as a JSON array of texts, and `version` is its ETag. `matched` is
+    the number of rows that the filters find, if the write is for versions of a row.
+    """
+
+    items: str | None
+    found: int
+    changed: int
+    inserted: bool | None
+    key: str | None
+    version: str | None
+    matched: int | None
+    commits: bool
+
+
+class WritePlan(Struct, frozen=True):
+    """Common table expressions that write rows. The last, `answer`, is one row: the columns of `Written`.
+
+    `commit_if` is the column of `answer` that says whether the write is wanted, if that is not certain.
+    """
+
+    ctes: str
+    params: Mapping[str, Param]
+    commit_if: str | None
+
+
+COLUMNS = ", ".join(f"answer.{name}" for name in Written.__struct_fields__)
+
+
+def write(plan: WritePlan) -> Query[Written]:
+    """Write the rows."""
+    return Query([Statement(f"WITH {plan.ctes} SELECT {COLUMNS} FROM answer", plan.params)], Written, plan.commit_if)
+
+
+def insertion_plan(
+    resource: Resource, insertion: Insertion, shown: Shown, terms: Terms, condition: str = ""
+) -> WritePlan:
+    """Make the plan that stores the rows, if the SQL of `condition` is true."""
+    filled = groups_of(
+        "", insertion.rows, insertion.target, merge=insertion.conflict == "merge", is_json=insertion.is_json
+    )
+    is_many = len(insertion.rows.rows) > 1
+    params: dict[str, Param] = {"sent": len(insertion.rows.rows)} if is_many else {}
+    spaced: list[tuple[Resource, Mapping[str, Value]]] = []
+    for each in filled:
+        params |= params_of(each, spaced)
+    conditions = [condition] if condition else []
+    if check := fits(spaced, params):
+        conditions.append(check)
+    if insertion.conditions:  # of a PUT, which stores one row
+        conditions += conditions_of(resource, insertion.conditions, params, f"sent_{filled[0].group.label}.")
+    ctes = _insertion(
+        resource,
+        tuple(each.group for each in filled),
+        insertion.conflict,
+        " AND ".join(conditions) or "true",
+        _returned(resource, shown),
+        is_many=is_many,
+    )
+    inserted = "null::bool"
+    if insertion.conflict == "merge":
+        every = " UNION ALL ".join(f'SELECT "#inserted" FROM sent_{each.group.label}' for each in filled)
+        inserted = _INSERTED.format(every=every) if filled else "false"
+    is_placed = is_many and shown.form != "none"
+    return _plan(resource, ctes, params, shown, terms, last=f"one.{_PLACE}" if is_placed else "", inserted=inserted)
+
+
+def change_plan(resource: Resource, change: Change, shown: Shown, terms: Terms) -> WritePlan:
+    """Make the plan that changes the rows."""
+    params: dict[str, Param] = {}
+    conditions = conditions_of(resource, change.conditions, params, ROW)
+    returned = _returned(resource, shown)
+    if change.is_empty:
+        listed = ", ".join(map(quoted, returned)) or f"true AS {_NOTHING}"
+        ctes = f"written AS (SELECT {listed} FROM {table(resource)} AS one WHERE false)"
+        return _plan(resource, ctes, params, shown, terms)
+    (filled,) = groups_of("", change.rows, (), merge=False, is_json=change.is_json)
+    spaced: list[tuple[Resource, Mapping[str, Value]]] = []
+    params |= params_of(filled, spaced)
+    if check := fits(spaced, params):
+        conditions.append(check)
+    checks = version_checks(change.versions, params)
+    ctes = _change(resource, filled.group, change.defaults, tuple(conditions), checks, returned)
+    return _plan(resource, ctes, params, shown, terms, is_versioned=bool(checks))
+
+
+def removal_plan(resource: Resource, removal: Removal, shown: Shown, terms: Terms) -> WritePlan:
+    """Make the plan that deletes the rows."""
+    params: dict[str, Param] = {}
+    conditions = conditions_of(resource, removal.conditions, params, ROW)
+    checks = version_checks(removal.versions, params)
+    ctes = _removal(resource, tuple(conditions), checks, _returned(resource, shown))
+    return _plan(resource, ctes, params, shown, terms, is_versioned=bool(checks))
+
+
+def _returned(resource: Resource, shown: Shown) -> tuple[str, ...]:
+    """The columns of the written rows that the answer needs. A role that may not read the others can have it."""
+    if shown.has_version or (shown.form != "none" and shown.read.is_grouped):
+        return resource.columns
+    needed = {*resource.key_columns} if shown.has_key else set[str]()
+    if shown.form != "none":
+        needed |= _needed(shown.read)
+    return tuple(name for name in resource.fields if name in needed)
+
+
+def _needed(read: Read) -> set[str]:
+    found: set[str] = set()
+    for member in read.members:
+        found |= {*member.way[0].own} if isinstance(member, Embedded) else {member.column}
+    for term in read.order:
+        found |= {*term.way[0].own} if isinstance(term, OrderTerm) and term.way else {term.column}
+    for condition in read.conditions:
+        found |= {*condition.way[0].own} if isinstance(condition, Related) else set()
+    return found
+
+
+@lru_cache(SHAPES)
+def _insertion(
+    resource: Resource,
+    groups: tuple[Group, ...],
+    conflict: Conflict,
+    condition: str,
+    returned: tuple[str, ...],
+    *,
+    is_many: bool,
+) -> str:
+    listed = ", ".join(map(quoted, returned)) or f"true AS {_NOTHING}"
+    if not groups:
+        return f"written AS (SELECT {listed}, 0 AS {_PLACE} FROM {table(resource)} AS one WHERE false)"
+    parts = [sent(group, is_counted=conflict == "merge") for group in groups]
+    if is_many:
+        parts.append(turn([groups], condition))
+        condition += " AND (SELECT count(*) FROM turn) >= 0"
+    parts += [stored(group, condition, conflict, listed) for group in groups]
+    names = ", ".join(map(quoted, returned)) or _NOTHING
+    every = [_placed(group, names) if is_many else f"SELECT {names} FROM stored_{group.label}" for group in groups]
+    parts.append(f"written AS ({' UNION ALL '.join(every)})")
+    return ",\n".join(parts)
+
+
+def _placed(group: Group, names: str) -> str:
+    label = group.label
+    all_are_stored = f"(SELECT count(*) FROM stored_{label}) = (SELECT count(*) FROM sent_{label})"
+    return f"""SELECT {names}, CASE WHEN {all_are_stored} THEN "#place" END AS {_PLACE}
+               FROM {paired(group, names, "LEFT JOIN")}"""
+
+
+@lru_cache(SHAPES)
+def _change(
+    resource: Resource,
+    group: Group,
+    defaults: tuple[str, ...],
+    conditions: tuple[str, ...],
+    checks: str,
+    returned: tuple[str, ...],
+) -> str:
+    assignments = [f"{quoted(name)} = sent.{quoted(name)}" for name in group.names]
+    assignments += [f"{quoted(name)} = DEFAULT" for name in defaults]
+    if resource.updated_at is not None:
+        assignments.append(f"{quoted(resource.updated_at)} = now()")
+    change = f"UPDATE {table(resource)} AS one SET {', '.join(assignments)} FROM sent_{group.label} AS sent"
+    before, change, which = _versioned(resource, change, ", ", conditions, checks, "NO KEY UPDATE")
+    return f"{sent(group, is_counted=False)}, {before}written AS ({change}{which} RETURNING {_of_one(returned)})"
+
+
+@lru_cache(SHAPES)
+def _removal(resource: Resource, conditions: tuple[str, ...], checks: str, returned: tuple[str, ...]) -> str:
+    removal = f"DELETE FROM {table(resource)} AS one"
+    before, removal, which = _versioned(resource, removal, " USING ", conditions, checks, "UPDATE")
+    return f"{before}written AS ({removal}{which} RETURNING {_of_one(returned)})"
+
+
+def _of_one(returned: Sequence[str]) -> str:
+    return ", ".join(f"{ROW}{quoted(name)}" for name in returned) or f"true AS {_NOTHING}"
+
+
+def _versioned(
+    resource: Resource, sql: str, and_: str, conditions: Sequence[str], checks: str, strength: str
+) -> tuple[str, str, str]:
+    """The common table expression `current` if there are checks of it, the statement with it, and its WHERE."""
+    if not checks:
+        return "", sql, where(conditions)
+    # The lock waits until other changes of the row are committed. So the ETag belongs to the row that this statement
+    # changes. The lock is not stronger than the lock of the change, so rows that refer to this row can still be stored.
+    names = {name: f"key_{n}" for n, name in enumerate(resource.key_columns)}
+    keys = ", ".join(f"{ROW}{quoted(name)} AS {key}" for name, key in names.items())
+    current = f"""current AS (SELECT {keys}, {version(resource, ROW)} AS etag
+                  FROM {table(resource)} AS one{where(conditions)} FOR {strength}), """
+    same = " AND ".join(f"{ROW}{quoted(name)} = current.{key}" for name, key in names.items())
+    return current, f"{sql}{and_}current", f" WHERE {same}{checks} AND (SELECT count(*) FROM current) = 1"
+
+
+def _plan(
+    resource: Resource,
+    ctes: str,
+    params: dict[str, Param],
+    shown: Shown,
+    terms: Terms,
+    *,
+    last: str = "",
+    inserted: str = "null::bool",
+    is_versioned: bool = False,
+) -> WritePlan:
+    shape, which = None, ""
+    if shown.form != "none":
+        shape = shape_of(resource, shown.read, shown.form, params, is_versioned=shown.has_version, last=last)
+        which = where(conditions_of(resource, shown.read.conditions, params, ROW, "shown"))
+    met = ["(items IS NOT NULL OR found = 0)"] if shape else []
+    met += ["found = 1"] if terms.shows_one else []
+    met += ["changed = 1"] if terms.writes_one else []
+    met += [] if terms.is_kept else ["false"]
+    if terms.most is not None:
+        met.append("changed <= :most")
+        params["most"] = Typed("int8", terms.most)
+    key = resource.key_columns if shown.has_key else ()
+    answer = _answer(resource, shape, which, key, inserted, " AND ".join(met) or "true", is_versioned=is_versioned)
+    return WritePlan(f"{ctes},\n{answer}", params, _COMMITS if met else None)
+
+
+@lru_cache(SHAPES)
+def _answer(
+    resource: Resource,
+    shape: Shape | None,
+    which: str,
+    key: tuple[str, ...],
+    inserted: str,
+    met: str,
+    *,
+    is_versioned: bool,
+) -> str:
+    items, rows = shaped(shape, "written AS one", which) if shape else ("chr(32)", "written")
+    texts = ", ".join(resource.fields[name].column.key_text(quoted(name)) for name in key)
+    only = f"(SELECT CASE WHEN count(*) = 1 THEN min(json_build_array({texts})::text) END FROM written)"
+    return f"""answer AS MATERIALIZED (SELECT *, {met} AS {_COMMITS} FROM (
+          SELECT {items} AS items, count(*) AS found, (SELECT count(*) FROM written) AS changed,
+                 {inserted} AS inserted, {only if key else "null::text"} AS key,
+                 {"min(version)" if shape and shape.version else "null::text"} AS version,
+                 {"(SELECT count(*) FROM current)" if is_versioned else "null::int8"} AS matched
+          FROM {rows}) AS told)"""

@@ -1,0 +1,160 @@
+"""The views that write to a table of /rest/v1: any declared table, in PostgREST's dialect."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import cached_property
+
+from chalice.app import Response
+
+from crud_api.errors import PostgrestError
+from crud_api.executor.seam import Execute, ask
+from crud_api.request.caller import ApiRequest
+from crud_api.request.http import collection_path, query_parameters
+from crud_api.request.parameters import Parameters
+from crud_api.request.postgrest.accept import accepted
+from crud_api.request.postgrest.bodies import body_of
+from crud_api.request.postgrest.prefer import preferences_of
+from crud_api.request.postgrest.query import level_of
+from crud_api.request.postgrest.table import table_of
+from crud_api.request.postgrest.writes import change_of, insertion_of, placing_of
+from crud_api.request.reading import Form
+from crud_api.request.versions import NO_CONDITIONS, Conditions, conditions
+from crud_api.request.writing import Removal, Shown, Terms
+from crud_api.resource.tables import Tables
+from crud_api.response import rest_v1, rest_v1_writes
+from crud_api.settings import ALLOWS_UNFILTERED
+from crud_api.sql import writing
+from crud_api.sql.query import Query, T
+from query_executor.contract import Failure
+
+
+def insert_rows(tables: Tables, execute: Execute, allows: Collection[str], request: ApiRequest) -> Response:
+    """What a POST stores."""
+    asked = _Asked(tables, allows, request)
+    insertion = insertion_of(asked.resource, body_of(request), asked.parameters, asked.preferences)
+    plan = writing.insertion_plan(asked.resource, insertion, asked.shown, asked.terms())
+    written = _run(execute, request, writing.write(plan))
+    has_target = bool(insertion.target)
+    applied = asked.preferences.applied(
+        *(["resolution"] if has_target else []), "missing", "return", "count", "tx", "handling"
+    )
+    is_merged = insertion.conflict == "merge" and not written.inserted
+    return rest_v1_writes.stored(written, 200 if is_merged else 201, asked.told(), applied)
+
+
+def put_row(tables: Tables, execute: Execute, allows: Collection[str], request: ApiRequest) -> Response:
+    """The row of a PUT, which is stored or changed."""
+    asked = _Asked(tables, allows, request)
+    if asked.versions is not NO_CONDITIONS:
+        raise PostgrestError("If-Match and If-None-Match are for PATCH and DELETE", hint="Send the change as PATCH.")
+    insertion = placing_of(
+        asked.resource, body_of(request), asked.parameters, asked.preferences, asked.level.conditions
+    )
+    plan = writing.insertion_plan(asked.resource, insertion, asked.shown, asked.terms(writes_one=True))
+    written = _run(execute, request, writing.write(plan))
+    return rest_v1_writes.put(written, asked.told(), asked.preferences.applied("return", "count", "tx", "handling"))
+
+
+def change_rows(tables: Tables, execute: Execute, allows: Collection[str], request: ApiRequest) -> Response:
+    """The rows that a PATCH changes."""
+    asked = _Asked(tables, allows, request)
+    change = change_of(
+        asked.resource, body_of(request), asked.parameters, asked.preferences, asked.level.own_conditions(),
+        asked.versions,
+    )  # fmt: skip
+    if not (change.is_empty or change.conditions or ALLOWS_UNFILTERED in allows):
+        raise _no_filter("UPDATE")
+    terms = asked.terms(most=asked.preferences.most)
+    written = _run(execute, request, writing.write(writing.change_plan(asked.resource, change, asked.shown, terms)))
+    return rest_v1_writes.changed(
+        written,
+        asked.told(terms.most),
+        asked.preferences.applied("missing", "return", "count", "tx", "handling", *asked.limits),
+    )
+
+
+def delete_rows(tables: Tables, execute: Execute, allows: Collection[str], request: ApiRequest) -> Response:
+    """The rows that a DELETE deletes."""
+    asked = _Asked(tables, allows, request)
+    removal = Removal(conditions=tuple(asked.level.own_conditions()), versions=asked.versions)
+    if not (removal.conditions or ALLOWS_UNFILTERED in allows):
+        raise _no_filter("DELETE")
+    terms = asked.terms(most=asked.preferences.most)
+    plan = writing.removal_plan(asked.resource, removal, asked.shown, terms)
+    written = _run(execute, request, writing.write(plan))
+    return rest_v1_writes.deleted(
+        written,
+        asked.told(terms.most),
+        asked.preferences.applied("return", "count", "tx", "handling", *asked.limits),
+    )
+
+
+class _Asked:
+    """What a request asks for beside its body. Raises `ApiError`."""
+
+    def __init__(self, tables: Tables, allows: Collection[str], request: ApiRequest) -> None:
+        self.resource = table_of(tables, request)
+        self.parameters: Parameters = query_parameters(request)
+        self.preferences = preferences_of(request.headers.get("prefer"), allows)
+        self.level = level_of(tables, self.resource, self.parameters)
+        self.media = accepted(request.headers.get("accept"))
+        self._path = collection_path(request)
+        self._headers = request.headers
+
+    @property
+    def versions(self) -> Conditions:
+        """The versions that the only row may have."""
+        wanted = conditions(self._headers.get("if-match"), self._headers.get("if-none-match"))
+        if wanted is not NO_CONDITIONS and not self.resource.key_columns:
+            raise PostgrestError("If-Match needs a table with a key", hint="Send the request without If-Match.")
+        return wanted
+
+    @property
+    def limits(self) -> list[str]:
+        """The preferences that limit the rows, if they hold."""
+        return [] if self.preferences.most is None else ["max-affected"]
+
+    @cached_property
+    def shown(self) -> Shown:
+        """What the answer shows of the rows. A limit is for reading."""
+        level = self.level
+        own, level.limit, level.offset = level.conditions, None, None
+        level.conditions = []
+        read = level.read()
+        level.conditions = own
+        return_ = self.preferences.return_
+        form: Form = self.media.form if return_ == "representation" else "none"
+        has_key = return_ == "headers-only" and bool(self.resource.key_columns)
+        return Shown(read=read, form=form, has_key=has_key, has_version=self.media.is_single and form != "none")
+
+    def terms(self, *, writes_one: bool = False, most: int | None = None) -> Terms:
+        """What has to hold for the write."""
+        is_kept = self.preferences.values.get("tx") != "rollback"
+        return Terms(shows_one=self.media.is_single, writes_one=writes_one, most=most, is_kept=is_kept)
+
+    def told(self, most: int | None = None) -> rest_v1_writes.Told:
+        """What the answer is made by."""
+        is_counted = self.preferences.count in {"exact", "estimated"}
+        return rest_v1_writes.Told(
+            resource=self.resource,
+            shown=self.shown,
+            media=self.media,
+            path=self._path,
+            is_counted=is_counted,
+            most=most,
+        )
+
+
+def _run(execute: Execute, request: ApiRequest, query: Query[T]) -> T:
+    answer = ask(execute, query, request, read_only=False)
+    if isinstance(answer, Failure):
+        raise rest_v1.from_failure(answer)
+    assert answer is not None  # noqa: S101 - the statement answers one row
+    return answer
+
+
+def _no_filter(command: str) -> PostgrestError:
+    return PostgrestError(
+        f"{command} requires a WHERE clause", code="21000", hint="Add a filter that says which rows are meant."
+    )
