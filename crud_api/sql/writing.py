@@ -77,7 +77,9 @@ def insertion_plan(
         "", insertion.rows, insertion.target, merge=insertion.conflict == "merge", is_json=insertion.is_json
     )
     is_many = len(insertion.rows.rows) > 1
-    params: dict[str, Param] = {"sent": len(insertion.rows.rows)} if is_many else {}
+    params: dict[str, Param] = {}
+    if is_many and any(each.group.has_target for each in filled):
+        params["sent"] = len(insertion.rows.rows)
     spaced: list[tuple[Resource, Mapping[str, Value]]] = []
     for each in filled:
         params |= params_of(each, spaced)
