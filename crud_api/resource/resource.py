@@ -10,7 +10,9 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from crud_api.resource.columns.column import Column
 from crud_api.resource.columns.field import Field, fields_of
+from crud_api.resource.computed import COMPUTED, Computed, place_of
 from query_executor.contract import Value
 
 Columns = str | tuple[str, ...]  # one column, or several columns in order
@@ -47,6 +49,11 @@ class Resource(Struct, frozen=True, kw_only=True, dict=True, eq=False):
 
     `made_key` says what makes the key of a new row that comes without it. `default` is the column's own default or
     identity. `uuid7` is the API, which makes a UUID of version 7. In a key of several columns, it makes the last one.
+
+    `shows` says of a view which column of a table each of its columns shows (`{"id": "demo.orders.order_id"}`), as far
+    as foreign keys need it. So the foreign keys of the table hold for the view. It is a tuple of the schema, the table
+    and the column if one of them has a dot. `computed` names what functions make of a row. Only /rest/v1 has these
+    values and rows, where a request names them.
     """
 
     name: str
@@ -57,11 +64,14 @@ class Resource(Struct, frozen=True, kw_only=True, dict=True, eq=False):
     updated_at: str | None = None
     references: Mapping[Columns, Reference] = {}
     made_key: Literal["", "default", "uuid7"] = ""
+    shows: Mapping[str, str | tuple[str, str, str]] = {}
+    computed: Mapping[str, Computed] = {}
 
     def __post_init__(self) -> None:
         """Raises `ValueError` for a declaration that cannot work."""
         refers = [name for columns in self.references for name in column_names(columns)]
-        named = {*self.key_columns, *self.read_only, *refers, *([self.updated_at] if self.updated_at else [])}
+        stamped = [self.updated_at] if self.updated_at else []
+        named = {*self.key_columns, *self.read_only, *refers, *stamped, *self.shows}
         if missing := sorted(named - self.fields.keys()):
             listed = ", ".join(name or "an empty name" for name in missing)
             raise ValueError(f"{self.name} names {listed}, which its model does not have. Add the field.")
@@ -78,6 +88,10 @@ class Resource(Struct, frozen=True, kw_only=True, dict=True, eq=False):
 
         if self.made_key:
             self._check_made_key()
+        if twice := sorted(self.computed.keys() & self.fields.keys()):
+            raise ValueError(f"{self.name} has {twice[0]} twice. Rename the field, or take it out of computed.")
+        if any(len(shown) != 3 for shown in self.shown.values()):
+            raise ValueError(f"{self.name} shows a column without its table. Name it like demo.orders.order_id.")
 
     def _check_made_key(self) -> None:
         if self.made_key not in {"default", "uuid7"}:
@@ -118,13 +132,26 @@ class Resource(Struct, frozen=True, kw_only=True, dict=True, eq=False):
             found[name] = replace(found[name], required=False, default=None, stored_default=None)
         return found
 
+    def column(self, name: str) -> Column:
+        """The type of a column, or of a computed value."""
+        return self.fields[name].column if name in self.fields else COMPUTED
+
+    @cached_property
+    def readable(self) -> frozenset[str]:
+        """The names of all columns and computed values."""
+        return frozenset({*self.fields, *(name for name, each in self.computed.items() if not each.resource)})
+
     @cached_property
     def place(self) -> tuple[str | None, str]:
         """The table's schema, if the declaration has it, and its name."""
-        if isinstance(self.table, tuple):
-            return self.table
-        schema, _, name = self.table.rpartition(".")
-        return schema or None, name
+        return place_of(self.table)
+
+    @cached_property
+    def shown(self) -> dict[str, tuple[str, ...]]:
+        """The schema, the table and the column that a view shows, by the view's own columns."""
+        return {
+            name: shown if isinstance(shown, tuple) else tuple(shown.split(".")) for name, shown in self.shows.items()
+        }
 
     @cached_property
     def one(self) -> str:

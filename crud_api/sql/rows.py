@@ -14,7 +14,7 @@ from crud_api.request.reading import Count, Form, Read
 from crud_api.resource import Resource
 from crud_api.sql import SHAPES
 from crud_api.sql.counting import exact_if_hidden, expected, explained
-from crud_api.sql.members import has_declared_labels, level_of, names_of, object_of, sorted_by
+from crud_api.sql.members import level_of, names_of, object_of, sorted_by
 from crud_api.sql.names import table, where
 from crud_api.sql.query import Query
 from crud_api.sql.reaching import ordered
@@ -49,7 +49,7 @@ def select_rows(resource: Resource, read: Read, form: Form = "json", count: Coun
     params = dict(found)
     level = level_of(resource, read, "one", params)
     labels = level.labels
-    are_declared = has_declared_labels(resource, labels)
+    are_declared = level.has_declared_labels
     if not are_declared and form in {"json", "stripped"}:
         params |= {f"label_{n}": label for n, label in enumerate(labels)}
     part = ""
@@ -63,7 +63,7 @@ def select_rows(resource: Resource, read: Read, form: Form = "json", count: Coun
         tuple(labels) if are_declared else None,
         "".join(level.joins),
         tuple(conditions),
-        sorted_by(level, ordered(resource, read.order, _ROW, params, aliases=level.aliases)),
+        sorted_by(level, ordered(resource, read.order, _ROW, params, prefixes=level.prefixes)),
         part=part,
         form=form,
         count=count,

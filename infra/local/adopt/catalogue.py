@@ -52,6 +52,16 @@ class Unique(Struct):
     primary: bool
 
 
+class Function(Struct):
+    """A function that takes a row of the table and nothing else. `rows_of` is the table whose rows it returns."""
+
+    schema: str
+    name: str
+    rows_of: tuple[str, str] | None
+    is_set: bool
+    many: bool
+
+
 class ForeignKey(Struct):
     """A foreign key to the table `to`: its schema and name."""
 
@@ -62,7 +72,10 @@ class ForeignKey(Struct):
 
 
 class Table(Struct):
-    """A table, view or foreign table. `origins` are the marks in a view's query that views.py reads."""
+    """A table, view or foreign table. `origins` are the marks in a view's query that views.py reads.
+
+    `referred` are its columns that foreign keys of other tables name.
+    """
 
     oid: int
     schema: str
@@ -76,6 +89,8 @@ class Table(Struct):
     columns: list[Column]
     uniques: list[Unique]
     foreign_keys: list[ForeignKey]
+    referred: list[str]
+    functions: list[Function]
     checks: list[str]
     origins: str | None
 
@@ -190,6 +205,20 @@ SELECT json_build_object(
     ) ORDER BY k.conkey, k.conname)
     FROM pg_constraint k LEFT JOIN pg_constraint parent ON parent.oid = k.conparentid
     WHERE k.conrelid = c.oid AND k.contype = 'f' AND parent.conrelid IS DISTINCT FROM k.conrelid), '[]'),
+  'referred', coalesce((
+    SELECT json_agg(DISTINCT a.attname)
+    FROM pg_constraint k JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = ANY (k.confkey)
+    WHERE k.confrelid = c.oid AND k.contype = 'f'), '[]'),
+  'functions', coalesce((
+    SELECT json_agg(json_build_object(
+      'schema', n.nspname, 'name', p.proname, 'is_set', p.proretset, 'many', p.proretset AND p.prorows <> 1,
+      'rows_of', (SELECT json_build_array(nspname, relname)
+                  FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+                  WHERE reltype = p.prorettype AND relkind IN ('r', 'p', 'v', 'm', 'f'))
+    ) ORDER BY p.proname)
+    FROM pg_proc p JOIN pg_type t ON t.oid = p.prorettype
+    WHERE p.pronargs = 1 AND p.proargtypes[0] = c.reltype AND p.pronamespace = c.relnamespace AND p.prokind = 'f'
+      AND (t.typtype <> 'p' OR t.typname = 'record')), '[]'),
   'checks', coalesce((
     SELECT json_agg(pg_get_expr(k.conbin, k.conrelid) ORDER BY k.conname)
     FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'c'), '[]'),
