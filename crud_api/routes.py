@@ -19,6 +19,7 @@ from crud_api.resource.tables import Tables
 from crud_api.views import change, create, docs, monitors, read
 
 REST = "/rest/v1/"  # before each path in PostgREST's dialect
+TABLE = f"{REST}{{table}}"
 JSON = ("application/json",)
 MERGE_PATCH = ("application/merge-patch+json", "application/json")  # RFC 7396
 
@@ -41,16 +42,19 @@ def add_routes(
     """
     for resource in resources:
         _add_resource(app, Served(resource, relations, execute))
-    _add(app, "GET", f"{REST}{{table}}", "read_table", _read_table, tables, execute)
+    _add(app, "GET", TABLE, "read_table", _read_table, tables, execute)
     _add(app, "GET", "/health", "get_health", monitors.get_health)
     _add(app, "GET", "/ready", "get_ready", monitors.get_ready, resources, execute, stage)
     _add(app, "GET", "/", "get_root", docs.get_root)
     _add(app, "GET", "/openapi.json", "get_description", docs.get_description, resources, tables, access)
     _add(app, "GET", "/docs", "get_page", docs.get_page)
     _add(app, "GET", "/docs/{asset}", "get_asset", docs.get_asset)
-    if preflights:
-        for path, methods in list(app.routes.items()):
-            _add(app, "OPTIONS", path, f"preflight{path}", cors.answer_preflight, ", ".join(sorted(methods)))
+    for path, methods in list(app.routes.items()):
+        allowed = ", ".join(sorted(methods)) if preflights else ""
+        if path == TABLE:
+            _add(app, "OPTIONS", path, "describe_table", _describe_table, tables, allowed)
+        elif preflights:
+            _add(app, "OPTIONS", path, f"preflight{path}", cors.answer_preflight, allowed)
 
 
 def _add_resource(app: Chalice, served: Served) -> None:
@@ -81,6 +85,14 @@ def _read_table(tables: Tables, execute: Execute, request: ApiRequest) -> Respon
     from crud_api.views import rest_v1  # noqa: PLC0415 - its grammar costs a cold start milliseconds: the first use pays
 
     return rest_v1.read_table(tables, execute, request)
+
+
+def _describe_table(tables: Tables, allowed: str, request: ApiRequest) -> Response:
+    if allowed and "access-control-request-method" in request.headers:
+        return cors.answer_preflight(allowed, request)
+    from crud_api.views import rest_v1  # noqa: PLC0415 - as above
+
+    return rest_v1.describe_table(tables, request)
 
 
 class View(Protocol):

@@ -17,6 +17,7 @@ from query_executor.contract import Value
 
 Columns = str | tuple[str, ...]  # one column, or several columns in order
 _A_UUID7 = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f"  # RFC 9562, appendix A.6
+Change = Literal["insert", "update", "delete"]
 KeyValues = tuple[Value, ...]  # the values of a row's key, in the order of its columns
 
 
@@ -50,6 +51,8 @@ class Resource(Struct, frozen=True, kw_only=True, dict=True, eq=False):
     `made_key` says what makes the key of a new row that comes without it. `default` is the column's own default or
     identity. `uuid7` is the API, which makes a UUID of version 7. In a key of several columns, it makes the last one.
 
+    `changes` are the changes that the database takes: a view may take some of them, or none (`()`).
+
     `shows` says of a view which column of a table each of its columns shows (`{"id": "demo.orders.order_id"}`), as far
     as foreign keys need it. So the foreign keys of the table hold for the view. It is a tuple of the schema, the table
     and the column if one of them has a dot. `computed` names what functions make of a row. Only /rest/v1 has these
@@ -64,6 +67,7 @@ class Resource(Struct, frozen=True, kw_only=True, dict=True, eq=False):
     updated_at: str | None = None
     references: Mapping[Columns, Reference] = {}
     made_key: Literal["", "default", "uuid7"] = ""
+    changes: tuple[Change, ...] = ("insert", "update", "delete")
     shows: Mapping[str, str | tuple[str, str, str]] = {}
     computed: Mapping[str, Computed] = {}
 

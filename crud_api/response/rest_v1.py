@@ -14,6 +14,7 @@ from crud_api.errors import ApiError, PostgrestError
 from crud_api.request.postgrest.accept import Media
 from crud_api.request.postgrest.paging import not_there
 from crud_api.request.reading import Read
+from crud_api.resource import Resource
 from crud_api.response.problems import RETRY_SOON
 from crud_api.response.responses import PRIVATE, fits
 from crud_api.sql.rows import Rows
@@ -72,6 +73,7 @@ def rows(
             "Content-Type": media.content_type,
             "Content-Range": range_,
             "Content-Location": f"{location}?{query}" if query else location,
+            "Vary": "Accept, Prefer, Range",
             **headers,
         },
         status,
@@ -79,6 +81,20 @@ def rows(
     if not fits(response):  # the executor's answer did fit, but it has no headers
         raise PostgrestError(_TOO_LARGE, code="54000")
     return response
+
+
+def methods(resource: Resource) -> Response:
+    """The methods of a table, in PostgREST's order. A view may take no changes, or only some."""
+    takes = resource.changes
+    is_upserted = "insert" in takes and "update" in takes and resource.key_columns
+    allowed = [
+        *("OPTIONS", "GET", "HEAD"),
+        *(["POST"] if "insert" in takes else []),
+        *(["PUT"] if is_upserted else []),
+        *(["PATCH"] if "update" in takes else []),
+        *(["DELETE"] if "delete" in takes else []),
+    ]
+    return Response("", {**PRIVATE, "Allow": ",".join(allowed)}, 200)
 
 
 def _body(rows: Rows, read: Read, media: Media) -> str:

@@ -23,6 +23,7 @@ def read_table(tables: Tables, execute: Execute, request: ApiRequest) -> Respons
     resource = _table(tables, request)
     headers, parameters = request.headers, query_parameters(request)
     preferences = preferences_of(headers.get("prefer"))
+    request.settings.update(preferences.settings)
     read = read_of(tables, resource, parameters, headers.get("range") if request.method == "GET" else None)
     media = accepted(headers.get("accept"))
     query = select_rows(resource, read, "none" if request.method == "HEAD" else media.form, preferences.count)
@@ -31,8 +32,13 @@ def read_table(tables: Tables, execute: Execute, request: ApiRequest) -> Respons
         raise rest_v1.from_failure(rows)
     assert rows is not None  # noqa: S101 - the statement answers one row
     return rest_v1.rows(
-        rows, read, media, collection_path(request), parameters, preferences.applied("count", "handling")
+        rows, read, media, collection_path(request), parameters, preferences.applied("count", "handling", "timezone")
     )
+
+
+def describe_table(tables: Tables, request: ApiRequest) -> Response:
+    """The methods that a table has."""
+    return rest_v1.methods(_table(tables, request))
 
 
 def _table(tables: Tables, request: ApiRequest) -> Resource:

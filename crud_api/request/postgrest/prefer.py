@@ -9,6 +9,7 @@ from msgspec import Struct
 from crud_api.errors import PostgrestError
 from crud_api.request.preferences import applied
 from crud_api.request.reading import Count
+from crud_api.resource.columns.column import text_flaw
 
 _KNOWN = {
     "resolution": {"merge-duplicates", "ignore-duplicates"},
@@ -30,6 +31,16 @@ class Preferences(Struct, frozen=True):
     def count(self) -> Count | None:
         """How to count the rows."""
         return cast("Count | None", self.values.get("count"))
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The settings that the statements get. Raises `PostgrestError` for a time zone that no setting can hold."""
+        zone = self.values.get("timezone")
+        if zone is None:
+            return {}
+        if text_flaw(zone):
+            raise PostgrestError('invalid value for parameter "TimeZone"', code="22023")
+        return {"timezone": zone}
 
     def applied(self, *names: str) -> dict[str, str]:
         """The header `Preference-Applied` with those of these preferences that the client has."""

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from crud_api.executor.seam import Execute
+from crud_api.resource.resource import Change
 from infra.errors import DatabaseError
 from query_executor.contract import Failure, Request, Statement, Typed
 
@@ -82,8 +83,7 @@ class Table(Struct):
     name: str
     kind: Kind
     comment: str | None
-    is_insertable: bool
-    is_updatable: bool
+    changes: list[Change]  # that PostgreSQL takes, also by triggers
     is_simple: bool  # of a view: PostgreSQL itself passes changes on to the one table below it
     has_children: bool
     columns: list[Column]
@@ -174,8 +174,9 @@ _TABLES = f"""
 SELECT json_build_object(
   'oid', c.oid::int8, 'schema', n.nspname, 'name', c.relname, 'kind', c.relkind,
   'comment', obj_description(c.oid, 'pg_class'),
-  'is_insertable', pg_relation_is_updatable(c.oid, true) & 8 <> 0,
-  'is_updatable', pg_relation_is_updatable(c.oid, true) & 4 <> 0,
+  'changes', (SELECT coalesce(json_agg(name), '[]')
+              FROM (VALUES (8, 'insert'), (4, 'update'), (16, 'delete')) AS known (bit, name)
+              WHERE pg_relation_is_updatable(c.oid, true) & bit <> 0),
   'is_simple', c.relkind = 'v' AND pg_relation_is_updatable(c.oid, false) & 4 <> 0,
   'has_children', c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits WHERE inhparent = c.oid),
   'columns', coalesce((

@@ -270,6 +270,9 @@ def _change_resource(plan: Plan, known: Existing, edits: Edits, call: ast.Call) 
     )
     if plan.references:
         plan.annotations.uses("crud_api.resource", "Reference")
+    changes = [change for change in resource.changes if change in plan.table.changes]
+    if changes != [*resource.changes]:
+        edits.set_argument(call, "changes", write.changes_node(changes))
     if plan.shows != resource.shown:
         edits.set_argument(call, "shows", write.shows_node(plan.shows) if plan.shows else None)
     made = {each.name for each in plan.table.functions}

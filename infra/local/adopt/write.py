@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
+from typing import get_args
 
+from crud_api.resource.resource import Change
 from infra.local.adopt.computed import ComputedPlan
 from infra.local.adopt.layout import Group, Lines, Node, docstring, flat, import_block, laid, text
 from infra.local.adopt.plan import KINDS, FieldPlan, Plan
@@ -85,6 +87,8 @@ def resource_of(plan: Plan) -> Node:
     if plan.references:
         plan.annotations.uses("crud_api.resource", "Reference")
         items.append(Group("references={", [reference_node(each) for each in plan.references], "}"))
+    if len(plan.table.changes) < len(get_args(Change)):
+        items.append(changes_node(plan.table.changes))
     if plan.shows:
         items.append(shows_node(plan.shows))
     if plan.computed:
@@ -96,6 +100,11 @@ def resource_of(plan: Plan) -> Node:
 def read_only_node(columns: Sequence[str]) -> Node:
     """The argument `read_only`."""
     return Group("read_only=frozenset({", [text(column) for column in columns], "})")
+
+
+def changes_node(changes: Sequence[Change]) -> Node:
+    """The argument `changes`."""
+    return f"changes=({', '.join(map(text, changes))}{',' * (len(changes) == 1)})"
 
 
 def shows_node(shows: Mapping[str, tuple[str, str, str]]) -> Node:
