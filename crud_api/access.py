@@ -103,13 +103,15 @@ def read_roles(environ: Mapping[str, str], access: str) -> Roles:
 def protect(app: Chalice, kind: str, cognito_user_pool_arn: str | None = None) -> Chalice:
     """Protect every route of the app except the routes of OPEN_PATHS. A new route is protected, too.
 
-    A browser's preflight (OPTIONS) carries no credentials, so it cannot be asked for any (the Fetch standard).
+    A browser's preflight (OPTIONS) carries no credentials, so it cannot be asked for any (the Fetch standard). An app
+    that answers preflights has OPTIONS for every path.
     """
     authorizer = _authorizer(kind, cognito_user_pool_arn)
+    preflights = all("OPTIONS" in methods for methods in app.routes.values())
     for path, methods in app.routes.items():
         if path not in OPEN_PATHS:
             for method, route in methods.items():
-                if method != "OPTIONS":
+                if method != "OPTIONS" or not preflights:
                     route.api_key_required = kind == API_KEY
                     route.authorizer = authorizer
     return app

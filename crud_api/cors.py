@@ -13,12 +13,15 @@ from crud_api.response.responses import no_content
 
 _PREFLIGHT = {
     "Access-Control-Allow-Headers": (
-        "content-type, if-match, if-none-match, idempotency-key, prefer, x-api-key, authorization"
+        "content-type, if-match, if-none-match, idempotency-key, prefer, x-api-key, authorization, accept-profile, "
+        "apikey, content-profile, range, range-unit, x-client-info"  # these are what Supabase's clients send
     ),
     "Access-Control-Max-Age": "600",
 }
 _EXPOSED = {
-    "Access-Control-Expose-Headers": ("ETag, Link, Location, Preference-Applied, Idempotency-Replayed, Retry-After")
+    "Access-Control-Expose-Headers": (
+        "ETag, Link, Location, Preference-Applied, Idempotency-Replayed, Retry-After, Content-Location, Content-Range"
+    )
 }
 
 
@@ -28,7 +31,8 @@ def allow_origins(app: Chalice, origins: Sequence[str]) -> None:
     @app.middleware("http")
     def say_who_may_read(request: Request, get_response: Callable[[Request], Response]) -> Response:
         response = get_response(request)
-        response.headers["Vary"] = "Origin"  # for caches: other origins get another answer
+        others = response.headers.get("Vary")
+        response.headers["Vary"] = f"{others}, Origin" if others else "Origin"  # for caches: another answer an origin
         origin = request.headers.get("origin")
         if origin is not None and origin in origins:
             response.headers["Access-Control-Allow-Origin"] = origin

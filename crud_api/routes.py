@@ -19,6 +19,7 @@ from crud_api.resource.tables import Tables
 from crud_api.views import change, create, docs, monitors, read
 
 REST = "/rest/v1/"  # before each path in PostgREST's dialect
+TABLE = f"{REST}{{table}}"
 JSON = ("application/json",)
 MERGE_PATCH = ("application/merge-patch+json", "application/json")  # RFC 7396
 
@@ -42,20 +43,23 @@ def add_routes(
     """
     for resource in resources:
         _add_resource(app, Served(resource, relations, execute))
-    _add(app, "GET", f"{REST}{{table}}", "read_table", _read_table, tables, execute, rest_allows)
-    _add(app, "POST", f"{REST}{{table}}", "insert_rows", _write_table, tables, execute, rest_allows)
-    _add(app, "PATCH", f"{REST}{{table}}", "change_rows", _write_table, tables, execute, rest_allows)
-    _add(app, "PUT", f"{REST}{{table}}", "put_row", _write_table, tables, execute, rest_allows)
-    _add(app, "DELETE", f"{REST}{{table}}", "delete_rows", _write_table, tables, execute, rest_allows)
+    _add(app, "GET", TABLE, "read_table", _read_table, tables, execute, rest_allows)
+    _add(app, "POST", TABLE, "insert_rows", _write_table, tables, execute, rest_allows)
+    _add(app, "PATCH", TABLE, "change_rows", _write_table, tables, execute, rest_allows)
+    _add(app, "PUT", TABLE, "put_row", _write_table, tables, execute, rest_allows)
+    _add(app, "DELETE", TABLE, "delete_rows", _write_table, tables, execute, rest_allows)
     _add(app, "GET", "/health", "get_health", monitors.get_health)
     _add(app, "GET", "/ready", "get_ready", monitors.get_ready, resources, execute, stage)
     _add(app, "GET", "/", "get_root", docs.get_root)
     _add(app, "GET", "/openapi.json", "get_description", docs.get_description, resources, tables, access)
     _add(app, "GET", "/docs", "get_page", docs.get_page)
     _add(app, "GET", "/docs/{asset}", "get_asset", docs.get_asset)
-    if preflights:
-        for path, methods in list(app.routes.items()):
-            _add(app, "OPTIONS", path, f"preflight{path}", cors.answer_preflight, ", ".join(sorted(methods)))
+    for path, methods in list(app.routes.items()):
+        allowed = ", ".join(sorted(methods)) if preflights else ""
+        if path == TABLE:
+            _add(app, "OPTIONS", path, "describe_table", _describe_table, tables, allowed)
+        elif preflights:
+            _add(app, "OPTIONS", path, f"preflight{path}", cors.answer_preflight, allowed)
 
 
 def _add_resource(app: Chalice, served: Served) -> None:
@@ -93,6 +97,14 @@ def _write_table(tables: Tables, execute: Execute, allows: Collection[str], requ
 
     views = {"POST": rest_v1.insert_rows, "PATCH": rest_v1.change_rows, "PUT": rest_v1.put_row}
     return views.get(request.method, rest_v1.delete_rows)(tables, execute, allows, request)
+
+
+def _describe_table(tables: Tables, allowed: str, request: ApiRequest) -> Response:
+    if allowed and "access-control-request-method" in request.headers:
+        return cors.answer_preflight(allowed, request)
+    from crud_api.views import rest_v1  # noqa: PLC0415 - as above
+
+    return rest_v1.describe_table(tables, request)
 
 
 class View(Protocol):

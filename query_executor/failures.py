@@ -11,7 +11,8 @@ from query_executor.contract import Failure
 # serialisation failure, deadlock, lock not available, insufficient resources, shutdown and start-up, connection.
 _RETRYABLE = ("40001", "40P01", "55P03", "53", "57P", "08")
 RETRIED_HERE = frozenset({"40001", "40P01"})
-_RAISE = "exec_stmt_raise"  # the function of PostgreSQL that runs RAISE in PL/pgSQL
+# The functions of PostgreSQL whose details quote no row: RAISE in PL/pgSQL, and the check of a setting.
+_TELLING = frozenset({"exec_stmt_raise", "call_string_check_hook"})
 QUERY_CANCELED, READ_ONLY_TRANSACTION = "57014", "25006"
 # The server ended the transaction, rolled back, and the connection. psycopg2 then has the words but no SQLSTATE.
 _TIMED_OUT = {"due to idle-in-transaction timeout": "25P03", "due to transaction timeout": "25P04"}
@@ -76,7 +77,7 @@ def from_statement(error: psycopg2.Error, statement: int | None) -> Failure:
     """The failure for an error that PostgreSQL reported. The transaction was rolled back."""
     sqlstate = error.pgcode or ""
     message = error.diag.message_primary  # RAISE can leave it empty; the rest of str(error) is not for callers
-    raised = error.diag.source_function == _RAISE  # PostgreSQL's own details quote whole rows: they stay here
+    tells = error.diag.source_function in _TELLING  # PostgreSQL's other details quote whole rows: they stay here
     return Failure(
         contract.DEADLINE_EXCEEDED if sqlstate == QUERY_CANCELED else contract.STATEMENT_FAILED,
         (str(error).strip() if message is None else message)[:_MAX_MESSAGE],
@@ -86,8 +87,8 @@ def from_statement(error: psycopg2.Error, statement: int | None) -> Failure:
         table=error.diag.table_name,
         column=error.diag.column_name,
         routine=error.diag.source_function,
-        detail=_cut(error.diag.message_detail) if raised else None,
-        hint=_cut(error.diag.message_hint) if raised else None,
+        detail=_cut(error.diag.message_detail) if tells else None,
+        hint=_cut(error.diag.message_hint),
         retryable=sqlstate.startswith(_RETRYABLE),
     )
 

@@ -12,13 +12,16 @@ from typing import Any
 from urllib.parse import quote
 
 import msgspec
-from chalice.app import Request
+from chalice.app import CaseInsensitiveMapping, Request
 from msgspec import Struct
 
 from crud_api.access import API_KEY, COGNITO, IAM, NO_ROLES, NONE, Roles
 
 GROUPS = "cognito:groups"
 _SESSION = re.compile(r"(:assumed-role/[^/]+)/.*")  # the caller chooses the name of its session
+
+# Headers that are lists. A client may send each of them in several lines (RFC 9110, section 5.3).
+_LISTS = frozenset({"accept", "if-match", "if-none-match", "prefer"})
 
 # The `requestContext` of an event of API Gateway (its documentation, "$context variables").
 Context = Mapping[str, Any]
@@ -50,6 +53,9 @@ class ApiRequest(Request):
 
     def __init__(self, event: dict[str, Any], context: Any, caller: Caller) -> None:
         super().__init__(event, context)
+        for name, values in (event.get("multiValueHeaders") or {}).items():
+            if len(values) > 1 and name.lower() in _LISTS:
+                self.headers = CaseInsensitiveMapping({**self.headers, name: ", ".join(values)})
         self.caller = caller
         claims = caller.claims if caller.role is None else {**caller.claims, "role": caller.role}
         self.settings = {

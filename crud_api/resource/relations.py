@@ -13,7 +13,9 @@ class Relation(Struct, frozen=True, kw_only=True):
     """The rows of `resource` whose `columns` equal the columns `own` of the row, in order: one row, or `many`.
 
     `refers`: the row refers to them by a foreign key, which is `own`. Otherwise they refer to the row, by `columns`.
-    `constraint` is the name of the foreign key, if it is declared.
+    `unique`: no two rows refer to the same row. `constraint` is the name of the foreign key, if it is declared.
+
+    A relation with a `function` has no columns: its rows are what the function returns for the row.
     """
 
     name: str
@@ -22,7 +24,9 @@ class Relation(Struct, frozen=True, kw_only=True):
     columns: tuple[str, ...]
     many: bool
     refers: bool = False
+    unique: bool = False
     constraint: str = ""
+    function: tuple[str | None, str] | None = None
 
 
 Relations = Mapping[str, Relation]
@@ -50,11 +54,11 @@ def every_relation(resources: Mapping[str, Resource]) -> Iterator[tuple[Resource
             own, theirs = column_names(columns), _referred(resource, column_names(columns), reference, other)
             to_one = Relation(
                 name=reference.name, resource=other, own=own, columns=theirs, many=False, refers=True,
-                constraint=reference.constraint,
+                unique=reference.unique, constraint=reference.constraint,
             )  # fmt: skip
             back = Relation(
                 name=reference.reverse, resource=resource, own=theirs, columns=own, many=not reference.unique,
-                constraint=reference.constraint,
+                unique=reference.unique, constraint=reference.constraint,
             )  # fmt: skip
             yield resource, to_one
             yield other, back

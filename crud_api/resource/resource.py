@@ -10,11 +10,14 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from crud_api.resource.columns.column import Column
 from crud_api.resource.columns.field import Field, fields_of
+from crud_api.resource.computed import COMPUTED, Computed, place_of
 from query_executor.contract import Value
 
 Columns = str | tuple[str, ...]  # one column, or several columns in order
 _A_UUID7 = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f"  # RFC 9562, appendix A.6
+Change = Literal["insert", "update", "delete"]
 KeyValues = tuple[Value, ...]  # the values of a row's key, in the order of its columns
 
 
@@ -50,6 +53,12 @@ class Resource(Struct, frozen=True, kw_only=True, dict=True, eq=False):
 
     `strict`: under /rest/v1 too, bodies are checked against the fields, and every wrong field is named. Otherwise
     PostgreSQL alone checks them there.
+    `changes` are the changes that the database takes: a view may take some of them, or none (`()`).
+
+    `shows` says of a view which column of a table each of its columns shows (`{"id": "demo.orders.order_id"}`), as far
+    as foreign keys need it. So the foreign keys of the table hold for the view. It is a tuple of the schema, the table
+    and the column if one of them has a dot. `computed` names what functions make of a row. Only /rest/v1 has these
+    values and rows, where a request names them.
     """
 
     name: str
@@ -61,11 +70,15 @@ class Resource(Struct, frozen=True, kw_only=True, dict=True, eq=False):
     references: Mapping[Columns, Reference] = {}
     made_key: Literal["", "default", "uuid7"] = ""
     strict: bool = False
+    changes: tuple[Change, ...] = ("insert", "update", "delete")
+    shows: Mapping[str, str | tuple[str, str, str]] = {}
+    computed: Mapping[str, Computed] = {}
 
     def __post_init__(self) -> None:
         """Raises `ValueError` for a declaration that cannot work."""
         refers = [name for columns in self.references for name in column_names(columns)]
-        named = {*self.key_columns, *self.read_only, *refers, *([self.updated_at] if self.updated_at else [])}
+        stamped = [self.updated_at] if self.updated_at else []
+        named = {*self.key_columns, *self.read_only, *refers, *stamped, *self.shows}
         if missing := sorted(named - self.fields.keys()):
             listed = ", ".join(name or "an empty name" for name in missing)
             raise ValueError(f"{self.name} names {listed}, which its model does not have. Add the field.")
@@ -82,6 +95,10 @@ class Resource(Struct, frozen=True, kw_only=True, dict=True, eq=False):
 
         if self.made_key:
             self._check_made_key()
+        if twice := sorted(self.computed.keys() & self.fields.keys()):
+            raise ValueError(f"{self.name} has {twice[0]} twice. Rename the field, or take it out of computed.")
+        if any(len(shown) != 3 for shown in self.shown.values()):
+            raise ValueError(f"{self.name} shows a column without its table. Name it like demo.orders.order_id.")
 
     def _check_made_key(self) -> None:
         if self.made_key not in {"default", "uuid7"}:
@@ -122,13 +139,26 @@ class Resource(Struct, frozen=True, kw_only=True, dict=True, eq=False):
             found[name] = replace(found[name], required=False, default=None, stored_default=None)
         return found
 
+    def column(self, name: str) -> Column:
+        """The type of a column, or of a computed value."""
+        return self.fields[name].column if name in self.fields else COMPUTED
+
+    @cached_property
+    def readable(self) -> frozenset[str]:
+        """The names of all columns and computed values."""
+        return frozenset({*self.fields, *(name for name, each in self.computed.items() if not each.resource)})
+
     @cached_property
     def place(self) -> tuple[str | None, str]:
         """The table's schema, if the declaration has it, and its name."""
-        if isinstance(self.table, tuple):
-            return self.table
-        schema, _, name = self.table.rpartition(".")
-        return schema or None, name
+        return place_of(self.table)
+
+    @cached_property
+    def shown(self) -> dict[str, tuple[str, ...]]:
+        """The schema, the table and the column that a view shows, by the view's own columns."""
+        return {
+            name: shown if isinstance(shown, tuple) else tuple(shown.split(".")) for name, shown in self.shows.items()
+        }
 
     @cached_property
     def one(self) -> str:

@@ -14,6 +14,7 @@ from crud_api.errors import ApiError, PostgrestError
 from crud_api.request.postgrest.accept import Media
 from crud_api.request.postgrest.paging import not_there
 from crud_api.request.reading import Read
+from crud_api.resource import Resource
 from crud_api.response.problems import RETRY_SOON
 from crud_api.response.responses import PRIVATE, fits
 from crud_api.sql.rows import Rows
@@ -78,6 +79,7 @@ def rows(
             "Content-Range": range_,
             "Content-Location": f"{location}?{query}" if query else location,
             **version,
+            "Vary": "Accept, Prefer, Range",
             **headers,
         },
         status,
@@ -98,6 +100,20 @@ def not_single(found: int) -> PostgrestError:
         "Cannot coerce the result to a single JSON object", 406, "PGRST116",
         details=f"The result contains {found} rows",
     )  # fmt: skip
+
+
+def methods(resource: Resource) -> Response:
+    """The methods of a table, in PostgREST's order. A view may take no changes, or only some."""
+    takes = resource.changes
+    is_upserted = "insert" in takes and "update" in takes and resource.key_columns
+    allowed = [
+        *("OPTIONS", "GET", "HEAD"),
+        *(["POST"] if "insert" in takes else []),
+        *(["PUT"] if is_upserted else []),
+        *(["PATCH"] if "update" in takes else []),
+        *(["DELETE"] if "delete" in takes else []),
+    ]
+    return Response("", {**PRIVATE, "Allow": ",".join(allowed)}, 200)
 
 
 def body(rows: Rows, read: Read, media: Media) -> str:

@@ -19,22 +19,29 @@ from query_executor.contract import Param, Typed
 class Level:
     """The members of the rows at one level in SQL, and the rows that are joined to these for their members.
 
-    `aliases` are the names of the joined rows, by the ways to them.
+    `prefixes` stand before the columns of joined rows, by the ways to them.
     """
 
     def __init__(self) -> None:
         self.labels: list[str] = []
         self.values: list[str] = []
         self.joins: list[str] = []
-        self.aliases: dict[Way, str] = {}
+        self.prefixes: dict[Way, str] = {}
         self._aggregates: set[int] = set()  # the places of the values that are aggregates, counted from 1
+        self._all_declared = True
 
-    def add(self, label: str, value: str, *, is_aggregate: bool = False) -> None:
-        """Add a member."""
+    def add(self, label: str, value: str, *, is_declared: bool, is_aggregate: bool = False) -> None:
+        """Add a member. `is_declared`: its label is the name of what it is, and no text of the request."""
         self.labels.append(label)
         self.values.append(value)
+        self._all_declared &= is_declared
         if is_aggregate:
             self._aggregates.add(len(self.values))
+
+    @property
+    def has_declared_labels(self) -> bool:
+        """Whether SQL can have the labels as names: each is declared, and stands for one member."""
+        return self._all_declared and len({*self.labels}) == len(self.labels)
 
     @property
     def groups(self) -> tuple[int, ...]:
@@ -49,7 +56,7 @@ def level_of(resource: Resource, read: Read, alias: str, params: dict[str, Param
     if all([isinstance(member, Member) and not member.path for member in read.members]):  # noqa: C419 - a generator costs more
         return _plain_level(resource, read.members, alias)
     level = Level()
-    _add_members(level, resource, read.members, alias, params, is_grouped=read.is_grouped)
+    _add_members(level, resource, read.members, alias, f"{alias}.", params, is_grouped=read.is_grouped)
     return level
 
 
@@ -57,7 +64,7 @@ def level_of(resource: Resource, read: Read, alias: str, params: dict[str, Param
 def _plain_level(resource: Resource, members: Sequence[Member | Embedded], alias: str) -> Level:
     """The level of members without params. Nobody changes it."""
     level = Level()
-    _add_members(level, resource, members, alias, {}, is_grouped=False)
+    _add_members(level, resource, members, alias, f"{alias}.", {}, is_grouped=False)
     return level
 
 
@@ -66,6 +73,7 @@ def _add_members(
     resource: Resource,
     members: Sequence[Member | Embedded],
     alias: str,
+    prefix: str,
     params: dict[str, Param],
     *,
     is_grouped: bool,
@@ -73,19 +81,26 @@ def _add_members(
     for n, member in enumerate(members):
         name = f"{alias}_{n}"
         if isinstance(member, Member):
-            value = _value(resource, member, f"{alias}.", params, name)
-            level.add(member.label, value, is_aggregate=bool(member.aggregate))
+            value = _value(resource, member, prefix, params, name)
+            is_declared = member.label in resource.readable
+            level.add(member.label, value, is_declared=is_declared, is_aggregate=bool(member.aggregate))
         elif not member.is_spread:
             # A value can be grouped if it is jsonb, and not if it is json.
-            value = _embedded(member, f"{alias}.", name, params)
-            level.add(member.label, f"{value}::jsonb" if is_grouped else value)
+            value = _embedded(member, prefix, name, params)
+            is_declared = member.label == (
+                member.way[-1].name if member.way[-1].function else member.way[-1].resource.name
+            )
+            level.add(member.label, f"{value}::jsonb" if is_grouped else value, is_declared=is_declared)
         elif member.is_many:
-            _add_lists(level, member, f"{alias}.", name, params)
+            _add_lists(level, member, prefix, name, params)
         else:
-            rows = _page(member, f"{name}.*", f"{alias}.", name, params)
+            # A function takes a whole row of its table, and what is joined is none.
+            whole, below = bool(member.way[-1].resource.computed), member.way[-1].resource
+            rows = _page(member, f"{name} AS whole" if whole else f"{name}.*", prefix, name, params)
             level.joins.append(f" LEFT JOIN LATERAL ({rows}) AS {name} ON true")
-            level.aliases.setdefault(member.way, name)
-            _add_members(level, member.way[-1].resource, member.read.members, name, params, is_grouped=is_grouped)
+            joined_prefix = f"({name}.whole)." if whole else f"{name}."
+            level.prefixes.setdefault(member.way, joined_prefix)
+            _add_members(level, below, member.read.members, name, joined_prefix, params, is_grouped=is_grouped)
 
 
 def _value(resource: Resource, member: Member, prefix: str, params: dict[str, Param], param: str) -> str:
@@ -103,7 +118,7 @@ def _embedded(embedded: Embedded, prefix: str, alias: str, params: dict[str, Par
     """The rows at the end of a way as JSON: an array, or an object, or null."""
     resource, read = embedded.way[-1].resource, embedded.read
     level = level_of(resource, read, alias, params)
-    are_declared = has_declared_labels(resource, level.labels)
+    are_declared = level.has_declared_labels
     names = names_of(level.labels, are_declared=are_declared)
     if not are_declared:
         params |= {f"{alias}_label_{n}": label for n, label in enumerate(level.labels)}
@@ -118,9 +133,10 @@ def _embedded(embedded: Embedded, prefix: str, alias: str, params: dict[str, Par
 def _add_lists(level: Level, embedded: Embedded, prefix: str, alias: str, params: dict[str, Param]) -> None:
     """Add the members of many rows: each is an array."""
     inner = level_of(embedded.way[-1].resource, embedded.read, alias, params)
-    for label, value in zip(inner.labels, inner.values, strict=True):
-        rows, page = _page(embedded, f"{value} AS value", prefix, alias, params, inner), f"{alias}_page"
-        level.add(label, f"(SELECT coalesce(json_agg({page}.value), json_build_array()) FROM ({rows}) AS {page})")
+    for label, each in zip(inner.labels, inner.values, strict=True):
+        rows, page = _page(embedded, f"{each} AS value", prefix, alias, params, inner), f"{alias}_page"
+        value = f"(SELECT coalesce(json_agg({page}.value), json_build_array()) FROM ({rows}) AS {page})"
+        level.add(label, value, is_declared=inner.has_declared_labels)
 
 
 def _page(
@@ -135,17 +151,12 @@ def _page(
     resource, read, level = embedded.way[-1].resource, embedded.read, level or Level()
     source, belongs = joined(embedded.way, alias, prefix)
     conditions = conditions_of(resource, read.conditions, params, f"{alias}.", f"{alias}_filter")
-    order = ordered(resource, read.order, f"{alias}.", params, f"{alias}_order", level.aliases)
+    order = ordered(resource, read.order, f"{alias}.", params, f"{alias}_order", level.prefixes)
     params[f"{alias}_limit"], offset = (read.limit if embedded.is_many else min(1, read.limit)), ""
     if read.offset:
         params[f"{alias}_offset"], offset = Typed("int8", str(read.offset)), f" OFFSET :{alias}_offset"
     found = f"FROM {source}{''.join(level.joins)}{where([belongs, *conditions])}"
     return f"SELECT {values} {found}{sorted_by(level, order)} LIMIT :{alias}_limit{offset}"
-
-
-def has_declared_labels(resource: Resource, labels: Sequence[str]) -> bool:
-    """Whether each label is the name of a column of its own."""
-    return len({*labels}) == len(labels) and all(label in resource.fields for label in labels)
 
 
 def names_of(labels: Sequence[str], *, are_declared: bool) -> list[str]:

@@ -72,7 +72,28 @@ def equal(prefix: str, columns: Sequence[str], other: str, others: Sequence[str]
 @cache
 def table(resource: Resource) -> str:
     """The table of the resource, with its schema if the declaration has one."""
-    return ".".join(quoted(part) for part in resource.place if part is not None)
+    return qualified(resource.place)
+
+
+def value_of(resource: Resource, name: str, prefix: str) -> str:
+    """The SQL of a column, or of what a function makes of the row. `prefix` is the row, and a dot behind it."""
+    if (computed := resource.computed.get(name)) is None:
+        return f"{prefix}{quoted(name)}"
+    row = prefix.removesuffix(".")
+    value = f"{qualified(computed.place)}({row})"
+    # A row that is joined may be missing. A function that is not strict would still make a value of it.
+    return f"(CASE WHEN {row} IS DISTINCT FROM NULL THEN {value} END)" if is_joined(row) else value
+
+
+def is_joined(row: str) -> bool:
+    """Whether the row is a column of rows that are joined, and not an alias: `(one_2.whole)`."""
+    return row.startswith("(")
+
+
+@cache
+def qualified(place: tuple[str | None, str]) -> str:
+    """The name of a table or a function, with its schema if the declaration has one."""
+    return ".".join(quoted(part) for part in place if part is not None)
 
 
 @cache

@@ -9,16 +9,16 @@ from crud_api.request.reading import OrderTerm
 from crud_api.request.sorting import SortKey
 from crud_api.resource import Resource
 from crud_api.sql.joining import joined
-from crud_api.sql.names import quoted
+from crud_api.sql.names import quoted, value_of
 from query_executor.contract import Param
 
 
 def reached(resource: Resource, name: str, path: Path, prefix: str, params: dict[str, Param], param: str) -> str:
-    """The SQL of a column, or of what its path leads to. Adds the params of the path."""
-    column = f"{prefix}{quoted(name)}"
+    """The SQL of a column, of a computed value, or of what its path leads to. Adds the params of the path."""
+    column = value_of(resource, name, prefix) if resource.computed else f"{prefix}{quoted(name)}"
     if not path:
         return column
-    if not resource.fields[name].column.is_document:
+    if not resource.column(name).is_document:
         column = f"to_jsonb({column})"
     for n, step in enumerate(path):
         params[f"{param}_step_{n}"] = step.key
@@ -32,28 +32,28 @@ def ordered(
     prefix: str = "",
     params: dict[str, Param] | None = None,
     param: str = "order",
-    aliases: Mapping[Way, str] | None = None,
+    prefixes: Mapping[Way, str] | None = None,
 ) -> str:
     """The keys of an ORDER BY. Adds the params of the paths in them, whose names begin with `param`.
 
-    `aliases` are the rows that are joined, by the ways to them.
+    `prefixes` stand before the columns of rows that are joined, by the ways to them.
     """
     keys = []
     for n, key in enumerate(order):
         term = key if isinstance(key, OrderTerm) else OrderTerm(key.column, key.descending)
-        reach = _term(resource, term, prefix, {} if params is None else params, f"{param}_{n}", aliases or {})
+        reach = _term(resource, term, prefix, {} if params is None else params, f"{param}_{n}", prefixes or {})
         nulls = f" NULLS {term.nulls.upper()}" if term.nulls else ""
         keys.append(f"{reach}{' DESC' if term.descending else ''}{nulls}")
     return ", ".join(keys)
 
 
 def _term(
-    resource: Resource, term: OrderTerm, prefix: str, params: dict[str, Param], param: str, aliases: Mapping[Way, str]
+    resource: Resource, term: OrderTerm, prefix: str, params: dict[str, Param], param: str, prefixes: Mapping[Way, str]
 ) -> str:
     if not term.way:
         return reached(resource, term.column, term.path, prefix, params, param)
-    if (alias := aliases.get(term.way)) is not None:
-        return reached(term.way[-1].resource, term.column, term.path, f"{alias}.", params, param)
+    if (joined_prefix := prefixes.get(term.way)) is not None:
+        return reached(term.way[-1].resource, term.column, term.path, joined_prefix, params, param)
     source, belongs = joined(term.way, param, prefix)
     value = reached(term.way[-1].resource, term.column, term.path, f"{param}.", params, param)
     return f"(SELECT {value} FROM {source} WHERE {belongs} LIMIT 1)"

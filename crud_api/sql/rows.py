@@ -20,7 +20,7 @@ from crud_api.request.reading import Count, Form, Read
 from crud_api.resource import Resource
 from crud_api.sql import SHAPES
 from crud_api.sql.counting import exact_if_hidden, expected, explained
-from crud_api.sql.members import has_declared_labels, level_of, names_of, object_of, sorted_by
+from crud_api.sql.members import level_of, names_of, object_of, sorted_by
 from crud_api.sql.names import table, version, where
 from crud_api.sql.query import Query
 from crud_api.sql.reaching import ordered
@@ -71,10 +71,10 @@ def shape_of(
     """What a read asks of rows. Adds its params. `last` is the order of rows for which it asks for none."""
     level = level_of(resource, read, "one", params)
     labels = level.labels
-    are_declared = has_declared_labels(resource, labels)
+    are_declared = level.has_declared_labels
     if not are_declared and form in {"json", "stripped"}:
         params |= {f"label_{n}": label for n, label in enumerate(labels)}
-    order = ordered(resource, read.order, ROW, params, aliases=level.aliases) or last
+    order = ordered(resource, read.order, ROW, params, prefixes=level.prefixes) or last
     return Shape(
         tuple(level.values),
         tuple(labels) if are_declared else None,

@@ -166,7 +166,7 @@ def _after_null(key: SortKey, inclusive: bool) -> str:
 
 def _uncut(resource: Resource, filter_: Filter, condition: str, param: str, params: dict[str, Param]) -> str:
     """The condition, which fails where a cast would cut its value: a composite type has lengths, a comparison none."""
-    if not resource.fields[filter_.field].column.cast or filter_.path:
+    if not resource.column(filter_.field).cast or filter_.path:
         return condition
     values = filter_.value if isinstance(filter_.value, list) else [filter_.value]
     check = fits([(resource, {filter_.field: value}) for value in values], params, param)
@@ -175,7 +175,7 @@ def _uncut(resource: Resource, filter_: Filter, condition: str, param: str, para
 
 def _compared(resource: Resource, filter_: Filter, param: str, params: dict[str, Param], prefix: str) -> str:
     """Return the condition of a filter, and add its params."""
-    operator, column = operator_of(filter_.operator), resource.fields[filter_.field].column
+    operator, column = operator_of(filter_.operator), resource.column(filter_.field)
     cast = "" if filter_.path else column.cast
     name, value = reached(resource, filter_.field, filter_.path, prefix, params, param), f":{param}{cast}"
     if operator.takes == "a presence":

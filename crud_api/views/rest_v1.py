@@ -24,6 +24,7 @@ def read_table(tables: Tables, execute: Execute, allows: Collection[str], reques
     resource = table_of(tables, request)
     headers, parameters = request.headers, query_parameters(request)
     preferences = preferences_of(headers.get("prefer"), allows)
+    request.settings.update(preferences.settings)
     read = read_of(tables, resource, parameters, headers.get("range") if request.method == "GET" else None)
     media = accepted(headers.get("accept"))
     form = "none" if request.method == "HEAD" else media.form
@@ -32,5 +33,10 @@ def read_table(tables: Tables, execute: Execute, allows: Collection[str], reques
     if isinstance(rows, Failure):
         raise rest_v1.from_failure(rows)
     assert rows is not None  # noqa: S101 - the statement answers one row
-    applied = preferences.applied("count", "tx", "handling")
+    applied = preferences.applied("count", "tx", "handling", "timezone")
     return rest_v1.rows(rows, read, media, collection_path(request), parameters, applied)
+
+
+def describe_table(tables: Tables, request: ApiRequest) -> Response:
+    """The methods that a table has."""
+    return rest_v1.methods(table_of(tables, request))

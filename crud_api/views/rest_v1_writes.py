@@ -37,7 +37,7 @@ def insert_rows(tables: Tables, execute: Execute, allows: Collection[str], reque
     written = _run(execute, request, writing.write(plan))
     has_target = bool(insertion.target)
     applied = asked.preferences.applied(
-        *(["resolution"] if has_target else []), "missing", "return", "count", "tx", "handling"
+        *(["resolution"] if has_target else []), "missing", "return", "count", "tx", "handling", "timezone"
     )
     is_merged = insertion.conflict == "merge" and not written.inserted
     return rest_v1_writes.stored(written, 200 if is_merged else 201, asked.told(), applied)
@@ -53,7 +53,9 @@ def put_row(tables: Tables, execute: Execute, allows: Collection[str], request: 
     )
     plan = writing.insertion_plan(asked.resource, insertion, asked.shown, asked.terms(writes_one=True))
     written = _run(execute, request, writing.write(plan))
-    return rest_v1_writes.put(written, asked.told(), asked.preferences.applied("return", "count", "tx", "handling"))
+    return rest_v1_writes.put(
+        written, asked.told(), asked.preferences.applied("return", "count", "tx", "handling", "timezone")
+    )
 
 
 def change_rows(tables: Tables, execute: Execute, allows: Collection[str], request: ApiRequest) -> Response:
@@ -70,7 +72,7 @@ def change_rows(tables: Tables, execute: Execute, allows: Collection[str], reque
     return rest_v1_writes.changed(
         written,
         asked.told(terms.most),
-        asked.preferences.applied("missing", "return", "count", "tx", "handling", *asked.limits),
+        asked.preferences.applied("missing", "return", "count", "tx", "handling", "timezone", *asked.limits),
     )
 
 
@@ -86,7 +88,7 @@ def delete_rows(tables: Tables, execute: Execute, allows: Collection[str], reque
     return rest_v1_writes.deleted(
         written,
         asked.told(terms.most),
-        asked.preferences.applied("return", "count", "tx", "handling", *asked.limits),
+        asked.preferences.applied("return", "count", "tx", "handling", "timezone", *asked.limits),
     )
 
 
@@ -97,6 +99,7 @@ class _Asked:
         self.resource = table_of(tables, request)
         self.parameters: Parameters = query_parameters(request)
         self.preferences = preferences_of(request.headers.get("prefer"), allows)
+        request.settings.update(self.preferences.settings)
         self.level = level_of(tables, self.resource, self.parameters)
         self.media = accepted(request.headers.get("accept"))
         self._path = collection_path(request)

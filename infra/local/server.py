@@ -27,8 +27,10 @@ from chalice.local import (
     create_local_server,
 )
 
-from crud_api.errors import ApiError, BodyTooLargeError, MalformedBodyError, NotFoundError
+from crud_api.errors import ApiError, BodyTooLargeError, MalformedBodyError, NotFoundError, PostgrestError
+from crud_api.response import rest_v1
 from crud_api.response.problems import to_response
+from crud_api.routes import REST
 from infra.local.gateway import Gateway, RefusedRequestError, answer
 
 _MAX_BODY_BYTES = 10_000_000  # the limit of API Gateway; the API's own is lower
@@ -68,7 +70,8 @@ class Handler(ChaliceRequestHandler):
         # HEAD has the headers of GET (RFC 9110, section 9.3.2), its Content-Length among them.
         method = "GET" if self.command == "HEAD" else self.command
         try:
-            response = self.local_gateway.handle_request(method, self.path, dict(self.headers), body)
+            headers = {name: ", ".join(self.headers.get_all(name, [])) for name in self.headers}
+            response = self.local_gateway.handle_request(method, self.path, headers, body)
         except RefusedRequestError as error:
             _log.warning("refused: %s", error)
             self._answer(*answer(error.kind, str(uuid.uuid4()), self._origins))
@@ -81,7 +84,10 @@ class Handler(ChaliceRequestHandler):
     do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = do_PATCH = do_OPTIONS = _generic_handle  # noqa: N815
 
     def _answer_problem(self, error: ApiError) -> None:
-        response = to_response(error, str(uuid.uuid4()))
+        if isinstance(error, NotFoundError) and self.path.startswith(REST):
+            response = rest_v1.error(PostgrestError("Invalid path specified in request URL", 404, "PGRST125"))
+        else:
+            response = to_response(error, str(uuid.uuid4()))
         origin = self.headers.get("origin")
         allowed = {"Access-Control-Allow-Origin": origin} if origin in self._origins else {}
         self._answer(response.status_code, {**response.headers, **allowed}, response.body)

@@ -21,8 +21,8 @@ MAX_DIMENSIONS = 6  # of an array: PostgreSQL's MAXDIM
 # Of one text. A text of a million characters takes seconds to scan. On a small function this is most of the 10 seconds.
 MAX_SQL_CHARACTERS = 1_000_000
 # The names of a request's settings. PostgreSQL lets every user set a name that has a dot. Here all are of one family,
-# so that no caller changes a setting of an extension.
-SETTING_NAME = r"request(\.[a-z_][a-z0-9_]*)+"
+# so that no caller changes a setting of an extension. PostgreSQL's own `timezone` only changes how times are written.
+SETTING_NAME = r"(request(\.[a-z_][a-z0-9_]*)+|timezone)"
 MAX_NAME_BYTES = 63  # of a role and of a setting: PostgreSQL's NAMEDATALEN - 1
 
 # The codes of a failure. Each says what became of the work.
@@ -110,8 +110,8 @@ class Request:
     the reply is the same. So a statement can show what it would change, or decide that it changed too much.
 
     The statements run as the database role `role`, if one is given. `settings` are what `current_setting` returns to
-    them, by name. Each name begins with `request.`, and its parts are lower-case identifiers. Both hold for this
-    transaction only, and no log has them.
+    them, by name. Each name begins with `request.`, and its parts are lower-case identifiers, or it is PostgreSQL's own
+    `timezone`. Both hold for this transaction only, and no log has them.
     """
 
     __slots__ = (
@@ -190,7 +190,8 @@ class Failure:
     `sqlstate` is PostgreSQL's (PostgreSQL documentation, appendix A). `message` is for the caller's developers. It may
     hold values, so it is never logged and never shown to an end user. `routine` is the function of PostgreSQL that
     reported the error. It tells errors of the same SQLSTATE apart. If it is `exec_stmt_raise` (RAISE in PL/pgSQL), the
-    schema's author wrote `message`, `detail` and `hint`. No other failure has a `detail` or a `hint`.
+    schema's author wrote `message`, `detail` and `hint`. Of other failures, `hint` is PostgreSQL's and quotes no row,
+    and only that of a wrong setting has a `detail`.
     """
 
     __slots__ = (

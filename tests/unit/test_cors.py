@@ -43,7 +43,8 @@ def test_a_named_origin_may_read_the_answer_and_its_headers() -> None:
         reply = answer("GET", "/health", headers={"Origin": [origin]})
         assert (allowed(reply), reply["headers"]["Vary"]) == (origin, "Origin")
         assert reply["headers"]["Access-Control-Expose-Headers"] == (
-            "ETag, Link, Location, Preference-Applied, Idempotency-Replayed, Retry-After"
+            "ETag, Link, Location, Preference-Applied, Idempotency-Replayed, Retry-After, "
+            "Content-Location, Content-Range"
         )
 
 
@@ -87,11 +88,13 @@ def test_every_path_answers_its_preflight_with_its_methods() -> None:
     app = create_app(refuse, cors_origins=ORIGINS)
     for path, methods in app.routes.items():
         names = {name: "x" for name in ("customer_id", "order_id", "asset", "table") if f"{{{name}}}" in path}
-        reply = app(event("OPTIONS", path, path_parameters=names, headers=NAMED), None)
+        asked = {**NAMED, "Access-Control-Request-Method": ["GET"]}
+        reply = app(event("OPTIONS", path, path_parameters=names, headers=asked), None)
         assert (reply["statusCode"], reply["body"], allowed(reply)) == (204, "", ORIGINS[0])
         assert reply["headers"]["Access-Control-Allow-Methods"] == ", ".join(sorted(set(methods) - {"OPTIONS"}))
         assert reply["headers"]["Access-Control-Allow-Headers"] == (
-            "content-type, if-match, if-none-match, idempotency-key, prefer, x-api-key, authorization"
+            "content-type, if-match, if-none-match, idempotency-key, prefer, x-api-key, authorization, accept-profile, "
+            "apikey, content-profile, range, range-unit, x-client-info"
         )
         assert reply["headers"]["Access-Control-Max-Age"] == "600"
         assert "OPTIONS" in methods

@@ -97,7 +97,7 @@ class Level:
             case Group():
                 members = tuple(self._condition(member) for member in condition.members)
                 return Group(condition.joined_by, members, condition.is_negated)
-            case Filter() if condition.field not in self.resource.fields:
+            case Filter() if condition.field not in self.resource.readable:
                 if condition.field in self.embeds and not condition.path:
                     return self._presence(condition)
                 raise no_column(self.resource, condition.field)
@@ -116,7 +116,7 @@ class Level:
 
     def _term(self, name: str, term: OrderTerm) -> OrderTerm:
         if not name:
-            if term.column not in self.resource.fields:
+            if term.column not in self.resource.readable:
                 raise no_column(self.resource, term.column)
             return term
         if name not in self.embeds:
@@ -128,7 +128,7 @@ class Level:
                 code="PGRST118",
                 details=f"'{self.resource.name}' and '{name}' do not form a many-to-one or one-to-one relationship",
             )
-        if term.column in level.resource.fields:
+        if term.column in level.resource.readable:
             return OrderTerm(term.column, term.descending, term.path, term.nulls, level.way)
         for member in level.members:  # by the name that select gives it
             if isinstance(member, Member) and member.label == term.column and member.column and not member.aggregate:

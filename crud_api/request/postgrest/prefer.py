@@ -11,6 +11,7 @@ from msgspec import Struct
 from crud_api.errors import PostgrestError
 from crud_api.request.preferences import applied
 from crud_api.request.reading import Count
+from crud_api.resource.columns.column import text_flaw
 from crud_api.settings import ALLOWS_TX
 
 _KNOWN = {
@@ -23,8 +24,6 @@ _KNOWN = {
 }
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _OPEN = frozenset({"timezone", "max-affected"})  # their values are not of a list
-
-
 _ORDER = ("resolution", "missing", "return", "count", "tx", "handling", "timezone", "max-affected")
 
 
@@ -58,6 +57,16 @@ class Preferences(Struct, frozen=True):
     def count(self) -> Count | None:
         """How to count the rows."""
         return cast("Count | None", self.values.get("count"))
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The settings that the statements get. Raises `PostgrestError` for a time zone that no setting can hold."""
+        zone = self.values.get("timezone")
+        if zone is None:
+            return {}
+        if text_flaw(zone):
+            raise PostgrestError('invalid value for parameter "TimeZone"', code="22023")
+        return {"timezone": zone}
 
     def applied(self, *names: str) -> dict[str, str]:
         """The header `Preference-Applied` with those of these preferences that the client has."""

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from functools import cache
 
 from crud_api.errors import PostgrestError
 from crud_api.request.conditions import Way
+from crud_api.request.postgrest.near import nearest
+from crud_api.request.postgrest.ways import kind_of, ways_of
 from crud_api.resource import Resource
-from crud_api.resource.relations import Relation, every_relation
 from crud_api.resource.tables import Tables
 
 
 def way_to(tables: Tables, origin: Resource, target: str, hint: str) -> Way:
     """The way from a row to the rows of the target. Raises `PostgrestError` unless there is exactly one."""
-    found = [way for way in _ways(tables).get(origin.name, ()) if _is_meant(origin, way, target, hint)]
+    ways = _ways(tables).get(origin.name, ())
+    found = [way for way in ways if _is_meant(origin, way, target, hint)]
     if len(found) == 1:
         return found[0]
     if not found:
         by_hint = f" using the hint '{hint}'" if hint else ""
+        near = nearest(target, {way[-1].resource.name for way in ways}, 0.33)
         raise PostgrestError(
             f"Could not find a relationship between '{origin.name}' and '{target}' in the schema cache",
             code="PGRST200",
             details=f"Searched for a foreign key relationship between '{origin.name}' and '{target}'{by_hint} in the "
             f"schema '{origin.place[0] or 'public'}', but no matches were found.",
+            hint=f"Perhaps you meant '{near}' instead of '{target}'." if near and near != target else None,
         )
     hints = ", ".join(f"'{way[-1].resource.name}!{_name(way)}'" for way in found)
     raise PostgrestError(
@@ -41,40 +44,24 @@ def is_many(way: Way) -> bool:
     return any(relation.many for relation in way)
 
 
-@cache
-def _ways(tables: Tables) -> Mapping[str, Sequence[Way]]:
-    """All ways by their origins. It reads every declaration, when something is embedded for the first time."""
-    ways: dict[str, list[Way]] = {}
-    for origin, relation in every_relation({table.name: table for table in tables}):
-        ways.setdefault(origin.name, []).append((relation,))
-    for between in tables:
-        refers = [way[0] for way in ways.get(between.name, ()) if way[0].refers]
-        keyed = [relation for relation in refers if {*relation.own} <= {*between.key_columns}]
-        for first in keyed:
-            for second in keyed:
-                if first is not second:
-                    back = Relation(
-                        name=between.name, resource=between, own=first.columns, columns=first.own, many=True,
-                        constraint=first.constraint,
-                    )  # fmt: skip
-                    ways.setdefault(first.resource.name, []).append((back, second))
-    return ways
+_ways = cache(ways_of)
 
 
 def _is_meant(origin: Resource, way: Way, target: str, hint: str) -> bool:
     last = way[-1]
     is_target, one = target == last.resource.name, way[0] if len(way) == 1 else None
+    if last.function:
+        return target == last.name
     if one is not None and one.resource is origin:  # a table that refers to itself
-        if hint:
-            return is_target and one.many and one.columns == (hint,)
-        return (is_target and one.many) or (one.refers and one.own == (target,))
+        is_back = is_target and not one.refers
+        return is_back and one.columns == (hint,) if hint else is_back or (one.refers and one.own == (target,))
     if not hint:
-        return is_target or (one is not None and (_is(one.constraint, target) or one.own == (target,)))
-    if not is_target:
-        return False
+        # A view is meant by its own name only: it comes beside its table.
+        by_key = one is not None and not last.resource.shows
+        return is_target or (by_key and (_is(last.constraint, target) or last.own == (target,)))
     if one is None:
-        return way[0].resource.name == hint
-    return _is(one.constraint, hint) or one.own == (hint,) or one.columns == (hint,)
+        return is_target and way[0].resource.name == hint
+    return is_target and (_is(one.constraint, hint) or one.own == (hint,) or one.columns == (hint,))
 
 
 def _is(constraint: str, name: str) -> bool:
@@ -86,7 +73,6 @@ def _name(way: Way) -> str:
 
 
 def _described(origin: Resource, way: Way) -> dict[str, str]:
-    kind = "many-to-many" if len(way) > 1 else "one-to-many" if way[0].many else "many-to-one" if way[0].refers else ""
     target, columns = way[-1].resource, ", ".join
     said = f"{_name(way)} using {origin.name}({columns(way[0].own)}) and {target.name}({columns(way[0].columns)})"
     if len(way) > 1:
@@ -95,7 +81,7 @@ def _described(origin: Resource, way: Way) -> dict[str, str]:
             f"{way[1].constraint}({columns(way[1].own)})"
         )
     return {
-        "cardinality": kind or "one-to-one",
+        "cardinality": kind_of(way),
         "embedding": f"{origin.name} with {target.name}",
         "relationship": said,
     }

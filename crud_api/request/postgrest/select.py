@@ -75,7 +75,7 @@ def every_column(resource: Resource) -> tuple[Member, ...]:
 
 def known(resource: Resource, member: Member) -> Member:
     """The member, if the resource has its column. Raises `PostgrestError`."""
-    if not member.column or member.column in resource.fields:
+    if not member.column or member.column in resource.readable:
         return member
     if member.column == "count" and not (member.path or member.aggregate):  # as old clients of PostgREST write count()
         return Member(member.label, "", aggregate="count", aggregate_cast=member.cast)

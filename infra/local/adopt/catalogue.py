@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from crud_api.executor.seam import Execute
+from crud_api.resource.resource import Change
 from infra.errors import DatabaseError
 from query_executor.contract import Failure, Request, Statement, Typed
 
@@ -52,6 +53,16 @@ class Unique(Struct):
     primary: bool
 
 
+class Function(Struct):
+    """A function that takes a row of the table and nothing else. `rows_of` is the table whose rows it returns."""
+
+    schema: str
+    name: str
+    rows_of: tuple[str, str] | None
+    is_set: bool
+    many: bool
+
+
 class ForeignKey(Struct):
     """A foreign key to the table `to`: its schema and name."""
 
@@ -62,20 +73,24 @@ class ForeignKey(Struct):
 
 
 class Table(Struct):
-    """A table, view or foreign table. `origins` are the marks in a view's query that views.py reads."""
+    """A table, view or foreign table. `origins` are the marks in a view's query that views.py reads.
+
+    `referred` are its columns that foreign keys of other tables name.
+    """
 
     oid: int
     schema: str
     name: str
     kind: Kind
     comment: str | None
-    is_insertable: bool
-    is_updatable: bool
+    changes: list[Change]  # that PostgreSQL takes, also by triggers
     is_simple: bool  # of a view: PostgreSQL itself passes changes on to the one table below it
     has_children: bool
     columns: list[Column]
     uniques: list[Unique]
     foreign_keys: list[ForeignKey]
+    referred: list[str]
+    functions: list[Function]
     checks: list[str]
     origins: str | None
 
@@ -159,8 +174,9 @@ _TABLES = f"""
 SELECT json_build_object(
   'oid', c.oid::int8, 'schema', n.nspname, 'name', c.relname, 'kind', c.relkind,
   'comment', obj_description(c.oid, 'pg_class'),
-  'is_insertable', pg_relation_is_updatable(c.oid, true) & 8 <> 0,
-  'is_updatable', pg_relation_is_updatable(c.oid, true) & 4 <> 0,
+  'changes', (SELECT coalesce(json_agg(name), '[]')
+              FROM (VALUES (8, 'insert'), (4, 'update'), (16, 'delete')) AS known (bit, name)
+              WHERE pg_relation_is_updatable(c.oid, true) & bit <> 0),
   'is_simple', c.relkind = 'v' AND pg_relation_is_updatable(c.oid, false) & 4 <> 0,
   'has_children', c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits WHERE inhparent = c.oid),
   'columns', coalesce((
@@ -190,6 +206,20 @@ SELECT json_build_object(
     ) ORDER BY k.conkey, k.conname)
     FROM pg_constraint k LEFT JOIN pg_constraint parent ON parent.oid = k.conparentid
     WHERE k.conrelid = c.oid AND k.contype = 'f' AND parent.conrelid IS DISTINCT FROM k.conrelid), '[]'),
+  'referred', coalesce((
+    SELECT json_agg(DISTINCT a.attname)
+    FROM pg_constraint k JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = ANY (k.confkey)
+    WHERE k.confrelid = c.oid AND k.contype = 'f'), '[]'),
+  'functions', coalesce((
+    SELECT json_agg(json_build_object(
+      'schema', n.nspname, 'name', p.proname, 'is_set', p.proretset, 'many', p.proretset AND p.prorows <> 1,
+      'rows_of', (SELECT json_build_array(nspname, relname)
+                  FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+                  WHERE reltype = p.prorettype AND relkind IN ('r', 'p', 'v', 'm', 'f'))
+    ) ORDER BY p.proname)
+    FROM pg_proc p JOIN pg_type t ON t.oid = p.prorettype
+    WHERE p.pronargs = 1 AND p.proargtypes[0] = c.reltype AND p.pronamespace = c.relnamespace AND p.prokind = 'f'
+      AND (t.typtype <> 'p' OR t.typname = 'record')), '[]'),
   'checks', coalesce((
     SELECT json_agg(pg_get_expr(k.conbin, k.conrelid) ORDER BY k.conname)
     FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'c'), '[]'),

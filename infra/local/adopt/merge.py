@@ -270,3 +270,18 @@ def _change_resource(plan: Plan, known: Existing, edits: Edits, call: ast.Call) 
     )
     if plan.references:
         plan.annotations.uses("crud_api.resource", "Reference")
+    changes = [change for change in resource.changes if change in plan.table.changes]
+    if changes != [*resource.changes]:
+        edits.set_argument(call, "changes", write.changes_node(changes))
+    if plan.shows != resource.shown:
+        edits.set_argument(call, "shows", write.shows_node(plan.shows) if plan.shows else None)
+    made = {each.name for each in plan.table.functions}
+    new = [each for each in plan.computed if each.name not in resource.computed]
+    edits.change_members(
+        call,
+        "computed",
+        [name for name in resource.computed if name not in made],
+        [laid(write.computed_node(each), indent=8) for each in new],
+    )
+    if new:
+        plan.annotations.uses("crud_api.resource", "Computed")

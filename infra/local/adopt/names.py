@@ -13,10 +13,10 @@ _BUILTINS = frozenset(name for name in dir(builtins) if not name.startswith("_")
 IMPORTED = frozenset(
     """
     annotations date datetime time timedelta Decimal UUID Annotated Any Literal Meta Struct UNSET UnsetType field
-    Reference Resource Composite Citext Whole Money Timestamp LocalTimestamp TimeTz Interval Json Jsonb Hstore Bits Inet
-    Cidr Macaddr Macaddr8 Int4Range Int8Range NumRange DateRange TsRange TstzRange Int4Multirange Int8Multirange
-    NumMultirange DateMultirange TsMultirange TstzMultirange Tsvector Xml Point Line Lseg Box Path Polygon Circle
-    Key ForeignKey Name Text Email Amount
+    Computed Reference Resource Composite Citext Whole Money Timestamp LocalTimestamp TimeTz Interval Json Jsonb
+    Hstore Bits Inet Cidr Macaddr Macaddr8 Int4Range Int8Range NumRange DateRange TsRange TstzRange Int4Multirange
+    Int8Multirange NumMultirange DateMultirange TsMultirange TstzMultirange Tsvector Xml Point Line Lseg Box Path
+    Polygon Circle Key ForeignKey Name Text Email Amount
     """.split()
 )
 _IRREGULAR = {"people": "person", "children": "child", "men": "man", "women": "woman", "data": "data"}

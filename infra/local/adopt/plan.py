@@ -10,10 +10,11 @@ from msgspec import Struct
 from infra.local.adopt import names
 from infra.local.adopt.catalogue import Catalogue, Column, ForeignKey, Table, Unique
 from infra.local.adopt.checks import Limits, constant, limits_of
+from infra.local.adopt.computed import ComputedPlan, computed_of
 from infra.local.adopt.layout import Node, text
 from infra.local.adopt.relations import Place, ReferencePlan, Side, foreign_keys_of, references_of
 from infra.local.adopt.types import Annotation, Annotations, Definition, refuse_name
-from infra.local.adopt.views import Origin, first_shown, origins_of
+from infra.local.adopt.views import Origin, first_shown, keys_shown, origins_of
 
 KINDS = {"r": "table", "p": "partitioned table", "v": "view", "m": "materialized view", "f": "foreign table"}
 # What the API's own columns are called, which a new row gets from its default and no client sets.
@@ -53,6 +54,8 @@ class Plan(Struct):
     read_only: list[str]
     updated_at: str | None
     references: list[ReferencePlan]
+    shows: dict[str, tuple[str, str, str]]  # of a view: the schema, the table and the column below a column
+    computed: list[ComputedPlan]
     notes: list[str]  # what is left out, and why
 
     @property
@@ -111,6 +114,11 @@ def plans_of(catalogue: Catalogue, declared: Mapping[Place, Declared]) -> list[P
         uniques = plan.table.uniques if not plan.table.is_simple else _shown_uniques(of_view, catalogue)
         own = sides[plan.table.place]
         plan.references = list(references_of(own, keys, uniques, sides, known.references if known else {}, plan.notes))
+        columns = {field.column for field in plan.fields}
+        plan.shows = {
+            column: below for column, below in keys_shown(of_view, catalogue.table).items() if column in columns
+        }
+        plan.computed = list(computed_of(plan.table, columns, sides, plan.notes))
     return made
 
 
@@ -170,7 +178,7 @@ def _plan(
     annotations = Annotations(catalogue, {class_name, variable, *(known.defined if known else ())})
     keys = _keys(table, origins, catalogue)
     key = keys[0] if keys else ()
-    plan = Plan(table, name, class_name, variable, annotations, [], key, keys, "", [], None, [], [])
+    plan = Plan(table, name, class_name, variable, annotations, [], key, keys, "", [], None, [], {}, [], [])
     annotations.uses("msgspec", "Struct")
     annotations.uses("crud_api.resource", "Resource")
     limits = limits_of(table.checks)

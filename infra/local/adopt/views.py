@@ -45,6 +45,18 @@ def first_shown(origins: Mapping[str, Origin]) -> dict[Origin, str]:
     return shown
 
 
+def keys_shown(
+    origins: Mapping[str, Origin], table_of: Callable[[int], Table | None]
+) -> dict[str, tuple[str, str, str]]:
+    """The columns of a view that show a column of a foreign key, or a column that one names: schema, table, column."""
+    shown: dict[str, tuple[str, str, str]] = {}
+    for column, (oid, name) in origins.items():
+        below = table_of(oid)
+        if below is not None and (name in below.referred or any(name in key.columns for key in below.foreign_keys)):
+            shown[column] = (*below.place, name)
+    return shown
+
+
 def _targets(marks: str) -> dict[int, tuple[int, int]]:
     """The table and column of each target of the outermost query, by the target's number."""
     found: dict[int, tuple[int, int]] = {}

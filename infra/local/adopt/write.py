@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import get_args
 
+from crud_api.resource.resource import Change
+from infra.local.adopt.computed import ComputedPlan
 from infra.local.adopt.layout import Group, Lines, Node, docstring, flat, import_block, laid, text
 from infra.local.adopt.plan import KINDS, FieldPlan, Plan
 from infra.local.adopt.relations import ReferencePlan
@@ -84,12 +87,48 @@ def resource_of(plan: Plan) -> Node:
     if plan.references:
         plan.annotations.uses("crud_api.resource", "Reference")
         items.append(Group("references={", [reference_node(each) for each in plan.references], "}"))
+    if len(plan.table.changes) < len(get_args(Change)):
+        items.append(changes_node(plan.table.changes))
+    if plan.shows:
+        items.append(shows_node(plan.shows))
+    if plan.computed:
+        plan.annotations.uses("crud_api.resource", "Computed")
+        items.append(Group("computed={", [computed_node(each) for each in plan.computed], "}"))
     return Lines("Resource(", items, ")")
 
 
 def read_only_node(columns: Sequence[str]) -> Node:
     """The argument `read_only`."""
     return Group("read_only=frozenset({", [text(column) for column in columns], "})")
+
+
+def changes_node(changes: Sequence[Change]) -> Node:
+    """The argument `changes`."""
+    return f"changes=({', '.join(map(text, changes))}{',' * (len(changes) == 1)})"
+
+
+def shows_node(shows: Mapping[str, tuple[str, str, str]]) -> Node:
+    """The argument `shows`."""
+    members = []
+    for column, place in shows.items():
+        has_dot = any("." in part for part in place)
+        shown = f"({', '.join(map(text, place))})" if has_dot else text(".".join(place))
+        members.append(f"{text(column)}: {shown}")
+    return Group("shows={", members, "}")
+
+
+def computed_node(computed: ComputedPlan) -> Node:
+    """The member of `computed`."""
+    schema, name = computed.function
+    has_dot = "." in schema or "." in name
+    items: list[Node] = [
+        f"function=({text(schema)}, {text(name)})" if has_dot else f"function={text(f'{schema}.{name}')}"
+    ]
+    if computed.resource:
+        items.append(f"resource={text(computed.resource)}")
+    if computed.many:
+        items.append("many=True")
+    return Group(f"{text(computed.name)}: Computed(", items, ")")
 
 
 def columns_node(before: str, columns: Sequence[str]) -> Node:
