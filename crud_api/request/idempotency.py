@@ -8,8 +8,7 @@ from msgspec import Struct
 
 from crud_api.errors import InvalidHeaderError
 from crud_api.request.caller import ApiRequest
-from crud_api.request.http import collection_path, raw_body
-from crud_api.request.preferences import Preferences
+from crud_api.request.http import body_bytes, collection_path
 
 HEADER = "Idempotency-Key"
 _QUOTED = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*+)"')  # a String of RFC 8941, section 3.3.3
@@ -24,10 +23,11 @@ class Attempt(Struct, frozen=True):
     fingerprint: str
 
 
-def attempt_of(request: ApiRequest, preferences: Preferences) -> Attempt | None:
+def attempt_of(request: ApiRequest, preferred: str) -> Attempt | None:
     """What identifies a POST with a key, or None without a key. Raises `InvalidHeaderError`.
 
-    A key belongs to its caller and its path. A repeated request must have the same body and the same preferences.
+    A key belongs to its caller and its path. A repeated request must have the same body, and the same `preferred`: how
+    its answer should be.
     """
     header = request.headers.get(HEADER)
     if header is None:
@@ -37,8 +37,8 @@ def attempt_of(request: ApiRequest, preferences: Preferences) -> Attempt | None:
     from hashlib import sha256  # noqa: PLC0415
 
     where = "\n".join([request.caller.id, collection_path(request).rstrip("/"), key])
-    preferred = f"{preferences.return_ == 'minimal'} {preferences.resolution}\n"
-    return Attempt(sha256(where.encode()).hexdigest(), sha256(preferred.encode() + raw_body(request)).hexdigest())
+    told = f"{preferred}\n".encode(errors="surrogatepass")
+    return Attempt(sha256(where.encode()).hexdigest(), sha256(told + body_bytes(request)).hexdigest())
 
 
 def parse_key(header: str) -> str:

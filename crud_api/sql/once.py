@@ -7,14 +7,15 @@ stores the rows. After an error, or if a row is wrong, there is no record.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Generic
 
 from msgspec import Struct
 
 from crud_api.request.idempotency import Attempt
 from crud_api.sql.many_rows import WHOLE, Created, InsertPlan, created
-from crud_api.sql.query import Query
-from query_executor.contract import FromResult, Statement
+from crud_api.sql.query import Query, T
+from query_executor.contract import FromResult, Param, Statement
 
 HELD = "held"  # the column that says whether the lock is held
 CONDITION = "EXISTS (SELECT FROM first)"  # true if the rows must be stored now
@@ -34,28 +35,67 @@ class Record(Struct, frozen=True):
     key: str | None
 
 
-class Once(Struct, frozen=True):
+class Once(Struct, Generic[T], frozen=True):
     """What was stored, or the record of the first request.
 
     `held` is false if another request with this key is still running. Then nothing was stored.
     """
 
     held: bool
-    created: Created
+    stored: T
     record: Record | None
 
 
-def create_once(plan: InsertPlan, attempt: Attempt, created: int, merged: int) -> Query[Once]:
-    """Store the rows, all or none, unless a request with this key stored them before.
+class Keeping(Struct, Generic[T], frozen=True):
+    """How the row of the common table expression `answer` is recorded, and what it means.
 
-    The record has the status `created` if a row was inserted, and `merged` if all rows existed.
+    `status`, `body`, `etag` and `key` are SQL of its columns. It is recorded if `is_kept` is true. `columns` are what
+    `read` makes a T of. Without `whole`, the transaction is undone.
     """
-    return Query([_lock(attempt), _create_once(plan, attempt, created, merged)], _once)
+
+    status: str
+    body: str
+    etag: str
+    key: str
+    is_kept: str
+    columns: str
+    whole: str
+    read: Callable[..., T]
 
 
-def _once(held: bool, *columns: Any) -> Once:
-    body, etag, key, inserted, wrong, *record = columns
-    return Once(held, created(body, etag, key, inserted, wrong), None if record[0] is None else Record(*record))
+def once(
+    ctes: str, params: Mapping[str, Param], attempt: Attempt, keeping: Keeping[T], commit_if: str | None = None
+) -> Query[Once[T]]:
+    """Store the rows, all or none, unless a request with this key stored them before."""
+
+    def read(held: bool, *columns: Any) -> Once[T]:
+        *stored, fingerprint, status, body, etag, key = columns
+        record = None if fingerprint is None else Record(fingerprint, status, body, etag, key)
+        return Once(held, keeping.read(*stored), record)
+
+    return Query([_lock(attempt), _once(ctes, params, attempt, keeping)], read, commit_if)
+
+
+def create_once(plan: InsertPlan, attempt: Attempt, created_: int, merged: int) -> Query[Once[Created]]:
+    """Store the rows of the plan once.
+
+    The record has the status `created_` if a row was inserted, and `merged` if all rows existed.
+    """
+    params: dict[str, Param] = {**plan.params, "created": created_, "merged": merged}
+    return once(plan.ctes, params, attempt, _KEEPING)
+
+
+_KEEPING = Keeping(
+    status="CASE WHEN inserted THEN :created ELSE :merged END",
+    body="body",
+    etag="etag",
+    key="key",
+    is_kept="body IS NOT NULL",
+    columns=f"""answer.body, answer.etag, answer.key, answer.inserted,
+                   CASE WHEN {CONDITION} THEN answer.wrong END""",
+    whole=WHOLE,
+    read=created,
+)
 
 
 def _lock(attempt: Attempt) -> Statement:
@@ -64,18 +104,18 @@ def _lock(attempt: Attempt) -> Statement:
     return Statement(f"SELECT pg_try_advisory_xact_lock(:lock) AS {HELD}", {"lock": number})
 
 
-def _create_once(plan: InsertPlan, attempt: Attempt, created: int, merged: int) -> Statement:
+def _once(ctes: str, params: Mapping[str, Param], attempt: Attempt, keeping: Keeping[T]) -> Statement:
     return Statement(
         f"""WITH recorded AS MATERIALIZED (
               SELECT fingerprint, status, body, etag, row_key FROM {_TABLE} WHERE id = :id AND expires_at > now()
             ),
             first AS MATERIALIZED (SELECT WHERE :held AND NOT EXISTS (SELECT FROM recorded)),
-            {plan.ctes},
+            {ctes},
             kept AS (
               INSERT INTO {_TABLE} (id, fingerprint, status, body, etag, row_key, expires_at)
-              SELECT :id, :fingerprint, CASE WHEN inserted THEN :created ELSE :merged END, body, etag, key,
+              SELECT :id, :fingerprint, {keeping.status}, {keeping.body}, {keeping.etag}, {keeping.key},
                      now() + {_KEPT}
-              FROM answer WHERE body IS NOT NULL
+              FROM answer WHERE {keeping.is_kept}
               ON CONFLICT (id) DO UPDATE SET  -- the old record has expired
                 fingerprint = excluded.fingerprint, status = excluded.status, body = excluded.body,
                 etag = excluded.etag, row_key = excluded.row_key, expires_at = excluded.expires_at
@@ -87,13 +127,9 @@ def _create_once(plan: InsertPlan, attempt: Attempt, created: int, merged: int) 
               ORDER BY expires_at LIMIT {_REMOVED_AT_ONCE} FOR UPDATE SKIP LOCKED
             ),
             removed AS (DELETE FROM {_TABLE} WHERE id IN (SELECT id FROM old))
-            SELECT answer.body, answer.etag, answer.key, answer.inserted,
-                   CASE WHEN {CONDITION} THEN answer.wrong END, recorded.fingerprint, recorded.status, recorded.body,
+            SELECT {keeping.columns}, recorded.fingerprint, recorded.status, recorded.body,
                    recorded.etag, recorded.row_key
-            FROM answer LEFT JOIN recorded ON true WHERE {WHOLE}""",
-        {
-            **plan.params, "id": attempt.id, "fingerprint": attempt.fingerprint, "created": created,
-            "merged": merged, HELD: FromResult(0, HELD),
-        },
+            FROM answer LEFT JOIN recorded ON true WHERE {keeping.whole}""",
+        {**params, "id": attempt.id, "fingerprint": attempt.fingerprint, HELD: FromResult(0, HELD)},
         expect_rows=1,
-    )  # fmt: skip
+    )

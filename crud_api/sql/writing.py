@@ -6,12 +6,14 @@ does not meet its terms says so in its result, and the executor rolls it back.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from msgspec import Struct
 
 from crud_api.request.conditions import Related
+from crud_api.request.idempotency import Attempt
 from crud_api.request.reading import Embedded, OrderTerm, Read
 from crud_api.request.writing import Change, Conflict, Insertion, Removal, Shown, Terms
 from crud_api.resource import Resource
@@ -19,6 +21,7 @@ from crud_api.sql import SHAPES
 from crud_api.sql.fitting import fits
 from crud_api.sql.groups import Group, groups_of, paired, params_of, sent, stored
 from crud_api.sql.names import quoted, table, version, where
+from crud_api.sql.once import CONDITION, Keeping, Once, Record, once
 from crud_api.sql.query import Query
 from crud_api.sql.rows import ROW, Shape, shape_of, shaped
 from crud_api.sql.turns import turn
@@ -61,12 +64,40 @@ class WritePlan(Struct, frozen=True):
     commit_if: str | None
 
 
-COLUMNS = ", ".join(f"answer.{name}" for name in Written.__struct_fields__)
+_COLUMNS = ", ".join(f"answer.{name}" for name in Written.__struct_fields__)
+
+
+_KEEPING = Keeping(
+    status="CASE WHEN inserted IS FALSE THEN :merged ELSE :created END",
+    body="coalesce(items, '')",
+    etag="version",
+    key="json_build_array(found, key)::text",
+    is_kept=f"commits AND {CONDITION}",
+    columns=_COLUMNS,
+    whole="true",
+    read=Written,
+)
 
 
 def write(plan: WritePlan) -> Query[Written]:
     """Write the rows."""
-    return Query([Statement(f"WITH {plan.ctes} SELECT {COLUMNS} FROM answer", plan.params)], Written, plan.commit_if)
+    return Query([Statement(f"WITH {plan.ctes} SELECT {_COLUMNS} FROM answer", plan.params)], Written, plan.commit_if)
+
+
+def write_once(plan: WritePlan, attempt: Attempt, created: int, merged: int) -> Query[Once[Written]]:
+    """Write the rows, unless a request with this key wrote them before. The plan has the condition of once.py.
+
+    The record has the status `merged` if all rows of an upsert existed, and else `created`. Its body are the rows, and
+    its key is the JSON of how many these are and of their key.
+    """
+    params: dict[str, Param] = {**plan.params, "created": created, "merged": merged}
+    return once(plan.ctes, params, attempt, _KEEPING, plan.commit_if)
+
+
+def recorded(record: Record) -> Written:
+    """What the first request wrote."""
+    found, key = json.loads(record.key or "[0, null]")
+    return Written(record.body, found, found, None, key, record.etag, None, True)
 
 
 def insertion_plan(

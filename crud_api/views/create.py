@@ -29,7 +29,7 @@ from crud_api.sql.query import Query, T
 def create(served: Served, request: ApiRequest) -> Response:
     """What a POST stores: one row, an array of rows, or rows with the rows that refer to them."""
     preferences = parse_preferences(request.headers.get("prefer"))
-    attempt = attempt_of(request, preferences)
+    attempt = _attempt(request, preferences)
     body = raw_body(request)
     if attempt is not None:
         return _create_once(served, request, preferences, json_rows(body), attempt)
@@ -47,7 +47,7 @@ def create(served: Served, request: ApiRequest) -> Response:
 def create_batch(served: Served, request: ApiRequest) -> Response:
     """Store an array of rows. Typed clients need a path with only one type of body and of response."""
     preferences = parse_preferences(request.headers.get("prefer"))
-    attempt = attempt_of(request, preferences)
+    attempt = _attempt(request, preferences)
     sent = json_array(raw_body(request))
     if attempt is not None:
         return _create_once(served, request, preferences, sent, attempt)
@@ -88,12 +88,16 @@ def _create_once(
             raise IdempotencyKeyReusedError("Nothing was stored. Use a new Idempotency-Key for another request.")
         replayed = {"Idempotency-Replayed": "true"}
         return _response(served, request, preferences, record.status, record.body, record.etag, record.key, replayed)
-    created = answer.created
+    created = answer.stored
     _refuse(plan, created.wrong)
     if not answer.held:
         raise IdempotencyInFlightError("Retry shortly to get its response.", headers=RETRY_SOON)
     status = 201 if created.inserted else merged
     return _response(served, request, preferences, status, created.body, created.etag, created.key)
+
+
+def _attempt(request: ApiRequest, preferences: Preferences) -> Attempt | None:
+    return attempt_of(request, f"{preferences.return_ == 'minimal'} {preferences.resolution}")
 
 
 def _has_referring(served: Served, sent: Mapping[str, Any]) -> bool:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from functools import cached_property
 
 from chalice.app import Response
 
-from crud_api.errors import PostgrestError
+from crud_api.errors import IdempotencyInFlightError, IdempotencyKeyReusedError, PostgrestError
 from crud_api.executor.seam import Execute, ask
 from crud_api.request.caller import ApiRequest
 from crud_api.request.http import collection_path, query_parameters
+from crud_api.request.idempotency import attempt_of
 from crud_api.request.parameters import Parameters
 from crud_api.request.postgrest.accept import accepted
 from crud_api.request.postgrest.bodies import body_of
@@ -23,8 +25,10 @@ from crud_api.request.versions import NO_CONDITIONS, Conditions, conditions
 from crud_api.request.writing import Removal, Shown, Terms
 from crud_api.resource.tables import Tables
 from crud_api.response import rest_v1, rest_v1_writes
+from crud_api.response.problems import RETRY_SOON
 from crud_api.settings import ALLOWS_UNFILTERED
 from crud_api.sql import writing
+from crud_api.sql.once import CONDITION
 from crud_api.sql.query import Query, T
 from query_executor.contract import Failure
 
@@ -33,12 +37,24 @@ def insert_rows(tables: Tables, execute: Execute, allows: Collection[str], reque
     """What a POST stores."""
     asked = _Asked(tables, allows, request)
     insertion = insertion_of(asked.resource, body_of(request), asked.parameters, asked.preferences)
-    plan = writing.insertion_plan(asked.resource, insertion, asked.shown, asked.terms())
-    written = _run(execute, request, writing.write(plan))
-    has_target = bool(insertion.target)
-    applied = asked.preferences.applied(
-        *(["resolution"] if has_target else []), "missing", "return", "count", "tx", "handling", "timezone"
-    )
+    attempt = attempt_of(request, asked.preferred)
+    condition = "" if attempt is None else CONDITION
+    plan = writing.insertion_plan(asked.resource, insertion, asked.shown, asked.terms(), condition)
+    resolution = ["resolution"] if insertion.target else []
+    applied = asked.preferences.applied(*resolution, "missing", "return", "count", "tx", "handling", "timezone")
+    if attempt is None:
+        written = _run(execute, request, writing.write(plan))
+    else:
+        once = _run(execute, request, writing.write_once(plan, attempt, 201, 200))
+        if once.record is not None:
+            if once.record.fingerprint != attempt.fingerprint:
+                raise IdempotencyKeyReusedError("Nothing was stored. Use a new Idempotency-Key for another request.")
+            written = writing.recorded(once.record)
+            replayed = {**applied, "Idempotency-Replayed": "true"}
+            return rest_v1_writes.stored(written, once.record.status, asked.told(), replayed)
+        if not once.held:
+            raise IdempotencyInFlightError("Retry shortly to get its response.", headers=RETRY_SOON)
+        written = once.stored
     is_merged = insertion.conflict == "merge" and not written.inserted
     return rest_v1_writes.stored(written, 200 if is_merged else 201, asked.told(), applied)
 
@@ -112,6 +128,11 @@ class _Asked:
         if wanted is not NO_CONDITIONS and not self.resource.key_columns:
             raise PostgrestError("If-Match needs a table with a key", hint="Send the request without If-Match.")
         return wanted
+
+    @property
+    def preferred(self) -> str:
+        """How the answer should be: the same for requests that repeat each other."""
+        return json.dumps([sorted(self.parameters.items()), self.preferences.values, self.media.content_type])
 
     @property
     def limits(self) -> list[str]:
