@@ -14,12 +14,14 @@ from crud_api import cors
 from crud_api.executor.seam import Execute, Served
 from crud_api.request.caller import ApiRequest
 from crud_api.resource import Resource
+from crud_api.resource.functions import Functions
 from crud_api.resource.relations import Relations
 from crud_api.resource.tables import Tables
 from crud_api.views import change, create, docs, monitors, read
 
 REST = "/rest/v1/"  # before each path in PostgREST's dialect
 JSON = ("application/json",)
+ANY = ("*/*",)  # the view says which
 MERGE_PATCH = ("application/merge-patch+json", "application/json")  # RFC 7396
 
 
@@ -29,12 +31,13 @@ def add_routes(
     relations: Mapping[str, Relations],
     execute: Execute,
     tables: Tables,
+    functions: Functions,
     *,
     access: str,
     stage: str | None,
     preflights: bool,
 ) -> None:
-    """Add all routes. The `tables` are those of /rest/v1.
+    """Add all routes. The `tables` and the `functions` are those of /rest/v1.
 
     `access` is the kind of access that the description shows. `stage` is the stage in AWS, if there is one.
     `preflights` are for pages of other origins.
@@ -42,6 +45,9 @@ def add_routes(
     for resource in resources:
         _add_resource(app, Served(resource, relations, execute))
     _add(app, "GET", f"{REST}{{table}}", "read_table", _read_table, tables, execute)
+    rpc = f"{REST}rpc/{{function}}"
+    _add(app, "GET", rpc, "call_function", _call_function, functions, tables, execute)
+    _add(app, "POST", rpc, "call_function_by_body", _call_function, functions, tables, execute, takes=ANY)
     _add(app, "GET", "/health", "get_health", monitors.get_health)
     _add(app, "GET", "/ready", "get_ready", monitors.get_ready, resources, execute, stage)
     _add(app, "GET", "/", "get_root", docs.get_root)
@@ -81,6 +87,12 @@ def _read_table(tables: Tables, execute: Execute, request: ApiRequest) -> Respon
     from crud_api.views import rest_v1  # noqa: PLC0415 - its grammar costs a cold start milliseconds: the first use pays
 
     return rest_v1.read_table(tables, execute, request)
+
+
+def _call_function(functions: Functions, tables: Tables, execute: Execute, request: ApiRequest) -> Response:
+    from crud_api.views import rpc  # noqa: PLC0415 - as above
+
+    return rpc.call_function(functions, tables, execute, request)
 
 
 class View(Protocol):

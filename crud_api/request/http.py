@@ -129,6 +129,11 @@ def raw_body(request: Request) -> bytes:
     essence = request.headers.get("content-type", "").partition(";")[0]
     if essence not in _JSON_TYPES and essence.strip().lower() not in _JSON_TYPES:
         raise UnsupportedMediaTypeError(SEND_JSON)
+    return unchecked_body(request)
+
+
+def unchecked_body(request: Request) -> bytes:
+    """The body, of any media type. Raises `BodyTooLargeError` and `MalformedBodyError`."""
     try:
         body = request.raw_body
     except ValueError:  # not base64, or it has a lone surrogate

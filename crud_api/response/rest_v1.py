@@ -14,6 +14,7 @@ from crud_api.errors import ApiError, PostgrestError
 from crud_api.request.postgrest.accept import Media
 from crud_api.request.postgrest.paging import not_there
 from crud_api.request.reading import Read
+from crud_api.response import chosen
 from crud_api.response.problems import RETRY_SOON
 from crud_api.response.responses import PRIVATE, fits
 from crud_api.sql.rows import Rows
@@ -33,8 +34,8 @@ _CODES: dict[type[ApiError], str] = {
 _STATUSES = {
     "08": 503, "09": 500, "0L": 403, "0P": 403, "23503": 409, "23505": 409, "25006": 405, "25": 500, "28": 403,
     "2D": 500, "38": 500, "39": 500, "3B": 500, "40": 500, "53400": 500, "53": 503, "54": 500, "55": 500, "57": 500,
-    "57P01": 503, "58": 500, "F0": 500, "HV": 500, "P0001": 400, "P0": 500, "XX": 500, "42883": 404, "42P01": 404,
-    "42P17": 500, "42501": 403, "21000": 500,
+    "57P01": 503, "58": 500, "F0": 500, "HV": 500, "P0001": 400, "P0": 500, "PT": 500, "XX": 500, "42883": 404,
+    "42P01": 404, "42P17": 500, "42501": 403, "21000": 500,
 }  # fmt: skip
 _RAISED_STATUS = re.compile("PT([1-5][0-9][0-9])")
 _MAX_TEXT = 4000  # characters
@@ -50,16 +51,8 @@ def rows(
     headers: dict[str, str],
 ) -> Response:
     """The rows. Raises `PostgrestError` if they are not what was asked for."""
-    if rows.are_too_large:
-        raise PostgrestError(_TOO_LARGE, code="54000")
-    if media.is_single and rows.found != 1:
-        raise PostgrestError(
-            "Cannot coerce the result to a single JSON object", 406, "PGRST116",
-            details=f"The result contains {rows.found} rows",
-        )  # fmt: skip
-    status, range_ = _content_range(read.offset, rows)
-    if status == 416:
-        raise not_there(read.offset, rows.count or 0)
+    refuse_unlike(rows, media, read)
+    status, range_ = content_range(read.offset, rows)
     query = "&".join(
         f"{quote_plus(name, safe='')}={quote_plus(text, safe='')}"
         for name in sorted(parameters)
@@ -77,22 +70,46 @@ def rows(
         status,
     )
     if not fits(response):  # the executor's answer did fit, but it has no headers
-        raise PostgrestError(_TOO_LARGE, code="54000")
+        raise too_large()
     return response
+
+
+def refuse_unlike(rows: Rows, media: Media, read: Read, *, is_one: bool = False) -> None:
+    """Raises `PostgrestError` if the rows are not what was asked for. `is_one`: they are one by themselves."""
+    if rows.are_too_large:
+        raise too_large()
+    if media.is_single and rows.found != 1 and not is_one:
+        raise PostgrestError(
+            "Cannot coerce the result to a single JSON object", 406, "PGRST116",
+            details=f"The result contains {rows.found} rows",
+        )  # fmt: skip
+    if rows.count is not None and read.offset > rows.count:
+        raise not_there(read.offset, rows.count)
+
+
+def too_large() -> PostgrestError:
+    """The error for an answer that Lambda does not let through."""
+    return PostgrestError(_TOO_LARGE, code="54000")
 
 
 def _body(rows: Rows, read: Read, media: Media) -> str:
     if media.form == "csv":
-        return f"{','.join(read.labels)}\n{rows.items}" if rows.found else "\n"
+        return csv(rows, read)
     return rows.items or "" if media.is_single else f"[{rows.items or ''}]"
 
 
-def _content_range(offset: int, rows: Rows) -> tuple[int, str]:
+def csv(rows: Rows, read: Read) -> str:
+    """The rows as CSV, below the names of their members."""
+    return f"{','.join(read.labels)}\n{rows.items}" if rows.found else "\n"
+
+
+def content_range(offset: int, rows: Rows) -> tuple[int, str]:
+    """The status and the header `Content-Range` of rows, of which there may be more."""
     total = rows.count
     said = f"{offset}-{offset + rows.found - 1}" if rows.found and total != 0 else "*"
     status = 200
     if total is not None:
-        status = 416 if offset > total else 206 if rows.found < total else 200
+        status = 206 if rows.found < total else 200
     return status, f"{said}/{'*' if total is None else total}"
 
 
@@ -109,11 +126,13 @@ def _meaning(failure: Failure) -> ApiError:
     if failure.code == contract.DEADLINE_EXCEEDED:
         return errors.DeadlineExceededError("The database did not answer in time.")
     if failure.code == contract.RESULT_TOO_LARGE or sqlstate == "54000":
-        return PostgrestError(_TOO_LARGE, code="54000")
+        return too_large()
     if failure.retryable:
         return errors.ExecutorBusyError("Retry the same request shortly.", headers=RETRY_SOON)
     if failure.code != contract.STATEMENT_FAILED or not sqlstate:
         return errors.InternalError("The cause is in the log.")
+    if sqlstate == chosen.RAISED:
+        return chosen.raised(failure)
     if raised := _RAISED_STATUS.fullmatch(sqlstate):
         status = int(raised[1])
     else:

@@ -14,7 +14,8 @@ from crud_api.resource.tables import Tables
 
 def way_to(tables: Tables, origin: Resource, target: str, hint: str) -> Way:
     """The way from a row to the rows of the target. Raises `PostgrestError` unless there is exactly one."""
-    found = [way for way in _ways(tables).get(origin.name, ()) if _is_meant(origin, way, target, hint)]
+    known = _ways(tables).get(origin.name, ()) if origin in tables else ()  # the rows of a call may be of no table
+    found = [way for way in known if _is_meant(origin, way, target, hint)]
     if len(found) == 1:
         return found[0]
     if not found:

@@ -1,0 +1,58 @@
+"""The views of /rest/v1/rpc: a declared function of the database is called, in PostgREST's dialect."""
+
+from __future__ import annotations
+
+import json
+
+from chalice.app import Response
+
+from crud_api.executor.seam import Execute, ask
+from crud_api.request.caller import ApiRequest
+from crud_api.request.calls import Call
+from crud_api.request.http import decoded_parameter, query_parameters, unchecked_body
+from crud_api.request.parameters import Parameters
+from crud_api.request.postgrest.accept import accepted
+from crud_api.request.postgrest.calling import JSON, call_by_body, call_by_query
+from crud_api.request.postgrest.prefer import preferences_of
+from crud_api.request.postgrest.query import read_of
+from crud_api.resource.functions import Functions
+from crud_api.resource.tables import Tables
+from crud_api.response import calls, rest_v1
+from crud_api.sql.calling import called
+from crud_api.sql.rows import select_rows
+from query_executor.contract import Failure
+
+_SECRET = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key", "x-amz-security-token"})
+
+
+def call_function(functions: Functions, tables: Tables, execute: Execute, request: ApiRequest) -> Response:
+    """What a function answers. A GET changes nothing, and a POST only if the function is declared as volatile."""
+    headers = request.headers
+    preferences = preferences_of(headers.get("prefer"))
+    call, parameters = _call(functions, request)
+    function = call.function
+    resource = function.rows(tables)
+    read = read_of(tables, resource, parameters, headers.get("range") if request.method == "GET" else None)
+    media = accepted(headers.get("accept"))
+    form = "none" if request.method == "HEAD" or function.gives == "nothing" else media.form
+    query = select_rows(resource, read, form, preferences.count, called(call))
+    request.settings["request.headers"] = _headers(request)
+    changes = request.method == "POST" and function.volatility == "volatile"
+    rows = ask(execute, query, request, read_only=not changes)
+    if isinstance(rows, Failure):
+        raise rest_v1.from_failure(rows)
+    assert rows is not None  # noqa: S101 - the statement answers one row
+    return calls.result(function, rows, read, media, preferences.applied("count", "handling"))
+
+
+def _call(functions: Functions, request: ApiRequest) -> tuple[Call, Parameters]:
+    name, parameters = decoded_parameter(request, "function"), query_parameters(request)
+    if request.method != "POST":
+        return call_by_query(functions, name, parameters)
+    content_type = request.headers.get("content-type", JSON)
+    return call_by_body(functions, name, parameters, content_type, lambda: unchecked_body(request)), parameters
+
+
+def _headers(request: ApiRequest) -> str:
+    """The headers for `current_setting('request.headers')`. A log of the database must not have the credentials."""
+    return json.dumps({name: text for name, text in request.headers.items() if name not in _SECRET})
