@@ -15,6 +15,7 @@ from query_executor.connection import TRANSACTION_TIME_OUT_SINCE, Connection, tr
 from query_executor.contract import (
     MAX_REPLY_BYTES,
     Failure,
+    FromResult,
     InvalidRequestError,
     Param,
     Reply,
@@ -60,7 +61,8 @@ class Transaction:
         self._max_rows = request.max_rows
         self._answers_names = request.columns
         # A later statement may take a param from a column of an earlier result.
-        self._reads_names = request.columns or len(request.statements) > 1
+        self._reads_names = request.columns or len(request.statements) > 1 or request.commit_if is not None
+        self._commit_if = request.commit_if
         self._read_only = read_only
         self._deadline = deadline
         # pg_stat_activity shows this before the statement.
@@ -88,7 +90,7 @@ class Transaction:
     def _run(self, scanned: ScannedRequest) -> Reply | Failure:
         at = None
         # A message with several commands is a transaction by itself. A request with more than one message needs BEGIN.
-        self._open = not _fits_one_message(scanned, self._max_rows)
+        self._open = self._commit_if is not None or not _fits_one_message(scanned, self._max_rows)
         self._is_plain = all([text.is_plain for text, _ in scanned])  # noqa: C419 - a generator costs more
         # An INSERT of an earlier request may have left its lastval() in the session: after a plain statement, the
         # session is not cleaned. So a request that may call lastval() clears it first.
@@ -105,7 +107,7 @@ class Transaction:
                     self._check_size(text)
                 at = None
                 if self._open:
-                    source.execute("COMMIT")
+                    source.execute("COMMIT" if self._is_wanted() else "ROLLBACK")
         except StalledError as error:
             if self._read_only or self._open == (at is not None):
                 # The commit was not sent, and the connection is closed.
@@ -233,6 +235,13 @@ class Transaction:
             counted = not text.is_query or self._max_rows is None or len(result.rows) <= self._max_rows
             rows = f"{'' if counted else 'at least '}{result.row_count} rows, not {expected}"
             raise _GivenUpError(contract.EXPECTATION_FAILED, f"the statement met {rows}")
+
+    def _is_wanted(self) -> bool:
+        """Whether the last result says that its changes are wanted, if it is asked."""
+        if self._commit_if is None:
+            return True
+        last = len(self._results) - 1
+        return bool(self._results[last].rows) and bound(FromResult(last, self._commit_if), self._results) is True
 
     def _check_size(self, text: ScannedStatement) -> None:
         if self._size.fits:

@@ -86,6 +86,7 @@ def ask(
         contract.Request(
             query.statements,
             read_only=read_only,
+            commit_if=query.commit_if,
             deadline_ms=deadline_ms,
             max_rows=1,
             columns=False,

@@ -16,11 +16,13 @@ class Query(Struct, Generic[T], frozen=True):
     """Statements that run as one transaction. Each returns one row or none.
 
     `read` makes a T of the columns of these rows: first the columns of the first statement, then of the second. It is
-    not called if a statement returns no row.
+    not called if a statement returns no row. If there is a `commit_if`, it names the column of the last statement that
+    says whether the changes are kept.
     """
 
     statements: Sequence[Statement]
     read: Callable[..., T]
+    commit_if: str | None = None
 
 
 def probe(sql: str, params: Mapping[str, Param] | None = None) -> Query[None]:

@@ -49,6 +49,8 @@ def encode_request(request: Request, to_json: Callable[[object], bytes] = _to_js
     body: dict[str, object] = {"statements": [_statement(statement) for statement in request.statements]}
     if request.read_only:
         body["read_only"] = True
+    if request.commit_if is not None:
+        body["commit_if"] = request.commit_if
     if request.deadline_ms is not None:
         body["deadline_ms"] = request.deadline_ms
     if request.max_rows is not None:

@@ -106,18 +106,24 @@ class Request:
     there were more. With `columns` false, the results leave out their columns. `request_id` is the caller's own id,
     for the logs and for `pg_stat_activity`.
 
+    `commit_if` names a column of the last result. Unless it is true in the first row, everything is rolled back, and
+    the reply is the same. So a statement can show what it would change, or decide that it changed too much.
+
     The statements run as the database role `role`, if one is given. `settings` are what `current_setting` returns to
     them, by name. Each name begins with `request.`, and its parts are lower-case identifiers. Both hold for this
     transaction only, and no log has them.
     """
 
-    __slots__ = ("columns", "deadline_ms", "max_rows", "read_only", "request_id", "role", "settings", "statements")
+    __slots__ = (
+        "columns", "commit_if", "deadline_ms", "max_rows", "read_only", "request_id", "role", "settings", "statements",
+    )  # fmt: skip
 
     def __init__(
         self,
         statements: Sequence[Statement],
         *,
         read_only: bool = False,
+        commit_if: str | None = None,
         deadline_ms: int | None = None,
         max_rows: int | None = None,
         columns: bool = True,
@@ -127,6 +133,7 @@ class Request:
     ) -> None:
         self.statements = statements
         self.read_only = read_only
+        self.commit_if = commit_if
         self.deadline_ms = deadline_ms
         self.max_rows = max_rows
         self.columns = columns

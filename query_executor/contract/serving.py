@@ -66,23 +66,20 @@ def parse_request(event: object) -> Request:
         if not isinstance(listed, list) or not listed:
             raise InvalidRequestError("statements must be an array of at least one statement (or give sql)")
         statements = [_statement(member, number, f"statements[{number}].") for number, member in enumerate(listed)]
-    read_only, columns, request_id = body.get("read_only", False), body.get("columns", True), body.get("request_id")
+    read_only, columns = body.get("read_only", False), body.get("columns", True)
     deadline_ms, max_rows = _count(body, "deadline_ms", "", least=1), _count(body, "max_rows", "", least=1)
     if not isinstance(read_only, bool):
         raise InvalidRequestError("read_only must be true or false")
     if not isinstance(columns, bool):
         raise InvalidRequestError("columns must be true or false")
-    if request_id is not None:
-        if not isinstance(request_id, str):
-            raise InvalidRequestError("request_id must be a string")
-        _check_text(request_id, "request_id")
     return Request(
         statements,
         read_only=read_only,
+        commit_if=_string(body, "commit_if"),
         deadline_ms=deadline_ms,
         max_rows=max_rows,
         columns=columns,
-        request_id=request_id,
+        request_id=_string(body, "request_id"),
         role=_role(body.get("role")),
         settings=_settings(body.get("settings")),
     )
@@ -122,6 +119,16 @@ def _count(body: dict[str, object], name: str, at: str, *, least: int) -> int | 
         return None
     if type(value) is not int or value < least:
         raise InvalidRequestError(f"{at}{name} must be a whole number, at least {least}")
+    return value
+
+
+def _string(body: dict[str, object], name: str) -> str | None:
+    value = body.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise InvalidRequestError(f"{name} must be a string")
+    _check_text(value, name)
     return value
 
 

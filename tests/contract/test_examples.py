@@ -224,6 +224,7 @@ OPTIONS = {
     "deadline_ms": SCALARS,
     "max_rows": SCALARS,
     "request_id": SCALARS,
+    "commit_if": SCALARS,
     "role": st.sampled_from(["none", "a"]) | SCALARS,
     "settings": SETTINGS | ANYTHING,
 }

@@ -253,6 +253,33 @@ def test_an_expectation_that_does_not_hold_undoes_what_was_before_it(call: Execu
     assert run_sql(database_url, "SELECT * FROM t") == []
 
 
+# --- Changes that are wanted or not -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wanted", ["true", "false", "NULL::bool", "1", "'true'"])
+@pytest.mark.parametrize("first", [[], [{"sql": "INSERT INTO t VALUES (1)"}]])
+def test_a_request_commits_if_its_last_result_says_so(
+    call: Executor, database_url: str, wanted: str, first: list[Any]
+) -> None:
+    run_sql(database_url, "CREATE TABLE t (n int)")
+    sql = f"WITH stored AS (INSERT INTO t VALUES (2) RETURNING n) SELECT n, {wanted} AS wanted FROM stored"
+    for _ in range(3):  # the third time, the statement would be prepared
+        answer = call(statements=[*first, {"sql": sql}], commit_if="wanted", max_rows=1, columns=False)
+        assert answer["results"][-1]["rows"][0][0] == 2
+        assert answer["results"][-1]["columns"] == []
+    assert len(run_sql(database_url, "SELECT * FROM t")) == (3 * (len(first) + 1) if wanted == "true" else 0)
+
+
+def test_a_request_without_what_says_so_commits_nothing(call: Executor, database_url: str) -> None:
+    run_sql(database_url, "CREATE TABLE t (n int)")
+    assert call("INSERT INTO t VALUES (1)", commit_if="n")["results"][0]["row_count"] == 1
+    none = "WITH stored AS (INSERT INTO t VALUES (1) RETURNING n) SELECT true AS wanted FROM stored WHERE n > 1"
+    assert call(none, commit_if="wanted")["results"][0]["rows"] == []
+    failed = call("INSERT INTO t VALUES (1) RETURNING true AS wanted", commit_if="missing")
+    assert failure(failed, "code", "message") == ("invalid_request", "result 0 has no column missing")
+    assert run_sql(database_url, "SELECT * FROM t") == []
+
+
 # --- Batches -----------------------------------------------------------------------------------------------------
 
 

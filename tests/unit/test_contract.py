@@ -25,9 +25,11 @@ from query_executor.contract import (
 def test_a_request_survives_the_wire() -> None:
     settings = {"request.jwt.claims": '{"sub":"é"}'}
     statements = [Statement("SELECT :a", {"a": [1, None, "é"]})]
-    sent = Request(statements, read_only=True, deadline_ms=5, request_id="r", role="Staff", settings=settings)
+    sent = Request(
+        statements, read_only=True, deadline_ms=5, request_id="r", role="Staff", settings=settings, commit_if="done"
+    )
     got = contract.parse_request(json.loads(contract.encode_request(sent)))
-    assert (got.read_only, got.deadline_ms, got.request_id) == (True, 5, "r")
+    assert (got.read_only, got.deadline_ms, got.request_id, got.commit_if) == (True, 5, "r", "done")
     assert (got.role, got.settings) == ("Staff", settings)
     assert [(one.sql, one.params) for one in got.statements] == [("SELECT :a", {"a": [1, None, "é"]})]
 
@@ -74,6 +76,7 @@ def from_result(number: object, own: int = 1) -> object:
         ({"sql": "S", "deadline_ms": 0}, "deadline_ms"),
         ({"sql": "S", "deadline_ms": True}, "deadline_ms"),
         ({"sql": "S", "request_id": 5}, "request_id"),
+        ({"sql": "S", "commit_if": True}, "commit_if"),
     ],
 )
 def test_a_malformed_request_is_refused_by_the_name_of_its_member(event: object, names: str) -> None:
