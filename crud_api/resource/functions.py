@@ -92,7 +92,7 @@ class Function(Struct, frozen=True, kw_only=True, dict=True, eq=False):
     def rows(self, tables: Tables) -> Resource:
         """The resource whose rows a call answers. Raises `ValueError` if the table is not declared."""
         if not isinstance(self.of, str):
-            return self._own_rows
+            return self.own_rows
         if not self.of:
             return self._values
         table = tables.get(self.of)
@@ -104,7 +104,8 @@ class Function(Struct, frozen=True, kw_only=True, dict=True, eq=False):
         return table
 
     @cached_property
-    def _own_rows(self) -> Resource:
+    def own_rows(self) -> Resource:
+        """The rows that the Struct `of` declares."""
         assert not isinstance(self.of, str)  # noqa: S101 - see `rows`
         return Resource(name=self.name, table=(_NO_SCHEMA, self.name), model=self.of, key=())
 
