@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 from msgspec import Struct
@@ -22,36 +22,19 @@ from crud_api.sql.where import conditions_of
 from query_executor.contract import MAX_REPLY_BYTES, Param, Statement, Typed
 
 _ROW = "one."  # the row that is read
-VALUE = '"pgrst_scalar"'  # the column of a source that has values
-_SOURCE = '"given rows"'  # no table is called like this
 _BETWEEN = {"json": ",\n", "stripped": ",\n", "csv": "\n", "none": ""}
-
-
-class Source(Struct, frozen=True):
-    """A statement whose rows are read instead of those of a table. It has the columns of the resource.
-
-    `sets_response`: it may set the status and the headers of the response, as functions do. `has_values`: its only
-    column has values, which are answered by themselves and not as rows.
-    """
-
-    sql: str
-    params: Mapping[str, Param]
-    sets_response: bool = False
-    has_values: bool = False
 
 
 class Rows(Struct, frozen=True):
     """The rows in their form, and how many there are.
 
     `items` is null if there is no row, or if the rows are too large for a reply. `count` is the number of all rows that
-    the conditions find, if the client asked for it. `status` and `headers` are what the statement set for the response.
+    the conditions find, if the client asked for it.
     """
 
     items: str | None
     found: int
     count: int | None
-    status: str | None = None
-    headers: str | None = None
 
     @property
     def are_too_large(self) -> bool:
@@ -59,14 +42,8 @@ class Rows(Struct, frozen=True):
         return self.items is None and self.found > 0
 
 
-def select_rows(
-    resource: Resource,
-    read: Read,
-    form: Form = "json",
-    count: Count | None = None,
-    source: Source | None = None,
-) -> Query[Rows]:
-    """Read the rows of the table, or of the source."""
+def select_rows(resource: Resource, read: Read, form: Form = "json", count: Count | None = None) -> Query[Rows]:
+    """Read the rows."""
     found: dict[str, Param] = {}
     conditions = conditions_of(resource, read.conditions, found, _ROW)
     params = dict(found)
@@ -76,15 +53,10 @@ def select_rows(
     if not are_declared and form in {"json", "stripped"}:
         params |= {f"label_{n}": label for n, label in enumerate(labels)}
     part = ""
-    if source is not None or not _is_by_key(resource, read):
+    if not _is_by_key(resource, read):
         params["limit"], part = read.limit, " LIMIT :limit"
         if read.offset:
             params["offset"], part = Typed("int8", str(read.offset)), " LIMIT :limit OFFSET :offset"
-    if source is not None:
-        params |= source.params
-        count = count and "exact"  # the planner knows no more of them
-        if source.sets_response:
-            params |= {"status_setting": "response.status", "headers_setting": "response.headers"}
     text = _select_rows(
         resource,
         tuple(level.values),
@@ -95,7 +67,6 @@ def select_rows(
         part=part,
         form=form,
         count=count,
-        source=source and (source.sql, source.sets_response, source.has_values),
     )
     if count not in {"planned", "estimated"}:
         return Query([Statement(text, params)], Rows)
@@ -119,7 +90,7 @@ def _is_by_key(resource: Resource, read: Read) -> bool:
 
 
 @lru_cache(SHAPES)
-def _select_rows(  # noqa: PLR0913 - all that makes another text
+def _select_rows(
     resource: Resource,
     members: Sequence[str],
     labels: Sequence[str] | None,
@@ -130,35 +101,28 @@ def _select_rows(  # noqa: PLR0913 - all that makes another text
     part: str,
     form: Form,
     count: Count | None,
-    source: tuple[str, bool, bool] | None,
 ) -> str:
-    sql, sets_response, has_values = source or ("", False, False)
-    before = f"WITH {_SOURCE} AS ({sql}) " if sql else ""
-    settings = ", ".join(("", *(f"current_setting(:{name}_setting, true)" for name in ("status", "headers"))))
     are_declared = labels is not None
     names = names_of(labels or members, are_declared=are_declared)
     values = ", ".join(f"{member} AS {name}" for member, name in zip(members, names, strict=True))
-    rows, which = f"FROM {_SOURCE if sql else table(resource)} AS one", where(conditions)
+    rows, which = f"FROM {table(resource)} AS one", where(conditions)
     page = f"SELECT {values} {rows}{joins}{which}{sort}{part}"
     between = " || ".join(f"chr({ord(character)})" for character in _BETWEEN[form])
     items = f"string_agg(item, {between})"  # with a quoted string, the executor would not prepare it
     shown = f"CASE WHEN octet_length({items}) <= {MAX_REPLY_BYTES} THEN {items} END"
     if form == "none":
         shown = "chr(32)"  # there is no answer to send, and so it fits
-    item = _item(names, form, are_declared=are_declared, is_value=has_values and names == [VALUE])
-    return f"""{before}SELECT {shown}, count(*), {_counts(f"{rows}{which}", count)}{settings if sets_response else ""}
+    item = _item(names, form, are_declared=are_declared)
+    return f"""SELECT {shown}, count(*), {_counts(f"{rows}{which}", count)}
                FROM (SELECT {item} AS item FROM ({page}) AS page) AS answer"""
 
 
-def _item(names: Sequence[str], form: Form, *, are_declared: bool, is_value: bool) -> str:
+def _item(names: Sequence[str], form: Form, *, are_declared: bool) -> str:
     if form == "none":
         return "null"
     if form == "csv":
         return "substr(ROW(page.*)::text, 2, length(ROW(page.*)::text) - 2)"
-    if is_value:  # in an array and out of it again: null is a value, too
-        item = f"(json_build_array(page.{names[0]}) -> 0)"
-    else:
-        item = object_of(names, "page", "label", are_declared=are_declared)
+    item = object_of(names, "page", "label", are_declared=are_declared)
     return f"json_strip_nulls({item})::text" if form == "stripped" else f"{item}::text"
 
 
