@@ -24,6 +24,12 @@ def shown(resource: Resource, name: str, prefix: str = "") -> str:
 
 
 @cache
+def version(resource: Resource, prefix: str = "") -> str:
+    """The SQL of a row's ETag: the MD5 of its JSON with all columns."""
+    return f"(SELECT md5(row_to_json(part.*)::text) FROM (SELECT {columns(resource, prefix)}) AS part)"
+
+
+@cache
 def key_text(resource: Resource) -> str:
     """The SQL of the key as a path writes it, with the same text as in the JSON of the row. `key_parts` reads it."""
     texts = [resource.fields[name].column.key_text(quoted(name)) for name in resource.key_columns]

@@ -12,7 +12,18 @@ from crud_api.resource import Resource
 from crud_api.resource.resource import KeyValues
 from crud_api.sql import SHAPES
 from crud_api.sql.fitting import fits
-from crud_api.sql.names import cast_of, columns, has_key, key_text, param_names, quoted, table, unchanged, where
+from crud_api.sql.names import (
+    cast_of,
+    columns,
+    has_key,
+    key_text,
+    param_names,
+    quoted,
+    table,
+    unchanged,
+    version,
+    where,
+)
 from crud_api.sql.params import key_params, param_of, typed_param, typed_params
 from crud_api.sql.query import Query
 from query_executor.contract import MAX_REPLY_BYTES, Param, Statement, Value
@@ -138,8 +149,7 @@ def _locked(resource: Resource, strength: str) -> str:
         f"{quoted(column)} AS {name}"
         for column, name in zip(resource.key_columns, param_names(resource, "key"), strict=True)
     )
-    return f"""SELECT {key},
-                      (SELECT md5(row_to_json(part.*)::text) FROM (SELECT {columns(resource)}) AS part) AS etag
+    return f"""SELECT {key}, {version(resource)} AS etag
                FROM {table(resource)} WHERE {has_key(resource)} FOR {strength}"""
 
 

@@ -1,11 +1,17 @@
-"""Rows as a `Read` asks for them: any members, under any names, grouped where a member is an aggregate."""
+"""Rows as a `Read` asks for them: any members, under any names, grouped where a member is an aggregate.
+
+The rows have the alias `one`. They are those of a table, or of anything else that has its columns: what a change
+returns, what a function returns. `Shape` says what is read of them, and `shaped` writes it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from crud_api.request.conditions import Filter
 from crud_api.request.listing import MAX_LIMIT
@@ -15,26 +21,28 @@ from crud_api.resource import Resource
 from crud_api.sql import SHAPES
 from crud_api.sql.counting import exact_if_hidden, expected, explained
 from crud_api.sql.members import has_declared_labels, level_of, names_of, object_of, sorted_by
-from crud_api.sql.names import table, where
+from crud_api.sql.names import table, version, where
 from crud_api.sql.query import Query
 from crud_api.sql.reaching import ordered
 from crud_api.sql.where import conditions_of
 from query_executor.contract import MAX_REPLY_BYTES, Param, Statement, Typed
 
-_ROW = "one."  # the row that is read
+ROW = "one."  # before a column of the row that is read
 _BETWEEN = {"json": ",\n", "stripped": ",\n", "csv": "\n", "none": ""}
+_VERSION = '"#version"'
 
 
 class Rows(Struct, frozen=True):
     """The rows in their form, and how many there are.
 
     `items` is null if there is no row, or if the rows are too large for a reply. `count` is the number of all rows that
-    the conditions find, if the client asked for it.
+    the conditions find, if the client asked for it. `version` is the ETag of the row, if it is asked for.
     """
 
     items: str | None
     found: int
-    count: int | None
+    count: int | None = None
+    version: str | None = None
 
     @property
     def are_too_large(self) -> bool:
@@ -42,32 +50,76 @@ class Rows(Struct, frozen=True):
         return self.items is None and self.found > 0
 
 
-def select_rows(resource: Resource, read: Read, form: Form = "json", count: Count | None = None) -> Query[Rows]:
-    """Read the rows."""
-    found: dict[str, Param] = {}
-    conditions = conditions_of(resource, read.conditions, found, _ROW)
-    params = dict(found)
+class Shape(Struct, frozen=True):
+    """What is read of rows, in SQL: their members, what is joined to them, their order and their form.
+
+    `labels` are the names of the members if they are those of columns. Other names are params. `version` is the SQL of
+    a row's ETag, or empty.
+    """
+
+    members: tuple[str, ...]
+    labels: tuple[str, ...] | None
+    joins: str
+    sort: str
+    form: Form
+    version: str = ""
+
+
+def shape_of(
+    resource: Resource, read: Read, form: Form, params: dict[str, Param], *, is_versioned: bool = False, last: str = ""
+) -> Shape:
+    """What a read asks of rows. Adds its params. `last` is the order of rows for which it asks for none."""
     level = level_of(resource, read, "one", params)
     labels = level.labels
     are_declared = has_declared_labels(resource, labels)
     if not are_declared and form in {"json", "stripped"}:
         params |= {f"label_{n}": label for n, label in enumerate(labels)}
+    order = ordered(resource, read.order, ROW, params, aliases=level.aliases) or last
+    return Shape(
+        tuple(level.values),
+        tuple(labels) if are_declared else None,
+        "".join(level.joins),
+        sorted_by(level, "" if level.groups and order is last else order),
+        form,
+        version(resource, ROW) if is_versioned and not read.is_grouped else "",
+    )
+
+
+def shaped(shape: Shape, source: str, which: str = "", part: str = "") -> tuple[str, str]:
+    """The SQL of the rows in their form, and what follows FROM there. `source` are the rows, as FROM names them.
+
+    `which` is their WHERE, and `part` their LIMIT. Beside the rows, `count(*)` is their number and `min(version)` the
+    version of the only row.
+    """
+    are_declared = shape.labels is not None
+    names = names_of(shape.labels or shape.members, are_declared=are_declared)
+    values = [f"{member} AS {name}" for member, name in zip(shape.members, names, strict=True)]
+    versions = f", {shape.version} AS {_VERSION}" if shape.version else ""
+    page = f"SELECT {', '.join(values)}{versions} FROM {source}{shape.joins}{which}{shape.sort}{part}"
+    between = " || ".join(f"chr({ord(character)})" for character in _BETWEEN[shape.form])
+    items = f"string_agg(item, {between})"  # with a quoted string, the executor would not prepare it
+    shown = f"CASE WHEN octet_length({items}) <= {MAX_REPLY_BYTES} THEN {items} END"
+    if shape.form == "none":
+        shown = "chr(32)"  # there is no answer to send, and so it fits
+    item = _item(names, shape.form, are_declared=are_declared, are_all=not versions)
+    versions = f", {_VERSION} AS version" if versions else ""
+    return shown, f"(SELECT {item} AS item{versions} FROM ({page}) AS page) AS answer"
+
+
+def select_rows(
+    resource: Resource, read: Read, form: Form = "json", count: Count | None = None, *, is_versioned: bool = False
+) -> Query[Rows]:
+    """Read the rows. `is_versioned`: with the ETag of the only row."""
+    found: dict[str, Param] = {}
+    conditions = conditions_of(resource, read.conditions, found, ROW)
+    params = dict(found)
+    shape = shape_of(resource, read, form, params, is_versioned=is_versioned)
     part = ""
     if not _is_by_key(resource, read):
         params["limit"], part = read.limit, " LIMIT :limit"
         if read.offset:
             params["offset"], part = Typed("int8", str(read.offset)), " LIMIT :limit OFFSET :offset"
-    text = _select_rows(
-        resource,
-        tuple(level.values),
-        tuple(labels) if are_declared else None,
-        "".join(level.joins),
-        tuple(conditions),
-        sorted_by(level, ordered(resource, read.order, _ROW, params, aliases=level.aliases)),
-        part=part,
-        form=form,
-        count=count,
-    )
+    text = _select_rows(resource, shape, tuple(conditions), part, count)
     if count not in {"planned", "estimated"}:
         return Query([Statement(text, params)], Rows)
     # The plan has neither members nor an order, so it gets the params of the conditions only.
@@ -90,39 +142,20 @@ def _is_by_key(resource: Resource, read: Read) -> bool:
 
 
 @lru_cache(SHAPES)
-def _select_rows(
-    resource: Resource,
-    members: Sequence[str],
-    labels: Sequence[str] | None,
-    joins: str,
-    conditions: Sequence[str],
-    sort: str,
-    *,
-    part: str,
-    form: Form,
-    count: Count | None,
-) -> str:
-    are_declared = labels is not None
-    names = names_of(labels or members, are_declared=are_declared)
-    values = ", ".join(f"{member} AS {name}" for member, name in zip(members, names, strict=True))
-    rows, which = f"FROM {table(resource)} AS one", where(conditions)
-    page = f"SELECT {values} {rows}{joins}{which}{sort}{part}"
-    between = " || ".join(f"chr({ord(character)})" for character in _BETWEEN[form])
-    items = f"string_agg(item, {between})"  # with a quoted string, the executor would not prepare it
-    shown = f"CASE WHEN octet_length({items}) <= {MAX_REPLY_BYTES} THEN {items} END"
-    if form == "none":
-        shown = "chr(32)"  # there is no answer to send, and so it fits
-    item = _item(names, form, are_declared=are_declared)
-    return f"""SELECT {shown}, count(*), {_counts(f"{rows}{which}", count)}
-               FROM (SELECT {item} AS item FROM ({page}) AS page) AS answer"""
+def _select_rows(resource: Resource, shape: Shape, conditions: Sequence[str], part: str, count: Count | None) -> str:
+    source, which = f"{table(resource)} AS one", where(conditions)
+    shown, answer = shaped(shape, source, which, part)
+    versions = ", min(version)" if shape.version else ""
+    return f"""SELECT {shown}, count(*), {_counts(f"FROM {source}{which}", count)}{versions}
+               FROM {answer}"""
 
 
-def _item(names: Sequence[str], form: Form, *, are_declared: bool) -> str:
+def _item(names: Sequence[str], form: Form, *, are_declared: bool, are_all: bool) -> str:
     if form == "none":
         return "null"
     if form == "csv":
         return "substr(ROW(page.*)::text, 2, length(ROW(page.*)::text) - 2)"
-    item = object_of(names, "page", "label", are_declared=are_declared)
+    item = object_of(names, "page", "label", are_declared=are_declared, are_all=are_all)
     return f"json_strip_nulls({item})::text" if form == "stripped" else f"{item}::text"
 
 
@@ -137,5 +170,7 @@ def _counts(found: str, count: Count | None) -> str:
     return every if count else "null"
 
 
-def _estimated(items: str | None, found: int, count: int | None, plan: str) -> Rows:
-    return Rows(items, found, expected(plan) if count is None else count)
+def _estimated(*columns: Any) -> Rows:
+    *of_rows, plan = columns
+    rows = Rows(*of_rows)
+    return rows if rows.count is not None else replace(rows, count=expected(plan))
