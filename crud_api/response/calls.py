@@ -10,14 +10,16 @@ from crud_api.resource.functions import Function
 from crud_api.response import chosen
 from crud_api.response.responses import PRIVATE, ChosenResponse, fits
 from crud_api.response.rest_v1 import content_range, csv, refuse_unlike, too_large
+from crud_api.sql.calling import Called
 from crud_api.sql.rows import Rows
 
 _WITHOUT_BODY = frozenset({204, 205, 304})
 
 
-def result(function: Function, rows: Rows, read: Read, media: Media, applied: Mapping[str, str]) -> ChosenResponse:
+def result(function: Function, called: Called, read: Read, media: Media, applied: Mapping[str, str]) -> ChosenResponse:
     """What the call answers. Raises `PostgrestError` if it is not what was asked for."""
-    own_status, own_headers = chosen.status_of(rows.status), chosen.headers_of(rows.headers)
+    rows = called.rows
+    own_status, own_headers = chosen.status_of(called.status), chosen.headers_of(called.headers)
     refuse_unlike(rows, media, read, is_one=function.is_single)
     status, range_ = content_range(read.offset, rows)
     headers: dict[str, str | list[str]] = {

@@ -18,8 +18,7 @@ from crud_api.request.postgrest.query import read_of
 from crud_api.resource.functions import Functions
 from crud_api.resource.tables import Tables
 from crud_api.response import calls, rest_v1
-from crud_api.sql.calling import called
-from crud_api.sql.rows import select_rows
+from crud_api.sql.calling import call_rows
 from query_executor.contract import Failure
 
 _SECRET = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key", "x-amz-security-token"})
@@ -35,14 +34,14 @@ def call_function(functions: Functions, tables: Tables, execute: Execute, reques
     read = read_of(tables, resource, parameters, headers.get("range") if request.method == "GET" else None)
     media = accepted(headers.get("accept"))
     form = "none" if request.method == "HEAD" or function.gives == "nothing" else media.form
-    query = select_rows(resource, read, form, preferences.count, called(call))
+    query = call_rows(call, resource, read, form, is_counted=preferences.count is not None, is_single=media.is_single)
     request.settings["request.headers"] = _headers(request)
     changes = request.method == "POST" and function.volatility == "volatile"
-    rows = ask(execute, query, request, read_only=not changes)
-    if isinstance(rows, Failure):
-        raise rest_v1.from_failure(rows)
-    assert rows is not None  # noqa: S101 - the statement answers one row
-    return calls.result(function, rows, read, media, preferences.applied("count", "handling"))
+    called = ask(execute, query, request, read_only=not changes)
+    if isinstance(called, Failure):
+        raise rest_v1.from_failure(called)
+    assert called is not None  # noqa: S101 - the statement answers one row
+    return calls.result(function, called, read, media, preferences.applied("count", "handling"))
 
 
 def _call(functions: Functions, request: ApiRequest) -> tuple[Call, Parameters]:
