@@ -127,7 +127,7 @@ def _meaning(failure: Failure) -> ApiError:
         return errors.DeadlineExceededError("The database did not answer in time.")
     if failure.code == contract.RESULT_TOO_LARGE or sqlstate == "54000":
         return too_large()
-    if failure.retryable:
+    if failure.retryable and sqlstate != "53400":  # a limit of the configuration is there at the next attempt, too
         return errors.ExecutorBusyError("Retry the same request shortly.", headers=RETRY_SOON)
     if failure.code != contract.STATEMENT_FAILED or not sqlstate:
         return errors.InternalError("The cause is in the log.")

@@ -35,7 +35,7 @@ def call_function(functions: Functions, tables: Tables, execute: Execute, reques
     media = accepted(headers.get("accept"))
     form = "none" if request.method == "HEAD" or function.gives == "nothing" else media.form
     query = call_rows(call, resource, read, form, is_counted=preferences.count is not None, is_single=media.is_single)
-    request.settings["request.headers"] = _headers(request)
+    request.settings |= _headers(request)
     changes = request.method == "POST" and function.volatility == "volatile"
     called = ask(execute, query, request, read_only=not changes)
     if isinstance(called, Failure):
@@ -52,6 +52,10 @@ def _call(functions: Functions, request: ApiRequest) -> tuple[Call, Parameters]:
     return call_by_body(functions, name, parameters, content_type, lambda: unchecked_body(request)), parameters
 
 
-def _headers(request: ApiRequest) -> str:
-    """The headers for `current_setting('request.headers')`. A log of the database must not have the credentials."""
-    return json.dumps({name: text for name, text in request.headers.items() if name not in _SECRET})
+def _headers(request: ApiRequest) -> dict[str, str]:
+    """The headers and the cookies for `current_setting`. A log of the database must not have the credentials."""
+    pairs = (pair.strip().partition("=") for pair in request.headers.get("cookie", "").split(";"))
+    return {
+        "request.headers": json.dumps({name: text for name, text in request.headers.items() if name not in _SECRET}),
+        "request.cookies": json.dumps({name: text for name, _, text in pairs if name}),
+    }

@@ -14,6 +14,13 @@ WHOLE = {
     "text/xml": ("xml",),
     "application/octet-stream": ("bytea",),
 }
+# The names that PostgreSQL's messages have for types.
+_SAID = {
+    "bool": "boolean", "bpchar": "character", "float4": "real", "float8": "double precision", "int2": "smallint",
+    "int4": "integer", "int8": "bigint", "time": "time without time zone", "timetz": "time with time zone",
+    "timestamp": "timestamp without time zone", "timestamptz": "timestamp with time zone", "varbit": "bit varying",
+    "varchar": "character varying",
+}  # fmt: skip
 
 
 def function_of(functions: Functions, name: str, arguments: Collection[str], content_type: str | None) -> Function:
@@ -52,7 +59,7 @@ def _is_raw(content_type: str | None) -> bool:
 
 def _ambiguous(found: Iterable[Function]) -> PostgrestError:
     signatures = ", ".join(
-        f"{_called(function)}({', '.join(f'{each.name} => {each.type}' for each in function.arguments)})"
+        f"{_called(function)}({', '.join(f'{each.name} => {_said(each.type)}' for each in function.arguments)})"
         for function in found
     )
     return PostgrestError(
@@ -87,6 +94,12 @@ def _not_found(functions: Functions, name: str, arguments: list[str], content_ty
         details=f"Searched for the function {schema}.{name}{which}, but no matches were found in the schema cache.",
         hint=hint and f"Perhaps you meant to call the function {schema}.{hint}",
     )  # fmt: skip
+
+
+def _said(type_: str) -> str:
+    """A type as PostgreSQL says it (format_type)."""
+    name = type_.removesuffix("[]")
+    return _SAID.get(name, name) + type_.removeprefix(name)
 
 
 def _called(function: Function) -> str:

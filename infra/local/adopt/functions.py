@@ -201,7 +201,8 @@ def _file(
         for routine in overloads
         if routine.is_definer
     ]
-    body = ["\n" + class_ for class_ in classes] + ["\n" + "\n".join([*comments, laid(value, f"{variable} = ")])]
+    body = ["\n" + class_ for class_ in classes]
+    body.append("\n" * bool(classes) + "\n".join([*comments, laid(value, f"{variable} = ")]))
     body = [*definitions(annotations.definitions, "\n".join(body)), *body]
     annotations.uses(_DECLARING, "Function", "Argument")
     annotations.uses("msgspec", "Struct")

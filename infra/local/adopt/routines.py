@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -64,7 +64,7 @@ SELECT json_agg(json_build_object(
   'is_definer', p.prosecdef, 'owner', pg_get_userbyid(p.proowner), 'comment', obj_description(p.oid, 'pg_proc'),
   'is_of_extension', EXISTS (
     SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
-) ORDER BY n.nspname, p.proname, p.pronargs, p.proargtypes::text)::text
+) ORDER BY n.nspname, p.proname, p.oid)::text
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
 WHERE n.nspname = ANY(:schemas::text[])
 """
@@ -81,7 +81,7 @@ def read(execute: Execute, schemas: Sequence[str]) -> tuple[list[Routine], dict[
     return routines, types_of(execute, used)
 
 
-def why_not(routine: Routine, types: Mapping[int, Type]) -> str | None:
+def why_not(routine: Routine, types: Mapping[int, Type]) -> str | None:  # noqa: PLR0911 - a return a reason
     """Why no request can call the function, or None."""
     if routine.kind in _KINDS:
         return f"it is {_KINDS[routine.kind]}"
@@ -98,9 +98,15 @@ def why_not(routine: Routine, types: Mapping[int, Type]) -> str | None:
         )
     if any(not given.name for given in routine.outputs):
         return "one of its OUT arguments has no name"
-    return _unknown([types[given.type] for given in routine.arguments], types) or (
-        None if returns.name in {"void", "record"} else _unknown([returns], types)
-    )
+    used = [types[given.type] for given in routine.arguments]
+    used += [] if returns.name in {"void", "record"} else [returns]
+    for each in used:
+        if each.kind == "p" or (each.element and types[each.element].kind == "p"):
+            return f"no request has a value of type {each.name}"
+    for type_ in (types[given.type] for given in inputs):
+        if type_name(type_, types).count(".") > 1 or type_.name.endswith("[]"):
+            return f"its type {type_.name} has a name that no declaration can have"
+    return None
 
 
 def type_name(type_: Type, types: Mapping[int, Type]) -> str:
@@ -108,12 +114,3 @@ def type_name(type_: Type, types: Mapping[int, Type]) -> str:
     element = types[type_.element] if type_.element else type_
     schema = "" if element.schema == "pg_catalog" else f"{element.schema}."
     return f"{schema}{element.name}{'[]' if type_.element else ''}"
-
-
-def _unknown(used: Iterable[Type], types: Mapping[int, Type]) -> str | None:
-    for each in used:
-        if each.kind == "p" or (each.element and types[each.element].kind == "p"):
-            return f"no request has a value of type {each.name}"
-        if "." in type_name(each, types).partition(".")[2] or each.name.endswith("[]"):
-            return f"its type {each.name} has a name that no declaration can have"
-    return None
