@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache, lru_cache
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -57,7 +58,17 @@ def call_rows(
         is_counted=is_counted,
         is_single=is_single and not call.function.is_single,
     )
-    return Query([Statement(sql, params)], _called, "is_kept" if call.function.volatility == "volatile" else None)
+    statements = [*_path(call.function), Statement(sql, params)]
+    return Query(statements, _called, "is_kept" if call.function.volatility == "volatile" else None)
+
+
+def _path(function: Function) -> list[Statement]:
+    """What lets the function find the tables of its own schema, as PostgREST does. Nothing else finds public first."""
+    schema = function.place[0]
+    if schema in {None, "public"}:
+        return []
+    path = {"schema": quoted(str(schema)), "setting": "search_path", "between": ", "}
+    return [Statement("SELECT set_config(:setting, :schema || :between || current_setting(:setting), true)", path)]
 
 
 @lru_cache(SHAPES)
@@ -111,7 +122,6 @@ def type_of(argument: Argument) -> str:
     return ".".join(quoted(part) for part in name.split(".", 1)) + "[]" * (name != argument.type)
 
 
-def _called(
-    items: str | None, found: int, every: int | None, status: str | None, headers: str | None, _is_kept: bool
-) -> Called:
+def _called(*columns: Any) -> Called:
+    items, found, every, status, headers, _is_kept = columns[-6:]
     return Called(Rows(items, found, every), status, headers)

@@ -9,6 +9,7 @@ import difflib
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
+from textwrap import wrap
 
 from msgspec import Struct
 
@@ -18,7 +19,7 @@ from infra.errors import CommandError, RefusedError
 from infra.local.adopt import existing, listing, names, routines
 from infra.local.adopt.catalogue import Catalogue, Type
 from infra.local.adopt.checks import Limits
-from infra.local.adopt.layout import Group, Lines, Node, docstring, import_block, laid, text
+from infra.local.adopt.layout import WIDTH, Group, Lines, Node, docstring, import_block, laid, text
 from infra.local.adopt.relations import Place
 from infra.local.adopt.routines import VOLATILITIES, Routine, type_name, why_not
 from infra.local.adopt.types import Annotations, line_of, refuse_name
@@ -196,11 +197,15 @@ def _file(
     calls = [_call(name, routine, types, declared, annotations, classes) for routine in overloads]
     value: Node = calls[0] if len(calls) == 1 else Lines("(", calls, ")")
     comments = [
-        f"# {_said(routine)} is SECURITY DEFINER: it has the rights of its owner, {routine.owner}. The row security of "
-        "a caller does\n# not apply to what it does."
+        line
         for routine in overloads
         if routine.is_definer
-    ]
+        for line in wrap(
+            f"{_said(routine)} is SECURITY DEFINER: it has the rights of its owner, {routine.owner}. The row security "
+            "of a caller does not apply to what it does.",
+            WIDTH, initial_indent="# ", subsequent_indent="# ",
+        )
+    ]  # fmt: skip
     body = ["\n" + class_ for class_ in classes]
     body.append("\n" * bool(classes) + "\n".join([*comments, laid(value, f"{variable} = ")]))
     body = [*definitions(annotations.definitions, "\n".join(body)), *body]
