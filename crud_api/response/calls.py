@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from crud_api.request.postgrest.accept import Media
+from crud_api.request.postgrest.paging import not_there
 from crud_api.request.reading import Read
 from crud_api.resource.functions import Function
 from crud_api.response import chosen
 from crud_api.response.responses import PRIVATE, ChosenResponse, fits
-from crud_api.response.rest_v1 import content_range, csv, refuse_unlike, too_large
+from crud_api.response.rest_v1 import body, content_range, not_single, too_large
 from crud_api.sql.calling import Called
 from crud_api.sql.rows import Rows
 
@@ -20,8 +21,13 @@ def result(function: Function, called: Called, read: Read, media: Media, applied
     """What the call answers. Raises `PostgrestError` if it is not what was asked for."""
     rows = called.rows
     own_status, own_headers = chosen.status_of(called.status), chosen.headers_of(called.headers)
-    refuse_unlike(rows, media, read, is_one=function.is_single)
+    if rows.are_too_large:
+        raise too_large()
+    if media.is_single and rows.found != 1 and not function.is_single:
+        raise not_single(rows.found)
     status, range_ = content_range(read.offset, rows)
+    if status == 416:
+        raise not_there(read.offset, rows.count or 0)
     headers: dict[str, str | list[str]] = {
         **PRIVATE, "Content-Type": media.content_type, "Content-Range": range_, **applied,
     }  # fmt: skip
@@ -41,8 +47,6 @@ def result(function: Function, called: Called, read: Read, media: Media, applied
 
 
 def _body(function: Function, rows: Rows, read: Read, media: Media) -> str:
-    if media.form == "csv":
-        return csv(rows, read)
-    if function.is_single:
+    if function.is_single and media.form != "csv":
         return rows.items or "null"
-    return rows.items or "" if media.is_single else f"[{rows.items or ''}]"
+    return body(rows, read, media)

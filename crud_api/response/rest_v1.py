@@ -51,15 +51,20 @@ def rows(
     headers: dict[str, str],
 ) -> Response:
     """The rows. Raises `PostgrestError` if they are not what was asked for."""
-    refuse_unlike(rows, media, read)
+    if rows.are_too_large:
+        raise too_large()
+    if media.is_single and rows.found != 1:
+        raise not_single(rows.found)
     status, range_ = content_range(read.offset, rows)
+    if status == 416:
+        raise not_there(read.offset, rows.count or 0)
     query = "&".join(
         f"{quote_plus(name, safe='')}={quote_plus(text, safe='')}"
         for name in sorted(parameters)
         for text in parameters[name]
     )
     response = Response(
-        _body(rows, read, media),
+        body(rows, read, media),
         {
             **PRIVATE,
             "Content-Type": media.content_type,
@@ -74,33 +79,24 @@ def rows(
     return response
 
 
-def refuse_unlike(rows: Rows, media: Media, read: Read, *, is_one: bool = False) -> None:
-    """Raises `PostgrestError` if the rows are not what was asked for. `is_one`: they are one by themselves."""
-    if rows.are_too_large:
-        raise too_large()
-    if media.is_single and rows.found != 1 and not is_one:
-        raise PostgrestError(
-            "Cannot coerce the result to a single JSON object", 406, "PGRST116",
-            details=f"The result contains {rows.found} rows",
-        )  # fmt: skip
-    if rows.count is not None and read.offset > rows.count:
-        raise not_there(read.offset, rows.count)
-
-
 def too_large() -> PostgrestError:
-    """The error for an answer that Lambda does not let through."""
+    """The error for an answer that no reply can hold."""
     return PostgrestError(_TOO_LARGE, code="54000")
 
 
-def _body(rows: Rows, read: Read, media: Media) -> str:
+def not_single(found: int) -> PostgrestError:
+    """The error for rows that should be one row."""
+    return PostgrestError(
+        "Cannot coerce the result to a single JSON object", 406, "PGRST116",
+        details=f"The result contains {found} rows",
+    )  # fmt: skip
+
+
+def body(rows: Rows, read: Read, media: Media) -> str:
+    """The rows in their form."""
     if media.form == "csv":
-        return csv(rows, read)
+        return f"{','.join(read.labels)}\n{rows.items}" if rows.found else "\n"
     return rows.items or "" if media.is_single else f"[{rows.items or ''}]"
-
-
-def csv(rows: Rows, read: Read) -> str:
-    """The rows as CSV, below the names of their members."""
-    return f"{','.join(read.labels)}\n{rows.items}" if rows.found else "\n"
 
 
 def content_range(offset: int, rows: Rows) -> tuple[int, str]:
@@ -109,7 +105,7 @@ def content_range(offset: int, rows: Rows) -> tuple[int, str]:
     said = f"{offset}-{offset + rows.found - 1}" if rows.found and total != 0 else "*"
     status = 200
     if total is not None:
-        status = 206 if rows.found < total else 200
+        status = 416 if offset > total else 206 if rows.found < total else 200
     return status, f"{said}/{'*' if total is None else total}"
 
 

@@ -42,6 +42,8 @@ def function_of(functions: Functions, name: str, arguments: Collection[str], con
 def _takes(function: Function, arguments: set[str], content_type: str | None) -> bool:
     if not function.arguments and _is_raw(content_type):
         return False
+    if function.arguments and not function.arguments[0].name:
+        return False
     required = {argument.name for argument in function.arguments if not argument.has_default}
     return required <= arguments <= {argument.name for argument in function.arguments}
 
