@@ -10,13 +10,15 @@ from chalice.app import Chalice, Request, Response
 from crud_api import cors
 from crud_api.access import NO_ROLES, Roles
 from crud_api.errors import ApiError, NotPermittedError, PostgrestError
-from crud_api.executor.seam import Execute, request_id
+from crud_api.executor.seam import Execute, Rest, request_id
+from crud_api.functions import FUNCTIONS
 from crud_api.request.caller import identify
 from crud_api.resource import Resource
+from crud_api.resource.functions import Functions
 from crud_api.resource.relations import relations_of
 from crud_api.resource.tables import Tables
 from crud_api.response import problems
-from crud_api.response.responses import without_body
+from crud_api.response.responses import ChosenResponse, without_body
 from crud_api.routes import REST, add_routes
 from crud_api.runtime.text_only_chalice import TextOnlyChalice
 from crud_api.tables import RESOURCES, TABLES
@@ -24,11 +26,12 @@ from crud_api.tables import RESOURCES, TABLES
 APP_NAME = "crud-api"
 
 
-def create_app(
+def create_app(  # noqa: PLR0913 - here everything comes together
     execute: Execute,
     resources: Sequence[Resource] = RESOURCES,
     *,
     tables: Tables | None = None,
+    functions: Functions = FUNCTIONS,
     access: str = "none",
     roles: Roles = NO_ROLES,
     cors_origins: Sequence[str] = (),
@@ -39,8 +42,8 @@ def create_app(
     """The app that serves the resources by `execute`. `access` is the kind of access by which it knows its callers.
 
     The description says that it is needed. `roles` are the database roles of the callers. `tables` are those of
-    /rest/v1: without them, those of crud_api/tables, or the resources if they are others. `rest_allows` is what is
-    allowed there beyond the defaults (`Settings`).
+    /rest/v1: without them, those of crud_api/tables, or the resources if they are others. `functions` are those below
+    /rest/v1/rpc. `rest_allows` is what is allowed there beyond the defaults (`Settings`).
 
     `stage` is the name of the stage in AWS, for messages that name a command. A laptop has none. `tells_all`: the log
     is a laptop's terminal, so the database's messages are shown there, with the values in them.
@@ -60,7 +63,7 @@ def create_app(
     def answer(request: Request, get_response: Callable[[Request], Response]) -> Response:
         try:
             response = get_response(request)
-            if response.status_code < 400:
+            if response.status_code < 400 or isinstance(response, ChosenResponse):
                 return response
             error = problems.from_chalice(response)
         except ApiError as raised:
@@ -82,8 +85,6 @@ def create_app(
     relations = relations_of({resource.name: resource for resource in resources})
     if tables is None:
         tables = TABLES if resources is RESOURCES else Tables(*resources)
-    add_routes(
-        app, resources, relations, execute, tables, access=access, stage=stage, preflights=bool(cors_origins),
-        rest_allows=rest_allows,
-    )  # fmt: skip
+    rest = Rest(tables, functions, execute, rest_allows)
+    add_routes(app, resources, relations, execute, rest, access=access, stage=stage, preflights=bool(cors_origins))
     return app

@@ -5,17 +5,16 @@ A view is a function of a module in crud_api/views. Its arguments are the values
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from chalice.app import Chalice, Response
 
 from crud_api import cors
-from crud_api.executor.seam import Execute, Served
+from crud_api.executor.seam import Execute, Rest, Served
 from crud_api.request.caller import ApiRequest
 from crud_api.resource import Resource
 from crud_api.resource.relations import Relations
-from crud_api.resource.tables import Tables
 from crud_api.views import change, create, docs, monitors, read
 
 REST = "/rest/v1/"  # before each path in PostgREST's dialect
@@ -29,35 +28,37 @@ def add_routes(
     resources: Sequence[Resource],
     relations: Mapping[str, Relations],
     execute: Execute,
-    tables: Tables,
+    rest: Rest,
     *,
     access: str,
     stage: str | None,
     preflights: bool,
-    rest_allows: Collection[str] = (),
 ) -> None:
-    """Add all routes. The `tables` are those of /rest/v1, and `rest_allows` what it allows beyond its defaults.
+    """Add all routes.
 
     `access` is the kind of access that the description shows. `stage` is the stage in AWS, if there is one.
     `preflights` are for pages of other origins.
     """
     for resource in resources:
         _add_resource(app, Served(resource, relations, execute))
-    _add(app, "GET", TABLE, "read_table", _read_table, tables, execute, rest_allows)
-    _add(app, "POST", TABLE, "insert_rows", _write_table, tables, execute, rest_allows)
-    _add(app, "PATCH", TABLE, "change_rows", _write_table, tables, execute, rest_allows)
-    _add(app, "PUT", TABLE, "put_row", _write_table, tables, execute, rest_allows)
-    _add(app, "DELETE", TABLE, "delete_rows", _write_table, tables, execute, rest_allows)
+    _add(app, "GET", TABLE, "read_table", _read_table, rest)
+    _add(app, "POST", TABLE, "insert_rows", _write_table, rest)
+    _add(app, "PATCH", TABLE, "change_rows", _write_table, rest)
+    _add(app, "PUT", TABLE, "put_row", _write_table, rest)
+    _add(app, "DELETE", TABLE, "delete_rows", _write_table, rest)
+    rpc = f"{REST}rpc/{{function}}"
+    _add(app, "GET", rpc, "call_function", _call_function, rest)
+    _add(app, "POST", rpc, "call_function_by_body", _call_function, rest)
     _add(app, "GET", "/health", "get_health", monitors.get_health)
     _add(app, "GET", "/ready", "get_ready", monitors.get_ready, resources, execute, stage)
     _add(app, "GET", "/", "get_root", docs.get_root)
-    _add(app, "GET", "/openapi.json", "get_description", docs.get_description, resources, tables, access)
+    _add(app, "GET", "/openapi.json", "get_description", docs.get_description, resources, rest.tables, access)
     _add(app, "GET", "/docs", "get_page", docs.get_page)
     _add(app, "GET", "/docs/{asset}", "get_asset", docs.get_asset)
     for path, methods in list(app.routes.items()):
         allowed = ", ".join(sorted(methods)) if preflights else ""
         if path == TABLE:
-            _add(app, "OPTIONS", path, "describe_table", _describe_table, tables, allowed)
+            _add(app, "OPTIONS", path, "describe_table", _describe_table, rest, allowed)
         elif preflights:
             _add(app, "OPTIONS", path, f"preflight{path}", cors.answer_preflight, allowed)
 
@@ -86,25 +87,31 @@ def _add_resource(app: Chalice, served: Served) -> None:
     _add(app, "DELETE", row, f"delete_{one}", change.delete_row, served)
 
 
-def _read_table(tables: Tables, execute: Execute, allows: Collection[str], request: ApiRequest) -> Response:
+def _read_table(rest: Rest, request: ApiRequest) -> Response:
     from crud_api.views import rest_v1  # noqa: PLC0415 - its grammar costs a cold start milliseconds: the first use pays
 
-    return rest_v1.read_table(tables, execute, allows, request)
+    return rest_v1.read_table(rest, request)
 
 
-def _write_table(tables: Tables, execute: Execute, allows: Collection[str], request: ApiRequest) -> Response:
+def _write_table(rest: Rest, request: ApiRequest) -> Response:
     from crud_api.views import rest_v1_writes as rest_v1  # noqa: PLC0415 - as above
 
     views = {"POST": rest_v1.insert_rows, "PATCH": rest_v1.change_rows, "PUT": rest_v1.put_row}
-    return views.get(request.method, rest_v1.delete_rows)(tables, execute, allows, request)
+    return views.get(request.method, rest_v1.delete_rows)(rest, request)
 
 
-def _describe_table(tables: Tables, allowed: str, request: ApiRequest) -> Response:
+def _describe_table(rest: Rest, allowed: str, request: ApiRequest) -> Response:
     if allowed and "access-control-request-method" in request.headers:
         return cors.answer_preflight(allowed, request)
     from crud_api.views import rest_v1  # noqa: PLC0415 - as above
 
-    return rest_v1.describe_table(tables, request)
+    return rest_v1.describe_table(rest, request)
+
+
+def _call_function(rest: Rest, request: ApiRequest) -> Response:
+    from crud_api.views import rpc  # noqa: PLC0415 - as above
+
+    return rpc.call_function(rest, request)
 
 
 class View(Protocol):

@@ -116,6 +116,9 @@ def _add_local_commands(subparsers: Any) -> None:
     adopting.add_argument(
         "--table", type=_listed, default=[], metavar="TABLE,...", help="only these tables: orders, or app.orders"
     )
+    adopting.add_argument(
+        "--functions", action="store_true", help="adopt the functions of the schemas into crud_api/functions, no tables"
+    )
     adopting.add_argument("--write", action="store_true", help="also write the changes of declarations that exist")
     adopting.add_argument(
         "--paths", action="store_true", help="give every new table paths of its own, also more than 20 tables"

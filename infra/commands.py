@@ -239,8 +239,13 @@ def _adopt_stage(options: Namespace) -> None:
 
 def _adopt(options: Namespace, execute: Execute) -> None:
     from infra.local.adopt.command import Wanted, adopt  # noqa: PLC0415
+    from infra.local.adopt.functions import adopt_functions  # noqa: PLC0415
 
     folder = (options.project or PROJECT) / "crud_api" / "tables"
+    if options.functions:
+        functions = folder.with_name("functions")
+        adopt_functions(execute, options.schema, functions, folder, _say, write_changes=options.write)
+        return
     wanted = Wanted(options.schema, options.table)
     adopt(execute, wanted, folder, _say, write_changes=options.write, paths=options.paths)
 

@@ -1,4 +1,4 @@
-"""The tables that the application declares. query_executor/migrate/declared.py compares them with a database."""
+"""The tables and functions that the application declares. query_executor/migrate compares them with a database."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any
 
 from crud_api.resource import Resource
 from crud_api.resource.columns.field import Field
+from crud_api.resource.functions import Functions
 from crud_api.resource.relations import Relations, relations_of
+from crud_api.resource.tables import Tables
 from infra.errors import DeclarationError
 
 
@@ -20,6 +22,32 @@ def tables() -> Collection[Resource]:
     except (ValueError, TypeError, ImportError) as error:
         raise DeclarationError(
             f"A declaration in crud_api/tables is wrong: {error}\nCorrect it, then run this again."
+        ) from error
+
+
+def declared_functions(functions: Functions | None = None, listed: Tables | None = None) -> list[dict[str, Any]]:
+    """The declared functions as plain JSON, an object for each. Raises `DeclarationError`.
+
+    Without `functions` and `listed` tables they are those of crud_api/functions and crud_api/tables.
+    """
+    try:
+        from crud_api.functions import FUNCTIONS  # noqa: PLC0415 - a declaration is checked where it is read
+        from crud_api.tables import TABLES  # noqa: PLC0415
+
+        functions, listed = functions or FUNCTIONS, listed or TABLES
+        return [
+            {
+                "function": list(function.place),
+                "arguments": [{"name": argument.name, "type": argument.type} for argument in function.arguments],
+                "gives": function.gives,
+                "columns": [] if function.gives_values else list(function.rows(listed).columns),
+                "changes": function.volatility == "volatile",
+            }
+            for function in functions
+        ]
+    except (ValueError, TypeError, ImportError) as error:
+        raise DeclarationError(
+            f"A declaration in crud_api/functions is wrong: {error}\nCorrect it, then run this again."
         ) from error
 
 

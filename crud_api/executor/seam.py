@@ -18,7 +18,9 @@ from msgspec import Struct
 from crud_api.errors import ApiError, DeadlineExceededError, ExecutorFailedError, InternalError, NotPermittedError
 from crud_api.request.caller import ApiRequest, Caller
 from crud_api.resource import Resource
+from crud_api.resource.functions import Functions
 from crud_api.resource.relations import Relations
+from crud_api.resource.tables import Tables
 from crud_api.response import suspects
 from crud_api.response.problems import READS
 from crud_api.response.suspects import LOOK_MS, Suspects
@@ -29,6 +31,15 @@ from query_executor.contract import MAX_REPLY_BYTES, Failure, InvalidAnswerError
 Execute = Callable[[contract.Request], Reply | Failure]
 T = TypeVar("T")
 U = TypeVar("U")
+
+
+class Rest(Struct, frozen=True):
+    """What /rest/v1 serves, and what executes its queries. `allows` are the words of REST_ALLOWS (`Settings`)."""
+
+    tables: Tables
+    functions: Functions
+    execute: Execute
+    allows: Collection[str] = ()
 
 
 class Served(Struct, frozen=True):

@@ -110,5 +110,6 @@ _VERIFIED = {NONE: _nobody, API_KEY: _of_key, IAM: _of_signature, COGNITO: _of_t
 
 def _path(event: Mapping[str, Any]) -> str:
     """The path without the stage. It is percent-encoded if it has characters that a setting cannot hold."""
-    path = str(event.get("path") or event["requestContext"]["resourcePath"])
+    context = event["requestContext"]  # Chalice's local server has the path there alone
+    path = str(event.get("path") or context.get("path") or context["resourcePath"])
     return path if path.isascii() and "\x00" not in path else quote(path, safe="/:,", errors="surrogatepass")

@@ -18,6 +18,10 @@ _MAX_LINK = 8000  # characters: API Gateway lets 10 KB of headers through
 PRIVATE = {"Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
 
 
+class ChosenResponse(Response):
+    """Its status is chosen by a function of the database. From 400 on it is no error of the API's, either."""
+
+
 def row(body: str, etag: str, if_none_match: str | None) -> Response:
     """A row as the JSON text that the database wrote, or 304 where the client has it."""
     if if_none_match is not None and has_version(if_none_match, etag):

@@ -15,6 +15,7 @@ from crud_api.request.postgrest.accept import Media
 from crud_api.request.postgrest.paging import not_there
 from crud_api.request.reading import Read
 from crud_api.resource import Resource
+from crud_api.response import chosen
 from crud_api.response.problems import RETRY_SOON
 from crud_api.response.responses import PRIVATE, fits
 from crud_api.sql.rows import Rows
@@ -41,8 +42,18 @@ _CODES: dict[type[ApiError], str] = {
 _STATUSES = {
     "08": 503, "09": 500, "0L": 403, "0P": 403, "23503": 409, "23505": 409, "25006": 405, "25": 500, "28": 403,
     "2D": 500, "38": 500, "39": 500, "3B": 500, "40": 500, "53400": 500, "53": 503, "54": 500, "55": 500, "57": 500,
-    "57P01": 503, "58": 500, "F0": 500, "HV": 500, "P0001": 400, "P0": 500, "XX": 500, "42883": 404, "42P01": 404,
-    "42P17": 500, "42501": 403, "21000": 500,
+    "57P01": 503, "58": 500, "F0": 500, "HV": 500, "P0001": 400, "P0": 500, "PT": 500, "XX": 500, "42883": 404,
+    "42P01": 404, "42P17": 500, "42501": 403, "21000": 500,
+}  # fmt: skip
+# What ended a request before the database answered.
+_ENDED: dict[str, tuple[type[ApiError], str]] = {
+    contract.DEADLINE_EXCEEDED: (
+        errors.DeadlineExceededError, "The database did not answer in time. Nothing was written.",
+    ),
+    contract.OUTCOME_UNKNOWN: (
+        errors.ExecutorFailedError,
+        "The connection to the database broke. It is not known whether the change was stored.",
+    ),
 }  # fmt: skip
 _RAISED_STATUS = re.compile("PT([1-5][0-9][0-9])")
 _MAX_TEXT = 4000  # characters
@@ -62,7 +73,7 @@ def rows(
         raise too_large()
     if media.is_single and rows.found != 1:
         raise not_single(rows.found)
-    status, range_ = _content_range(read.offset, rows)
+    status, range_ = content_range(read.offset, rows)
     if status == 416:
         raise not_there(read.offset, rows.count or 0)
     query = "&".join(
@@ -123,7 +134,8 @@ def body(rows: Rows, read: Read, media: Media) -> str:
     return rows.items or "" if media.is_single else f"[{rows.items or ''}]"
 
 
-def _content_range(offset: int, rows: Rows) -> tuple[int, str]:
+def content_range(offset: int, rows: Rows) -> tuple[int, str]:
+    """The status and the header `Content-Range` of rows, of which there may be more."""
     total = rows.count
     said = f"{offset}-{offset + rows.found - 1}" if rows.found and total != 0 else "*"
     status = 200
@@ -142,18 +154,17 @@ def from_failure(failure: Failure) -> ApiError:
 
 def _meaning(failure: Failure) -> ApiError:
     sqlstate = failure.sqlstate or ""
-    if failure.code == contract.DEADLINE_EXCEEDED:
-        return errors.DeadlineExceededError("The database did not answer in time. Nothing was written.")
-    if failure.code == contract.OUTCOME_UNKNOWN:
-        return errors.ExecutorFailedError(
-            "The connection to the database broke. It is not known whether the change was stored."
-        )
+    if failure.code in _ENDED:
+        meaning, said = _ENDED[failure.code]
+        return meaning(said)
     if failure.code == contract.RESULT_TOO_LARGE or sqlstate == "54000":
         return too_large()
-    if failure.retryable:
+    if failure.retryable and sqlstate != "53400":  # a limit of the configuration is there at the next attempt, too
         return errors.ExecutorBusyError("Retry the same request shortly.", headers=RETRY_SOON)
     if failure.code != contract.STATEMENT_FAILED or not sqlstate:
         return errors.InternalError("The cause is in the log.")
+    if sqlstate == chosen.RAISED:
+        return chosen.raised(failure)
     if raised := _RAISED_STATUS.fullmatch(sqlstate):
         status = int(raised[1])
     else:

@@ -54,7 +54,7 @@ class Shape(Struct, frozen=True):
     """What is read of rows, in SQL: their members, what is joined to them, their order and their form.
 
     `labels` are the names of the members if they are those of columns. Other names are params. `version` is the SQL of
-    a row's ETag, or empty.
+    a row's ETag, or empty. `are_values`: each row is answered as the value of its only member.
     """
 
     members: tuple[str, ...]
@@ -63,6 +63,7 @@ class Shape(Struct, frozen=True):
     sort: str
     form: Form
     version: str = ""
+    are_values: bool = False
 
 
 def shape_of(
@@ -101,9 +102,12 @@ def shaped(shape: Shape, source: str, which: str = "", part: str = "") -> tuple[
     shown = f"CASE WHEN octet_length({items}) <= {MAX_REPLY_BYTES} THEN {items} END"
     if shape.form == "none":
         shown = "chr(32)"  # there is no answer to send, and so it fits
-    item = _item(names, shape.form, are_declared=are_declared, are_all=not versions)
+    if shape.are_values:  # in an array and out of it again: null is a value, too
+        item = f"(json_build_array(page.{names[0]}) -> 0)"
+    else:
+        item = object_of(names, "page", "label", are_declared=are_declared, are_all=not versions)
     versions = f", {_VERSION} AS version" if versions else ""
-    return shown, f"(SELECT {item} AS item{versions} FROM ({page}) AS page) AS answer"
+    return shown, f"(SELECT {_item(item, shape.form)} AS item{versions} FROM ({page}) AS page) AS answer"
 
 
 def select_rows(
@@ -150,12 +154,12 @@ def _select_rows(resource: Resource, shape: Shape, conditions: Sequence[str], pa
                FROM {answer}"""
 
 
-def _item(names: Sequence[str], form: Form, *, are_declared: bool, are_all: bool) -> str:
+def _item(item: str, form: Form) -> str:
+    """The text of a row in its form. `item` is its JSON."""
     if form == "none":
         return "null"
     if form == "csv":
         return "substr(ROW(page.*)::text, 2, length(ROW(page.*)::text) - 2)"
-    item = object_of(names, "page", "label", are_declared=are_declared, are_all=are_all)
     return f"json_strip_nulls({item})::text" if form == "stripped" else f"{item}::text"
 
 

@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from chalice.app import Response
 
-from crud_api.executor.seam import Execute, ask
+from crud_api.executor.seam import Rest, ask
 from crud_api.request.caller import ApiRequest
 from crud_api.request.http import collection_path, query_parameters
 from crud_api.request.postgrest.accept import accepted
 from crud_api.request.postgrest.prefer import preferences_of
 from crud_api.request.postgrest.query import read_of
 from crud_api.request.postgrest.table import table_of
-from crud_api.resource.tables import Tables
 from crud_api.response import rest_v1
 from crud_api.sql.rows import select_rows
 from query_executor.contract import Failure
 
 
-def read_table(tables: Tables, execute: Execute, allows: Collection[str], request: ApiRequest) -> Response:
-    """Rows of a table. `allows` are the words of REST_ALLOWS."""
-    resource = table_of(tables, request)
+def read_table(rest: Rest, request: ApiRequest) -> Response:
+    """Rows of a table."""
+    resource = table_of(rest.tables, request)
     headers, parameters = request.headers, query_parameters(request)
-    preferences = preferences_of(headers.get("prefer"), allows)
+    preferences = preferences_of(headers.get("prefer"), rest.allows)
     request.settings.update(preferences.settings)
-    read = read_of(tables, resource, parameters, headers.get("range") if request.method == "GET" else None)
+    read = read_of(rest.tables, resource, parameters, headers.get("range") if request.method == "GET" else None)
     media = accepted(headers.get("accept"))
     form = "none" if request.method == "HEAD" else media.form
     query = select_rows(resource, read, form, preferences.count, is_versioned=media.is_single)
-    rows = ask(execute, query, request, read_only=True)
+    rows = ask(rest.execute, query, request, read_only=True)
     if isinstance(rows, Failure):
         raise rest_v1.from_failure(rows)
     assert rows is not None  # noqa: S101 - the statement answers one row
@@ -37,6 +34,6 @@ def read_table(tables: Tables, execute: Execute, allows: Collection[str], reques
     return rest_v1.rows(rows, read, media, collection_path(request), parameters, applied)
 
 
-def describe_table(tables: Tables, request: ApiRequest) -> Response:
+def describe_table(rest: Rest, request: ApiRequest) -> Response:
     """The methods that a table has."""
-    return rest_v1.methods(table_of(tables, request))
+    return rest_v1.methods(table_of(rest.tables, request))

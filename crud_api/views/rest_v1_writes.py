@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
 from functools import cached_property
 
 from chalice.app import Response
 
 from crud_api.errors import IdempotencyInFlightError, IdempotencyKeyReusedError, PostgrestError
-from crud_api.executor.seam import Execute, ask
+from crud_api.executor.seam import Execute, Rest, ask
 from crud_api.request.caller import ApiRequest
 from crud_api.request.http import collection_path, query_parameters
 from crud_api.request.idempotency import attempt_of
@@ -23,7 +22,6 @@ from crud_api.request.postgrest.writes import change_of, insertion_of, placing_o
 from crud_api.request.reading import Form
 from crud_api.request.versions import NO_CONDITIONS, Conditions, conditions
 from crud_api.request.writing import Removal, Shown, Terms
-from crud_api.resource.tables import Tables
 from crud_api.response import rest_v1, rest_v1_writes
 from crud_api.response.problems import RETRY_SOON
 from crud_api.settings import ALLOWS_UNFILTERED
@@ -33,9 +31,9 @@ from crud_api.sql.query import Query, T
 from query_executor.contract import Failure
 
 
-def insert_rows(tables: Tables, execute: Execute, allows: Collection[str], request: ApiRequest) -> Response:
+def insert_rows(rest: Rest, request: ApiRequest) -> Response:
     """What a POST stores."""
-    asked = _Asked(tables, allows, request)
+    asked = _Asked(rest, request)
     insertion = insertion_of(asked.resource, body_of(request), asked.parameters, asked.preferences)
     attempt = attempt_of(request, asked.preferred)
     condition = "" if attempt is None else CONDITION
@@ -43,9 +41,9 @@ def insert_rows(tables: Tables, execute: Execute, allows: Collection[str], reque
     resolution = ["resolution"] if insertion.target else []
     applied = asked.preferences.applied(*resolution, "missing", "return", "count", "tx", "handling", "timezone")
     if attempt is None:
-        written = _run(execute, request, writing.write(plan))
+        written = _run(rest.execute, request, writing.write(plan))
     else:
-        once = _run(execute, request, writing.write_once(plan, attempt, 201, 200))
+        once = _run(rest.execute, request, writing.write_once(plan, attempt, 201, 200))
         if once.record is not None:
             if once.record.fingerprint != attempt.fingerprint:
                 raise IdempotencyKeyReusedError("Nothing was stored. Use a new Idempotency-Key for another request.")
@@ -59,32 +57,34 @@ def insert_rows(tables: Tables, execute: Execute, allows: Collection[str], reque
     return rest_v1_writes.stored(written, 200 if is_merged else 201, asked.told(), applied)
 
 
-def put_row(tables: Tables, execute: Execute, allows: Collection[str], request: ApiRequest) -> Response:
+def put_row(rest: Rest, request: ApiRequest) -> Response:
     """The row of a PUT, which is stored or changed."""
-    asked = _Asked(tables, allows, request)
+    asked = _Asked(rest, request)
     if asked.versions is not NO_CONDITIONS:
         raise PostgrestError("If-Match and If-None-Match are for PATCH and DELETE", hint="Send the change as PATCH.")
     insertion = placing_of(
         asked.resource, body_of(request), asked.parameters, asked.preferences, asked.level.conditions
     )
     plan = writing.insertion_plan(asked.resource, insertion, asked.shown, asked.terms(writes_one=True))
-    written = _run(execute, request, writing.write(plan))
+    written = _run(rest.execute, request, writing.write(plan))
     return rest_v1_writes.put(
         written, asked.told(), asked.preferences.applied("return", "count", "tx", "handling", "timezone")
     )
 
 
-def change_rows(tables: Tables, execute: Execute, allows: Collection[str], request: ApiRequest) -> Response:
+def change_rows(rest: Rest, request: ApiRequest) -> Response:
     """The rows that a PATCH changes."""
-    asked = _Asked(tables, allows, request)
+    asked = _Asked(rest, request)
     change = change_of(
         asked.resource, body_of(request), asked.parameters, asked.preferences, asked.level.own_conditions(),
         asked.versions,
     )  # fmt: skip
-    if not (change.is_empty or change.conditions or ALLOWS_UNFILTERED in allows):
+    if not (change.is_empty or change.conditions or ALLOWS_UNFILTERED in rest.allows):
         raise _no_filter("UPDATE")
     terms = asked.terms(most=asked.preferences.most)
-    written = _run(execute, request, writing.write(writing.change_plan(asked.resource, change, asked.shown, terms)))
+    written = _run(
+        rest.execute, request, writing.write(writing.change_plan(asked.resource, change, asked.shown, terms))
+    )
     return rest_v1_writes.changed(
         written,
         asked.told(terms.most),
@@ -92,15 +92,15 @@ def change_rows(tables: Tables, execute: Execute, allows: Collection[str], reque
     )
 
 
-def delete_rows(tables: Tables, execute: Execute, allows: Collection[str], request: ApiRequest) -> Response:
+def delete_rows(rest: Rest, request: ApiRequest) -> Response:
     """The rows that a DELETE deletes."""
-    asked = _Asked(tables, allows, request)
+    asked = _Asked(rest, request)
     removal = Removal(conditions=tuple(asked.level.own_conditions()), versions=asked.versions)
-    if not (removal.conditions or ALLOWS_UNFILTERED in allows):
+    if not (removal.conditions or ALLOWS_UNFILTERED in rest.allows):
         raise _no_filter("DELETE")
     terms = asked.terms(most=asked.preferences.most)
     plan = writing.removal_plan(asked.resource, removal, asked.shown, terms)
-    written = _run(execute, request, writing.write(plan))
+    written = _run(rest.execute, request, writing.write(plan))
     return rest_v1_writes.deleted(
         written,
         asked.told(terms.most),
@@ -111,12 +111,12 @@ def delete_rows(tables: Tables, execute: Execute, allows: Collection[str], reque
 class _Asked:
     """What a request asks for beside its body. Raises `ApiError`."""
 
-    def __init__(self, tables: Tables, allows: Collection[str], request: ApiRequest) -> None:
-        self.resource = table_of(tables, request)
+    def __init__(self, rest: Rest, request: ApiRequest) -> None:
+        self.resource = table_of(rest.tables, request)
         self.parameters: Parameters = query_parameters(request)
-        self.preferences = preferences_of(request.headers.get("prefer"), allows)
+        self.preferences = preferences_of(request.headers.get("prefer"), rest.allows)
         request.settings.update(self.preferences.settings)
-        self.level = level_of(tables, self.resource, self.parameters)
+        self.level = level_of(rest.tables, self.resource, self.parameters)
         self.media = accepted(request.headers.get("accept"))
         self._path = collection_path(request)
         self._headers = request.headers

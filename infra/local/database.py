@@ -107,15 +107,15 @@ def prepare(url: str, *, embedded: bool = False) -> None:
     Raises `DatabaseError`, also for a database that does not fit the declared tables, `DeclarationError` and
     `ConfigError`.
     """
-    from infra.declarations import declared  # noqa: PLC0415 - the application, which takes a while to import
+    from infra.declarations import declared, declared_functions  # noqa: PLC0415 - the application, which takes a while to import
 
-    tables = declared()  # first: what is declared wrong changes no database
+    tables, functions = declared(), declared_functions()  # first: what is declared wrong changes no database
     roles = local_settings().roles.names
     try:
         reason = read_only_reason(url)
         migrate = serving_role.migrate if embedded else apply_migrations
         _say([f"WARNING: {reason}"] if reason else [*migrate(url), *purge(url)])
-        _say(check_declared(url, tables, serving_role.NAME if embedded else None, roles))
+        _say(check_declared(url, tables, serving_role.NAME if embedded else None, roles, functions))
     except EmptyMigrationError as error:
         raise DatabaseError(str(error)) from error
     except UnfitError as error:

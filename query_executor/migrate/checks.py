@@ -13,6 +13,7 @@ from yoyo.migrations import read_migrations
 from query_executor.errors import MigrationError, UnfitError
 from query_executor.migrate.apply import FOLDER, refuse_misread_url
 from query_executor.migrate.declared import Table, differences
+from query_executor.migrate.functions import Function, function_differences
 from query_executor.migrate.reasons import reason_of
 from query_executor.migrate.row_security import unapplied
 from query_executor.migrate.targets import target_differences
@@ -37,11 +38,12 @@ def compare(
     role: str | None,
     migrations: Sequence[str],
     roles: Sequence[str] = (),
+    functions: Sequence[Function] = (),
 ) -> Comparison:
     """Compare the database with what is declared, and change nothing. Raises `MigrationError`.
 
     `role` is the role of the requests. Without it, it is the user of the URL. `roles` are the roles to which requests
-    may be switched.
+    may be switched. `functions` are the declared functions (functions.py).
     """
     refuse_misread_url(database_url)
     try:
@@ -51,6 +53,7 @@ def compare(
                 applied = _applied(cursor)
             found = [
                 *differences(connection, tables, role),
+                *function_differences(connection, functions, role),
                 *unapplied(connection, tables, role, roles),
                 *target_differences(connection, tables, role, roles),
             ]
@@ -62,13 +65,17 @@ def compare(
 
 
 def check_declared(
-    database_url: str, tables: Sequence[Table], role: str | None = None, roles: Sequence[str] = ()
+    database_url: str,
+    tables: Sequence[Table],
+    role: str | None = None,
+    roles: Sequence[str] = (),
+    functions: Sequence[Function] = (),
 ) -> list[str]:
     """Compare the database with what is declared, as `compare` does; return the warnings.
 
     Raises `UnfitError`, and `MigrationError` if the database cannot be reached.
     """
-    found = compare(database_url, tables, role, (), roles)
+    found = compare(database_url, tables, role, (), roles, functions)
     if found.stops:
         raise UnfitError("\n".join([UNFIT, *(f"- {difference}" for difference in found.stops)]), found.warnings)
     return found.warnings

@@ -20,9 +20,9 @@ def handle(event: object, context: object) -> dict[str, list[str]]:  # noqa: ARG
     """What Lambda calls. Answers {"done": [a sentence, ...]}.
 
     It applies the migrations, and then removes expired answers. With "only": "purge" in the event it only removes
-    them. The event may have `declared`: what the application declares of its tables (declared.py). The database is
-    then compared with it after the migrations. `role` is the role of the requests, and `roles` are the roles to which
-    requests may be switched.
+    them. The event may have `declared`: what the application declares of its tables (declared.py), and `functions`:
+    what it declares of its functions (functions.py). The database is then compared with it after the migrations.
+    `role` is the role of the requests, and `roles` are the roles to which requests may be switched.
 
     With "only": "compare" it changes nothing, and answers what a deploy would find (`compare`). `migrations` are then
     the names of the migrations that the deploy would bring.
@@ -36,16 +36,17 @@ def handle(event: object, context: object) -> dict[str, list[str]]:  # noqa: ARG
 def answer(dsn: str, event: Mapping[str, Any]) -> dict[str, list[str]]:
     """The answer to an event, of the database that the owner's `dsn` names. Raises what `handle` does."""
     tables, role, roles = event.get("declared") or [], event.get("role"), event.get("roles") or []
+    functions = event.get("functions") or []
     if (only := event.get("only")) == "purge":
         return {"done": purge(dsn)}
     if only == "compare":
-        return compare(dsn, tables, role, event.get("migrations") or [], roles)._asdict()
+        return compare(dsn, tables, role, event.get("migrations") or [], roles, functions)._asdict()
     if only is not None:
         raise MigrationError(f"This version of the function knows no {only!r}. Deploy it again.")
     done = [*apply_migrations(dsn), *purge(dsn)]
-    if tables:
+    if tables or functions:
         try:
-            done += check_declared(dsn, tables, role, roles)
+            done += check_declared(dsn, tables, role, roles, functions)
         except UnfitError as error:
             error.done = done + error.done
             raise

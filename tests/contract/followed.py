@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -10,6 +11,28 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 ADDRESS = "http://127.0.0.1:8000"
 _LAST_IMPORT = "from crud_api.tables.orders import orders\n"
+
+
+def copy_clone(folder: Path) -> None:
+    """Copy this clone into the folder."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    for name in listed.splitlines():
+        if (ROOT / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, folder / name, follow_symlinks=False)
+    (folder / ".venv").symlink_to(ROOT / ".venv")
+
+
+def make(folder: Path, command: str, **environment: str) -> str:
+    """Run a command of make in the folder; return what it printed."""
+    return subprocess.run(
+        # Under `make test` this make would also print the folder.
+        ["bash", "-c", command.replace("make ", "make --no-print-directory --old-file=.venv/.installed-local ", 1)],
+        cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
 
 
 class Page:
@@ -35,21 +58,9 @@ class Page:
 
     def follow(self, folder: Path) -> Path:
         """Copy this clone into the folder and do there what the page says."""
-        listed = subprocess.run(
-            ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-            cwd=ROOT, capture_output=True, text=True, check=True,
-        ).stdout  # fmt: skip
-        for name in listed.splitlines():
-            if (ROOT / name).exists():
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(ROOT / name, folder / name, follow_symlinks=False)
-        (folder / ".venv").symlink_to(ROOT / ".venv")
+        copy_clone(folder)
         ((command, said),) = self.console("make migration")
-        printed = subprocess.run(
-            # Under `make test` this make would also print the folder.
-            ["bash", "-c", command.replace("make ", "make --no-print-directory --old-file=.venv/.installed-local ", 1)],
-            cwd=folder, capture_output=True, text=True, check=True,
-        ).stdout  # fmt: skip
+        printed = make(folder, command)
         assert printed.startswith(said.removesuffix("..."))
         made = printed.splitlines()[0]
         for name, text in self.created.items():

@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from crud_api.request.operators import REST_OPERATORS
+from query_executor.migrate import apply_migrations
 from tests.conftest import execute
+from tests.contract.followed import Page, copy_clone, make
 from tests.contract.test_api_docs import ADDRESS, examples, is_shown
 from tests.served import served
 
-TEXT = (Path(__file__).parents[2] / "docs" / "postgrest.md").read_text()
+PAGE = Page("docs/postgrest.md")
+TEXT = PAGE.text
 EXAMPLES = examples(TEXT)
 
 
@@ -23,9 +25,20 @@ EXAMPLES = examples(TEXT)
 def answers(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
     execute(postgres_url, "CREATE DATABASE postgrest_docs")
     database = urlsplit(postgres_url)._replace(path="/postgrest_docs").geturl()
-    with served(database, tmp_path_factory.mktemp("postgrest-docs") / "server.log") as url:
+    clone, log = tmp_path_factory.mktemp("postgrest-docs"), tmp_path_factory.mktemp("log") / "server.log"
+    copy_clone(clone)
+    apply_migrations(database)
+    for functions in PAGE.blocks("sql"):
+        execute(database, functions)
+    adopted = {command: make(clone, command, DATABASE_URL=database) for command, _ in PAGE.console("make adopt")}
+    (declared,) = PAGE.blocks("python")
+    assert declared in (clone / "crud_api" / "functions" / "ship.py").read_text()
+    with served(database, log, clone) as url:
         printed = []
         for command, _ in EXAMPLES:
+            if command in adopted:
+                printed.append(adopted[command])
+                continue
             sent = command.replace(ADDRESS, url).replace("curl ", "curl --silent --max-time 30 ", 1)
             done = subprocess.run(["bash", "-c", sent], capture_output=True, text=True, check=True)
             printed.append(done.stdout)

@@ -10,7 +10,9 @@ from chalice.test import Client
 
 from crud_api.application import create_app
 from crud_api.executor.seam import Execute, InProcessExecutor
+from crud_api.functions import FUNCTIONS
 from crud_api.resource import Resource
+from crud_api.resource.functions import Functions
 from crud_api.tables import RESOURCES
 from query_executor.contract import Failure, Reply, Request
 from query_executor.handler import create_local_handler
@@ -37,10 +39,12 @@ class Response:
 class Api:
     """Sends requests through Chalice's test client."""
 
-    def __init__(self, execute: Execute, resources: Sequence[Resource] = RESOURCES) -> None:
+    def __init__(
+        self, execute: Execute, resources: Sequence[Resource] = RESOURCES, functions: Functions = FUNCTIONS
+    ) -> None:
         self.invocations = 0
         self._execute = execute
-        self._client = Client(create_app(self._counted, resources), stage_name="local")
+        self._client = Client(create_app(self._counted, resources, functions=functions), stage_name="local")
 
     def _counted(self, request: Request) -> Reply | Failure:
         self.invocations += 1

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from functools import cache
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 import msgspec
 from msgspec import Raw, Struct
 
 from crud_api.errors import PostgrestError
 from crud_api.request.caller import ApiRequest
-from crud_api.request.http import body_bytes
+from crud_api.request.http import body_bytes, is_of_another_page
 from crud_api.request.inserts import MAX_ROWS
 from crud_api.request.postgrest.grammar import too_many
 
@@ -47,7 +47,7 @@ def body_of(request: ApiRequest) -> Body:
         reads = _of_form
     else:
         raise wrong_body(f"Content-Type not acceptable: {type_}")
-    if type_ in {"", _FORM} and _is_of_another_page(request):
+    if type_ in {"", _FORM} and is_of_another_page(request):
         raise wrong_body("A page of another origin has to send its body as application/json")
     try:
         body = reads(body_bytes(request).decode())
@@ -68,12 +68,6 @@ def require_alike(body: Body) -> None:
 def wrong_body(message: str) -> PostgrestError:
     """The error for a body that cannot be read."""
     return PostgrestError(message, code="PGRST102")
-
-
-def _is_of_another_page(request: ApiRequest) -> bool:
-    """Whether a browser sends the request for a page of another origin, which it may do without asking for a form."""
-    origin = request.headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc != request.headers.get("host")
 
 
 def _of_json(text: str) -> Body:

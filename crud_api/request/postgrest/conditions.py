@@ -12,6 +12,7 @@ from query_executor.contract import Value
 MAX_VALUES = 1000  # of a list
 _NOT = re.compile(r"not\.")
 _OPERATOR = re.compile(r"([a-z]+)(?:\(([\w $]+)\))?\.")
+_BEGINS_FILTER = re.compile(r"(?:not\.)?([a-z]+)(?:\([\w $]+\))?\.")
 _GROUP = re.compile(r"(not\.)?(and|or)[ \t]*\([ \t]*")
 _CLOSE = re.compile(r"[ \t]*\)[ \t]*")
 _TRUTH = re.compile("|".join(sorted(TRUTHS, key=len, reverse=True)), re.IGNORECASE)
@@ -20,6 +21,12 @@ _ARRAY = re.compile(r"\{[^{}]*+\}")
 _PLAIN = re.compile(r"[^,)]*+")
 _MEMBER = f"{NAMED}, negation operator (not) or logic operator (and, or)"
 _EXPECTED = '"not" or operator (eq, gt, ...)'
+
+
+def is_filter(text: str) -> bool:
+    """Whether a parameter with this text is a filter, and not an argument of a function."""
+    match = _BEGINS_FILTER.match(text)
+    return match is not None and match[1] in REST_OPERATORS
 
 
 def filter_of(column: str, path: Path, text: str) -> Filter:

@@ -30,7 +30,7 @@ def read_of(tables: Tables, resource: Resource, parameters: Parameters, range_: 
 
 def level_of(tables: Tables, resource: Resource, parameters: Parameters) -> Level:
     """The level of the table, with what the parameters ask for. Raises `PostgrestError`."""
-    _refuse_what_cannot_be_read(parameters)
+    refuse_what_cannot_be_read(parameters)
     root = Level(tables, resource, items_of(parameters.get("select", "*")[0]))
     filters = 0
     for name, texts in parameters.items():
@@ -68,7 +68,8 @@ def _condition(name: str, text: str) -> tuple[Sequence[str], Condition]:
     return names[:-1], filter_of(names[-1], path, text)
 
 
-def _refuse_what_cannot_be_read(parameters: Parameters) -> None:
+def refuse_what_cannot_be_read(parameters: Parameters) -> None:
+    """Raises `PostgrestError` for a query that PostgreSQL cannot hold, or that is too large."""
     if any(text_flaw(text) for name, texts in parameters.items() for text in (name, *texts)):
         raise PostgrestError("The query has a character that PostgreSQL cannot hold.", code="22021")
     size = sum(size_of(name, texts) for name, texts in parameters.items())

@@ -14,7 +14,8 @@ from crud_api.resource.tables import Tables
 
 def way_to(tables: Tables, origin: Resource, target: str, hint: str) -> Way:
     """The way from a row to the rows of the target. Raises `PostgrestError` unless there is exactly one."""
-    ways = _ways(tables).get(origin.name, ())
+    # The rows of a call may be of no table.
+    ways = _ways(tables).get(origin.name, ()) if origin in tables else ()
     found = [way for way in ways if _is_meant(origin, way, target, hint)]
     if len(found) == 1:
         return found[0]

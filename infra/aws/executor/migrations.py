@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct, ValidationError, convert
 
 from infra.aws.account import Account
-from infra.declarations import declared
+from infra.declarations import declared, declared_functions
 from infra.errors import MigrationsError
 from infra.stage import Stage
 
@@ -64,7 +64,8 @@ def _answer(account: Account, stage: Stage, **more: Any) -> Any:
     name, logs = function_name(stage.prefix), stage.make("logs", FUNCTION="migrations")
     try:
         # The rights of the role crud_api are compared. A user that is no member of it is not known here.
-        event = json.dumps({"declared": declared(), "role": "crud_api", "roles": [*stage.roles], **more}).encode()
+        of_clone = {"declared": declared(), "functions": declared_functions()}
+        event = json.dumps({**of_clone, "role": "crud_api", "roles": [*stage.roles], **more}).encode()
         answer = _invoke(client, name, event)
         payload = json.loads(answer["Payload"].read())
     except client.exceptions.ResourceNotFoundException as error:

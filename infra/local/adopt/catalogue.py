@@ -6,7 +6,7 @@ So a stage's database is read as the API reads it: by the executor's function. E
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -270,7 +270,7 @@ FROM used JOIN pg_type t ON t.oid = used.oid JOIN pg_namespace n ON n.oid = t.ty
 
 def listed(execute: Execute) -> list[Found]:
     """Every table of the database, in the order of schemas and names. Raises `DatabaseError`."""
-    ((text,),) = _ask(execute, Statement(_LIST))
+    ((text,),) = ask(execute, Statement(_LIST))
     return msgspec.json.decode(text or "[]", type=list[Found])
 
 
@@ -282,8 +282,12 @@ def read(execute: Execute, oids: Sequence[int]) -> Catalogue:
     while missing := _beyond(more) - others.keys() - {table.oid for table in tables}:
         more = _tables(execute, sorted(missing))
         others |= {table.oid: table for table in more}
-    types = _rows(execute, _TYPES, sorted({column.type for table in tables for column in table.columns}), Type)
-    return Catalogue(tables, others, {each.oid: each for each in types})
+    return Catalogue(tables, others, types_of(execute, {column.type for table in tables for column in table.columns}))
+
+
+def types_of(execute: Execute, oids: Collection[int]) -> dict[int, Type]:
+    """These types and the types in them, by oid. Raises `DatabaseError`."""
+    return {each.oid: each for each in _rows(execute, _TYPES, sorted(oids), Type)}
 
 
 def _beyond(tables: Sequence[Table]) -> set[int]:
@@ -299,12 +303,13 @@ def _rows(execute: Execute, sql: str, oids: Sequence[int], kind: type[Any]) -> l
     rows: list[Any] = []
     for start in range(0, len(oids), _AT_ONCE):
         some: list[Any] = list(oids[start : start + _AT_ONCE])
-        answer = _ask(execute, Statement(sql, {"oids": Typed("int8[]", some)}))
+        answer = ask(execute, Statement(sql, {"oids": Typed("int8[]", some)}))
         rows += [msgspec.json.decode(text, type=kind) for (text,) in answer]
     return rows
 
 
-def _ask(execute: Execute, statement: Statement) -> Sequence[Sequence[Any]]:
+def ask(execute: Execute, statement: Statement) -> Sequence[Sequence[Any]]:
+    """The rows of a statement. Raises `DatabaseError`."""
     answer = execute(Request([statement], read_only=True))
     if isinstance(answer, Failure):
         raise DatabaseError(f"The catalogue cannot be read: {answer.message}")

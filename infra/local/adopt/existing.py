@@ -10,6 +10,7 @@ from types import ModuleType
 from msgspec import Struct
 
 from crud_api.resource import Resource
+from crud_api.resource.functions import Function
 from crud_api.resource.resource import column_names
 from infra.errors import CommandError
 from infra.local.adopt.plan import Declared
@@ -63,6 +64,9 @@ def run(source: str, path: Path) -> dict[str, object]:
         for each in module.__dict__.values():
             if isinstance(each, Resource):
                 _ = each.fields
+            for function in each if isinstance(each, tuple) else (each,):
+                if isinstance(function, Function) and not isinstance(function.of, str):
+                    _ = function.own_rows.fields
     finally:
         del sys.modules[name]
     return dict(module.__dict__)

@@ -1,9 +1,9 @@
-"""The two lists of crud_api/tables/__init__.py: RESOURCES with paths of their own, TABLES with everything."""
+"""The lists of crud_api/tables/__init__.py (RESOURCES have paths of their own) and crud_api/functions/__init__.py."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
@@ -44,19 +44,43 @@ def listed(source: str, entries: Iterable[Entry]) -> str:
         else:
             keywords.append(f"{entry.variable}={text(entry.name)}")
     edits = {
-        (resources.lineno, resources.end_lineno): laid(_tuple(in_resources), "RESOURCES = "),
-        (tables.lineno, tables.end_lineno): laid(Group("Tables(", [*positional, *keywords], ")"), "TABLES = "),
+        resources: laid(_tuple(in_resources), "RESOURCES = "),
+        tables: laid(Group("Tables(", [*positional, *keywords], ")"), "TABLES = "),
     }
+    return _with_imports(_edited(source, edits), imported)
+
+
+def functions_listed(source: str, entries: Iterable[Entry]) -> str:
+    """The text of crud_api/functions/__init__.py with these entries in it. Raises `CommandError`."""
+    functions = _assigned(ast.parse(source), "FUNCTIONS")
+    if not isinstance(functions.value, ast.Call):
+        raise _unreadable()
+    segment = _Segments(source)
+    positional: list[Node] = [segment(node) for node in functions.value.args]
+    keywords: list[Node] = [segment(node) for node in functions.value.keywords]
+    known = {flat(each) for each in positional} | {each.arg for each in functions.value.keywords}
+    for entry in sorted(entries, key=lambda entry: entry.name):
+        if entry.variable in known or text(entry.variable) in known:
+            continue
+        if entry.variable == entry.name:
+            positional.append(text(entry.variable))
+        else:
+            keywords.append(f"{entry.variable}={text(entry.name)}")
+    return _edited(source, {functions: laid(Group("Functions(", [*positional, *keywords], ")"), "FUNCTIONS = ")})
+
+
+def _edited(source: str, edits: Mapping[ast.Assign, str]) -> str:
+    """The source with other assignments in the place of these."""
     lines: list[str] = []
     for number, line in enumerate(source.splitlines(), start=1):
-        for (start, end), new in edits.items():
-            if number == start:
+        for node, new in edits.items():
+            if number == node.lineno:
                 lines.append(new)
-            if end is not None and start <= number <= end:
+            if node.end_lineno is not None and node.lineno <= number <= node.end_lineno:
                 break
         else:
             lines.append(line)
-    return _with_imports("\n".join(lines) + "\n", imported)
+    return "\n".join(lines) + "\n"
 
 
 def _tuple(items: list[str]) -> Node:
@@ -91,6 +115,7 @@ def _assigned(tree: ast.Module, name: str) -> ast.Assign:
 
 def _unreadable() -> CommandError:
     return CommandError(
-        "crud_api/tables/__init__.py has other lists than RESOURCES = (...) and TABLES = Tables(...). Write them so, "
-        "then run this again."
+        "crud_api/tables/__init__.py has other lists than RESOURCES = (...) and TABLES = Tables(...), or "
+        "crud_api/functions/__init__.py another list than FUNCTIONS = Functions(...). Write them so, then run this "
+        "again."
     )

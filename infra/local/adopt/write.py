@@ -28,7 +28,7 @@ def written(plan: Plan) -> str:
         *fields,
     ]
     body = ["\n" + "\n".join(class_), "\n" + resource]
-    body = [*_definitions(plan, "\n".join(body)), *body]
+    body = [*definitions(plan.definitions, "\n".join(body)), *body]
     used = names_in("\n".join(body)) | {"annotations"}
     parts = [
         docstring(f"The {KINDS[plan.table.kind]} {names}.", indent=0),
@@ -54,10 +54,10 @@ def names_in(source: str) -> set[str]:
     return {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
 
 
-def _definitions(plan: Plan, body: str) -> list[str]:
+def definitions(made: Sequence[Definition], body: str) -> list[str]:
     """The definitions that the body uses, and those that these use. A column that is left out leaves its own unused."""
     kept: list[Definition] = []
-    for each in reversed(plan.definitions):
+    for each in reversed(made):
         if each.name in names_in("\n".join([body, *(one.text for one in kept)])):
             kept.insert(0, each)
     classes = [f"\n{each.text}" for each in kept if each.text.startswith("class ")]

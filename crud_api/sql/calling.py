@@ -1,0 +1,127 @@
+"""The call of a function in SQL. Names and types are those of the declaration, and values are params."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache, lru_cache
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from crud_api.request.calls import Call
+from crud_api.request.reading import Form, Read
+from crud_api.resource import Resource
+from crud_api.resource.functions import Argument, Function
+from crud_api.sql import SHAPES
+from crud_api.sql.names import quoted, where
+from crud_api.sql.query import Query
+from crud_api.sql.rows import ROW, Rows, Shape, shape_of, shaped
+from crud_api.sql.where import conditions_of
+from query_executor.contract import Param, Statement, Typed
+
+_CALLED = '"called rows"'  # a name that no table has
+_VALUE = '"pgrst_scalar"'  # the column of a value
+_SETTINGS: dict[str, Param] = {"status_setting": "response.status", "headers_setting": "response.headers"}
+
+
+class Called(Struct, frozen=True):
+    """What a call answers. `status` and `headers` are the settings by which the function chose them, or null."""
+
+    rows: Rows
+    status: str | None
+    headers: str | None
+
+
+def call_rows(
+    call: Call, resource: Resource, read: Read, form: Form, *, is_counted: bool = False, is_single: bool = False
+) -> Query[Called]:
+    """Call the function, and read its rows, which are of the resource. The function is called once.
+
+    What it changes is kept if the answer can be sent: it fits, and with `is_single` it is one row.
+    """
+    params: dict[str, Param] = {"limit": read.limit, "offset": Typed("int8", str(read.offset)), **_SETTINGS}
+    conditions = conditions_of(resource, read.conditions, params, ROW)
+    shape = shape_of(resource, read, form, params)
+    if call.function.gives_values and shape.labels == (_VALUE.strip('"'),):
+        shape = replace(shape, are_values=True)
+    if call.texts is not None:
+        params |= {f"given_{n}": call.texts[argument.name] for n, argument in enumerate(call.given)}
+    elif call.given:
+        params["given"] = call.document
+    sql = _call_rows(
+        call.function,
+        call.given,
+        shape,
+        tuple(conditions),
+        are_texts=call.texts is not None,
+        is_counted=is_counted,
+        is_single=is_single and not call.function.is_single,
+    )
+    statements = [*_path(call.function), Statement(sql, params)]
+    return Query(statements, _called, "is_kept" if call.function.volatility == "volatile" else None)
+
+
+def _path(function: Function) -> list[Statement]:
+    """What lets the function find the tables of its own schema, as PostgREST does. Nothing else finds public first."""
+    schema = function.place[0]
+    if schema in {None, "public"}:
+        return []
+    path = {"schema": quoted(str(schema)), "setting": "search_path", "between": ", "}
+    return [Statement("SELECT set_config(:setting, :schema || :between || current_setting(:setting), true)", path)]
+
+
+@lru_cache(SHAPES)
+def _call_rows(
+    function: Function,
+    given: Sequence[Argument],
+    shape: Shape,
+    conditions: Sequence[str],
+    *,
+    are_texts: bool,
+    is_counted: bool,
+    is_single: bool,
+) -> str:
+    source, which = f"{_CALLED} AS one", where(conditions)
+    shown, answer = shaped(shape, source, which, " LIMIT :limit OFFSET :offset")
+    every = f"(SELECT count(*) FROM {source}{which})" if is_counted else "null"
+    fits = f"({shown} IS NOT NULL OR count(*) = 0)"
+    return f"""WITH {_CALLED} AS ({_call(function, given, are_texts=are_texts)})
+               SELECT {shown} AS items, count(*) AS found, {every} AS every,
+                      current_setting(:status_setting, true) AS status,
+                      current_setting(:headers_setting, true) AS headers,
+                      {fits}{" AND count(*) = 1" if is_single else ""} AS is_kept
+               FROM {answer}"""
+
+
+def _call(function: Function, given: Sequence[Argument], *, are_texts: bool) -> str:
+    arguments, before, lateral = _arguments(given, are_texts=are_texts), "", ""
+    if given and given[0].name and not are_texts:
+        types = ", ".join(f"{quoted(argument.name)} {type_of(argument)}" for argument in given)
+        before, lateral = f"json_to_record(:given::json) AS given ({types})", ", LATERAL "
+    call = f"{'.'.join(quoted(part) for part in function.place if part is not None)}({arguments})"
+    if function.gives_values:  # a call after FROM would make columns of a composite value
+        return f"SELECT {call} AS {_VALUE}{f' FROM {before}' if before else ''}"
+    return f"SELECT called.* FROM {before}{lateral}{call} AS called"
+
+
+def _arguments(given: Sequence[Argument], *, are_texts: bool) -> str:
+    if given and not given[0].name:
+        return f":given::{type_of(given[0])}"
+    return ", ".join(
+        f"{'VARIADIC ' if argument.is_variadic else ''}{quoted(argument.name)} := "
+        + (f":given_{n}::{type_of(argument)}" if are_texts else f"given.{quoted(argument.name)}")
+        for n, argument in enumerate(given)
+    )
+
+
+@cache
+def type_of(argument: Argument) -> str:
+    """The type of the argument in SQL. PostgreSQL gives a type in quotes no length, so it cuts no value."""
+    name = argument.type.removesuffix("[]")
+    return ".".join(quoted(part) for part in name.split(".", 1)) + "[]" * (name != argument.type)
+
+
+def _called(*columns: Any) -> Called:
+    items, found, every, status, headers, _is_kept = columns[-6:]
+    return Called(Rows(items, found, every), status, headers)
