@@ -13,12 +13,14 @@ from crud_api.response.responses import no_content
 
 _PREFLIGHT = {
     "Access-Control-Allow-Headers": (
-        "content-type, if-match, if-none-match, idempotency-key, prefer, x-api-key, authorization"
+        "cache-control, content-type, if-match, if-none-match, idempotency-key, prefer, x-api-key, authorization"
     ),
     "Access-Control-Max-Age": "600",
 }
 _EXPOSED = {
-    "Access-Control-Expose-Headers": ("ETag, Link, Location, Preference-Applied, Idempotency-Replayed, Retry-After")
+    "Access-Control-Expose-Headers": (
+        "Age, ETag, Link, Location, Preference-Applied, Idempotency-Replayed, Retry-After"
+    )
 }
 
 
@@ -28,7 +30,8 @@ def allow_origins(app: Chalice, origins: Sequence[str]) -> None:
     @app.middleware("http")
     def say_who_may_read(request: Request, get_response: Callable[[Request], Response]) -> Response:
         response = get_response(request)
-        response.headers["Vary"] = "Origin"  # for caches: other origins get another answer
+        others = response.headers.get("Vary")
+        response.headers["Vary"] = f"{others}, Origin" if others else "Origin"  # for caches: another answer an origin
         origin = request.headers.get("origin")
         if origin is not None and origin in origins:
             response.headers["Access-Control-Allow-Origin"] = origin

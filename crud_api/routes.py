@@ -11,7 +11,8 @@ from typing import Any, Protocol
 from chalice.app import Chalice, Response
 
 from crud_api import cors
-from crud_api.executor.seam import Execute, Served
+from crud_api.executor.kept import KeptAnswers
+from crud_api.executor.seam import Served
 from crud_api.request.caller import ApiRequest
 from crud_api.resource import Resource
 from crud_api.resource.relations import Relations
@@ -27,7 +28,7 @@ def add_routes(
     app: Chalice,
     resources: Sequence[Resource],
     relations: Mapping[str, Relations],
-    execute: Execute,
+    execute: KeptAnswers,
     tables: Tables,
     *,
     access: str,
@@ -77,7 +78,7 @@ def _add_resource(app: Chalice, served: Served) -> None:
     _add(app, "DELETE", row, f"delete_{one}", change.delete_row, served)
 
 
-def _read_table(tables: Tables, execute: Execute, request: ApiRequest) -> Response:
+def _read_table(tables: Tables, execute: KeptAnswers, request: ApiRequest) -> Response:
     from crud_api.views import rest_v1  # noqa: PLC0415 - its grammar costs a cold start milliseconds: the first use pays
 
     return rest_v1.read_table(tables, execute, request)

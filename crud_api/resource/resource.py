@@ -14,6 +14,7 @@ from crud_api.resource.columns.field import Field, fields_of
 from query_executor.contract import Value
 
 Columns = str | tuple[str, ...]  # one column, or several columns in order
+MAX_AGE_S = 24 * 60 * 60
 _A_UUID7 = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f"  # RFC 9562, appendix A.6
 KeyValues = tuple[Value, ...]  # the values of a row's key, in the order of its columns
 
@@ -47,6 +48,8 @@ class Resource(Struct, frozen=True, kw_only=True, dict=True, eq=False):
 
     `made_key` says what makes the key of a new row that comes without it. `default` is the column's own default or
     identity. `uuid7` is the API, which makes a UUID of version 7. In a key of several columns, it makes the last one.
+
+    `max_age_s` is how old an answer with rows of the table may be, in seconds. Clients and the API keep it so long.
     """
 
     name: str
@@ -57,6 +60,7 @@ class Resource(Struct, frozen=True, kw_only=True, dict=True, eq=False):
     updated_at: str | None = None
     references: Mapping[Columns, Reference] = {}
     made_key: Literal["", "default", "uuid7"] = ""
+    max_age_s: int = 0
 
     def __post_init__(self) -> None:
         """Raises `ValueError` for a declaration that cannot work."""
@@ -76,6 +80,11 @@ class Resource(Struct, frozen=True, kw_only=True, dict=True, eq=False):
                     f"{'sort' if column.has_equality else 'compare'}. Declare another key."
                 )
 
+        if type(self.max_age_s) is not int or not 0 <= self.max_age_s <= MAX_AGE_S:
+            raise ValueError(
+                f"{self.name} has the max_age_s {self.max_age_s!r}. It must be a whole number of seconds from 0 to "
+                f"{MAX_AGE_S}, which is a day."
+            )
         if self.made_key:
             self._check_made_key()
 

@@ -16,11 +16,12 @@ class Query(Struct, Generic[T], frozen=True):
     """Statements that run as one transaction. Each returns one row or none.
 
     `read` makes a T of the columns of these rows: first the columns of the first statement, then of the second. It is
-    not called if a statement returns no row.
+    not called if a statement returns no row. The answer may be `max_age_s` old, as the tables that it reads declare.
     """
 
     statements: Sequence[Statement]
     read: Callable[..., T]
+    max_age_s: int = 0
 
 
 def probe(sql: str, params: Mapping[str, Param] | None = None) -> Query[None]:

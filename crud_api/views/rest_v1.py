@@ -5,7 +5,8 @@ from __future__ import annotations
 from chalice.app import Response
 
 from crud_api.errors import PostgrestError
-from crud_api.executor.seam import Execute, ask
+from crud_api.executor.kept import KeptAnswers
+from crud_api.executor.seam import ask
 from crud_api.request.caller import ApiRequest
 from crud_api.request.http import collection_path, decoded_parameter, query_parameters
 from crud_api.request.postgrest.accept import accepted
@@ -18,7 +19,7 @@ from crud_api.sql.rows import select_rows
 from query_executor.contract import Failure
 
 
-def read_table(tables: Tables, execute: Execute, request: ApiRequest) -> Response:
+def read_table(tables: Tables, execute: KeptAnswers, request: ApiRequest) -> Response:
     """Rows of a table."""
     resource = _table(tables, request)
     headers, parameters = request.headers, query_parameters(request)
