@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Collection, Sequence
 
-from chalice.app import Chalice, Request, Response
+from chalice.app import Chalice, Response
 
 from crud_api import cors
 from crud_api.access import NO_ROLES, Roles
 from crud_api.errors import ApiError, NotPermittedError, PostgrestError
+from crud_api.executor.kept import KeptAnswers
 from crud_api.executor.seam import Execute, Rest, request_id
 from crud_api.functions import FUNCTIONS
-from crud_api.request.caller import identify
+from crud_api.request.caller import ApiRequest, identify
 from crud_api.resource import Resource
 from crud_api.resource.functions import Functions
 from crud_api.resource.relations import relations_of
@@ -38,6 +40,7 @@ def create_app(  # noqa: PLR0913 - here everything comes together
     rest_allows: Collection[str] = (),
     tells_all: bool = False,
     stage: str | None = None,
+    now: Callable[[], float] = time.time,
 ) -> Chalice:
     """The app that serves the resources by `execute`. `access` is the kind of access by which it knows its callers.
 
@@ -46,25 +49,26 @@ def create_app(  # noqa: PLR0913 - here everything comes together
     /rest/v1/rpc. `rest_allows` is what is allowed there beyond the defaults (`Settings`).
 
     `stage` is the name of the stage in AWS, for messages that name a command. A laptop has none. `tells_all`: the log
-    is a laptop's terminal, so the database's messages are shown there, with the values in them.
+    is a laptop's terminal, so the database's messages are shown there, with the values in them. Answers age by `now`.
     """
     # Lambda's own handler writes the lines of the standard loggers as JSON. Chalice's handler would not.
     app = TextOnlyChalice(APP_NAME, identify(access, roles), configure_logs=False)
     log = logging.getLogger(APP_NAME)
+    kept = KeptAnswers(execute, now)
     if cors_origins:
         cors.allow_origins(app, cors_origins)  # before the problems, so that they have its headers, too
 
     @app.middleware("http")
-    def answer_problems(request: Request, get_response: Callable[[Request], Response]) -> Response:
+    def answer_problems(request: ApiRequest, get_response: Callable[[ApiRequest], Response]) -> Response:
         """Turn everything that is not a success into a problem."""
         response = answer(request, get_response)
         return response if request.method != "HEAD" else without_body(response)
 
-    def answer(request: Request, get_response: Callable[[Request], Response]) -> Response:
+    def answer(request: ApiRequest, get_response: Callable[[ApiRequest], Response]) -> Response:
         try:
             response = get_response(request)
             if response.status_code < 400 or isinstance(response, ChosenResponse):
-                return response
+                return response if request.answered is None else kept.with_age(response, request.answered)
             error = problems.from_chalice(response)
         except ApiError as raised:
             error = raised
@@ -85,6 +89,6 @@ def create_app(  # noqa: PLR0913 - here everything comes together
     relations = relations_of({resource.name: resource for resource in resources})
     if tables is None:
         tables = TABLES if resources is RESOURCES else Tables(*resources)
-    rest = Rest(tables, functions, execute, rest_allows)
-    add_routes(app, resources, relations, execute, rest, access=access, stage=stage, preflights=bool(cors_origins))
+    rest = Rest(tables, functions, kept, rest_allows)
+    add_routes(app, resources, relations, kept, rest, access=access, stage=stage, preflights=bool(cors_origins))
     return app

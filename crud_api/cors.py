@@ -13,14 +13,16 @@ from crud_api.response.responses import no_content
 
 _PREFLIGHT = {
     "Access-Control-Allow-Headers": (
-        "content-type, if-match, if-none-match, idempotency-key, prefer, x-api-key, authorization, accept-profile, "
-        "apikey, content-profile, range, range-unit, x-client-info"  # these are what Supabase's clients send
+        "cache-control, content-type, if-match, if-none-match, idempotency-key, prefer, x-api-key, authorization, "
+        # What Supabase's clients send.
+        "accept-profile, apikey, content-profile, range, range-unit, x-client-info"
     ),
     "Access-Control-Max-Age": "600",
 }
 _EXPOSED = {
     "Access-Control-Expose-Headers": (
-        "ETag, Link, Location, Preference-Applied, Idempotency-Replayed, Retry-After, Content-Location, Content-Range"
+        "Age, ETag, Link, Location, Preference-Applied, Idempotency-Replayed, Retry-After, Content-Location, "
+        "Content-Range"
     )
 }
 

@@ -11,7 +11,8 @@ from typing import Any, Protocol
 from chalice.app import Chalice, Response
 
 from crud_api import cors
-from crud_api.executor.seam import Execute, Rest, Served
+from crud_api.executor.kept import KeptAnswers
+from crud_api.executor.seam import Rest, Served
 from crud_api.request.caller import ApiRequest
 from crud_api.resource import Resource
 from crud_api.resource.relations import Relations
@@ -27,7 +28,7 @@ def add_routes(
     app: Chalice,
     resources: Sequence[Resource],
     relations: Mapping[str, Relations],
-    execute: Execute,
+    execute: KeptAnswers,
     rest: Rest,
     *,
     access: str,

@@ -11,6 +11,8 @@ from crud_api.access import NO_ROLES, NONE, Roles, read_access, read_roles
 
 MAX_BODY_BYTES = 1_000_000
 MAX_QUERY_BYTES = 8192
+# Of all answers that an instance keeps (crud_api/executor/kept.py). The smallest function has 128 MB.
+MAX_KEPT_BYTES = 16 * 1024 * 1024
 # Seconds. The client waits longer than the executor's function may run, so a time-out is always the executor's own
 # answer. It waits less than the API's function and API Gateway (29 s).
 EXECUTOR_CONNECT_S = 1

@@ -16,6 +16,7 @@ from chalice.app import Request
 from msgspec import Struct
 
 from crud_api.errors import ApiError, DeadlineExceededError, ExecutorFailedError, InternalError, NotPermittedError
+from crud_api.executor.kept import KeptAnswers
 from crud_api.request.caller import ApiRequest, Caller
 from crud_api.resource import Resource
 from crud_api.resource.functions import Functions
@@ -38,7 +39,7 @@ class Rest(Struct, frozen=True):
 
     tables: Tables
     functions: Functions
-    execute: Execute
+    execute: KeptAnswers
     allows: Collection[str] = ()
 
 
@@ -47,7 +48,7 @@ class Served(Struct, frozen=True):
 
     resource: Resource
     relations: Mapping[str, Relations]
-    execute: Execute
+    execute: KeptAnswers
 
 
 def run(
@@ -78,7 +79,7 @@ def run(
 
 
 def ask(
-    execute: Execute,
+    kept: KeptAnswers,
     query: Query[T],
     request: ApiRequest,
     *,
@@ -88,24 +89,29 @@ def ask(
 ) -> T | Failure | None:
     """The query's answer, None where a statement answers no row, or the failure.
 
-    It runs for the caller of the request, unless it is for another one. Raises `ApiError`.
+    It runs for the caller of the request, unless it is for another one. A read whose answers may be some seconds old
+    may get an answer that is kept. Raises `ApiError`.
     """
     caller = caller or request.caller
     if caller.is_refused:
         raise NotPermittedError("No database role is meant for this caller.", cause="no role fits the caller")
-    answer = execute(
-        contract.Request(
-            query.statements,
-            read_only=read_only,
-            commit_if=query.commit_if,
-            deadline_ms=deadline_ms,
-            max_rows=1,
-            columns=False,
-            request_id=request_id(request),
-            role=caller.role,
-            settings=request.settings,
-        )
+    asked = contract.Request(
+        query.statements,
+        read_only=read_only,
+        commit_if=query.commit_if,
+        deadline_ms=deadline_ms,
+        max_rows=1,
+        columns=False,
+        request_id=request_id(request),
+        role=caller.role,
+        settings=request.settings,
     )
+    if not read_only:
+        answer = kept.change(asked)
+    elif query.max_age_s:
+        answer = kept.read(asked, request, query.max_age_s)
+    else:
+        answer = kept.execute(asked)
     if isinstance(answer, Failure):
         return answer
     columns: list[contract.Value] = []

@@ -11,7 +11,7 @@ from crud_api.openapi import examples
 from crud_api.openapi.field_schemas import ref
 from crud_api.openapi.parameters import key_parameters, list_parameters
 from crud_api.openapi.problem_types import ProblemType, of
-from crud_api.openapi.replies import success
+from crud_api.openapi.replies import AGED, success
 from crud_api.openapi.schemas import model_name
 from crud_api.request.inserts import MAX_ROWS
 from crud_api.request.listing import MAX_FILTERS
@@ -72,6 +72,7 @@ def _list(
     resource: Resource, relations: Mapping[str, Relations], of: Resource | None = None, called: str = ""
 ) -> Schema:
     page = ref("schemas", f"{model_name(resource)}Page")
+    aged = _aged(resource, of or resource)
     return {
         "operationId": f"list_{of.one}_{called}" if of else f"list_{resource.name}",
         "summary": f"List the {called} of one {_said(of)}" if of else f"List {resource.name}",
@@ -87,9 +88,10 @@ def _list(
                 "ETag",
                 "Link",
                 "Preference-Applied",
+                *aged,
             )
             | {"links": _links_to_one(resource, "$response.body#/items/0/")},
-            "304": success("The client already has this page.", None, None, "ETag"),
+            "304": success("The client already has this page.", None, None, "ETag", *aged),
         },
         "problems": _problems(errors.InvalidParameterError, *((errors.NotFoundError,) if of else ()), *_EXECUTING),
     }
@@ -148,6 +150,7 @@ def _creation(
 
 def _get(resource: Resource, relations: Relations) -> Schema:
     taken = [f"{resource.name}.expand"] if relations else []
+    row, aged = ref("schemas", f"{model_name(resource)}View"), _aged(resource)
     return {
         "operationId": f"get_{resource.one}",
         "summary": f"Get one {_said(resource)}",
@@ -155,11 +158,16 @@ def _get(resource: Resource, relations: Relations) -> Schema:
         "tags": [resource.name],
         "parameters": [ref("parameters", name) for name in (*taken, "ifNoneMatch")],
         "responses": {
-            "200": success("The row.", ref("schemas", f"{model_name(resource)}View"), examples.view(resource), "ETag"),
-            "304": success("The client already has this version.", None, None, "ETag"),
+            "200": success("The row.", row, examples.view(resource), "ETag", *aged),
+            "304": success("The client already has this version.", None, None, "ETag", *aged),
         },
         "problems": _problems(errors.InvalidParameterError, errors.NotFoundError, *_EXECUTING),
     }
+
+
+def _aged(*tables: Resource) -> tuple[str, ...]:
+    """The headers of an answer with rows of these tables that may be some seconds old."""
+    return AGED if all(table.max_age_s for table in tables) else ()
 
 
 def _change(resource: Resource, name: str) -> Schema:

@@ -8,7 +8,8 @@ from itertools import groupby
 from crud_api.openapi.field_schemas import ref
 from crud_api.openapi.problem_types import ProblemType, choice_of
 from crud_api.resource.columns.column import Schema
-from crud_api.response.responses import JSON, PRIVATE
+from crud_api.resource.resource import MAX_AGE_S
+from crud_api.response.responses import DIFFERS_BY, JSON, PRIVATE
 
 PROBLEM = "application/problem+json"
 
@@ -64,10 +65,23 @@ HEADERS: dict[str, Schema] = {
         "schema": {"type": "string", "maxLength": 200, "pattern": r"^[A-Z, ]+$"},
         "example": "GET, POST",
     },
+    "Age": {
+        "description": "The seconds since the database was asked, if the API kept the answer (RFC 9111). The answer "
+        "then has a max-age.",
+        "schema": {"type": "integer", "format": "int32", "minimum": 0, "maximum": MAX_AGE_S},
+        "example": 3,
+    },
     "Cache-Control": {
-        "description": "A client can keep an answer, but must ask each time if it is still current.",
-        "schema": {"type": "string", "enum": [PRIVATE["Cache-Control"]]},
+        "description": "With max-age, a client can use the answer for so many seconds. With no-cache, it can keep the "
+        "answer, but must ask each time if it is still current.",
+        "schema": {"type": "string", "maxLength": 30, "pattern": "^private, (no-cache|max-age=[0-9]+)$"},
         "example": PRIVATE["Cache-Control"],
+    },
+    "Vary": {
+        "description": "The headers of a request by which the answers to it differ (RFC 9110). An answer with a "
+        "max-age has it.",
+        "schema": {"type": "string", "maxLength": 100, "pattern": "^[A-Za-z, -]+$"},
+        "example": DIFFERS_BY,
     },
     "X-Content-Type-Options": {
         "description": "A browser must use the Content-Type and not guess.",
@@ -76,6 +90,7 @@ HEADERS: dict[str, Schema] = {
     },
 }
 _ALWAYS = ("Cache-Control", "X-Content-Type-Options")
+AGED = ("Age", "Vary")  # of an answer with a max-age
 
 
 def success(description: str, schema: Schema | None = None, examples: Schema | None = None, *headers: str) -> Schema:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from crud_api.openapi.field_schemas import ref
-from crud_api.openapi.replies import headers_of
+from crud_api.openapi.replies import AGED, headers_of
 from crud_api.request.listing import MAX_LIMIT
 from crud_api.resource.columns.column import NO_NUL, Schema
 from query_executor.contract import MAX_REPLY_BYTES
@@ -82,7 +82,7 @@ def rest_paths(tables: Collection[str]) -> dict[str, Schema]:
     }
     shown = {"rows": {"summary": "Rows", "value": [_ROW]}}
     answer = {
-        "headers": headers_of(["Content-Range", "Content-Location", "Preference-Applied"]),
+        "headers": headers_of(["Content-Range", "Content-Location", "Preference-Applied", *AGED]),
         "content": {
             "application/json": {
                 "schema": {"type": "array", "maxItems": MAX_LIMIT, "items": ref("schemas", "RestRow")},

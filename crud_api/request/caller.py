@@ -16,6 +16,7 @@ from chalice.app import CaseInsensitiveMapping, Request
 from msgspec import Struct
 
 from crud_api.access import API_KEY, COGNITO, IAM, NO_ROLES, NONE, Roles
+from crud_api.request.freshness import Answered
 
 GROUPS = "cognito:groups"
 _SESSION = re.compile(r"(:assumed-role/[^/]+)/.*")  # the caller chooses the name of its session
@@ -48,8 +49,10 @@ class ApiRequest(Request):
     """A request with its caller. `settings` are what the statements of the request find with `current_setting`.
 
     They have PostgREST's names, so a policy that was written for PostgREST or Supabase works. A caller that has a role
-    has it among its claims too.
+    has it among its claims too. `answered` is the answer to it, if it may be kept.
     """
+
+    answered: Answered | None = None
 
     def __init__(self, event: dict[str, Any], context: Any, caller: Caller) -> None:
         super().__init__(event, context)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from msgspec import Struct
 
+from crud_api.resource import Resource
 from crud_api.resource.relations import Relation
 from query_executor.contract import Value
 
@@ -56,6 +59,17 @@ class Related(Struct, frozen=True):
 
 
 Condition = Filter | Group | Related
+
+
+def tables_in(conditions: Sequence[Condition]) -> Iterator[Resource]:
+    """The tables that the conditions look at beside their own."""
+    for condition in conditions:
+        match condition:
+            case Group():
+                yield from tables_in(condition.members)
+            case Related():
+                yield from (relation.resource for relation in condition.way)
+                yield from tables_in(condition.conditions)
 
 
 def filters_in(condition: Condition) -> int:

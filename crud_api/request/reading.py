@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 from msgspec import Struct
 
-from crud_api.request.conditions import Condition, Path, Way
+from crud_api.request.conditions import Condition, Path, Way, tables_in
 from crud_api.request.sorting import SortKey
+from crud_api.resource import Resource
 
 # json: a JSON object a row; stripped: without members that are null; csv: PostgreSQL's text of a row; none: no rows
 Form = Literal["json", "stripped", "csv", "none"]
@@ -84,3 +86,15 @@ class Read(Struct, frozen=True, kw_only=True):
         for member in self.members:
             found += member.read.labels if isinstance(member, Embedded) and member.is_spread else [member.label]
         return found
+
+
+def tables_of(resource: Resource, read: Read) -> Iterator[Resource]:
+    """Every table that the read looks at, from the table of its rows on. Some may come more than once."""
+    yield resource
+    yield from tables_in(read.conditions)
+    for term in read.order:
+        yield from (relation.resource for relation in term.way)
+    for member in read.members:
+        if isinstance(member, Embedded):
+            yield from (relation.resource for relation in member.way)
+            yield from tables_of(member.way[-1].resource, member.read)

@@ -16,6 +16,7 @@ from crud_api.resource.computed import COMPUTED, Computed, place_of
 from query_executor.contract import Value
 
 Columns = str | tuple[str, ...]  # one column, or several columns in order
+MAX_AGE_S = 24 * 60 * 60
 _A_UUID7 = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f"  # RFC 9562, appendix A.6
 Change = Literal["insert", "update", "delete"]
 KeyValues = tuple[Value, ...]  # the values of a row's key, in the order of its columns
@@ -59,6 +60,7 @@ class Resource(Struct, frozen=True, kw_only=True, dict=True, eq=False):
     as foreign keys need it. So the foreign keys of the table hold for the view. It is a tuple of the schema, the table
     and the column if one of them has a dot. `computed` names what functions make of a row. Only /rest/v1 has these
     values and rows, where a request names them.
+    `max_age_s` is how old an answer with rows of the table may be, in seconds. Clients and the API keep it so long.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Resource(Struct, frozen=True, kw_only=True, dict=True, eq=False):
     changes: tuple[Change, ...] = ("insert", "update", "delete")
     shows: Mapping[str, str | tuple[str, str, str]] = {}
     computed: Mapping[str, Computed] = {}
+    max_age_s: int = 0
 
     def __post_init__(self) -> None:
         """Raises `ValueError` for a declaration that cannot work."""
@@ -93,6 +96,11 @@ class Resource(Struct, frozen=True, kw_only=True, dict=True, eq=False):
                     f"{'sort' if column.has_equality else 'compare'}. Declare another key."
                 )
 
+        if type(self.max_age_s) is not int or not 0 <= self.max_age_s <= MAX_AGE_S:
+            raise ValueError(
+                f"{self.name} has the max_age_s {self.max_age_s!r}. It must be a whole number of seconds from 0 to "
+                f"{MAX_AGE_S}, which is a day."
+            )
         if self.made_key:
             self._check_made_key()
         if twice := sorted(self.computed.keys() & self.fields.keys()):

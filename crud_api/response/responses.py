@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote, urlencode
 
@@ -16,6 +17,9 @@ _MAX_LINK = 8000  # characters: API Gateway lets 10 KB of headers through
 # Rows are private and change. A client may keep a response, and has to ask each time whether it is still valid (RFC
 # 9111, section 5.2.2.4). No shared cache may keep it, and no browser may guess its type.
 PRIVATE = {"Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
+
+# The headers of a request by which an answer differs (RFC 9110, section 12.5.5).
+DIFFERS_BY = "Accept, Authorization, Prefer, Range, X-Api-Key"
 
 
 class ChosenResponse(Response):
@@ -70,6 +74,18 @@ def with_etag(response: Response, if_none_match: str | None) -> Response:
     if has_version(if_none_match, etag):
         return not_modified(etag)
     response.headers["ETag"] = etag
+    return response
+
+
+def with_age(response: Response, max_age_s: int, age_s: float | None = None) -> Response:
+    """The response, which a client may keep for some seconds. `age_s` is its age, if the database was asked earlier.
+
+    One browser may serve several people, so it must not give the answer to a request that has another credential.
+    """
+    response.headers["Cache-Control"] = f"private, max-age={max_age_s}"
+    response.headers["Vary"] = DIFFERS_BY
+    if age_s is not None:
+        response.headers["Age"] = str(math.ceil(age_s))
     return response
 
 

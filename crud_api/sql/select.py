@@ -74,7 +74,7 @@ def select_one(resource: Resource, key: KeyValues, selection: Selection) -> Quer
     """Read the row with this key. The query returns no row if there is none."""
     # Most keys are one text, which travels as it is.
     params = {"key": key[0]} if len(key) == 1 and isinstance(key[0], str) else key_params(resource, key)
-    return Query([Statement(_select_one(resource, selection), params)], Row)
+    return Query([Statement(_select_one(resource, selection), params)], Row, _max_age(resource, max_age_s=selection))
 
 
 @lru_cache(SHAPES)
@@ -109,11 +109,16 @@ def select_page(resource: Resource, query: ListQuery, count: str | None = None) 
         count=count,
         size=next(size for size in _SIZES if query.limit <= size) if query.selection.embedded else 0,
     )
+    max_age_s = _max_age(resource, query.selection)
+    if query.parent is not None:
+        max_age_s = min(max_age_s, query.parent.resource.max_age_s)
     if count == "estimated":
         # The plan has no place of a page, so it gets the params of the filters only.
         estimate = Statement(explained(resource, conditions), found)
-        return Query([Statement(text, {**params, "counted": table(resource)}), estimate], _estimated)
-    return Query([Statement(text, params)], PageRows)
+        return Query(
+            [Statement(text, {**params, "counted": table(resource)}), estimate], _estimated, max_age_s=max_age_s
+        )
+    return Query([Statement(text, params)], PageRows, max_age_s=max_age_s)
 
 
 @lru_cache(SHAPES)
@@ -165,6 +170,10 @@ def _select_page(
                       ARRAY[{first}], ARRAY[{last}],
                       {too_many}, {has_parent}, {counts}
                FROM {answer} AS answer"""
+
+
+def _max_age(resource: Resource, selection: Selection) -> int:
+    return resource.max_age_s and min([resource.max_age_s, *[one.resource.max_age_s for one in selection.embedded]])
 
 
 def _estimated(*columns: Any) -> PageRows:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from chalice.app import Response
 
 from crud_api.errors import ApiError, NotReadyError
-from crud_api.executor.seam import Execute, ask
+from crud_api.executor.kept import KeptAnswers
+from crud_api.executor.seam import ask
 from crud_api.request.caller import NOBODY, ApiRequest
 from crud_api.resource import Resource
 from crud_api.response.problems import RETRY_SOON
@@ -26,7 +27,7 @@ def get_health(_request: ApiRequest) -> Response:
     return json_text(OK)
 
 
-def get_ready(resources: Sequence[Resource], execute: Execute, stage: str | None, request: ApiRequest) -> Response:
+def get_ready(resources: Sequence[Resource], execute: KeptAnswers, stage: str | None, request: ApiRequest) -> Response:
     """The database can answer requests for all tables. This is for a load balancer.
 
     `stage` is the stage in AWS; without it, this is a laptop.

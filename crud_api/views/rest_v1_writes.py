@@ -8,7 +8,8 @@ from functools import cached_property
 from chalice.app import Response
 
 from crud_api.errors import IdempotencyInFlightError, IdempotencyKeyReusedError, PostgrestError
-from crud_api.executor.seam import Execute, Rest, ask
+from crud_api.executor.kept import KeptAnswers
+from crud_api.executor.seam import Rest, ask
 from crud_api.request.caller import ApiRequest
 from crud_api.request.http import collection_path, query_parameters
 from crud_api.request.idempotency import attempt_of
@@ -170,8 +171,8 @@ class _Asked:
         )
 
 
-def _run(execute: Execute, request: ApiRequest, query: Query[T]) -> T:
-    answer = ask(execute, query, request, read_only=False)
+def _run(kept: KeptAnswers, request: ApiRequest, query: Query[T]) -> T:
+    answer = ask(kept, query, request, read_only=False)
     if isinstance(answer, Failure):
         raise rest_v1.from_failure(answer)
     assert answer is not None  # noqa: S101 - the statement answers one row

@@ -43,7 +43,7 @@ def test_a_named_origin_may_read_the_answer_and_its_headers() -> None:
         reply = answer("GET", "/health", headers={"Origin": [origin]})
         assert (allowed(reply), reply["headers"]["Vary"]) == (origin, "Origin")
         assert reply["headers"]["Access-Control-Expose-Headers"] == (
-            "ETag, Link, Location, Preference-Applied, Idempotency-Replayed, Retry-After, "
+            "Age, ETag, Link, Location, Preference-Applied, Idempotency-Replayed, Retry-After, "
             "Content-Location, Content-Range"
         )
 
@@ -93,8 +93,8 @@ def test_every_path_answers_its_preflight_with_its_methods() -> None:
         assert (reply["statusCode"], reply["body"], allowed(reply)) == (204, "", ORIGINS[0])
         assert reply["headers"]["Access-Control-Allow-Methods"] == ", ".join(sorted(set(methods) - {"OPTIONS"}))
         assert reply["headers"]["Access-Control-Allow-Headers"] == (
-            "content-type, if-match, if-none-match, idempotency-key, prefer, x-api-key, authorization, accept-profile, "
-            "apikey, content-profile, range, range-unit, x-client-info"
+            "cache-control, content-type, if-match, if-none-match, idempotency-key, prefer, x-api-key, authorization, "
+            "accept-profile, apikey, content-profile, range, range-unit, x-client-info"
         )
         assert reply["headers"]["Access-Control-Max-Age"] == "600"
         assert "OPTIONS" in methods

@@ -56,6 +56,10 @@ def test_a_key_has_its_columns_in_the_declared_order() -> None:
         ({"key": ("order_id", "place")}, "lines.place is declared as Json, which PostgreSQL cannot compare"),
         ({"references": {("shelf", "row"): SHELF}}, "lines names row"),
         ({"made_key": "uuid4"}, "lines has the made_key uuid4. It must be default or uuid7."),
+        ({"max_age_s": -1}, "lines has the max_age_s -1. It must be a whole number of seconds from 0 to 86400"),
+        ({"max_age_s": 86401}, "lines has the max_age_s 86401. It must be a whole number of seconds from 0 to"),
+        ({"max_age_s": True}, "lines has the max_age_s True. It must be a whole number of seconds from 0 to 86400"),
+        ({"max_age_s": 1.5}, "lines has the max_age_s 1.5. It must be a whole number of seconds from 0 to 86400"),
         ({"made_key": "default", "key": ()}, "lines has a made_key and no key. Name the key."),
         ({"made_key": "uuid7"}, "lines.line cannot hold a UUID, which made_key asks for: it must be"),
         (
