@@ -11,6 +11,7 @@ from chalice.test import Client
 from crud_api.application import create_app
 from crud_api.executor.seam import Execute, InProcessExecutor
 from crud_api.resource import Resource
+from crud_api.resource.tables import Tables
 from crud_api.tables import RESOURCES
 from query_executor.contract import Failure, Reply, Request
 from query_executor.handler import create_local_handler
@@ -37,10 +38,18 @@ class Response:
 class Api:
     """Sends requests through Chalice's test client."""
 
-    def __init__(self, execute: Execute, resources: Sequence[Resource] = RESOURCES) -> None:
+    def __init__(
+        self,
+        execute: Execute,
+        resources: Sequence[Resource] = RESOURCES,
+        tables: Sequence[Resource] = (),
+        rest_allows: Sequence[str] = (),
+    ) -> None:
         self.invocations = 0
         self._execute = execute
-        self._client = Client(create_app(self._counted, resources), stage_name="local")
+        of_rest = Tables(*resources, *tables)
+        app = create_app(self._counted, resources, tables=of_rest, rest_allows=rest_allows)
+        self._client = Client(app, stage_name="local")
 
     def _counted(self, request: Request) -> Reply | Failure:
         self.invocations += 1
