@@ -73,7 +73,7 @@ SCHEMAS: dict[str, Schema] = {
         {
             "type": "array",
             "maxItems": 1000,
-            "items": {"type": "object", "additionalProperties": {"type": "string", "maxLength": 8000}},
+            "items": {"type": "object", "additionalProperties": _TEXT},
             "description": "Every wrong field, with a JSON pointer to it.",
         },
         INVALID,

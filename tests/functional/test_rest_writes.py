@@ -7,6 +7,8 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from msgspec import Meta, Struct
 
 from crud_api.executor.seam import Execute, InProcessExecutor
@@ -760,3 +762,94 @@ def test_texts_of_a_request_never_become_sql(house: Api) -> None:
     assert not any(word in sql for sql in told for word in ("DROP", "evil", "--  "))
     assert json.dumps(evil) not in json.dumps(told)
     assert house.invocations == 0
+
+
+# --- Hostile requests --------------------------------------------------------------------------------------------
+
+WORDS = st.sampled_from(
+    "id name label height notes tags kind room_id seen rooms , . ( ) [ ] { } : \" ' ; -- $$ null NULL 0 -1 1e999 true "
+    '99999999999999999999 "a" {"a":1} [1] \\u0000 \\ud800 \\n = & % + Ü \x00 eq. not. pg_sleep(9) DEFAULT now() '.split(
+        " "
+    )
+)
+SCRAPS = st.one_of(st.lists(WORDS, max_size=8).map("".join), st.text(max_size=20))
+COLUMNS = st.sampled_from(["id", "name", "label", "height", "notes", "tags", "kind", "room_id", "seen", "town", ""])
+VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), SCRAPS),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(SCRAPS, inner, max_size=2),
+    max_leaves=4,
+)
+OBJECTS = st.dictionaries(COLUMNS, VALUES, max_size=4)
+BODIES = st.one_of(
+    OBJECTS.map(json.dumps),
+    st.lists(OBJECTS, max_size=3).map(json.dumps),
+    OBJECTS.flatmap(lambda row: st.just(json.dumps([row, row]))),
+    SCRAPS,
+    st.lists(SCRAPS, max_size=4).map("\n".join),
+)
+PREFERENCES = st.sampled_from(
+    "return=representation return=minimal return=headers-only resolution=merge-duplicates resolution=ignore-duplicates "
+    "missing=default missing=null count=exact count=planned tx=rollback tx=commit handling=strict handling=lenient "
+    "max-affected=1 max-affected=99999999999999999999 max-affected=x timezone=UTC x".split(" ")
+)
+QUERY = st.dictionaries(
+    st.sampled_from(["select", "columns", "on_conflict", "order", "id", "name", "limit", "or", "rooms.id"]) | SCRAPS,
+    st.sampled_from(["id", "id,name", "label", "eq.1", "gt.0", "*,rooms(*)", "(id.eq.1)", "is.null"]) | SCRAPS,
+    max_size=3,
+)  # fmt: skip
+HEADERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "content-type": st.sampled_from(
+            ["application/json", "text/csv", "application/x-www-form-urlencoded", "", "text/plain", "a;b=c;;"]
+        ),
+        "accept": st.sampled_from(["*/*", "text/csv", "application/vnd.pgrst.object+json", "a/b"]),
+        "prefer": st.lists(PREFERENCES, max_size=4).map(", ".join),
+        "idempotency-key": SCRAPS,
+        "if-match": st.sampled_from(["*", '"a"', 'W/"a"', "x"]),
+        "origin": st.sampled_from(["https://a.example", "null", "\x7f"]),
+    },
+)
+
+
+@pytest.fixture(scope="session")
+def attacked(api_database: str) -> tuple[Api, list[str]]:
+    run_sql(api_database, SQL)
+    run_sql(api_database, ROWS)
+    inner, statements = InProcessExecutor(create_local_handler(api_database)), list[str]()
+
+    def execute(request: Request) -> Reply | Failure:
+        statements.extend(statement.sql for statement in request.statements)
+        return inner(request)
+
+    return Api(execute, tables=TABLES, rest_allows=["unfiltered", "tx"]), statements
+
+
+@pytest.mark.parametrize("examples", [300, pytest.param(10_000, marks=pytest.mark.soak, id="soak")])
+def test_no_write_is_a_fault_and_none_writes_sql(attacked: tuple[Api, list[str]], examples: int) -> None:
+    api, statements = attacked
+
+    @settings(max_examples=examples, deadline=None, database=None, derandomize=True,
+              suppress_health_check=[HealthCheck.too_slow])  # fmt: skip
+    @given(
+        st.sampled_from(["POST", "PATCH", "PUT", "DELETE"]),
+        st.sampled_from(["plants", "visits", "pots", "rooms", "seeds"]),
+        QUERY,
+        BODIES,
+        HEADERS,
+    )
+    def attack(method: str, table: str, query: dict[str, str], body: str, headers: dict[str, str]) -> None:
+        sent = "&".join(
+            f"{quote(name, errors='replace')}={quote(text, errors='replace')}" for name, text in query.items() if name
+        )
+        clean = {name: text.encode("ascii", "ignore").decode().strip() for name, text in headers.items()}
+        answer = api(method, f"/rest/v1/{table}?{sent}", body.encode(errors="replace"), **clean)
+        assert answer.status in {200, 201, 204, 300, 400, 404, 405, 406, 409, 412, 422}, (
+            method, table, query, body, headers, answer.body,
+        )  # fmt: skip
+        if answer.body and "json" in answer.headers["content-type"]:
+            json.loads(answer.body)
+
+    attack()
+    assert len(statements) > examples // 20  # of most requests, the form is refused
+    assert not any(word in sql for sql in statements for word in ("pg_sleep", "--  ", ";", "$$", "Ü"))
