@@ -32,7 +32,7 @@ HEADERS: dict[str, Schema] = {
     },
     "Preference-Applied": {
         "description": "The preferences of `Prefer` that were applied (RFC 7240).",
-        "schema": {"type": "string", "maxLength": 200, "pattern": r"^[a-z=, -]+$"},
+        "schema": {"type": "string", "maxLength": 200, "pattern": r"^[a-z0-9=, -]+$"},
         "example": "return=minimal",
     },
     "Idempotency-Replayed": {
@@ -52,7 +52,7 @@ HEADERS: dict[str, Schema] = {
     },
     "Proxy-Status": {
         "description": "The code of the error (RFC 9209).",
-        "schema": {"type": "string", "maxLength": 100, "pattern": r"^PostgREST; error=[A-Za-z0-9]+$"},
+        "schema": {"type": "string", "maxLength": 100, "pattern": r"^PostgREST; error=[A-Za-z0-9-]+$"},
         "example": "PostgREST; error=PGRST205",
     },
     "Retry-After": {

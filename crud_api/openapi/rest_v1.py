@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from crud_api.openapi.field_schemas import ref
 from crud_api.openapi.replies import AGED, headers_of
+from crud_api.openapi.rest_v1_writes import INVALID, write_operations
 from crud_api.request.listing import MAX_LIMIT
 from crud_api.resource.columns.column import NO_NUL, Schema
 from query_executor.contract import MAX_REPLY_BYTES
@@ -67,6 +68,16 @@ SCHEMAS: dict[str, Schema] = {
         },
         _AMBIGUOUS,
     ),
+    "RestInvalid": _error_schema(
+        "Fields that a strict declaration forbids, in PostgREST's form.",
+        {
+            "type": "array",
+            "maxItems": 1000,
+            "items": {"type": "object", "additionalProperties": _TEXT},
+            "description": "Every wrong field, with a JSON pointer to it.",
+        },
+        INVALID,
+    ),
 }
 
 
@@ -82,7 +93,7 @@ def rest_paths(tables: Collection[str]) -> dict[str, Schema]:
     }
     shown = {"rows": {"summary": "Rows", "value": [_ROW]}}
     answer = {
-        "headers": headers_of(["Content-Range", "Content-Location", "Preference-Applied", *AGED]),
+        "headers": headers_of(["Content-Range", "Content-Location", "Preference-Applied", "ETag", *AGED]),
         "content": {
             "application/json": {
                 "schema": {"type": "array", "maxItems": MAX_LIMIT, "items": ref("schemas", "RestRow")},
@@ -98,9 +109,23 @@ def rest_paths(tables: Collection[str]) -> dict[str, Schema]:
             },
         },
     }
+    select = _query("select", "The members of a row, and the rows of other tables that are embedded in it.", _TEXT, "*")
+    order = _query("order", "The keys to sort by.", _TEXT, None)
+    columns = _query("columns", "The members of the body that are written.", _TEXT, None)
+    target = _query("on_conflict", "The columns by which an upsert finds rows that exist.", _TEXT, None)
+    errors = {
+        "300": _error("RestChoice", "ambiguous", "Several relations are meant", _AMBIGUOUS),
+        **{
+            status: _error("RestError", "no-column", "There is no such column", _WRONG)
+            for status in ("4XX", "5XX", "400", "404", "500")
+        },
+    }
+    invalid = {"422": _error("RestInvalid", "invalid-fields", "Fields are wrong", INVALID)}
+    parameters = {"select": select, "order": order, "columns": columns, "on_conflict": target}
     return {
         "/rest/v1/{table}": {
             "parameters": [table],
+            **write_operations(parameters, errors | invalid),
             "get": {
                 "operationId": "read_table",
                 "summary": "Read rows in PostgREST's query language",
@@ -109,13 +134,8 @@ def rest_paths(tables: Collection[str]) -> dict[str, Schema]:
                 "Supabase work with this path.",
                 "tags": ["rest"],
                 "parameters": [
-                    _query(
-                        "select",
-                        "The members of a row, and the rows of other tables that are embedded in it.",
-                        _TEXT,
-                        "*",
-                    ),
-                    _query("order", "The keys to sort by.", _TEXT, None),
+                    select,
+                    order,
                     _query("limit", f"The largest number of rows, at most {MAX_LIMIT}.", _NUMBER, 10),
                     _query(
                         "offset",
@@ -128,11 +148,7 @@ def rest_paths(tables: Collection[str]) -> dict[str, Schema]:
                 "responses": {
                     "200": {"description": "The rows."} | answer,
                     "206": {"description": "A part of the rows. `Prefer` asked for their number."} | answer,
-                    "300": _error("RestChoice", "ambiguous", "Several relations are meant", _AMBIGUOUS),
-                    **{
-                        status: _error("RestError", "no-column", "There is no such column", _WRONG)
-                        for status in ("4XX", "5XX", "400", "404", "500")
-                    },
+                    **errors,
                 },
                 "problems": [],
             },

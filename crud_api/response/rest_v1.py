@@ -56,6 +56,7 @@ _ENDED: dict[str, tuple[type[ApiError], str]] = {
     ),
 }  # fmt: skip
 _RAISED_STATUS = re.compile("PT([1-5][0-9][0-9])")
+_UPSERT = "ExecOnConflictUpdate"  # the function of PostgreSQL that reports that a body has a row twice (21000)
 _MAX_TEXT = 4000  # characters
 _TOO_LARGE = "The answer is too large. Ask for less: lower limit, or select fewer columns."
 
@@ -167,6 +168,8 @@ def _meaning(failure: Failure) -> ApiError:
         return chosen.raised(failure)
     if raised := _RAISED_STATUS.fullmatch(sqlstate):
         status = int(raised[1])
+    elif failure.routine == _UPSERT:
+        status = 400
     else:
         status = _STATUSES.get(sqlstate) or _STATUSES.get(sqlstate[:2]) or 400
     return PostgrestError(failure.message, status, sqlstate, details=failure.detail, hint=failure.hint)

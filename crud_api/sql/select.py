@@ -74,7 +74,7 @@ def select_one(resource: Resource, key: KeyValues, selection: Selection) -> Quer
     """Read the row with this key. The query returns no row if there is none."""
     # Most keys are one text, which travels as it is.
     params = {"key": key[0]} if len(key) == 1 and isinstance(key[0], str) else key_params(resource, key)
-    return Query([Statement(_select_one(resource, selection), params)], Row, _max_age(resource, max_age_s=selection))
+    return Query([Statement(_select_one(resource, selection), params)], Row, max_age_s=_max_age(resource, selection))
 
 
 @lru_cache(SHAPES)

@@ -138,12 +138,12 @@ def insertion_plan(
 def change_plan(resource: Resource, change: Change, shown: Shown, terms: Terms) -> WritePlan:
     """Make the plan that changes the rows."""
     params: dict[str, Param] = {}
-    conditions = conditions_of(resource, change.conditions, params, ROW)
     returned = _returned(resource, shown)
     if change.is_empty:
         listed = ", ".join(map(quoted, returned)) or f"true AS {_NOTHING}"
         ctes = f"written AS (SELECT {listed} FROM {table(resource)} AS one WHERE false)"
         return _plan(resource, ctes, params, shown, terms)
+    conditions = conditions_of(resource, change.conditions, params, ROW)
     (filled,) = groups_of("", change.rows, (), merge=False, is_json=change.is_json)
     spaced: list[tuple[Resource, Mapping[str, Value]]] = []
     params |= params_of(filled, spaced)

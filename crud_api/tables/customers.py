@@ -31,4 +31,5 @@ customers = Resource(
     read_only=frozenset({"created_at", "updated_at"}),
     updated_at="updated_at",
     made_key="uuid7",
+    strict=True,
 )

@@ -33,5 +33,6 @@ orders = Resource(
     read_only=frozenset({"created_at", "updated_at"}),
     updated_at="updated_at",
     made_key="uuid7",
+    strict=True,
     references={"customer_id": Reference(resource="customers", name="customer", reverse="orders")},
 )

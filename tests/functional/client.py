@@ -13,6 +13,7 @@ from crud_api.executor.seam import Execute, InProcessExecutor
 from crud_api.functions import FUNCTIONS
 from crud_api.resource import Resource
 from crud_api.resource.functions import Functions
+from crud_api.resource.tables import Tables
 from crud_api.tables import RESOURCES
 from query_executor.contract import Failure, Reply, Request
 from query_executor.handler import create_local_handler
@@ -40,11 +41,18 @@ class Api:
     """Sends requests through Chalice's test client."""
 
     def __init__(
-        self, execute: Execute, resources: Sequence[Resource] = RESOURCES, functions: Functions = FUNCTIONS
+        self,
+        execute: Execute,
+        resources: Sequence[Resource] = RESOURCES,
+        tables: Sequence[Resource] = (),
+        functions: Functions = FUNCTIONS,
+        rest_allows: Sequence[str] = (),
     ) -> None:
         self.invocations = 0
         self._execute = execute
-        self._client = Client(create_app(self._counted, resources, functions=functions), stage_name="local")
+        of_rest = Tables(*resources, *tables)
+        app = create_app(self._counted, resources, tables=of_rest, functions=functions, rest_allows=rest_allows)
+        self._client = Client(app, stage_name="local")
 
     def _counted(self, request: Request) -> Reply | Failure:
         self.invocations += 1

@@ -99,7 +99,7 @@ MUTATIONS = [
     ),
     Mutation(
         "a change is made though If-None-Match names the version",
-        "crud_api/sql/one_row.py",
+        "crud_api/sql/versions.py",
         'checks += " AND current.etag <> ALL(:none_of)"',
         'checks += " AND current.etag || :none_of IS NOT NULL"',
         "tests/functional/test_rows.py",

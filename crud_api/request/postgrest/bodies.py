@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -15,6 +16,7 @@ from crud_api.request.caller import ApiRequest
 from crud_api.request.http import body_bytes, is_of_another_page
 from crud_api.request.inserts import MAX_ROWS
 from crud_api.request.postgrest.grammar import too_many
+from crud_api.settings import MAX_BODY_BYTES
 
 _FORM = "application/x-www-form-urlencoded"
 _JSON = frozenset({"", "application/json", "application/vnd.pgrst.object+json", "application/vnd.pgrst.array+json"})
@@ -89,9 +91,9 @@ def _decoder() -> msgspec.json.Decoder[dict[str, Raw] | list[dict[str, Raw]]]:
 def _of_csv(text: str) -> Body:
     import csv  # noqa: PLC0415 - only these bodies need it
 
-    csv.field_size_limit(len(text) + 1)
+    csv.field_size_limit(MAX_BODY_BYTES)  # of the whole process: a smaller limit could break another reader
     try:
-        lines = [line for line in csv.reader(text.splitlines(keepends=True), strict=True) if line]
+        lines = [line for line in csv.reader(io.StringIO(text, newline=""), strict=True) if line]
     except csv.Error as error:
         raise wrong_body(f"Not CSV: {error}") from None
     if not lines:
