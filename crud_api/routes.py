@@ -45,13 +45,14 @@ def add_routes(
     for resource in resources:
         _add_resource(app, Served(resource, relations, execute))
     _add(app, "GET", f"{REST}{{table}}", "read_table", _read_table, tables, execute)
-    rpc = f"{REST}rpc/{{function}}"
-    _add(app, "GET", rpc, "call_function", _call_function, functions, tables, execute)
-    _add(app, "POST", rpc, "call_function_by_body", _call_function, functions, tables, execute, takes=ANY)
+    if functions:
+        rpc = f"{REST}rpc/{{function}}"
+        _add(app, "GET", rpc, "call_function", _call_function, functions, tables, execute)
+        _add(app, "POST", rpc, "call_function_by_body", _call_function, functions, tables, execute, takes=ANY)
     _add(app, "GET", "/health", "get_health", monitors.get_health)
     _add(app, "GET", "/ready", "get_ready", monitors.get_ready, resources, execute, stage)
     _add(app, "GET", "/", "get_root", docs.get_root)
-    _add(app, "GET", "/openapi.json", "get_description", docs.get_description, resources, tables, access)
+    _add(app, "GET", "/openapi.json", "get_description", docs.get_description, resources, tables, functions, access)
     _add(app, "GET", "/docs", "get_page", docs.get_page)
     _add(app, "GET", "/docs/{asset}", "get_asset", docs.get_asset)
     if preflights:

@@ -129,14 +129,19 @@ def rest_paths(tables: Collection[str]) -> dict[str, Schema]:
                     "200": {"description": "The rows."} | answer,
                     "206": {"description": "A part of the rows. `Prefer` asked for their number."} | answer,
                     "300": _error("RestChoice", "ambiguous", "Several relations are meant", _AMBIGUOUS),
-                    **{
-                        status: _error("RestError", "no-column", "There is no such column", _WRONG)
-                        for status in ("4XX", "5XX", "400", "404", "500")
-                    },
+                    **error_replies(),
                 },
                 "problems": [],
             },
         }
+    }
+
+
+def error_replies() -> dict[str, Schema]:
+    """The errors of any request, by their statuses."""
+    return {
+        status: _error("RestError", "no-column", "There is no such column", _WRONG)
+        for status in ("4XX", "5XX", "400", "404", "500")
     }
 
 
