@@ -19,7 +19,7 @@ from crud_api.resource.relations import Relations
 from crud_api.views import change, create, docs, monitors, read
 
 REST = "/rest/v1/"  # before each path in PostgREST's dialect
-TABLE = f"{REST}{{table}}"
+TABLE, FUNCTION = f"{REST}{{table}}", f"{REST}rpc/{{function}}"
 JSON = ("application/json",)
 MERGE_PATCH = ("application/merge-patch+json", "application/json")  # RFC 7396
 
@@ -47,13 +47,23 @@ def add_routes(
     _add(app, "PATCH", TABLE, "change_rows", _write_table, rest)
     _add(app, "PUT", TABLE, "put_row", _write_table, rest)
     _add(app, "DELETE", TABLE, "delete_rows", _write_table, rest)
-    rpc = f"{REST}rpc/{{function}}"
-    _add(app, "GET", rpc, "call_function", _call_function, rest)
-    _add(app, "POST", rpc, "call_function_by_body", _call_function, rest)
+    if rest.functions:
+        _add(app, "GET", FUNCTION, "call_function", _call_function, rest)
+        _add(app, "POST", FUNCTION, "call_function_by_body", _call_function, rest)
     _add(app, "GET", "/health", "get_health", monitors.get_health)
     _add(app, "GET", "/ready", "get_ready", monitors.get_ready, resources, execute, stage)
     _add(app, "GET", "/", "get_root", docs.get_root)
-    _add(app, "GET", "/openapi.json", "get_description", docs.get_description, resources, rest.tables, access)
+    _add(
+        app,
+        "GET",
+        "/openapi.json",
+        "get_description",
+        docs.get_description,
+        resources,
+        rest.tables,
+        rest.functions,
+        access,
+    )
     _add(app, "GET", "/docs", "get_page", docs.get_page)
     _add(app, "GET", "/docs/{asset}", "get_asset", docs.get_asset)
     for path, methods in list(app.routes.items()):

@@ -3,13 +3,17 @@
 import json
 import sys
 
+from crud_api.functions import FUNCTIONS
 from crud_api.openapi import document
 from crud_api.tables import RESOURCES, TABLES
 
 
 def description() -> str:
     """The text of docs/openapi.json."""
-    return json.dumps(document(RESOURCES, "api_key", TABLES.names()), indent=2, ensure_ascii=False) + "\n"
+    return (
+        json.dumps(document(RESOURCES, "api_key", TABLES.names(), FUNCTIONS.names()), indent=2, ensure_ascii=False)
+        + "\n"
+    )
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from crud_api.openapi.parameters import resource_parameters, shared_parameters
 from crud_api.openapi.problem_types import ProblemType, problem_schemas
 from crud_api.openapi.replies import HEADERS, problem_choices, problem_references, problem_responses
 from crud_api.openapi.rest_v1 import SCHEMAS, rest_paths
+from crud_api.openapi.rpc import rpc_paths
 from crud_api.openapi.schemas import row_schemas
 from crud_api.openapi.security import gateway_problems, security_requirement, security_schemes
 from crud_api.resource import Resource
@@ -32,12 +33,16 @@ _DESCRIPTION = """\
 - A body is JSON of at most 1 MB and 32 levels. Unknown fields are refused."""
 
 
-def document(resources: Sequence[Resource], access: str, tables: Collection[str] | None = None) -> dict[str, Any]:
+def document(
+    resources: Sequence[Resource], access: str, tables: Collection[str] | None = None, functions: Collection[str] = ()
+) -> dict[str, Any]:
     """Make the description of an API that serves these resources. `access` is the kind of access of the stage.
 
-    `tables` are the names of all tables of /rest/v1. Without them, those are the resources.
+    `tables` are the names of all tables of /rest/v1. Without them, those are the resources. `functions` are the names
+    of its functions.
     """
     paths = monitor_paths() | rest_paths(tables or [resource.name for resource in resources])
+    paths |= rpc_paths(functions)
     schemas = {"ServiceStatus": STATUS_SCHEMA, **SCHEMAS}
     parameters = shared_parameters()
     relations = relations_of({resource.name: resource for resource in resources})

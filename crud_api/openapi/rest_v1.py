@@ -115,10 +115,7 @@ def rest_paths(tables: Collection[str]) -> dict[str, Schema]:
     target = _query("on_conflict", "The columns by which an upsert finds rows that exist.", _TEXT, None)
     errors = {
         "300": _error("RestChoice", "ambiguous", "Several relations are meant", _AMBIGUOUS),
-        **{
-            status: _error("RestError", "no-column", "There is no such column", _WRONG)
-            for status in ("4XX", "5XX", "400", "404", "500")
-        },
+        **error_replies(),
     }
     invalid = {"422": _error("RestInvalid", "invalid-fields", "Fields are wrong", INVALID)}
     parameters = {"select": select, "order": order, "columns": columns, "on_conflict": target}
@@ -153,6 +150,14 @@ def rest_paths(tables: Collection[str]) -> dict[str, Schema]:
                 "problems": [],
             },
         }
+    }
+
+
+def error_replies() -> dict[str, Schema]:
+    """The errors of any request, by their statuses."""
+    return {
+        status: _error("RestError", "no-column", "There is no such column", _WRONG)
+        for status in ("4XX", "5XX", "400", "404", "500")
     }
 
 

@@ -95,7 +95,7 @@ def _call_rows(
 
 
 def _call(function: Function, given: Sequence[Argument], *, are_texts: bool) -> str:
-    arguments, before, lateral = _arguments(given, are_texts=are_texts), "", ""
+    arguments, before, lateral = _arguments(function, given, are_texts=are_texts), "", ""
     if given and given[0].name and not are_texts:
         types = ", ".join(f"{quoted(argument.name)} {type_of(argument)}" for argument in given)
         before, lateral = f"json_to_record(:given::json) AS given ({types})", ", LATERAL "
@@ -105,11 +105,14 @@ def _call(function: Function, given: Sequence[Argument], *, are_texts: bool) -> 
     return f"SELECT called.* FROM {before}{lateral}{call} AS called"
 
 
-def _arguments(given: Sequence[Argument], *, are_texts: bool) -> str:
+def _arguments(function: Function, given: Sequence[Argument], *, are_texts: bool) -> str:
     if given and not given[0].name:
         return f":given::{type_of(given[0])}"
+    # PostgreSQL calls a variadic function by names only if VARIADIC is among them.
+    lacks_variadic = any(argument.is_variadic and argument not in given for argument in function.arguments)
+    are_named = not lacks_variadic or given != function.arguments[: len(given)]
     return ", ".join(
-        f"{'VARIADIC ' if argument.is_variadic else ''}{quoted(argument.name)} := "
+        f"{'VARIADIC ' if argument.is_variadic else ''}{f'{quoted(argument.name)} := ' if are_named else ''}"
         + (f":given_{n}::{type_of(argument)}" if are_texts else f"given.{quoted(argument.name)}")
         for n, argument in enumerate(given)
     )

@@ -9,6 +9,7 @@ from chalice.app import Request, Response
 from crud_api.errors import NotFoundError
 from crud_api.request.http import collection_path, path_parameter
 from crud_api.resource import Resource
+from crud_api.resource.functions import Functions
 from crud_api.resource.tables import Tables
 from crud_api.response.responses import PRIVATE, json_text, see, with_etag
 
@@ -34,13 +35,15 @@ def get_root(request: Request) -> Response:
     return see(f"{collection_path(request).rstrip('/')}/docs")
 
 
-def get_description(resources: Sequence[Resource], tables: Tables, access: str, request: Request) -> Response:
+def get_description(
+    resources: Sequence[Resource], tables: Tables, functions: Functions, access: str, request: Request
+) -> Response:
     """The description. The first request imports it, so a cold start does not pay for it."""
     import json  # noqa: PLC0415 - see above
 
     from crud_api.openapi import document  # noqa: PLC0415 - see above
 
-    response = json_text(json.dumps(document(resources, access, tables.names())))
+    response = json_text(json.dumps(document(resources, access, tables.names(), functions.names())))
     return with_etag(response, request.headers.get("if-none-match"))
 
 

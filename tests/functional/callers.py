@@ -200,16 +200,16 @@ class PostgrestDialect:
         prefer = [f"count={ask.counted}"] if ask.counted else []
         prefer += ["return=representation"] if method != "GET" else []
         prefer += ["resolution=merge-duplicates"] if ask.does == "upsert" else []
-        headers = {
-            "Prefer": ", ".join(prefer), "Idempotency-Key": ask.once, "If-Match": ask.version,
-            "Accept": "application/vnd.pgrst.object+json" if ask.key is not None else None,
-        }  # fmt: skip
         body: object = None
         if method in {"POST", "PATCH"}:
             body = list(ask.rows) if ask.does in {"many", "upsert"} else ask.rows[0]
         if isinstance(body, list):  # all rows of an array have the same members
             query["columns"] = ",".join(dict.fromkeys(name for row in body for name in row))
-            headers["Prefer"] += ", missing=default"
+            prefer.append("missing=default")
+        headers = {
+            "Prefer": ", ".join(prefer), "Idempotency-Key": ask.once, "If-Match": ask.version,
+            "Accept": "application/vnd.pgrst.object+json" if ask.key is not None else None,
+        }  # fmt: skip
         sent = event(
             method, f"/rest/v1/{own}", resource="/rest/v1/{table}", path_parameters={"table": own},
             query={name: [str(value)] for name, value in query.items() if value is not None},

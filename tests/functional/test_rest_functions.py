@@ -137,7 +137,7 @@ FUNCTIONS = Functions(
 @pytest.fixture(scope="session")
 def garden(execute: Execute, api_database: str) -> Api:
     run_sql(api_database, SQL)
-    return Api(execute, [plants, pots], FUNCTIONS)
+    return Api(execute, [plants, pots], functions=FUNCTIONS)
 
 
 def get(api: Api, name: str, query: str = "", method: str = "GET", **headers: str) -> Response:
@@ -288,7 +288,7 @@ def test_a_function_that_is_declared_as_stable_changes_nothing(execute: Execute,
     water = function(
         "water", Argument("id", "int4"), Argument("cm", "int4"), gives="rows", of="plants", volatility="stable"
     )
-    answer = post(Api(execute, [plants], Functions(water)), "water", {"id": 1, "cm": 1})
+    answer = post(Api(execute, [plants], functions=Functions(water)), "water", {"id": 1, "cm": 1})
     assert (answer.status, answer.json["code"]) == (405, "25006")
 
 
@@ -434,7 +434,7 @@ def test_an_error_that_describes_no_response_is_500(garden: Api, message: str, d
 
 def test_rows_that_no_reply_can_hold_are_refused(garden: Api) -> None:
     executed = Api(lambda _: Reply([Result([], [["/"]], 1), Result([], [[None, 7, None, None, None, False]], 1)]),
-                   [plants], FUNCTIONS)  # fmt: skip
+                   [plants], functions=FUNCTIONS)  # fmt: skip
     assert get(executed, "higher", "than=1").json["code"] == "54000"
 
 
@@ -470,7 +470,7 @@ def seen(api_database: str) -> tuple[Api, list[str]]:
         statements.extend(statement.sql for statement in request.statements)
         return inner(request)
 
-    return Api(execute, [plants, pots], FUNCTIONS), statements
+    return Api(execute, [plants, pots], functions=FUNCTIONS), statements
 
 
 @pytest.mark.parametrize("examples", [300, pytest.param(10_000, marks=pytest.mark.soak, id="soak")])

@@ -32,6 +32,7 @@ from crud_api.request.validation import changes, new_row
 from crud_api.resource import Reference, Resource
 from crud_api.resource.columns.composite import Composite
 from crud_api.resource.columns.number import Money
+from crud_api.resource.functions import Function, Functions
 from crud_api.tables import RESOURCES
 from crud_api.tables.customers import customers
 from crud_api.tables.orders import orders
@@ -111,7 +112,8 @@ def test_its_version_is_the_projects() -> None:
 
 def test_every_view_is_described_under_its_name_and_nothing_else_is() -> None:
     resources = [*RESOURCES, products, reviews]
-    app = create_app(lambda _: Reply([]), resources)
+    functions = Functions(Function(name="add_up", function="demo.add_up", gives="value"))
+    app = create_app(lambda _: Reply([]), resources, functions=functions)
     views = {
         (path, method.lower()): route.view_name
         for path, methods in app.routes.items()
@@ -119,8 +121,18 @@ def test_every_view_is_described_under_its_name_and_nothing_else_is() -> None:
         for method, route in methods.items()
         if method not in {"HEAD", "OPTIONS"}
     }
-    described = {(path, method): one["operationId"] for path, method, one in operations(document(resources, "none"))}
+    described = {
+        (path, method): one["operationId"]
+        for path, method, one in operations(document(resources, "none", None, functions.names()))
+    }
     assert described == views
+
+
+def test_the_path_of_functions_names_them_and_without_functions_there_is_none() -> None:
+    (name,) = document(RESOURCES, "none", None, ["add_up", "b c"])["paths"]["/rest/v1/rpc/{function}"]["parameters"]
+    assert name["schema"]["enum"] == ["add_up", "b c"]
+    assert not any("rpc" in path for path in document(RESOURCES, "none")["paths"])
+    assert not any("rpc" in path for path in create_app(lambda _: Reply([])).routes)
 
 
 def test_a_third_and_a_fourth_table_are_described_by_their_declarations() -> None:

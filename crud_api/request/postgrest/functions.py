@@ -76,7 +76,7 @@ def _not_found(functions: Functions, name: str, arguments: list[str], content_ty
 
     overloads = functions.get(name) or ()
     near = overloads or next((functions[close] for close in get_close_matches(name, functions.names(), 1, 0.75)), ())
-    schema = (near or functions[functions.names()[-1]])[0].place[0] or "public" if functions.names() else "public"
+    schema = (near or functions[functions.names()[-1]])[0].place[0] or "public"
     listed = ", ".join(arguments)
     which = f" with parameter{'s' if len(arguments) > 1 else ''} {listed}" if arguments else " without parameters"
     said = f"({listed})" if arguments else " without parameters"
