@@ -9,6 +9,7 @@ from crud_api.executor.seam import Execute, ask
 from crud_api.request.caller import ApiRequest
 from crud_api.request.http import collection_path, decoded_parameter, query_parameters
 from crud_api.request.postgrest.accept import accepted
+from crud_api.request.postgrest.near import nearest
 from crud_api.request.postgrest.prefer import preferences_of
 from crud_api.request.postgrest.query import read_of
 from crud_api.resource import Resource
@@ -50,11 +51,9 @@ def _table(tables: Tables, request: ApiRequest) -> Resource:
 
 
 def _no_table(tables: Tables, name: str) -> PostgrestError:
-    from difflib import get_close_matches  # noqa: PLC0415 - only an error needs it
-
-    near = get_close_matches(name, tables.names(), 1, 0.75)
-    schema = tables[(near or tables.names())[-1]].place[0] or "public"
+    near = nearest(name, tables.names(), 0.75)
+    schema = tables[near or tables.names()[-1]].place[0] or "public"
     return PostgrestError(
         f"Could not find the table '{schema}.{name}' in the schema cache", 404, "PGRST205",
-        hint=f"Perhaps you meant the table '{schema}.{near[0]}'" if near else None,
+        hint=f"Perhaps you meant the table '{schema}.{near}'" if near else None,
     )  # fmt: skip
