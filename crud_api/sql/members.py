@@ -94,13 +94,21 @@ def _add_members(
         elif member.is_many:
             _add_lists(level, member, prefix, name, params)
         else:
-            # A function takes a whole row of its table, and what is joined is none.
-            whole, below = bool(member.way[-1].resource.computed), member.way[-1].resource
+            whole, below = _calls_functions(member), member.way[-1].resource
             rows = _page(member, f"{name} AS whole" if whole else f"{name}.*", prefix, name, params)
             level.joins.append(f" LEFT JOIN LATERAL ({rows}) AS {name} ON true")
             joined_prefix = f"({name}.whole)." if whole else f"{name}."
             level.prefixes.setdefault(member.way, joined_prefix)
             _add_members(level, below, member.read.members, name, joined_prefix, params, is_grouped=is_grouped)
+
+
+def _calls_functions(spread: Embedded) -> bool:
+    """Whether functions take the rows. Each takes a whole row of its table, and a row that is joined is none."""
+    computed = spread.way[-1].resource.computed
+    return bool(computed) and any(
+        member.column in computed if isinstance(member, Member) else member.way[0].function is not None
+        for member in spread.read.members
+    )
 
 
 def _value(resource: Resource, member: Member, prefix: str, params: dict[str, Param], param: str) -> str:

@@ -86,7 +86,7 @@ def value_of(resource: Resource, name: str, prefix: str) -> str:
 
 
 def is_joined(row: str) -> bool:
-    """Whether the row is a column of rows that are joined, and not an alias: `(one_2.whole)`."""
+    """Whether the row, or the prefix of its columns, is a column of rows that are joined: `(one_2.whole)`."""
     return row.startswith("(")
 
 

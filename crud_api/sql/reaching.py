@@ -9,7 +9,7 @@ from crud_api.request.reading import OrderTerm
 from crud_api.request.sorting import SortKey
 from crud_api.resource import Resource
 from crud_api.sql.joining import joined
-from crud_api.sql.names import quoted, value_of
+from crud_api.sql.names import is_joined, quoted, value_of
 from query_executor.contract import Param
 
 
@@ -52,8 +52,9 @@ def _term(
 ) -> str:
     if not term.way:
         return reached(resource, term.column, term.path, prefix, params, param)
-    if (joined_prefix := prefixes.get(term.way)) is not None:
-        return reached(term.way[-1].resource, term.column, term.path, joined_prefix, params, param)
+    joined_prefix, below = prefixes.get(term.way), term.way[-1].resource
+    if joined_prefix is not None and (term.column in below.fields or is_joined(joined_prefix)):
+        return reached(below, term.column, term.path, joined_prefix, params, param)
     source, belongs = joined(term.way, param, prefix)
-    value = reached(term.way[-1].resource, term.column, term.path, f"{param}.", params, param)
+    value = reached(below, term.column, term.path, f"{param}.", params, param)
     return f"(SELECT {value} FROM {source} WHERE {belongs} LIMIT 1)"

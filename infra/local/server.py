@@ -71,7 +71,10 @@ class Handler(ChaliceRequestHandler):
         method = "GET" if self.command == "HEAD" else self.command
         try:
             headers = {name: ", ".join(self.headers.get_all(name, [])) for name in self.headers}
-            response = self.local_gateway.handle_request(method, self.path, headers, body)
+            path, *query = self.path.split("?", 1)
+            # Chalice takes what follows a semicolon for parameters of the path, and leaves it out.
+            path = "?".join([path.replace(";", "%3B"), *query])
+            response = self.local_gateway.handle_request(method, path, headers, body)
         except RefusedRequestError as error:
             _log.warning("refused: %s", error)
             self._answer(*answer(error.kind, str(uuid.uuid4()), self._origins))

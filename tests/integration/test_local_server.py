@@ -100,6 +100,29 @@ def test_an_unknown_path_is_a_problem_that_a_page_may_read(connection: HTTPConne
     assert other.headers["Access-Control-Allow-Origin"] is None
 
 
+def test_an_unknown_path_below_rest_v1_is_an_error_of_that_dialect(connection: HTTPConnection) -> None:
+    answer = ask(connection, "GET", "/rest/v1/customers/a/b", Origin=ORIGIN)
+    assert (answer.status, json.loads(answer.read())) == (404, {
+        "code": "PGRST125", "message": "Invalid path specified in request URL", "details": None, "hint": None,
+    })  # fmt: skip
+    assert answer.headers["Proxy-Status"] == "PostgREST; error=PGRST125"
+    assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
+
+
+def test_a_header_in_several_lines_has_all_their_values(connection: HTTPConnection) -> None:
+    connection.putrequest("GET", "/rest/v1/customers?limit=0")
+    connection.putheader("Prefer", "handling=strict")
+    connection.putheader("Prefer", "what=ever")
+    connection.endheaders()
+    answer = connection.getresponse()
+    assert json.loads(answer.read())["details"] == "Invalid preferences: what=ever"
+
+
+def test_a_semicolon_is_a_part_of_a_path(connection: HTTPConnection) -> None:
+    answer = ask(connection, "GET", "/rest/v1/customer;s?select=x")
+    assert "'demo.customer;s'" in json.loads(answer.read())["message"]
+
+
 def test_the_root_leads_a_browser_to_the_page(connection: HTTPConnection) -> None:
     answer = ask(connection, "GET", "/")
     assert (answer.status, answer.read(), answer.headers["Location"]) == (302, b"", "/docs")

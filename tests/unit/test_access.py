@@ -86,3 +86,13 @@ def test_cognito_without_a_user_pool_does_not_start(pool: str | None) -> None:
     environ = {**FUNCTION, "ACCESS": "cognito"} | ({} if pool is None else {"COGNITO_USER_POOL_ARN": pool})
     with pytest.raises(AccessError, match="COGNITO_USER_POOL_ARN must be a user pool's ARN"):
         Settings.from_environment(environ)
+
+
+def test_without_preflights_options_is_protected_too() -> None:
+    def execute(request: object) -> None:
+        raise AssertionError(request)
+
+    served: Execute = execute  # type: ignore[assignment]
+    made = protect(create_app(served), "api_key", POOL)
+    assert [path for path, methods in made.routes.items() if "OPTIONS" in methods] == ["/rest/v1/{table}"]
+    assert made.routes["/rest/v1/{table}"]["OPTIONS"].api_key_required

@@ -5,6 +5,7 @@ from __future__ import annotations
 from crud_api.errors import PostgrestError
 from crud_api.request.caller import ApiRequest
 from crud_api.request.http import decoded_parameter
+from crud_api.request.postgrest.near import nearest
 from crud_api.resource import Resource
 from crud_api.resource.tables import Tables
 
@@ -19,11 +20,9 @@ def table_of(tables: Tables, request: ApiRequest) -> Resource:
 
 
 def _no_table(tables: Tables, name: str) -> PostgrestError:
-    from difflib import get_close_matches  # noqa: PLC0415 - only an error needs it
-
-    near = get_close_matches(name, tables.names(), 1, 0.75)
-    schema = tables[(near or tables.names())[-1]].place[0] or "public"
+    near = nearest(name, tables.names(), 0.75)
+    schema = tables[near or tables.names()[-1]].place[0] or "public"
     return PostgrestError(
         f"Could not find the table '{schema}.{name}' in the schema cache", 404, "PGRST205",
-        hint=f"Perhaps you meant the table '{schema}.{near[0]}'" if near else None,
+        hint=f"Perhaps you meant the table '{schema}.{near}'" if near else None,
     )  # fmt: skip

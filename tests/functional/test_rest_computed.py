@@ -1,0 +1,180 @@
+"""/rest/v1: what functions make of a row is read like a column, or embedded like rows of another table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec import Struct
+
+from crud_api.executor.seam import Execute
+from crud_api.request.postgrest.query import read_of
+from crud_api.resource import Computed, Reference, Resource
+from crud_api.resource.tables import Tables
+from crud_api.sql.rows import select_rows
+from query_executor.scanner import scan
+from tests.conftest import execute as run_sql
+from tests.functional.client import Api
+from tests.functional.test_rest_embedding import get
+
+
+class Singer(Struct):
+    id: int
+    first: str | None = None
+    last: str | None = None
+
+
+class Song(Struct):
+    id: int
+    title: str
+    singer_id: int | None = None
+
+
+singers = Resource(
+    name="singers", table="demo.singers", model=Singer, key="id",
+    computed={
+        "full_name": Computed(function="demo.full_name"),
+        "words": Computed(function=("demo", "words")),
+        "about": Computed(function="demo.about"),
+        "hits": Computed(function="demo.hits", resource="songs", many=True),
+        "first_song": Computed(function="demo.first_song", resource="songs"),
+        "last_song": Computed(function="demo.last_song", resource="songs"),
+        "lost": Computed(function="demo.full_name", resource="nowhere"),
+    },
+)  # fmt: skip
+songs = Resource(
+    name="songs", table="demo.songs", model=Song, key="id",
+    references={"singer_id": Reference(resource="singers", name="singer", reverse="songs", constraint="song_singer")},
+    computed={"loud": Computed(function="demo.loud")},
+)  # fmt: skip
+duets = Resource(
+    name="duets", table="demo.duets", model=Song, key="id",
+    references={"singer_id": Reference(resource="singers", name="singer", reverse="duets", constraint="duet_singer")},
+    computed={"singers": Computed(function="demo.singers", resource="singers")},  # instead of the foreign key
+)  # fmt: skip
+TABLES = [singers, songs, duets]
+SQL = """
+    DROP TABLE IF EXISTS demo.duets, demo.songs, demo.singers CASCADE;
+    CREATE TABLE demo.singers (id int PRIMARY KEY, first text, last text);
+    CREATE TABLE demo.songs (id int PRIMARY KEY, title text, singer_id int REFERENCES demo.singers);
+    CREATE TABLE demo.duets (id int PRIMARY KEY, title text, singer_id int REFERENCES demo.singers);
+    INSERT INTO demo.singers VALUES (1, 'Ann', 'Lee'), (2, 'Bo', NULL), (3, 'Cy', 'Art');
+    INSERT INTO demo.songs VALUES (1, 'Rain', 1), (2, 'Sun', 1), (3, 'Wind', 2), (4, 'Nobody', NULL);
+    INSERT INTO demo.duets VALUES (1, 'Both', 1);
+    CREATE FUNCTION demo.full_name(demo.singers) RETURNS text STABLE LANGUAGE sql
+      AS $$ SELECT concat($1.first, '-', $1.last) $$;
+    CREATE FUNCTION demo.words(demo.singers) RETURNS tsvector STABLE LANGUAGE sql
+      AS $$ SELECT to_tsvector('simple', $1.first) $$;
+    CREATE FUNCTION demo.about(demo.singers) RETURNS json STABLE LANGUAGE sql
+      AS $$ SELECT json_build_object('name', json_build_object('last', $1.last)) $$;
+    CREATE FUNCTION demo.hits(demo.singers) RETURNS SETOF demo.songs STABLE LANGUAGE sql
+      AS $$ SELECT * FROM demo.songs WHERE singer_id = $1.id $$;
+    CREATE FUNCTION demo.first_song(demo.singers) RETURNS SETOF demo.songs ROWS 1 STABLE LANGUAGE sql
+      AS $$ SELECT * FROM demo.songs WHERE singer_id = $1.id ORDER BY id LIMIT 1 $$;
+    CREATE FUNCTION demo.last_song(demo.singers) RETURNS demo.songs STABLE LANGUAGE sql
+      AS $$ SELECT songs FROM demo.songs WHERE singer_id = $1.id ORDER BY id DESC LIMIT 1 $$;
+    CREATE FUNCTION demo.loud(demo.songs) RETURNS text IMMUTABLE LANGUAGE sql AS $$ SELECT upper($1.title) $$;
+    CREATE FUNCTION demo.singers(demo.duets) RETURNS SETOF demo.singers ROWS 1 STABLE LANGUAGE sql
+      AS $$ SELECT * FROM demo.singers WHERE id = 3 $$;
+"""
+
+
+@pytest.fixture(scope="session")
+def stage(execute: Execute, api_database: str) -> Api:
+    run_sql(api_database, SQL)
+    return Api(execute, TABLES)
+
+
+@pytest.mark.parametrize(
+    ("table", "query", "rows"),
+    [
+        ("songs", "id=eq.1", [{"id": 1, "title": "Rain", "singer_id": 1}]),  # a star has no computed value
+        ("songs", "select=*,loud&id=eq.1", [{"id": 1, "title": "Rain", "singer_id": 1, "loud": "RAIN"}]),
+        ("songs", "select=id,shouted:loud::text&id=eq.2", [{"id": 2, "shouted": "SUN"}]),
+        ("songs", "select=id&loud=eq.SUN", [{"id": 2}]),
+        ("songs", "select=id&loud=in.(SUN,WIND)&order=loud.desc", [{"id": 3}, {"id": 2}]),
+        ("songs", "select=id&loud=like.*IN*&order=loud", [{"id": 1}, {"id": 3}]),
+        ("songs", "select=id&or=(loud.eq.SUN,loud.eq.RAIN)&loud=not.eq.SUN", [{"id": 1}]),
+        ("songs", "select=loud.max()", [{"max": "WIND"}]),
+        ("singers", "select=id&words=fts(simple).ann", [{"id": 1}]),
+        ("singers", "select=id,about->name->>last&about->name->>last=eq.Lee", [{"id": 1, "last": "Lee"}]),
+        ("singers", "select=id&full_name=eq.Bo-", [{"id": 2}]),
+        # In rows that are embedded, and in rows that are joined.
+        ("singers", "select=id,hits(loud)&hits.loud=eq.SUN&id=eq.1", [{"id": 1, "hits": [{"loud": "SUN"}]}]),
+        ("singers", "select=id,...first_song(loud)&order=first_song(loud).desc.nullslast,id", [
+            {"id": 2, "loud": "WIND"}, {"id": 1, "loud": "RAIN"}, {"id": 3, "loud": None}]),
+        ("singers", "select=id,...first_song(title)&order=first_song(loud).desc.nullslast,id", [
+            {"id": 2, "title": "Wind"}, {"id": 1, "title": "Rain"}, {"id": 3, "title": None}]),
+        ("songs", "select=id,...singer_id(full_name,about->name)&id=gte.3&order=id", [
+            {"id": 3, "full_name": "Bo-", "name": {"last": None}}, {"id": 4, "full_name": None, "name": None}]),
+        ("songs", "select=id,singer_id(full_name)&order=singer_id(full_name).nullsfirst,id&id=neq.2", [
+            {"id": 4, "singer_id": None}, {"id": 1, "singer_id": {"full_name": "Ann-Lee"}},
+            {"id": 3, "singer_id": {"full_name": "Bo-"}}]),
+        # Rows: a set, a set of one row, and a row.
+        ("singers", "select=id,hits(id)&hits.order=id.desc&order=id", [
+            {"id": 1, "hits": [{"id": 2}, {"id": 1}]}, {"id": 2, "hits": [{"id": 3}]}, {"id": 3, "hits": []}]),
+        ("singers", "select=id,first_song(title)&order=id", [
+            {"id": 1, "first_song": {"title": "Rain"}}, {"id": 2, "first_song": {"title": "Wind"}},
+            {"id": 3, "first_song": None}]),
+        ("singers", "select=id,last:last_song(title)&id=neq.2&order=id", [
+            {"id": 1, "last": {"title": "Sun"}}, {"id": 3, "last": None}]),
+        ("singers", "select=id,last_song!inner()&last_song.loud=eq.SUN", [{"id": 1}]),
+        ("singers", "select=id,last_song()&last_song=is.null", [{"id": 3}]),
+        ("singers", "select=id,...hits(titles:title)&hits.order=id&id=lt.3&order=id", [
+            {"id": 1, "titles": ["Rain", "Sun"]}, {"id": 2, "titles": ["Wind"]}]),
+        ("songs", "select=id,...singer_id(full_name,hits(id))&singer_id.hits.id=eq.2&id=in.(1,4)&order=id", [
+            {"id": 1, "full_name": "Ann-Lee", "hits": [{"id": 2}]}, {"id": 4, "full_name": None, "hits": []}]),
+        ("duets", "select=id,singers(id)&id=eq.1", [{"id": 1, "singers": {"id": 3}}]),
+    ],
+)  # fmt: skip
+def test_what_functions_make_of_a_row_is_read(stage: Api, table: str, query: str, rows: list[Any]) -> None:
+    before = stage.invocations
+    answer = get(stage, table, query)
+    assert (answer.status, answer.json) == (200, rows), answer.body
+    assert stage.invocations == before + 1
+
+
+def test_a_computed_value_is_a_column_of_csv_and_is_counted(stage: Api) -> None:
+    assert get(stage, "songs", "select=id,loud&id=eq.1", accept="text/csv").body == b"id,loud\n1,RAIN"
+    answer = get(stage, "songs", "select=id&loud=neq.SUN&limit=1", prefer="count=exact")
+    assert answer.headers["content-range"] == "0-0/3"
+
+
+@pytest.mark.parametrize(
+    ("table", "query", "status", "code"),
+    [
+        ("singers", "select=id,hits(id)&order=hits(id)", 400, "PGRST118"),
+        ("singers", "select=hits", 400, "42703"),  # rows are no value
+        ("singers", "select=full_name(id)", 400, "PGRST200"),
+        ("singers", "select=lost(id)", 400, "PGRST200"),
+        ("songs", "loud=gt.1&select=about", 400, "42703"),
+        ("duets", "select=singer_id(id)", 400, "PGRST200"),
+    ],
+)
+def test_what_is_no_computed_value_or_row_is_refused(
+    stage: Api, table: str, query: str, status: int, code: str
+) -> None:
+    before = stage.invocations
+    answer = get(stage, table, query)
+    assert (answer.status, answer.json["code"]) == (status, code), answer.body
+    assert stage.invocations == before
+
+
+def test_the_paths_of_a_resource_have_no_computed_values(stage: Api) -> None:
+    assert stage("GET", "/songs/1").json == {"id": 1, "title": "Rain", "singer_id": 1}
+    assert stage("GET", "/songs?loud=SUN").status == 400
+
+
+def test_only_sql_that_calls_a_function_is_not_prepared() -> None:
+    def sql(select: str) -> str:
+        query = {"select": [select], "title": ["eq.A"], "order": ["singer_id(first)"]}
+        (statement,) = select_rows(songs, read_of(Tables(*TABLES), songs, query)).statements
+        return statement.sql
+
+    assert scan(sql("title,...singer_id(first)")).is_preparable
+    assert not scan(sql("loud,...singer_id(first)")).is_preparable  # a function may change the session
+
+
+def test_a_computed_value_has_a_name_of_its_own() -> None:
+    with pytest.raises(ValueError, match="songs has title twice"):
+        Resource(name="songs", table="s", model=Song, key="id", computed={"title": Computed(function="f")})
