@@ -23,11 +23,6 @@ from tests.lambda_runtime import SITE_PACKAGES, lambda_function
 ROOT = Path(__file__).parents[1]
 PATH = [ROOT, SITE_PACKAGES]
 COUNTS = {"GET one": 20, "list of 50": 12, "list of 1000": 5, "POST": 15, "PUT": 15, "DELETE": 15}
-OPTIONS: dict[str, Any] = {
-    "region_name": "eu-central-1",
-    "aws_access_key_id": "none",
-    "aws_secret_access_key": "none",
-}
 NOTHING = "a function that does nothing"
 
 
@@ -110,14 +105,14 @@ def run(url: str, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
 
 
 def _invoke(empty: Function, executor: str, count: int = 100) -> dict[str, float]:
-    client = LambdaExecutor("function", endpoint_url=executor, **OPTIONS)
+    client = LambdaExecutor("function", environ={**CLIENT, "AWS_ENDPOINT_URL_LAMBDA": executor})
     select = Request([Statement("SELECT 1")], read_only=True, max_rows=1)
     direct = Function(executor)
     wire = b'{"sql":"SELECT 1","read_only":true,"max_rows":1}'
     calls: dict[str, Callable[[], object]] = {
         f"{NOTHING}, by http.client": lambda: empty.answer(b"{}"),
         "the executor and SELECT 1, by http.client": lambda: direct.answer(wire),
-        "the executor and SELECT 1, by our client (boto3)": lambda: client(select),
+        "the executor and SELECT 1, by our client": lambda: client(select),
     }
     times: dict[str, list[float]] = {name: [] for name in calls}
     cpu: dict[str, list[float]] = {name: [] for name in calls}
