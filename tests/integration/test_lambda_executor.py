@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
 
 from crud_api.executor.lambda_ import LambdaExecutor
-from crud_api.executor.lambda_botocore import BotocoreExecutor
 from crud_api.executor.seam import InProcessExecutor
 from query_executor import contract
 from tests.functional.client import Api, Response
-from tests.functional.conftest import CLIENT_OPTIONS, environment_of
+from tests.functional.conftest import environment_of
 from tests.lambda_runtime import LambdaFront, Refusal, lambda_function
 from tests.network import silent_port
 
@@ -41,24 +40,8 @@ def front(tmp_path: Path) -> Iterator[Start]:
         yield start
 
 
-EXECUTORS: list[Any] = []
-
-
-def _new(function_name: str, read_timeout_s: float, url: str) -> LambdaExecutor:
-    return LambdaExecutor(function_name, read_timeout_s, environment_of(url))
-
-
-def _old(function_name: str, read_timeout_s: float, url: str) -> BotocoreExecutor:
-    return BotocoreExecutor(function_name, read_timeout_s, endpoint_url=url, **CLIENT_OPTIONS)
-
-
-@pytest.fixture(params=[_new, _old], autouse=True)
-def _both(request: pytest.FixtureRequest) -> None:
-    EXECUTORS[:] = [request.param]
-
-
 def listed(endpoint_url: str, function_name: str = "executor", read_timeout_s: float = 60) -> Response:
-    executor = EXECUTORS[0](function_name, read_timeout_s, endpoint_url)
+    executor = LambdaExecutor(function_name, read_timeout_s, environment_of(endpoint_url))
     return Api(executor)("GET", "/customers")
 
 

@@ -20,13 +20,12 @@ from crud_api.errors import ApiError, DeadlineExceededError, ExecutorBusyError, 
 from crud_api.executor.connection import Connections
 from crud_api.executor.endpoint import find
 from crud_api.executor.lambda_ import LambdaExecutor
-from crud_api.executor.lambda_botocore import BotocoreExecutor
 from query_executor.contract import Failure, Reply, Request, Statement
 from tests.network import silent_port
 from tests.wire import REPLY, Wire, answer, reset
 
 SELECT = Request([Statement("SELECT 1")], read_only=True)
-Client = Callable[..., Any]
+Client = Callable[..., LambdaExecutor]
 Environment = Callable[..., None]
 
 
@@ -49,17 +48,20 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Environment:
     return add
 
 
-_CLIENTS: list[Any] = [LambdaExecutor, BotocoreExecutor]
-
-
-@pytest.fixture(params=_CLIENTS)
-def client(request: pytest.FixtureRequest, environment: Environment) -> Client:
+@pytest.fixture
+def client(environment: Environment) -> Client:
     """Make an executor that calls this server."""
 
-    def make(server: Wire | int, read_timeout_s: float = 60, scheme: str = "http", host: str = "localhost") -> Any:
+    def make(
+        server: Wire | int,
+        read_timeout_s: float = 60,
+        scheme: str = "http",
+        host: str = "localhost",
+        name: str = "executor",
+    ) -> LambdaExecutor:
         port = server if isinstance(server, int) else server.port
         environment(AWS_ENDPOINT_URL_LAMBDA=f"{scheme}://{host}:{port}")
-        return request.param("executor", read_timeout_s)
+        return LambdaExecutor(name, read_timeout_s)
 
     return make
 
@@ -250,22 +252,19 @@ def test_an_answer_before_the_end_of_a_request_is_read(client: Client) -> None:
     assert found == (ExecutorFailedError, "RequestTooLargeException", {})
 
 
-def test_the_functions_name_is_quoted_and_the_trace_is_passed_on(
-    environment: Environment, client: Client, request: pytest.FixtureRequest
-) -> None:
+def test_the_functions_name_is_quoted_and_the_trace_is_passed_on(environment: Environment, client: Client) -> None:
     trace = 'Root=1-6789-abc;Parent=53;Sampled=1;Lineage="a:1|é"'
     with Wire() as server:
         environment(_X_AMZN_TRACE_ID=trace)
         assert isinstance(outcome(client(server)), Reply)
         environment(AWS_LAMBDA_FUNCTION_NAME="crud-api-dev")
-        invoke = client(server)
-        invoke._function_name = "arn:aws:lambda:eu-central-1:123456789012:function:query-executor:live"
-        assert isinstance(outcome(invoke), Reply)
+        arn = "arn:aws:lambda:eu-central-1:123456789012:function:query-executor:live"
+        assert isinstance(outcome(client(server, name=arn)), Reply)
     first, second = server.requests
     assert first.line == "POST /2015-03-31/functions/executor/invocations HTTP/1.1"
     assert "x-amzn-trace-id" not in first.headers
-    arn = "arn%3Aaws%3Alambda%3Aeu-central-1%3A123456789012%3Afunction%3Aquery-executor%3Alive"
-    assert second.line == f"POST /2015-03-31/functions/{arn}/invocations HTTP/1.1"
+    quoted = "arn%3Aaws%3Alambda%3Aeu-central-1%3A123456789012%3Afunction%3Aquery-executor%3Alive"
+    assert second.line == f"POST /2015-03-31/functions/{quoted}/invocations HTTP/1.1"
     assert second.headers["x-amzn-trace-id"] == 'Root=1-6789-abc;Parent=53;Sampled=1;Lineage="a:1%7C%C3%A9"'
     assert "x-amzn-trace-id" not in second.headers["authorization"]
     assert second.headers["x-amz-security-token"] == "token"
