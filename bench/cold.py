@@ -35,7 +35,10 @@ RUNTIME = (
     "boto3", "botocore", "s3transfer", "jmespath", "urllib3", "python-dateutil", "six",
     "awslambdaric", "simplejson", "snapshot-restore-py",
 )  # fmt: skip
-CLIENT = {"AWS_DEFAULT_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none"}
+CLIENT = {
+    "AWS_DEFAULT_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none",
+    "AWS_CONFIG_FILE": "none", "AWS_SHARED_CREDENTIALS_FILE": "none",
+}  # fmt: skip
 YARDSTICK = "import chalice, make a boto3 Lambda client"
 API, API_PACKAGED, EXECUTOR = "API function", "API function, as Chalice packages it", "executor function"
 API_DEPLOYED = "API function, as our deploy packages it"

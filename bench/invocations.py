@@ -11,23 +11,20 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from bench import database, sameness
 from bench.cold import CLIENT
 from bench.events import OPERATIONS, request
-from bench.registry import BARE, OURS, PEERS
+from bench.registry import BARE, LIMIT, OURS, PEERS
 from bench.warm import compared, rotated
 from crud_api.executor.lambda_ import LambdaExecutor
-from query_executor.contract import Request, Statement
+from query_executor.contract import Request, Statement, call
 from tests.lambda_runtime import SITE_PACKAGES, lambda_function
 
 ROOT = Path(__file__).parents[1]
 PATH = [ROOT, SITE_PACKAGES]
 COUNTS = {"GET one": 20, "list of 50": 12, "list of 1000": 5, "POST": 15, "PUT": 15, "DELETE": 15}
-OPTIONS: dict[str, Any] = {
-    "region_name": "eu-central-1",
-    "aws_access_key_id": "none",
-    "aws_secret_access_key": "none",
-}
 NOTHING = "a function that does nothing"
 
 
@@ -89,11 +86,12 @@ def functions(url: str) -> Iterator[tuple[dict[str, Function], str, Function]]:
             )
             for peer in PEERS
         }
+        found[LIMIT.name] = Function(start(f"bench.peers.{LIMIT.module}.handler", **api))
         yield found, executor, Function(start("bench.invocations.nothing"))
 
 
 def run(url: str, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
-    """{"rows": as warm.run has them, "invoke": {what: ms}}."""
+    """{"rows": as warm.run has them, "limit": the ratios to LIMIT, "invoke": {what: ms}}."""
     with functions(url) as (handlers, executor, empty):
         say(f"{sameness.check(handlers)} answers are the same")
         medians: dict[str, dict[str, list[float]]] = {name: {each: [] for each in OPERATIONS} for name in handlers}
@@ -106,27 +104,38 @@ def run(url: str, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
                         medians[name][operation].append(statistics.median(times))
             say(f"round {number + 1} of {rounds}")
         invoke = _invoke(empty, executor)
-    return {"rounds": rounds, "rows": compared(medians, BARE.name), "invoke": invoke}
+    limit = compared({OURS.name: medians[OURS.name], LIMIT.name: medians[LIMIT.name]}, LIMIT.name)[OURS.name]
+    return {"rounds": rounds, "rows": compared(medians, BARE.name), "limit": limit, "invoke": invoke}
 
 
-def _invoke(empty: Function, executor: str, count: int = 100) -> dict[str, float]:
-    client = LambdaExecutor("function", endpoint_url=executor, **OPTIONS)
+def _invoke(empty: Function, executor: str, count: int = 300) -> dict[str, float]:
+    client = LambdaExecutor("function", environ={**CLIENT, "AWS_ENDPOINT_URL_LAMBDA": executor})
     select = Request([Statement("SELECT 1")], read_only=True, max_rows=1)
     direct = Function(executor)
+    kept = HTTPConnection("127.0.0.1", int(executor.rpartition(":")[2]))
+
+    def unsigned(payload: bytes) -> bytes:
+        kept.request("POST", "/2015-03-31/functions/function/invocations", payload)
+        return kept.getresponse().read()
+
     wire = b'{"sql":"SELECT 1","read_only":true,"max_rows":1}'
     calls: dict[str, Callable[[], object]] = {
         f"{NOTHING}, by http.client": lambda: empty.answer(b"{}"),
         "the executor and SELECT 1, by http.client": lambda: direct.answer(wire),
-        "the executor and SELECT 1, by our client (boto3)": lambda: client(select),
+        "the executor and SELECT 1, by a kept http.client": lambda: call(
+            select, unsigned, msgspec.json.encode, msgspec.json.decode
+        ),
+        "the executor and SELECT 1, by our client": lambda: client(select),
     }
     times: dict[str, list[float]] = {name: [] for name in calls}
     cpu: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(count):
-        for name, call in calls.items():
+        for name, ask in calls.items():
             started, used = time.perf_counter(), time.process_time()
-            call()
+            ask()
             times[name].append(time.perf_counter() - started)
             cpu[name].append(time.process_time() - used)
+    kept.close()
     return {
         **{name: round(statistics.median(taken) * 1000, 3) for name, taken in times.items()},
         **{f"{name}: the client's CPU": round(statistics.median(taken) * 1000, 3) for name, taken in cpu.items()},

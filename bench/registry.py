@@ -15,6 +15,8 @@ class Peer(NamedTuple):
 BARE = Peer("bare psycopg2", "bare_psycopg2")
 BARE_AUTOCOMMIT = Peer("bare psycopg2, autocommit", "bare_autocommit")
 OURS = Peer("this API, both halves", "this_api")
+# Through Lambda's front end only: what two functions cost at least.
+LIMIT = Peer("the limit: this API, unsigned", "unsigned")
 PEERS = (
     BARE,
     BARE_AUTOCOMMIT,

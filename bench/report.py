@@ -115,8 +115,18 @@ def _row_security(result: Result) -> str:
 
 
 def _lambda(result: Result) -> str:
+    parts = [_operations(result)]
+    if "limit" in result:
+        limit = result["limit"]
+        ratios = [
+            f"{limit[each]['ratio']:.2f} ({limit[each]['low']:.2f} to {limit[each]['high']:.2f})" for each in OPERATIONS
+        ]
+        best = [f"{limit[each]['best']:.2f}" for each in OPERATIONS]
+        heads = ["this API, to the limit", *OPERATIONS]
+        parts.append(table(heads, [["median and quartiles", *ratios], ["best round", *best]]))
     invoke = [[name, f"{ms:.3f}"] for name, ms in result["invoke"].items()]
-    return _operations(result) + "\n\nAn invocation by itself, medians:\n\n" + table(["", "ms"], invoke)
+    parts.append("An invocation by itself, medians:\n\n" + table(["", "ms"], invoke))
+    return "\n\n".join(parts)
 
 
 def _cold(result: Result) -> str:

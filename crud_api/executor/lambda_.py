@@ -1,29 +1,49 @@
-"""The executor as a Lambda function."""
+"""The executor as a Lambda function: one signed request over a kept connection."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import os
+from collections.abc import Callable, Mapping
+from http.client import HTTPConnection, HTTPException
+from ssl import SSLCertVerificationError
+from typing import Any
+from urllib.parse import quote
 
 import msgspec
+from msgspec import Struct
 
-from crud_api.errors import ApiError, ExecutorBusyError, ExecutorFailedError
-from crud_api.executor.seam import lost, no_answer, too_slow
-from crud_api.response.problems import RETRY_SOON
-from crud_api.settings import EXECUTOR_CONNECT_S, EXECUTOR_READ_S
+from crud_api.executor import credentials, endpoint
+from crud_api.executor.connection import Answer, Connections
+from crud_api.executor.endpoint import Endpoint
+from crud_api.executor.outcomes import lost, no_answer, refused, too_slow, unreachable
+from crud_api.executor.signature import Keys, signed
+from crud_api.settings import EXECUTOR_READ_S
 from query_executor.contract import Failure, InvalidAnswerError, Reply, Request, call
 
-if TYPE_CHECKING:
-    from mypy_boto3_lambda import LambdaClient
+
+class _Target(Struct, frozen=True):
+    endpoint: Endpoint
+    path: str
+    keys: Callable[[], Keys]
+    connections: Connections
 
 
 class LambdaExecutor:
-    """Invokes the executor's Lambda function, once: a write that was sent again would happen again."""
+    """Invokes the executor's Lambda function, once: a write that was sent again would happen again.
 
-    def __init__(self, function_name: str, read_timeout_s: float = EXECUTOR_READ_S, **client_options: Any) -> None:
+    `environ` says where Lambda is and who calls it, in the variables that AWS's SDKs read. Threads can share it.
+    """
+
+    def __init__(
+        self,
+        function_name: str,
+        read_timeout_s: float = EXECUTOR_READ_S,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
         self._function_name = function_name
         self._read_timeout_s = read_timeout_s
-        self._client_options = client_options
-        self._client: LambdaClient | None = None
+        self._environ = environ
+        self._target: _Target | None = None
 
     def __call__(self, request: Request) -> Reply | Failure:
         """Raises `ExecutorBusyError`, `ExecutorFailedError` and `DeadlineExceededError`."""
@@ -33,54 +53,61 @@ class LambdaExecutor:
             raise no_answer(error.payload) from None
 
     def _invoke(self, event: bytes) -> bytes:
-        # boto3 is the larger part of a cold start, so it is imported at the first invocation.
-        from crud_api.executor.lambda_client import exceptions  # noqa: PLC0415
-
+        target = self._target or self._find()
+        place = target.endpoint
+        headers = signed(target.keys(), place.region, "lambda", place.netloc, target.path, event)
+        headers |= {"user-agent": "crud-api", **_trace(self._environ)}
+        connection = _connected(target.connections)
         try:
-            client = self._client or self._create_client()
-            response = client.invoke(FunctionName=self._function_name, Payload=event)
-            payload = response["Payload"].read()
-        except exceptions.ClientError as error:
-            raise _refused(error.response["Error"]["Code"]) from error
-        except exceptions.ReadTimeoutError as error:
+            answer = target.connections.post(connection, target.path, headers, event, self._read_timeout_s)
+        except TimeoutError as error:
             raise too_slow("read time-out") from error
-        except (
-            exceptions.EndpointConnectionError, exceptions.ConnectTimeoutError, exceptions.ProxyConnectionError,
-        ) as error:  # fmt: skip
-            raise _unreachable(type(error).__name__) from error
-        except (exceptions.HTTPClientError, exceptions.SSLError, exceptions.IncompleteReadError) as error:
+        except (OSError, HTTPException) as error:
             raise lost(type(error).__name__) from error
-        except exceptions.BotoCoreError as error:  # of credentials or settings: nothing was sent
-            raise _refused(type(error).__name__) from error
-        if response.get("FunctionError") is not None:
-            raise no_answer(payload)
-        return payload
+        if answer.status >= 300:
+            raise _error_of(answer)
+        if "x-amz-function-error" in answer.headers:
+            raise no_answer(answer.body)
+        return answer.body
 
-    def _create_client(self) -> LambdaClient:
-        from crud_api.executor.lambda_client import Config, create_client  # noqa: PLC0415 - see above
-
-        config = Config(
-            connect_timeout=EXECUTOR_CONNECT_S,
-            read_timeout=self._read_timeout_s,
-            retries={"total_max_attempts": 1},  # boto3's default sends an invocation again after a read time-out
-        )
-        self._client = create_client(config, **self._client_options)
-        return self._client
-
-
-# Lambda's errors that end by themselves. The last three last a minute or two: an executor that nobody called for two
-# weeks gets its network interfaces again.
-_PASSING = frozenset(
-    "TooManyRequestsException ServiceException EC2ThrottledException ENILimitReachedException "
-    "ResourceNotReadyException ResourceConflictException ENINotReadyException".split()
-)
+    def _find(self) -> _Target:
+        # At the first invocation: who imports the app to package it has neither keys nor a region.
+        if not self._function_name:
+            raise refused("ParamValidationError")
+        place = endpoint.find(self._environ)
+        path = f"{place.path}/2015-03-31/functions/{quote(self._function_name, safe='')}/invocations"
+        keys = credentials.find(self._environ)
+        self._target = _Target(place, path, keys, Connections(place, self._environ))
+        return self._target
 
 
-def _refused(code: str) -> ApiError:
-    if code in _PASSING:
-        return ExecutorBusyError("Nothing was stored. Retry shortly.", headers=RETRY_SOON, cause=code)
-    return ExecutorFailedError("Nothing was stored: the query executor cannot be called.", cause=code)
+def _connected(connections: Connections) -> HTTPConnection:
+    try:
+        return connections.take()
+    except SSLCertVerificationError as error:
+        raise refused(type(error).__name__) from error
+    except (OSError, HTTPException, ValueError) as error:  # ValueError: a host's name that no address can have
+        raise unreachable(type(error).__name__) from error
 
 
-def _unreachable(cause: str) -> ApiError:
-    return ExecutorBusyError("The query executor cannot be reached. Retry shortly.", headers=RETRY_SOON, cause=cause)
+def _trace(environ: Mapping[str, str]) -> dict[str, str]:
+    """The header by which X-Ray knows both functions' parts of a request, and Lambda a call that goes in circles."""
+    trace = environ.get("_X_AMZN_TRACE_ID")
+    if not trace or "AWS_LAMBDA_FUNCTION_NAME" not in environ:
+        return {}
+    return {"x-amzn-trace-id": quote(trace, safe="-=;:+&[]{}\"',")}
+
+
+def _error_of(answer: Answer) -> Exception:
+    """The error for a status that is no success. Lambda names the error in a header, and gateways in the body."""
+    try:
+        body: Any = msgspec.json.decode(answer.body)
+    except ValueError:
+        body = None
+    said = body if isinstance(body, dict) else {}
+    code = answer.headers.get("x-amzn-errortype") or said.get("code") or said.get("Code") or said.get("__type")
+    if isinstance(code, str):
+        reason = said.get("Reason")
+        return refused(code.split(":", 1)[0].rsplit("#", 1)[-1], reason if isinstance(reason, str) else None)
+    # Not Lambda but something on the way to it answers: the function may have run.
+    return lost(str(answer.status)) if answer.status >= 500 else refused(str(answer.status))

@@ -15,8 +15,9 @@ import msgspec
 from chalice.app import Request
 from msgspec import Struct
 
-from crud_api.errors import ApiError, DeadlineExceededError, ExecutorFailedError, InternalError, NotPermittedError
+from crud_api.errors import ApiError, InternalError, NotPermittedError
 from crud_api.executor.kept import KeptAnswers
+from crud_api.executor.outcomes import no_answer
 from crud_api.request.caller import ApiRequest, Caller
 from crud_api.resource import Resource
 from crud_api.resource.functions import Functions
@@ -149,21 +150,3 @@ class InProcessExecutor:
         if len(answer) > MAX_REPLY_BYTES:
             raise no_answer(answer)
         return answer
-
-
-def no_answer(payload: bytes) -> ApiError:
-    """The error for what a function returned instead of an answer."""
-    return too_slow("function time-out") if b"Task timed out" in payload[:1000] else lost("crash")
-
-
-def lost(cause: str) -> ApiError:
-    """The error for an answer that never arrived, or that cannot be read."""
-    # No Retry-After: to send it again may store it again.
-    return ExecutorFailedError(
-        "The query executor's answer was lost. It is not known whether a change was stored.", cause=cause
-    )
-
-
-def too_slow(cause: str) -> ApiError:
-    """The error for an executor that did not answer in time."""
-    return DeadlineExceededError("The query executor did not answer in time.", cause=cause)

@@ -25,6 +25,18 @@ CLIENT_OPTIONS: dict[str, Any] = {
 }
 
 
+def environment_of(endpoint_url: str) -> dict[str, str]:
+    """The environment of an API that invokes its executor at this endpoint. No file of this machine adds to it."""
+    return {
+        "AWS_ENDPOINT_URL_LAMBDA": endpoint_url,
+        "AWS_DEFAULT_REGION": CLIENT_OPTIONS["region_name"],
+        "AWS_ACCESS_KEY_ID": CLIENT_OPTIONS["aws_access_key_id"],
+        "AWS_SECRET_ACCESS_KEY": CLIENT_OPTIONS["aws_secret_access_key"],
+        "AWS_CONFIG_FILE": "none",
+        "AWS_SHARED_CREDENTIALS_FILE": "none",
+    }
+
+
 @pytest.fixture(scope="session", params=["in_process", "lambda"])
 def execute(request: pytest.FixtureRequest, api_database: str) -> Iterator[Execute]:
     if request.param == "in_process":
@@ -36,7 +48,7 @@ def execute(request: pytest.FixtureRequest, api_database: str) -> Iterator[Execu
         environment={"DATABASE_URL": api_database},
         python_path=[root, SITE_PACKAGES],
     ) as function:
-        yield LambdaExecutor("function", endpoint_url=function.endpoint_url, **CLIENT_OPTIONS)
+        yield LambdaExecutor("function", environ=environment_of(function.endpoint_url))
 
 
 @pytest.fixture(scope="session")

@@ -47,15 +47,14 @@ def _described(path: str) -> Any:
     return _load_file(JSONFileLoader(), path)
 
 
-_classes: dict[tuple[str, int], type] = {}
+_classes: dict[str, type] = {}
 
 
 def _client_class(creator: Any, service_name: str, service_model: Any) -> type:
-    """All sessions would make the same class of a client, but the API's own client of Lambda has fewer calls."""
-    key = service_name, len(service_model.operation_names)
-    if key not in _classes:
-        _classes[key] = _create_client_class(creator, service_name, service_model)
-    return _classes[key]
+    """All sessions would make the same class of a client."""
+    if service_name not in _classes:
+        _classes[service_name] = _create_client_class(creator, service_name, service_model)
+    return _classes[service_name]
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,7 @@ from tests.infrastructure.clone import ROOT, Clone, kill_after
 from tests.infrastructure.cloud import Hold, failed, protect
 from tests.infrastructure.templates import REGION
 from tests.integration.test_package import invoke
-from tests.lambda_runtime import lambda_function, link_distributions
+from tests.lambda_runtime import lambda_function
 
 pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse:UserWarning")
 
@@ -122,15 +122,13 @@ def test_a_table_with_a_key_of_two_columns_is_deployed_and_a_row_is_found_by_its
     unzipped = tmp_path / "package"
     with zipfile.ZipFile(BytesIO(emulated.code_of(REGION, API))) as archive:
         archive.extractall(unzipped)
-    (tmp_path / "boto3").mkdir()
-    runtimes = link_distributions(tmp_path / "boto3", "botocore", "jmespath", "urllib3", "python-dateutil", "six")
     variables = state(cloud)["functions"][API]["Environment"]["Variables"]
     execute(cloud.database_url, "CREATE TABLE demo.lines (part text, line int, note text, PRIMARY KEY (part, line))")
     keys = [("a,b/%2C é", 2, "a%2Cb%2F%252C%20%C3%A9,2"), ("a", 2, "a,2")]
     try:
         execute(cloud.database_url, "INSERT INTO demo.lines VALUES ('a,b/%2C é', 2, 'first'), ('a', 2, 'second')")
         environment = {**variables, **cloud.environment, "AWS_ACCESS_KEY_ID": "the-api"}
-        with lambda_function("app.app", environment=environment, python_path=[unzipped, runtimes]) as function:
+        with lambda_function("app.app", environment=environment, python_path=[unzipped]) as function:
             found = [
                 invoke(
                     function.endpoint_url,

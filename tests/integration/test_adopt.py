@@ -27,7 +27,7 @@ from query_executor.migrate import apply_migrations
 from query_executor.migrate.declared import differences
 from tests.conftest import execute
 from tests.functional.client import Api, api_on
-from tests.functional.conftest import CLIENT_OPTIONS
+from tests.functional.conftest import environment_of
 from tests.lambda_runtime import SITE_PACKAGES, lambda_function
 
 ROOT = Path(__file__).parents[2]
@@ -508,7 +508,7 @@ def test_a_stage_is_read_through_its_executor_and_by_reads_alone(adopted: Adopte
     with lambda_function(
         "query_executor.handler.handle", environment=environment, python_path=[ROOT, SITE_PACKAGES]
     ) as function:
-        invoke = LambdaExecutor("function", endpoint_url=function.endpoint_url, **CLIENT_OPTIONS)
+        invoke = LambdaExecutor("function", environ=environment_of(function.endpoint_url))
 
         def ask(request: Request) -> Reply | Failure:
             asked.append(request)

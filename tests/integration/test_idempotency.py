@@ -26,7 +26,7 @@ from query_executor.settings import Settings
 from tests.conftest import execute as run_sql
 from tests.executor import eventually
 from tests.functional.client import Response
-from tests.functional.conftest import CLIENT_OPTIONS
+from tests.functional.conftest import environment_of
 from tests.gateway import GatewayApi
 from tests.lambda_runtime import SITE_PACKAGES, LambdaFront, lambda_function
 from tests.network import Direction, proxy_to
@@ -177,7 +177,7 @@ def test_the_reply_of_a_function_that_ran_is_answered_when_it_is_asked_again(url
         "query_executor.handler.handle", environment={"DATABASE_URL": url}, python_path=[root, SITE_PACKAGES]
     ) as function, LambdaFront("executor", [function]) as front:  # fmt: skip
         hasty, api = (
-            GatewayApi(LambdaExecutor("executor", read_timeout_s, endpoint_url=front.endpoint_url, **CLIENT_OPTIONS))
+            GatewayApi(LambdaExecutor("executor", read_timeout_s, environ=environment_of(front.endpoint_url)))
             for read_timeout_s in (0.5, 60)
         )
         for n, (fault, status) in enumerate([("run_and_cut", 502), ("run_and_hang", 504)]):

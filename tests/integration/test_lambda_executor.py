@@ -13,7 +13,7 @@ from crud_api.executor.lambda_ import LambdaExecutor
 from crud_api.executor.seam import InProcessExecutor
 from query_executor import contract
 from tests.functional.client import Api, Response
-from tests.functional.conftest import CLIENT_OPTIONS
+from tests.functional.conftest import environment_of
 from tests.lambda_runtime import LambdaFront, Refusal, lambda_function
 from tests.network import silent_port
 
@@ -41,7 +41,7 @@ def front(tmp_path: Path) -> Iterator[Start]:
 
 
 def listed(endpoint_url: str, function_name: str = "executor", read_timeout_s: float = 60) -> Response:
-    executor = LambdaExecutor(function_name, read_timeout_s, endpoint_url=endpoint_url, **CLIENT_OPTIONS)
+    executor = LambdaExecutor(function_name, read_timeout_s, environment_of(endpoint_url))
     return Api(executor)("GET", "/customers")
 
 

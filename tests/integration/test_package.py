@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ import pytest
 
 from crud_api.openapi.swagger_ui import VERSION
 from infra.aws.api.compiled import compiled
-from tests.functional.conftest import CLIENT_OPTIONS
-from tests.lambda_runtime import SITE_PACKAGES, lambda_function, link_distributions
+from tests.functional.conftest import CLIENT_OPTIONS, environment_of
+from tests.lambda_runtime import SITE_PACKAGES, LambdaFunction, lambda_function, link_distributions
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = {"app.py", "crud_api", "query_executor", "chalice", "msgspec", "msgspec-0.22.0.dist-info"}
@@ -104,11 +105,9 @@ def event(method: str, path: str, body: object = None, **parameters: str) -> dic
     }
 
 
-def invoke(endpoint_url: str, event: dict[str, Any]) -> dict[str, Any]:
+def invoke(endpoint_url: str, event: object) -> Any:
     client = boto3.client("lambda", endpoint_url=endpoint_url, **CLIENT_OPTIONS)
-    answer: dict[str, Any] = json.loads(
-        client.invoke(FunctionName="function", Payload=json.dumps(event))["Payload"].read()
-    )
+    answer = json.loads(client.invoke(FunctionName="function", Payload=json.dumps(event))["Payload"].read())
     client.close()
     return answer
 
@@ -136,25 +135,10 @@ def test_it_serves_its_description_and_the_largest_file_of_the_page(package: Pat
     assert len(answered["body"]) > 1_000_000
 
 
-def test_with_the_runtimes_boto3_it_reaches_the_database_through_the_executor(
-    package: Path, api_database: str, tmp_path: Path
-) -> None:
-    (tmp_path / "boto3").mkdir()
-    runtimes = link_distributions(
-        tmp_path / "boto3", "boto3", "botocore", "s3transfer", "jmespath", "urllib3", "python-dateutil", "six"
-    )
-    executor = lambda_function(
-        "query_executor.handler.handle", environment={"DATABASE_URL": api_database}, python_path=[ROOT, SITE_PACKAGES]
-    )
-    with executor as executing:
-        environment = {
-            "QUERY_EXECUTOR_FUNCTION": "function",
-            "AWS_ENDPOINT_URL_LAMBDA": executing.endpoint_url,
-            "AWS_DEFAULT_REGION": "eu-central-1",
-            "AWS_ACCESS_KEY_ID": "none",
-            "AWS_SECRET_ACCESS_KEY": "none",
-        }
-        with lambda_function("app.app", environment=environment, python_path=[package, runtimes]) as api:
+def test_alone_with_the_runtime_it_reaches_the_database_through_the_executor(package: Path, api_database: str) -> None:
+    with executing(api_database) as executor:
+        environment = {"QUERY_EXECUTOR_FUNCTION": "function", **environment_of(executor.endpoint_url)}
+        with lambda_function("app.app", environment=environment, python_path=[package]) as api:
             row = {"customer_id": "a/b", "customer_name": "Ada"}
             created = invoke(api.endpoint_url, event("POST", "/customers", row))
             assert (created["statusCode"], created["headers"]["Location"]) == (201, "/api/customers/a%2Fb"), created
@@ -162,3 +146,32 @@ def test_with_the_runtimes_boto3_it_reaches_the_database_through_the_executor(
             assert (found["statusCode"], found["body"]) == (200, created["body"])
             gone = invoke(api.endpoint_url, event("DELETE", "/customers/a%2Fb", customer_id="a/b"))
             assert gone["statusCode"] == 204
+
+
+def test_a_request_loads_nothing_of_the_runtimes_boto3(package: Path, api_database: str, tmp_path: Path) -> None:
+    (tmp_path / "boto3").mkdir()
+    runtimes = link_distributions(
+        tmp_path / "boto3", "boto3", "botocore", "s3transfer", "jmespath", "urllib3", "python-dateutil", "six"
+    )
+    (tmp_path / "probe.py").write_text(
+        "import sys\nfrom app import app\n"
+        "def handle(event, context):\n"
+        "    loaded = {name.partition('.')[0] for name in sys.modules}\n"
+        "    return sorted(loaded) if event == 'loaded' else app(event, context)\n"
+    )
+    with executing(api_database) as executor:
+        environment = {"QUERY_EXECUTOR_FUNCTION": "function", **environment_of(executor.endpoint_url)}
+        path = [package, tmp_path, runtimes]
+        with lambda_function("probe.handle", environment=environment, python_path=path) as api:
+            for _ in range(2):
+                assert invoke(api.endpoint_url, event("GET", "/customers"))["statusCode"] == 200
+            loaded = set(invoke(api.endpoint_url, "loaded"))
+    assert {"crud_api", "msgspec"} <= loaded
+    assert not {"boto3", "botocore", "urllib3"} & loaded
+
+
+def executing(url: str) -> AbstractContextManager[LambdaFunction]:
+    """The executor, in the real runtime."""
+    return lambda_function(
+        "query_executor.handler.handle", environment={"DATABASE_URL": url}, python_path=[ROOT, SITE_PACKAGES]
+    )
