@@ -119,8 +119,9 @@ test: $(DEVELOPS) $(LAMBDA_FRONT_END) $(QUICK_CLIENTS) ## Run all tests and meas
 	$(BIN)/python -m pytest --cov --numprocesses auto --dist loadfile --no-loadscope-reorder \
 		--ignore tests/infrastructure --ignore tests/clients
 
-soak: $(DEVELOPS) ## Run the long tests: a hundred faults under load, 10,000 cases of Schemathesis
+soak: $(DEVELOPS) ## Run the long tests: a hundred faults under load, 10,000 cases of Schemathesis, properties with ten times the examples
 	$(BIN)/python -m pytest -m soak -s
+	EXAMPLES=10 $(BIN)/python -m pytest -m properties --numprocesses auto
 
 deploys: $(DEVELOPS) ## Run the long deploys to the emulator: killed at each step, gone back, given up
 	$(BIN)/python -m pytest -m deploys --numprocesses auto

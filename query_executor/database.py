@@ -35,7 +35,8 @@ class Database:
         sent, and `SettingsError`.
         """
         started = time.monotonic()
-        limit_ms = min(request.deadline_ms or STATEMENT_MS, STATEMENT_MS if remaining_ms is None else remaining_ms)
+        longest_ms = STATEMENT_MS if self._settings is None else self._settings.statement_ms
+        limit_ms = min(request.deadline_ms or longest_ms, longest_ms if remaining_ms is None else remaining_ms)
         try:
             scanned = [
                 (self._scanned(statement.sql, started + limit_ms / 1000), statement) for statement in request.statements

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -29,6 +30,9 @@ _NO_SQL = [f"functional/test_hostile_{name}.py" for name in ("requests", "bodies
 _ON_TWO = ["functional", *(f"integration/test_{name}.py" for name in (
     "executions", "idempotency", "prepared", "query_executor", "requests", "roles", "row_security", "sessions",
 ))]  # fmt: skip
+
+_MEASURED = 3  # sets of params of each function whose coverage is measured
+_OWN_LINES = ("tests/unit/", "tests/functional/test_rest_")
 
 
 def pytest_configure() -> None:
@@ -140,13 +144,31 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     lambdas = {one for one in items if _params(one).get("execute") == "lambda"}
     older = {one for one in items if _is_older(one, config)}
     properties = {one for one in items if getattr(getattr(one, "obj", None), "is_hypothesis_test", False)}
-    for one in lambdas | older | properties:
+    unmeasured = lambdas | older | properties
+    for one in [*unmeasured, *_repeated(one for one in items if one not in unmeasured)]:
         # Coverage of the same lines again finds nothing, and makes them two to four times as slow.
         one.add_marker("no_cover")
+    for one in properties:
+        one.add_marker("properties")
     twice = {one for one in lambdas if one in older or one.get_closest_marker("in_process")}
     if twice:
         config.hook.pytest_deselected(items=list(twice))
         items[:] = [one for one in items if one not in twice]
+
+
+def _repeated(items: Iterable[pytest.Item]) -> Iterator[pytest.Item]:
+    """The tests of a function from its fourth set of params on: they differ in values, and run the same lines.
+
+    Tests of tests/unit take no time. The sets of params of `each_measured` run lines of their own, and so do the
+    requests of /rest/v1.
+    """
+    seen = Counter[str]()
+    for one in items:
+        name = one.nodeid.partition("[")[0]
+        seen[name] += 1
+        has_own_lines = name.startswith(_OWN_LINES) or one.get_closest_marker("each_measured")
+        if seen[name] > _MEASURED and not has_own_lines:
+            yield one
 
 
 def _is_older(item: pytest.Item, config: pytest.Config) -> bool:

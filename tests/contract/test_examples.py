@@ -25,6 +25,7 @@ from tests.conftest import execute
 from tests.contract.rows import ROWS
 from tests.functional.conftest import CLIENT_OPTIONS
 from tests.lambda_runtime import LambdaFunction, lambda_function, link_distributions
+from tests.properties import examples
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((Path(__file__).parent / "examples").glob("*.json"))
@@ -249,7 +250,7 @@ SEVERAL = st.builds(
 )
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=examples(100), deadline=None, derandomize=True)
 @given(REQUEST | SINGLE | SEVERAL)
 def test_schema_and_executor_agree_on_any_request(request: object) -> None:
     why = parses(request)

@@ -22,7 +22,8 @@ from tests.functional.any_table import api_over
 from tests.functional.any_table import declared as resource_of
 from tests.functional.client import Api
 
-pytestmark = pytest.mark.in_process
+# The properties of test_every_type.py and the refusals store values of all types on the older PostgreSQL, too.
+pytestmark = [pytest.mark.in_process, pytest.mark.one_postgres, pytest.mark.each_measured]
 
 
 class Blob(Struct):

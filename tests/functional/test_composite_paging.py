@@ -21,6 +21,7 @@ from crud_api.request.listing import list_query
 from crud_api.resource import Resource
 from crud_api.sql.where import after_cursor
 from tests.functional.client import Api, api_on
+from tests.properties import examples
 
 pytestmark = pytest.mark.in_process
 
@@ -73,7 +74,7 @@ def pages(api: Api, query: str, member: str = "next") -> list[list[dict[str, Any
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(rows=ROWS, sort=SORTS, limit=st.integers(1, 7), narrowed=st.booleans())
 def test_pages_of_any_size_have_each_row_once_in_the_order(
     table: tuple[Api, cursor], rows: dict[tuple[str, str, str], Any], sort: list[tuple[str, bool]], limit: int,
@@ -106,7 +107,7 @@ def test_pages_of_any_size_have_each_row_once_in_the_order(
         assert [row for page in reversed(back) for row in page] == [row for page in found for row in page]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 @given(rows=ROWS, sort=SORTS, seed=st.integers(0, 1000))
 def test_rows_that_stay_come_once_while_others_come_and_go(
     table: tuple[Api, cursor], rows: dict[tuple[str, str, str], Any], sort: list[tuple[str, bool]], seed: int

@@ -33,6 +33,7 @@ from tests.conftest import execute as run_sql
 from tests.functional import every_type
 from tests.functional.client import Api
 from tests.functional.every_type import SAMPLES, TYPES
+from tests.properties import examples
 
 JSON = {"content_type": "application/json"}
 
@@ -113,7 +114,7 @@ def parsed(body: bytes) -> Any:
 
 
 @settings(
-    max_examples=50, derandomize=True, deadline=None, database=None,
+    max_examples=examples(15), derandomize=True, deadline=None, database=None,
     phases=[Phase.explicit, Phase.generate],  # shrinking a row with so many columns takes minutes
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )  # fmt: skip
@@ -177,6 +178,7 @@ def test_every_column_is_declared_as_the_database_has_it(every: Every) -> None:
     assert len(found) == 4  # the columns whose types have a lower precision of times, and char(n), which adds spaces
 
 
+@pytest.mark.each_measured
 @pytest.mark.parametrize("name", [name for name, sample in SAMPLES.items() if column_of(sample.hint).has_order])
 def test_a_key_of_every_type_leads_to_its_row(every: Every, name: str) -> None:
     if name not in every.names:
@@ -215,6 +217,7 @@ ANYTHING: list[Any] = [
 
 
 @pytest.mark.no_cover
+@pytest.mark.one_postgres
 @pytest.mark.parametrize("name", list(SAMPLES))
 def test_what_is_no_value_of_the_type_is_refused_by_name(every: Every, api_of: Callable[..., Api], name: str) -> None:
     if name not in every.names:
@@ -242,6 +245,7 @@ def test_what_is_no_value_of_the_type_is_refused_by_name(every: Every, api_of: C
                 assert column.has_order if operator == "[gt]" else column.is_text
 
 
+@pytest.mark.each_measured
 @pytest.mark.parametrize("name", list(SAMPLES))
 def test_the_example_of_every_type_is_a_value_of_it(every: Every, name: str) -> None:
     if name not in every.names:

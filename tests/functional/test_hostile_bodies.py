@@ -17,6 +17,8 @@ from tests.conftest import execute as run_sql
 from tests.functional.client import Api, Response
 from tests.gateway import GatewayApi
 
+pytestmark = pytest.mark.each_measured
+
 # Each of these is a text like any other. It is stored and returned unchanged.
 TEXTS = [
     "'; DROP TABLE demo.customers; --", '"; DROP TABLE demo.customers; --', "' OR '1'='1", "\\'; SELECT pg_sleep(9)--",

@@ -12,6 +12,7 @@ from crud_api.executor.seam import Execute, InProcessExecutor
 from crud_api.settings import MAX_QUERY_BYTES
 from query_executor.handler import create_local_handler
 from tests.functional.client import Api
+from tests.properties import examples
 
 HOSTILE = [
     "", " ", "'", '"', "\\", "\\\\", "%", "*", "_", ",", ",,", "-", "--", ";", "()", "[]", "{}", "null", "NULL",
@@ -118,7 +119,7 @@ def test_many_filters_that_are_allowed_are_all_applied(hostile: Api) -> None:
 
 
 @settings(
-    derandomize=True, deadline=None, database=None, max_examples=200,
+    derandomize=True, deadline=None, database=None, max_examples=examples(80),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
 @given(

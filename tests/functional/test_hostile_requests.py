@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
+from zlib import crc32
 
 import pytest
 
@@ -35,6 +36,7 @@ ROWS: dict[str, dict[str, Any]] = {
     CUSTOMERS.name: {"customer_id": "New", "customer_name": "N"},
     ORDERS.name: {"order_id": "New", "customer_id": "C1", "total_amount": 1},
 }
+FILTERED = {("customers", "customer_id"), ("customers", "created_at"), ("orders", "total_amount")}
 
 Send = Callable[[Api, str], Response]
 
@@ -83,7 +85,7 @@ def places() -> Iterator[tuple[str, Send]]:
             yield f"POST {path} [{field}]", sending("POST", path, [row | {field: "{}"}])
             yield f"PATCH {own} {field}", sending("PATCH", own, {field: "{}"})
             # One column for each type is enough: an operator works in the same way for all columns of a type.
-            operators = OPERATORS if field in {resource.key_columns[0], "total_amount", "created_at"} else ()
+            operators = OPERATORS if (resource.name, field) in FILTERED else ()
             for name in (field, *(f"{field}[{operator}]" for operator in operators)):
                 yield f"GET {path}?{name}", sending("GET", f"{path}?{in_url(name)}={{}}")
         name = list(resource.fields)[1]  # this column is a text that may be long
@@ -147,10 +149,22 @@ def watched(api_database: str) -> Watched:
     return Watched(api_database)
 
 
+def texts_of(place: str, *, every: bool) -> Iterator[str]:
+    """Each text as it is, or with a word that must not leak. Other places have the other half."""
+    for n, text in enumerate(ALL_TEXTS, crc32(place.encode())):
+        if every or n % 2 == 0:
+            yield text
+        if every or n % 2:
+            yield f"{text}{SENT}"
+
+
 @pytest.mark.no_cover
+@pytest.mark.parametrize(
+    "every", [pytest.param(False, id="half"), pytest.param(True, marks=pytest.mark.soak, id="soak")]
+)
 @pytest.mark.parametrize("place", PLACES)
 def test_a_text_changes_no_sql_leaks_nowhere_and_costs_nothing_where_it_is_bad(
-    watched: Watched, place: str, caplog: pytest.LogCaptureFixture
+    watched: Watched, place: str, every: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     for name in ("query_executor", "crud-api"):
         caplog.set_level(logging.DEBUG, name)
@@ -159,21 +173,20 @@ def test_a_text_changes_no_sql_leaks_nowhere_and_costs_nothing_where_it_is_bad(
     # Rows with the text `null` need another statement, so that a JSON column does not hold SQL's null.
     # Texts with a space at the end need another statement too: it checks that PostgreSQL does not cut the space.
     of_null, of_spaced = set[str](), set[str]()
-    for text in ALL_TEXTS:
-        for sent in (text, f"{text}{SENT}"):
-            before, known = watched.api.invocations, set(watched.sqls)
-            answer = PLACES[place](watched.api, sent)
-            if sent == "null":
-                of_null |= watched.sqls - known
-            elif sent.endswith(" "):
-                of_spaced |= watched.sqls - known
-            assert answer.status < 500, (text, answer.body)
-            if answer.status >= 400:
-                said = f"{answer.body.decode()}{json.dumps(answer.headers)}"
-                assert SENT not in said, text
-                assert STORED not in said, text
-            if answer.status in {400, 405, 413, 415, 422} and not refused_by_what_is_stored(answer):
-                assert watched.api.invocations == before, text
+    for sent in texts_of(place, every=every):
+        before, known = watched.api.invocations, set(watched.sqls)
+        answer = PLACES[place](watched.api, sent)
+        if sent == "null":
+            of_null |= watched.sqls - known
+        elif sent.endswith(" "):
+            of_spaced |= watched.sqls - known
+        assert answer.status < 500, (sent, answer.body)
+        if answer.status >= 400:
+            said = f"{answer.body.decode()}{json.dumps(answer.headers)}"
+            assert SENT not in said, sent
+            assert STORED not in said, sent
+        if answer.status in {400, 405, 413, 415, 422} and not refused_by_what_is_stored(answer):
+            assert watched.api.invocations == before, sent
     # If the text names a column or an action, there is a statement for each name.
     names_something = place.endswith(("?sort", "?fields", "?expand", "prefer"))
     of_one_shape = watched.sqls - of_null - of_spaced

@@ -13,10 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.functional.things import ROWS, SORTS, VALUES, Things, table_of_things
+from tests.properties import examples
 
 FIXED = settings(
-    derandomize=True, deadline=None, database=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow]
-)
+    derandomize=True, deadline=None, database=None, max_examples=examples(50),
+    suppress_health_check=[HealthCheck.too_slow],
+)  # fmt: skip
 COMPARED: dict[str, Callable[[Any, Any], bool]] = {
     "ne": lambda stored, value: stored != value,
     "gt": lambda stored, value: stored > value,

@@ -85,6 +85,7 @@ def test_a_query_as_long_as_any_has_a_next_page(long: Api, api_database: str) ->
     ],
 )  # fmt: skip
 @pytest.mark.one_postgres
+@pytest.mark.in_process
 def test_a_row_that_no_answer_holds_is_changed_and_answered_without_a_body(
     long: Api, api_database: str, letter: str, size: int
 ) -> None:

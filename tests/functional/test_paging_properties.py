@@ -11,10 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.functional.things import ROWS, SORTS, Things, table_of_things
+from tests.properties import examples
 
 FIXED = settings(
-    derandomize=True, deadline=None, database=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
-)
+    derandomize=True, deadline=None, database=None, max_examples=examples(20),
+    suppress_health_check=[HealthCheck.too_slow],
+)  # fmt: skip
 # The changes of one writer: (the place, the new row, or None for a deleted row).
 CHANGES = st.lists(st.tuples(st.integers(0, 200), st.none() | ROWS), max_size=4)
 

@@ -20,6 +20,8 @@ from tests.functional.any_table import api_over, declared
 from tests.functional.client import Api, Response
 from tests.servers import DEBIANS, own_server
 
+pytestmark = pytest.mark.each_measured
+
 MERGE = {"prefer": "resolution=merge-duplicates"}
 COLUMNS = """
     id int PRIMARY KEY, short varchar(3), small smallint, money numeric(5, 2), code uuid, mood demo.feeling, day date,

@@ -21,6 +21,7 @@ from crud_api.tables import RESOURCES
 from query_executor.handler import create_local_handler
 from tests.conftest import execute as run_sql
 from tests.functional.client import Api
+from tests.properties import examples
 
 
 class Sample(Struct):
@@ -96,7 +97,7 @@ def parsed(body: bytes) -> Any:
     return json.loads(body, parse_float=Decimal, parse_int=Decimal)
 
 
-@settings(max_examples=150, derandomize=True, deadline=None, database=None)
+@settings(max_examples=examples(50), derandomize=True, deadline=None, database=None)
 @given(row=rows)
 def test_a_row_comes_back_as_it_was_sent(api: Api, row: dict[str, Any]) -> None:
     created = api("POST", "/samples", json_of(row).encode(), content_type="application/json")
@@ -112,7 +113,7 @@ def test_a_row_comes_back_as_it_was_sent(api: Api, row: dict[str, Any]) -> None:
     assert api("DELETE", path).status == 204
 
 
-@settings(max_examples=50, derandomize=True, deadline=None, database=None)
+@settings(max_examples=examples(15), derandomize=True, deadline=None, database=None)
 @given(many=st.lists(rows, min_size=1, max_size=30, unique_by=lambda row: row["sample_id"]))
 def test_many_rows_come_back_as_they_were_sent(api: Api, api_database: str, many: list[dict[str, Any]]) -> None:
     run_sql(api_database, "TRUNCATE demo.samples")

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from query_executor.scanner import scan
 from tests.conftest import execute as run_sql
 from tests.executor import Answer, Executor
+from tests.properties import examples
 
 pytestmark = pytest.mark.every_postgres
 
@@ -192,7 +193,7 @@ def _unprepared(executor: Executor, sql: str, params: dict[str, Any]) -> Any:
 property_test = settings(deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None)
 
 
-@settings(property_test, max_examples=400)
+@settings(property_test, max_examples=examples(120))
 @given(case=_CASE)
 def test_a_statement_that_comes_again_is_answered_as_it_was(executor: Executor, case: tuple[str, Any, Any]) -> None:
     sql, x, y = case
@@ -282,7 +283,7 @@ _PAIR = st.one_of(
 
 @pytest.mark.no_cover
 @pytest.mark.parametrize("kind", _KINDS)
-@settings(property_test, max_examples=4)
+@settings(property_test, max_examples=examples(1))
 @given(pair=_PAIR, extra=st.sampled_from(_TEXTS))
 @example(pair=("date", "timestamptz(0)"), extra="1")
 @example(pair=("timestamp", "date"), extra="1")

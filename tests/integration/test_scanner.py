@@ -24,6 +24,7 @@ from query_executor.handler import create_local_handler
 from query_executor.scanner import scan
 from query_executor.values import bound
 from tests.conftest import execute as run_sql
+from tests.properties import examples
 
 ONE, SEVERAL, NONE, ERROR = "one statement", "several", "none", "another error"
 
@@ -160,7 +161,7 @@ TEXTS = st.one_of(_LIKELY, _LIKELY, _HIDDEN, _BROKEN, _ANYTHING.map("SELECT ".__
 _NAMED = re.compile(r":[A-Za-z_\x80-\U0010ffff]")
 
 property_test = settings(
-    max_examples=1_500, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None
+    max_examples=examples(500), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None
 )
 
 
@@ -277,7 +278,7 @@ _DISTRACTION = st.one_of(
 )
 
 
-@settings(property_test, max_examples=300)
+@settings(property_test, max_examples=examples(100))
 @given(columns=st.lists(st.tuples(_DISTRACTION, _COMMENT, _GAP, _COLUMN), min_size=1, max_size=4))
 def test_a_param_is_found_where_it_stands_and_nowhere_else(
     kept_call: Callable[..., Any], columns: list[tuple[str, str, str, tuple[str, Any]]]

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -14,8 +15,10 @@ from typing import Any
 import pytest
 from awslambdaric.lambda_runtime_marshaller import Encoder
 
+from query_executor import database, scanner
 from query_executor.contract import MAX_REPLY_BYTES
 from query_executor.results import escapes
+from query_executor.scanner import ScannedStatement
 from tests.conftest import execute as run_sql
 from tests.executor import Executor, failure, value
 
@@ -83,6 +86,22 @@ def test_columns_and_results_without_rows_count_too(call: Executor, database_url
     assert _reply_bytes(answer) < MAX_REPLY_BYTES
     refused = call(statements=[{"sql": "SELECT * FROM t"}] * 60)
     assert failure(refused, "code") == "result_too_large"
+
+
+def test_a_large_text_may_be_read_for_as_long_as_a_request_may_take(
+    call: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left: list[float] = []
+
+    def recorded(sql: str, deadline: float) -> ScannedStatement:
+        left.append(deadline - time.monotonic())
+        return scanner.scan(sql, deadline)
+
+    monkeypatch.setattr(database, "scan", recorded)
+    call("SELECT 1")  # the first request reads the settings
+    assert value(call(f"SELECT length('{'a' * 20_000}')")) == 20_000
+    assert value(call(f"SELECT length('{'a' * 30_000}')", deadline_ms=450_000)) == 30_000
+    assert left[0] > 450 > left[1] > 400
 
 
 @pytest.mark.parametrize("several", [False, True])

@@ -16,6 +16,7 @@ from tests.conftest import execute as run_sql
 from tests.executor import Executor, eventually, failure, value
 from tests.integration.test_requests import SAMPLES
 from tests.network import Fault, proxy_to
+from tests.properties import examples
 
 # Types that the server does not have: an enum, composite types, domains, a range, a base type with another delimiter.
 _SCHEMA = r"""
@@ -212,7 +213,7 @@ def arrays(draw: st.DrawFn) -> tuple[str, Any, str]:
     return name, whole, text
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(arrays())
 def test_a_random_array_of_any_type_comes_out_and_goes_back_in(
     url: str, lasting: Executor, case: tuple[str, Any, str]
@@ -236,7 +237,7 @@ def test_a_random_array_of_any_type_comes_out_and_goes_back_in(
             assert new(statements=[first, again])["results"][1]["rows"] == [[whole]]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(st.data())
 def test_a_random_value_of_any_type_comes_out_and_goes_back_in(
     url: str, lasting: Executor, data: st.DataObject

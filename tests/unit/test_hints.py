@@ -13,6 +13,7 @@ import shlex
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +50,9 @@ LOCAL = {"run", "migration", "psql", "reset", "token"}  # targets of no stage
 MAKERS = {"make", "cli", "curl", "with_token", "without_environment"}
 
 
-def modules() -> Iterator[tuple[Path, ast.Module]]:
-    for path in sorted(INFRA.rglob("*.py")):
-        yield path, ast.parse(path.read_text())
+@cache
+def modules() -> list[tuple[Path, ast.Module]]:
+    return [(path, ast.parse(path.read_text())) for path in sorted(INFRA.rglob("*.py"))]
 
 
 def texts(tree: ast.AST) -> Iterator[str]:
