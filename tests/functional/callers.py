@@ -209,7 +209,7 @@ class PostgrestDialect:
             body = list(ask.rows) if ask.does in {"many", "upsert"} else ask.rows[0]
         if isinstance(body, list):  # all rows of an array have the same members
             query["columns"] = ",".join(dict.fromkeys(name for row in body for name in row))
-            headers["Prefer"] += ", missing=default"
+            headers["Prefer"] = ", ".join([*prefer, "missing=default"])
         sent = event(
             method, f"/rest/v1/{own}", resource="/rest/v1/{table}", path_parameters={"table": own},
             query={name: [str(value)] for name, value in query.items() if value is not None},
