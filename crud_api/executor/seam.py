@@ -116,10 +116,11 @@ def ask(
     if isinstance(answer, Failure):
         return answer
     columns: list[contract.Value] = []
-    for result in answer.results:
-        if not result.rows:
+    for statement, result in zip(query.statements, answer.results, strict=True):
+        if result.rows:
+            columns += result.rows[0]
+        elif not statement.sql.startswith("SET "):
             return None
-        columns += result.rows[0]
     return query.read(*columns)
 
 

@@ -11,7 +11,12 @@ _ROW = {"customer_id": "CUST001", "customer_name": "Ada", "city": "Paris"}
 INVALID = {
     "code": "invalid-fields",
     "message": "Nothing was stored. Each error names its field.",
-    "details": [{"detail": "email must be an email address or null", "pointer": "#/email"}],
+    "details": [
+        {
+            "detail": "email must be an e-mail address like ada@example.com, at most 254 characters or null",
+            "pointer": "#/email",
+        }
+    ],
     "hint": None,
 }
 _PREFER = "`return=representation` answers the rows. "

@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class Query(Struct, Generic[T], frozen=True):
-    """Statements that run as one transaction. Each returns one row or none.
+    """Statements that run as one transaction. Each returns one row or none, and a SET returns none.
 
     `read` makes a T of the columns of these rows: first the columns of the first statement, then of the second. It is
     not called if a statement returns no row. If there is a `commit_if`, it names the column of the last statement that

@@ -22,7 +22,7 @@ from crud_api.sql.fitting import fits
 from crud_api.sql.groups import Group, groups_of, paired, params_of, sent, stored
 from crud_api.sql.names import quoted, table, version, where
 from crud_api.sql.once import CONDITION, Keeping, Once, Record, once
-from crud_api.sql.query import Query
+from crud_api.sql.query import Query, T
 from crud_api.sql.rows import ROW, Shape, shape_of, shaped
 from crud_api.sql.turns import turn
 from crud_api.sql.versions import version_checks
@@ -30,6 +30,7 @@ from crud_api.sql.where import conditions_of
 from query_executor.contract import Param, Statement, Typed, Value
 
 _COMMITS = "commits"  # the column that says whether the terms are met
+_CHECKS_NOW = "SET CONSTRAINTS ALL IMMEDIATE"
 _PLACE = '"#order"'  # of a stored row in the request, if it is known
 _NOTHING = '"#nothing"'  # what a row has that returns no column
 _INSERTED = '(SELECT bool_or("#inserted") FROM ({every}) AS every)'
@@ -56,12 +57,14 @@ class Written(Struct, frozen=True):
 class WritePlan(Struct, frozen=True):
     """Common table expressions that write rows. The last, `answer`, is one row: the columns of `Written`.
 
-    `commit_if` is the column of `answer` that says whether the write is wanted, if that is not certain.
+    `commit_if` is the column of `answer` that says whether the write is wanted, if that is not certain. Without
+    `is_kept` it is not.
     """
 
     ctes: str
     params: Mapping[str, Param]
     commit_if: str | None
+    is_kept: bool
 
 
 _COLUMNS = ", ".join(f"answer.{name}" for name in Written.__struct_fields__)
@@ -81,7 +84,8 @@ _KEEPING = Keeping(
 
 def write(plan: WritePlan) -> Query[Written]:
     """Write the rows."""
-    return Query([Statement(f"WITH {plan.ctes} SELECT {_COLUMNS} FROM answer", plan.params)], Written, plan.commit_if)
+    statement = Statement(f"WITH {plan.ctes} SELECT {_COLUMNS} FROM answer", plan.params)
+    return _tried(Query([statement], Written, plan.commit_if), plan)
 
 
 def write_once(plan: WritePlan, attempt: Attempt, created: int, merged: int) -> Query[Once[Written]]:
@@ -91,7 +95,7 @@ def write_once(plan: WritePlan, attempt: Attempt, created: int, merged: int) -> 
     its key is the JSON of how many these are and of their key.
     """
     params: dict[str, Param] = {**plan.params, "created": created, "merged": merged}
-    return once(plan.ctes, params, attempt, _KEEPING, plan.commit_if)
+    return _tried(once(plan.ctes, params, attempt, _KEEPING, plan.commit_if), plan)
 
 
 def recorded(record: Record) -> Written:
@@ -161,6 +165,14 @@ def removal_plan(resource: Resource, removal: Removal, shown: Shown, terms: Term
     checks = version_checks(removal.versions, params)
     ctes = _removal(resource, tuple(conditions), checks, _returned(resource, shown))
     return _plan(resource, ctes, params, shown, terms, is_versioned=bool(checks))
+
+
+def _tried(query: Query[T], plan: WritePlan) -> Query[T]:
+    """The query. If its changes are not kept, constraints that are checked by a commit are checked at once."""
+    if plan.is_kept:
+        return query
+    *before, last = query.statements
+    return Query([*before, Statement(_CHECKS_NOW), last], query.read, query.commit_if)
 
 
 def _returned(resource: Resource, shown: Shown) -> tuple[str, ...]:
@@ -284,7 +296,7 @@ def _plan(
         params["most"] = Typed("int8", terms.most)
     key = resource.key_columns if shown.has_key else ()
     answer = _answer(resource, shape, which, key, inserted, " AND ".join(met) or "true", is_versioned=is_versioned)
-    return WritePlan(f"{ctes},\n{answer}", params, _COMMITS if met else None)
+    return WritePlan(f"{ctes},\n{answer}", params, _COMMITS if met else None, terms.is_kept)
 
 
 @lru_cache(SHAPES)

@@ -50,6 +50,11 @@ class Pot(Struct):
     made: Timestamp | None = None
 
 
+class Bill(Struct):
+    id: int
+    sum: int | None = None
+
+
 class Seed(Struct):
     id: str
     name: str
@@ -68,10 +73,13 @@ plants = Resource(
 )
 visits = Resource(name="visits", table="demo.visits", model=Visit, key=())
 pots = Resource(name="pots", table="demo.pots", model=Pot, key=("code", "size"), strict=True)
+bills = Resource(
+    name="bills", table="demo.bills", model=Bill, key="id", made_key="default", read_only=frozenset({"id"})
+)
 seeds = Resource(name="seeds", table="demo.seeds", model=Seed, key="id", made_key="uuid7")
-TABLES = (rooms, plants, visits, pots, seeds)
+TABLES = (rooms, plants, visits, pots, seeds, bills)
 SQL = """
-    DROP TABLE IF EXISTS demo.plants, demo.rooms, demo.visits, demo.pots, demo.seeds;
+    DROP TABLE IF EXISTS demo.plants, demo.rooms, demo.visits, demo.pots, demo.seeds, demo.bills;
     DROP FUNCTION IF EXISTS demo.refuse_or_skip;
     CREATE TABLE demo.rooms (id int PRIMARY KEY, name text NOT NULL);
     CREATE TABLE demo.plants (
@@ -79,7 +87,8 @@ SQL = """
       name varchar(20) NOT NULL, label text UNIQUE,
       height numeric(5, 2) CHECK (height > 0), room_id int REFERENCES demo.rooms, notes jsonb, tags text[],
       kind text DEFAULT 'herb', seen timestamptz);
-    CREATE TABLE demo.visits (day date, who text);
+    CREATE TABLE demo.visits (day date, who text UNIQUE DEFERRABLE INITIALLY DEFERRED);
+    CREATE TABLE demo.bills (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, sum int);
     CREATE TABLE demo.pots (code text, size int, colour text, made timestamptz, PRIMARY KEY (code, size));
     CREATE TABLE demo.seeds (id uuid PRIMARY KEY, name text);
     CREATE FUNCTION demo.refuse_or_skip() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -90,7 +99,7 @@ SQL = """
     CREATE TRIGGER guard BEFORE INSERT OR UPDATE ON demo.plants FOR EACH ROW EXECUTE FUNCTION demo.refuse_or_skip();
 """
 ROWS = """
-    TRUNCATE demo.plants, demo.rooms, demo.visits, demo.pots, demo.seeds RESTART IDENTITY;
+    TRUNCATE demo.plants, demo.rooms, demo.visits, demo.pots, demo.seeds, demo.bills RESTART IDENTITY;
     INSERT INTO demo.rooms VALUES (1, 'Kitchen'), (2, 'Hall');
     INSERT INTO demo.plants (id, name, label, height, room_id) VALUES
       (1, 'Basil', 'b', 12.50, 1), (2, 'Fern', 'f', 40, 2), (3, 'Moss', NULL, 1, NULL);
@@ -260,6 +269,18 @@ def test_a_read_only_column_that_is_sent_back_is_ignored(house: Api, api_databas
     (row,) = house("GET", "/rest/v1/plants?id=eq.1").json
     assert write(house, "PATCH", "plants?id=eq.1", {**row, "seen": "2000-01-01T00:00:00Z", "kind": "x"}).status == 204
     assert rows(api_database, "SELECT kind, seen > '2020-01-01' FROM demo.plants WHERE id = 1") == [("x", True)]
+
+
+def test_a_key_that_the_database_always_makes_cannot_be_sent(house: Api, api_database: str) -> None:
+    assert write(house, "POST", "bills", {"sum": 1}, **SHOWN).json == [{"id": 1, "sum": 1}]
+    merge = {"prefer": "resolution=merge-duplicates"}
+    for answer in (
+        write(house, "POST", "bills", {"id": 1, "sum": 2}), write(house, "POST", "bills", {"id": 1, "sum": 2}, **merge),
+        write(house, "PUT", "bills?id=eq.1", {"id": 1, "sum": 2}),
+    ):  # fmt: skip
+        assert (answer.status, answer.json["code"]) == (400, "428C9")
+    assert write(house, "PATCH", "bills?id=eq.1", {"id": 1, "sum": 3}).status == 204
+    assert rows(api_database, "SELECT id, sum FROM demo.bills") == [(1, 3)]
 
 
 def test_missing_columns_are_null_or_get_their_defaults(house: Api) -> None:
@@ -495,9 +516,12 @@ def test_a_setting_allows_to_try_a_write(house: Api, open_house: Api, api_databa
         assert len(answer.json) == 1
         assert answer.headers["preference-applied"] == "return=representation, tx=rollback"
     assert rows(api_database, PLANTS) == [(1, "Basil"), (2, "Fern"), (3, "Moss")]
-    assert (
-        write(open_house, "DELETE", "plants?id=eq.1", prefer="tx=commit").headers["preference-applied"] == "tx=commit"
-    )
+    refused = write(open_house, "POST", "visits", {"who": "Bo"}, **dry, idempotency_key="dry")
+    assert (refused.status, refused.json["code"]) == (409, "23505")
+    assert write(open_house, "POST", "visits", {"who": "Cy"}, **dry, idempotency_key="dry").status == 201
+    assert rows(api_database, "SELECT count(*) FROM demo.visits") == [(2,)]
+    kept = write(open_house, "DELETE", "plants?id=eq.1", prefer="tx=commit")
+    assert kept.headers["preference-applied"] == "tx=commit"
     ignored = write(house, "DELETE", "plants?id=eq.2", **dry)
     assert ignored.headers["preference-applied"] == "return=representation"
     assert rows(api_database, PLANTS) == [(3, "Moss")]

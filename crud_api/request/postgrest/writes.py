@@ -31,11 +31,12 @@ def insertion_of(resource: Resource, body: Body, parameters: Parameters, prefere
     for name in target or ():
         if name not in resource.fields:
             raise no_column(resource, name)
+    target = resource.key_columns if target is None else target
     return Insertion(
-        rows=_rows(resource, body, _columns(resource, body, parameters), preferences, is_new=True),
+        rows=_rows(resource, body, _columns(resource, body, parameters, target), preferences, is_new=True),
         is_json=not resource.strict,
-        target=resource.key_columns if target is None else target,
-        conflict=_CONFLICTS.get(preferences.resolution, "") if target or resource.key_columns else "",
+        target=target,
+        conflict=_CONFLICTS.get(preferences.resolution, "") if target else "",
     )
 
 
@@ -54,7 +55,7 @@ def placing_of(
         raise PostgrestError(
             "Filters must include all and only primary key columns with 'eq' operators", 405, "PGRST105"
         )
-    rows = _rows(resource, body, _columns(resource, body, {}), preferences, is_new=True, most=1)
+    rows = _rows(resource, body, _columns(resource, body, {}, resource.key_columns), preferences, is_new=True, most=1)
     if not rows.rows or not {*resource.key_columns} <= rows.rows[0].sent:
         raise other_key()
     return Insertion(
@@ -96,8 +97,12 @@ def _equal(condition: Condition) -> str | None:
     return None if condition.is_negated or condition.path or condition.quantifier else condition.field
 
 
-def _columns(resource: Resource, body: Body, parameters: Parameters) -> Sequence[str]:
-    """The columns that are written. Raises `PostgrestError`."""
+def _columns(resource: Resource, body: Body, parameters: Parameters, target: Sequence[str] = ()) -> Sequence[str]:
+    """The columns that are written. Raises `PostgrestError`.
+
+    A row that is sent back has read-only columns, too, and they are left out. Without a column of the target it would
+    be another row.
+    """
     listed = _names(parameters, "columns")
     if listed is None:
         require_alike(body)
@@ -107,13 +112,13 @@ def _columns(resource: Resource, body: Body, parameters: Parameters) -> Sequence
             raise PostgrestError(
                 f"Could not find the '{name}' column of '{resource.place[1]}' in the schema cache", code="PGRST204"
             )
-        if listed is not None and name in resource.read_only:
+        if name in resource.read_only and (listed is not None or name in target):
             raise PostgrestError(
                 f'cannot insert a non-DEFAULT value into column "{name}"',
                 code="428C9",
                 details=f'Column "{name}" is a generated column.',
             )
-    return [name for name in names if name not in resource.read_only]  # a row that is sent back has the others
+    return [name for name in names if name not in resource.read_only]
 
 
 def _names(parameters: Parameters, parameter: str) -> tuple[str, ...] | None:
