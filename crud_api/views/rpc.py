@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import quote
 
 from chalice.app import Response
 
@@ -36,7 +37,7 @@ def call_function(functions: Functions, tables: Tables, execute: Execute, reques
     media = accepted(headers.get("accept"))
     form = "none" if request.method == "HEAD" or function.gives == "nothing" else media.form
     query = call_rows(call, resource, read, form, is_counted=preferences.count is not None, is_single=media.is_single)
-    request.settings |= _headers(request)
+    request.settings |= _settings(request)
     changes = request.method == "POST" and function.volatility == "volatile"
     called = ask(execute, query, request, read_only=not changes)
     if isinstance(called, Failure):
@@ -55,10 +56,11 @@ def _call(functions: Functions, request: ApiRequest) -> tuple[Call, Parameters]:
     return call_by_body(functions, name, parameters, content_type, lambda: body_bytes(request)), parameters
 
 
-def _headers(request: ApiRequest) -> dict[str, str]:
-    """The headers and the cookies for `current_setting`. A log of the database must not have the credentials."""
+def _settings(request: ApiRequest) -> dict[str, str]:
+    """What functions that were written for PostgREST find. A log of the database must not have the credentials."""
     pairs = (pair.strip().partition("=") for pair in request.headers.get("cookie", "").split(";"))
     return {
+        "request.path": f"/rpc/{quote(decoded_parameter(request, 'function'))}",
         "request.headers": json.dumps({name: text for name, text in request.headers.items() if name not in _SECRET}),
         "request.cookies": json.dumps({name: text for name, _, text in pairs if name}),
     }
