@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from chalice.app import Response
 
@@ -11,7 +11,7 @@ from crud_api.errors import PostgrestError
 from crud_api.executor.seam import Execute, ask
 from crud_api.request.caller import ApiRequest
 from crud_api.request.calls import Call
-from crud_api.request.http import body_bytes, decoded_parameter, is_of_another_page, query_parameters
+from crud_api.request.http import body_bytes, decoded_parameter, query_parameters
 from crud_api.request.parameters import Parameters
 from crud_api.request.postgrest.accept import accepted
 from crud_api.request.postgrest.calling import JSON, call_by_body, call_by_query
@@ -51,9 +51,15 @@ def _call(functions: Functions, request: ApiRequest) -> tuple[Call, Parameters]:
     if request.method != "POST":
         return call_by_query(functions, name, parameters)
     content_type = request.headers.get("content-type", "")
-    if is_of_another_page(request) and not content_type.startswith(JSON):  # it asked for no leave to send it
+    if _is_of_another_page(request) and not content_type.startswith(JSON):  # it asked for no leave to send it
         raise PostgrestError("A page of another origin has to send its body as application/json", code="PGRST102")
     return call_by_body(functions, name, parameters, content_type, lambda: body_bytes(request)), parameters
+
+
+def _is_of_another_page(request: ApiRequest) -> bool:
+    """Whether a browser sends the request for a page of another origin."""
+    origin = request.headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc != request.headers.get("host")
 
 
 def _settings(request: ApiRequest) -> dict[str, str]:
