@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 from chalice.app import Request
 
@@ -130,12 +130,6 @@ def raw_body(request: Request) -> bytes:
     if essence not in _JSON_TYPES and essence.strip().lower() not in _JSON_TYPES:
         raise UnsupportedMediaTypeError(SEND_JSON)
     return body_bytes(request)
-
-
-def is_of_another_page(request: Request) -> bool:
-    """Whether a browser sends the request for a page of another origin, which it may do without asking for a form."""
-    origin = request.headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc != request.headers.get("host")
 
 
 def body_bytes(request: Request) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import quote, urlsplit
 
 from chalice.app import Response
 
@@ -10,7 +11,7 @@ from crud_api.errors import PostgrestError
 from crud_api.executor.seam import Rest, ask
 from crud_api.request.caller import ApiRequest
 from crud_api.request.calls import Call
-from crud_api.request.http import body_bytes, decoded_parameter, is_of_another_page, query_parameters
+from crud_api.request.http import body_bytes, decoded_parameter, query_parameters
 from crud_api.request.parameters import Parameters
 from crud_api.request.postgrest.accept import accepted
 from crud_api.request.postgrest.calling import JSON, call_by_body, call_by_query
@@ -36,7 +37,7 @@ def call_function(rest: Rest, request: ApiRequest) -> Response:
     media = accepted(headers.get("accept"))
     form = "none" if request.method == "HEAD" or function.gives == "nothing" else media.form
     query = call_rows(call, resource, read, form, is_counted=preferences.count is not None, is_single=media.is_single)
-    request.settings |= _headers(request)
+    request.settings |= _settings(request)
     changes = request.method == "POST" and function.volatility == "volatile"
     called = ask(rest.execute, query, request, read_only=not changes)
     if isinstance(called, Failure):
@@ -50,15 +51,22 @@ def _call(functions: Functions, request: ApiRequest) -> tuple[Call, Parameters]:
     if request.method != "POST":
         return call_by_query(functions, name, parameters)
     content_type = request.headers.get("content-type", "")
-    if is_of_another_page(request) and not content_type.startswith(JSON):  # it asked for no leave to send it
+    if _is_of_another_page(request) and not content_type.startswith(JSON):  # it asked for no leave to send it
         raise PostgrestError("A page of another origin has to send its body as application/json", code="PGRST102")
     return call_by_body(functions, name, parameters, content_type, lambda: body_bytes(request)), parameters
 
 
-def _headers(request: ApiRequest) -> dict[str, str]:
-    """The headers and the cookies for `current_setting`. A log of the database must not have the credentials."""
+def _is_of_another_page(request: ApiRequest) -> bool:
+    """Whether a browser sends the request for a page of another origin."""
+    origin = request.headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+
+
+def _settings(request: ApiRequest) -> dict[str, str]:
+    """What functions that were written for PostgREST find. A log of the database must not have the credentials."""
     pairs = (pair.strip().partition("=") for pair in request.headers.get("cookie", "").split(";"))
     return {
+        "request.path": f"/rpc/{quote(decoded_parameter(request, 'function'))}",
         "request.headers": json.dumps({name: text for name, text in request.headers.items() if name not in _SECRET}),
         "request.cookies": json.dumps({name: text for name, _, text in pairs if name}),
     }

@@ -19,6 +19,8 @@ from msgspec import UNSET, Struct, UnsetType
 from crud_api.application import create_app
 from crud_api.executor.seam import Execute
 from crud_api.resource import Reference, Resource
+from crud_api.resource.columns.json import Json
+from crud_api.resource.functions import Argument, Function, Functions
 from tests.conftest import execute as run_sql
 from tests.gateway_events import event
 
@@ -40,6 +42,10 @@ SCHEMA = f"""
     CREATE POLICY own ON demo.notes USING (owner = {OWNER}) WITH CHECK (
         owner = {OWNER} AND (folder_id IS NULL OR EXISTS (SELECT FROM demo.folders WHERE id = folder_id))
     );
+    CREATE FUNCTION demo.labelled(pattern text) RETURNS SETOF demo.notes LANGUAGE sql STABLE
+        AS 'SELECT * FROM demo.notes WHERE label LIKE pattern';
+    CREATE FUNCTION demo.counted(pattern text) RETURNS TABLE (labels json, number bigint) LANGUAGE plpgsql AS $$
+        BEGIN RETURN QUERY SELECT json_agg(label), count(*) FROM demo.notes WHERE label LIKE pattern; END $$;
 """
 
 
@@ -65,6 +71,18 @@ NOTES = Resource(
 )
 
 
+class Counted(Struct):
+    labels: Json | None
+    number: int | None
+
+
+_PATTERN = (Argument("pattern", "text"),)
+FUNCTIONS = Functions(
+    Function(name="labelled", function="demo.labelled", arguments=_PATTERN, gives="rows", of="notes"),
+    Function(name="counted", function="demo.counted", arguments=_PATTERN, gives="rows", of=Counted),
+)
+
+
 @contextmanager
 def secured(url: str) -> Iterator[str]:
     """Make the tables. Gives the URL of a user to whom row security applies."""
@@ -78,7 +96,7 @@ def secured(url: str) -> Iterator[str]:
 
 
 class Ask(NamedTuple):
-    """A request. `does` is one of list, nested, get, create, many, upsert, change, delete.
+    """A request. `does` is one of list, nested, get, called, create, many, upsert, change, delete.
 
     `key` is the row's, of `nested` the folder's. `rows` are what is stored. The rest applies to some of them.
     """
@@ -176,13 +194,32 @@ class RestDialect:
 class PostgrestDialect:
     """PostgREST's dialect. A change or a delete of no row is no error, unless it asks for a single object."""
 
-    does = frozenset("list nested get create once many upsert change delete".split())
+    does = frozenset("list nested get called create once many upsert change delete".split())
     absent = 406  # of a single object
 
     def __init__(self, execute: Execute) -> None:
-        self._app = create_app(execute, [FOLDERS, NOTES], access="cognito")
+        self._app = create_app(execute, [FOLDERS, NOTES], functions=FUNCTIONS, access="cognito")
+
+    def _call(self, caller: str, ask: Ask) -> Answer:
+        """The notes that a function finds, which runs for its caller, or their number."""
+        name, arguments = ("labelled" if ask.counted is None else "counted"), {"pattern": ask.like or "%"}
+        by_body = ask.limit is None
+        query = {"select": "*,folder:folders(*)" if ask.embeds else "*", "order": "id"} if name == "labelled" else {}
+        query |= {} if by_body else {**arguments, "limit": str(ask.limit)}
+        sent = event(
+            "POST" if by_body else "GET", f"/rest/v1/rpc/{name}", resource="/rest/v1/rpc/{function}",
+            path_parameters={"function": name}, query={each: [text] for each, text in query.items()},
+            headers={"Content-Type": ["application/json"]}, body=json.dumps(arguments) if by_body else None,
+        )  # fmt: skip
+        sent["requestContext"]["authorizer"] = {"claims": {"sub": caller, "cognito:groups": "customers"}}
+        answer = self._app(sent, None)
+        told = json.loads(answer["body"])
+        number = told[0]["number"] if name == "counted" else None
+        return Answer(answer["statusCode"], json.dumps([told, answer["headers"]]), told, number)
 
     def __call__(self, caller: str, ask: Ask) -> Answer:
+        if ask.does == "called":
+            return self._call(caller, ask)
         method = {"create": "POST", "many": "POST", "upsert": "POST", "change": "PATCH", "delete": "DELETE"}.get(
             ask.does, "GET"
         )
@@ -271,7 +308,7 @@ class World:
         doings: dict[str, Callable[[str, str], None]] = {
             "list": self._list, "nested": self._nested, "get": self._get, "create": self._create,
             "once": self._create_once, "many": self._many, "upsert": self._upsert, "change": self._change,
-            "delete": self._delete,
+            "delete": self._delete, "called": self._called,
         }  # fmt: skip
         self._doings = [doing for name, doing in doings.items() if name in dialect.does]
 
@@ -345,6 +382,23 @@ class World:
             assert answer.number == len(matches), (caller, ask, answer)
         for row in answer.rows:
             self._same(caller, table, row, ask.embeds)
+
+    def _called(self, caller: str, _table: str) -> None:
+        like = self._random.choice([None, "of-%", f"of-{self._random.choice(CALLERS)}-%", f"%{caller}%"])
+        ask = Ask(
+            "called", "notes", like=like, limit=self._random.choice([None, 3, 1000]),
+            embeds=self._random.choice([None, "folder"]), counted=self._random.choice([None, "exact"]),
+        )  # fmt: skip
+        answer = self._ask(caller, ask)
+        assert answer.status == 200, (caller, ask, answer)
+        pattern = (like or "").strip("%")
+        matches = sorted(id_ for id_, row in self._own(caller, "notes").items() if pattern in row.label)
+        if ask.counted:
+            assert answer.number == len(matches), (caller, ask, answer)
+            return
+        assert [row["id"] for row in answer.rows] == matches[: ask.limit], (caller, ask, answer)
+        for row in answer.rows:
+            self._same(caller, "notes", row, ask.embeds)
 
     def _matching(self, caller: str, ask: Ask) -> list[int]:
         pattern = (ask.like or "*").strip("*")
