@@ -18,6 +18,8 @@ from crud_api.response import rest_v1
 from crud_api.sql.rows import select_rows
 from query_executor.contract import Failure
 
+_ANY_SCHEMA = "public"  # clients of Supabase send it by default
+
 
 def read_table(tables: Tables, execute: Execute, request: ApiRequest) -> Response:
     """Rows of a table."""
@@ -43,11 +45,20 @@ def describe_table(tables: Tables, request: ApiRequest) -> Response:
 
 
 def _table(tables: Tables, request: ApiRequest) -> Resource:
-    name = decoded_parameter(request, "table")
-    table = tables.get(name)
-    if table is None:
-        raise _no_table(tables, name)
-    return table
+    name, schema = decoded_parameter(request, "table"), request.headers.get("accept-profile", _ANY_SCHEMA)
+    if schema == _ANY_SCHEMA:
+        table = tables.get(name)
+        if table is None:
+            raise _no_table(tables, name)
+        return table
+    # `make adopt` puts the schema before the name of a table whose name is taken.
+    for table in (tables.get(name), tables.get(f"{schema}_{name}")):
+        if table is not None and table.place == (schema, name):
+            return table
+    raise PostgrestError(
+        f"Could not find the table '{schema}.{name}' in the schema cache", 404, "PGRST205",
+        hint="Leave out the header Accept-Profile to find a table of any schema.",
+    )  # fmt: skip
 
 
 def _no_table(tables: Tables, name: str) -> PostgrestError:
