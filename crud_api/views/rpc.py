@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from chalice.app import Response
 
@@ -14,6 +14,7 @@ from crud_api.request.calls import Call
 from crud_api.request.http import body_bytes, decoded_parameter, query_parameters
 from crud_api.request.parameters import Parameters
 from crud_api.request.postgrest.accept import accepted
+from crud_api.request.postgrest.bodies import is_of_another_page
 from crud_api.request.postgrest.calling import JSON, call_by_body, call_by_query
 from crud_api.request.postgrest.prefer import preferences_of
 from crud_api.request.postgrest.query import read_of
@@ -51,15 +52,9 @@ def _call(functions: Functions, request: ApiRequest) -> tuple[Call, Parameters]:
     if request.method != "POST":
         return call_by_query(functions, name, parameters)
     content_type = request.headers.get("content-type", "")
-    if _is_of_another_page(request) and not content_type.startswith(JSON):  # it asked for no leave to send it
+    if is_of_another_page(request) and not content_type.startswith(JSON):  # it asked for no leave to send it
         raise PostgrestError("A page of another origin has to send its body as application/json", code="PGRST102")
     return call_by_body(functions, name, parameters, content_type, lambda: body_bytes(request)), parameters
-
-
-def _is_of_another_page(request: ApiRequest) -> bool:
-    """Whether a browser sends the request for a page of another origin."""
-    origin = request.headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc != request.headers.get("host")
 
 
 def _settings(request: ApiRequest) -> dict[str, str]:

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from crud_api.executor.seam import Execute
 from crud_api.resource import Reference, Resource
+from query_executor.contract import Reply, Request, Result
 from tests.conftest import execute as run_sql
 from tests.functional.client import Api
 from tests.functional.test_rest_embedding import get
@@ -250,3 +251,27 @@ def test_shows_names_a_column_of_the_model_and_a_whole_column_of_a_table() -> No
         Resource(name="views", table="v", model=Bill, key="of", shows={"name": "a.b.c"})
     with pytest.raises(ValueError, match="views shows a column without its table"):
         Resource(name="views", table="v", model=Bill, key="of", shows={"of": "b.c"})
+
+
+@pytest.mark.parametrize(
+    ("table", "schema", "status"),
+    [
+        ("guests", None, 200), ("guests", "public", 200), ("guests", "demo", 200), ("guests", "other", 404),
+        ("orders", "demo", 200), ("orders", "shop", 200), ("shop_orders", "shop", 404), ("shop_orders", "public", 200),
+    ],
+)  # fmt: skip
+def test_accept_profile_chooses_the_table_of_a_schema(table: str, schema: str | None, status: int) -> None:
+    def execute(request: Request) -> Reply:
+        asked.append(request.statements[0].sql)
+        return Reply([Result([], [["", 0, None]], 1)])
+
+    asked: list[str] = []
+    orders = Resource(name="orders", table="demo.orders", model=Bill, key="of")
+    others = Resource(name="shop_orders", table="shop.orders", model=Bill, key="of")
+    api = Api(execute, [guests, orders, others])
+    answer = api("GET", f"/rest/v1/{table}", **({"accept_profile": schema} if schema else {}))
+    assert answer.status == status
+    if status == 200:
+        assert (f'FROM "{schema}".' in asked[0]) or schema in {None, "public"}
+    else:
+        assert (asked, answer.json["code"]) == ([], "PGRST205")

@@ -6,14 +6,14 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from functools import cache
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 from msgspec import Raw, Struct
 
 from crud_api.errors import PostgrestError
 from crud_api.request.caller import ApiRequest
-from crud_api.request.http import body_bytes, is_of_another_page
+from crud_api.request.http import body_bytes
 from crud_api.request.inserts import MAX_ROWS
 from crud_api.request.postgrest.grammar import too_many
 from crud_api.settings import MAX_BODY_BYTES
@@ -70,6 +70,12 @@ def require_alike(body: Body) -> None:
 def wrong_body(message: str) -> PostgrestError:
     """The error for a body that cannot be read."""
     return PostgrestError(message, code="PGRST102")
+
+
+def is_of_another_page(request: ApiRequest) -> bool:
+    """Whether a browser sends the request for a page of another origin, which it may do without asking for a form."""
+    origin = request.headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc != request.headers.get("host")
 
 
 def _of_json(text: str) -> Body:
