@@ -64,6 +64,8 @@ class LambdaExecutor:
             raise too_slow("read time-out") from error
         except (OSError, HTTPException) as error:
             raise lost(type(error).__name__) from error
+        except ValueError as error:  # a key that no header can hold: http.client says so before it writes
+            raise refused("InvalidHeader") from error
         if answer.status >= 300:
             raise _error_of(answer)
         if "x-amz-function-error" in answer.headers:
