@@ -12,6 +12,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct
 
+from crud_api.errors import ApiError
 from crud_api.executor import credentials, endpoint
 from crud_api.executor.connection import Answer, Connections
 from crud_api.executor.endpoint import Endpoint
@@ -100,7 +101,7 @@ def _trace(environ: Mapping[str, str]) -> dict[str, str]:
     return {"x-amzn-trace-id": quote(trace, safe="-=;:+&[]{}\"',")}
 
 
-def _error_of(answer: Answer) -> Exception:
+def _error_of(answer: Answer) -> ApiError:
     """The error for a status that is no success. Lambda names the error in a header, and gateways in the body."""
     try:
         body: Any = msgspec.json.decode(answer.body)
