@@ -12,6 +12,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct
 
+from crud_api.errors import ApiError
 from crud_api.executor import credentials, endpoint
 from crud_api.executor.connection import Answer, Connections
 from crud_api.executor.endpoint import Endpoint
@@ -64,6 +65,8 @@ class LambdaExecutor:
             raise too_slow("read time-out") from error
         except (OSError, HTTPException) as error:
             raise lost(type(error).__name__) from error
+        except ValueError as error:  # a key that no header can hold: http.client says so before it writes
+            raise refused("InvalidHeader") from error
         if answer.status >= 300:
             raise _error_of(answer)
         if "x-amz-function-error" in answer.headers:
@@ -98,7 +101,7 @@ def _trace(environ: Mapping[str, str]) -> dict[str, str]:
     return {"x-amzn-trace-id": quote(trace, safe="-=;:+&[]{}\"',")}
 
 
-def _error_of(answer: Answer) -> Exception:
+def _error_of(answer: Answer) -> ApiError:
     """The error for a status that is no success. Lambda names the error in a header, and gateways in the body."""
     try:
         body: Any = msgspec.json.decode(answer.body)

@@ -413,6 +413,14 @@ def test_a_proxy_behind_tls_is_refused(environment: Environment) -> None:
     assert (kind, "must begin with http://" in cause) == (ExecutorFailedError, True)
 
 
+@pytest.mark.parametrize("token", ["two\nlines", "é😀"])
+def test_a_key_that_no_header_can_hold_is_never_sent(environment: Environment, token: str) -> None:
+    with Wire() as server:
+        environment(AWS_ENDPOINT_URL=f"http://localhost:{server.port}", AWS_SESSION_TOKEN=token)
+        assert outcome(LambdaExecutor("executor")) == (ExecutorFailedError, "InvalidHeader", {})
+    assert server.requests == []
+
+
 def test_a_connection_that_was_idle_for_long_is_not_used_again(environment: Environment) -> None:
     with Wire() as server:
         environment(AWS_ENDPOINT_URL=f"http://localhost:{server.port}")

@@ -147,6 +147,20 @@ MUTATIONS = [
         "tests/integration/test_lambda_executor.py tests/integration/test_lambda_wire.py",
     ),
     Mutation(
+        "a request is written to a connection that Lambda closed while the function was frozen",
+        "crud_api/executor/connection.py",
+        "sock.recv(1)  # its end, or an answer to no request",
+        "raise BlockingIOError",
+        "tests/integration/test_lambda_wire.py",
+    ),
+    Mutation(
+        "an invocation is sent to a server whose certificate is for another name",
+        "crud_api/executor/certificates.py",
+        'context.set_alpn_protocols(["http/1.1"])',
+        "context.check_hostname = False",
+        "tests/integration/test_lambda_wire.py",
+    ),
+    Mutation(
         "a client is told to send again what may be stored already",
         "crud_api/executor/outcomes.py",
         '"The query executor\'s answer was lost. It is not known whether a change was stored.", cause=cause',
