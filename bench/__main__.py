@@ -8,18 +8,20 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from bench import cold, database, growth, invocations, load, report, row_security, sameness, warm
+from bench import cold, database, growth, invocations, load, report, row_security, sameness, saturation, variants, warm
 from bench.events import EXISTING
 from bench.registry import PEERS
 
 # name -> (what it measures, rounds of a full run, the measurement)
 MEASUREMENTS = {
     "warm": ("one event to its response in a warm process", 15, warm.run),
+    "variants": ("both dialects, 100 tables, embedded rows, kept answers, bytes", 15, variants.run),
     "row-security": ("the same with policies and without", 15, row_security.run),
     "lambda": ("the same through Lambda's real front end, and an invocation by itself", 9, invocations.run),
     "cold": ("a fresh process to its first answer, and sizes", 15, cold.run),
     "growth": ("places and sizes of pages, bulks, memory", 15, growth.run),
     "load": ("many functions at once against one PostgreSQL (rounds: seconds each)", 4, load.run),
+    "saturation": ("1, 10 and 100 API functions on 10 executors (rounds: seconds each)", 5, saturation.run),
 }
 
 

@@ -37,7 +37,7 @@ def run(url: str, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
     """
     database.fill(url, ORDERS)
     say(f"{ORDERS} orders are there")
-    with closing(Worker(OURS.module, url)) as api:
+    with closing(Worker(OURS.module, url, **OURS.environment)) as api:
         cursors = _cursors(api)
         say("walked to the pages")
         places: dict[int, list[float]] = {place: [] for place in PLACES}
@@ -86,7 +86,7 @@ def _cursors(api: Worker) -> dict[int, dict[str, str]]:
 def _page_sizes(url: str, rounds: int) -> tuple[dict[str, float], dict[str, int]]:
     times: dict[int, list[float]] = {size: [] for size in PAGE_SIZES}
     memory: dict[str, int] = {}
-    with closing(Worker(OURS.module, url)) as api:
+    with closing(Worker(OURS.module, url, **OURS.environment)) as api:
         for _ in range(rounds):
             for size in PAGE_SIZES:
                 times[size].append(_median(api, event("GET", query=f"limit={size}"), 20))
@@ -97,7 +97,7 @@ def _page_sizes(url: str, rounds: int) -> tuple[dict[str, float], dict[str, int]
 def _bulks(url: str, rounds: int) -> dict[str, float] | None:
     """Medians of a POST of so many rows; None while the API takes no arrays."""
     times: dict[int, list[float]] = {size: [] for size in BULKS}
-    with closing(Worker(OURS.module, url)) as api:
+    with closing(Worker(OURS.module, url, **OURS.environment)) as api:
         if _posted(api, 1, "detect")[1] != CREATED:
             return None
         for number in range(rounds):

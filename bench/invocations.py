@@ -76,8 +76,13 @@ def functions(url: str) -> Iterator[tuple[dict[str, Function], str, Function]]:
             started = lambda_function(handler, environment=environment, python_path=PATH)
             return stack.enter_context(started).endpoint_url
 
-        executor = start("query_executor.handler.handle", DATABASE_URL=url)
-        api = {"QUERY_EXECUTOR_FUNCTION": "function", "AWS_ENDPOINT_URL_LAMBDA": executor, **CLIENT}
+        executor = start("query_executor.handler.handle", DATABASE_URL=url, **OURS.environment)
+        api = {
+            "QUERY_EXECUTOR_FUNCTION": "function",
+            "AWS_ENDPOINT_URL_LAMBDA": executor,
+            **CLIENT,
+            **OURS.environment,
+        }
         found = {
             peer.name: Function(
                 start("app.app", **api)

@@ -31,7 +31,7 @@ def run(url: str, seconds: float, say: Callable[[str], None]) -> dict[str, Any]:
 
 def _loaded(url: str, peer: Peer, count: int, seconds: float) -> dict[str, float]:
     with ExitStack() as stack:
-        workers = [Worker(peer.module, url) for _ in range(count)]
+        workers = [Worker(peer.module, url, **peer.environment) for _ in range(count)]
         for worker in workers:
             stack.callback(worker.close)
         for worker in workers:

@@ -16,11 +16,13 @@ from bench.registry import OURS
 
 TITLES = {
     "warm": "Warm: times the bare handler",
+    "variants": "This API: milliseconds a request",
     "row-security": "Row security: milliseconds with policies and without",
     "lambda": "Through Lambda's front end: milliseconds a request",
     "cold": "Cold start: milliseconds to the first answer",
     "growth": "A page of 50 by the row it begins at, and a page by its size",
     "load": "Requests a second by the number of workers",
+    "saturation": "Answers a second of 10 executors, by the number of API functions",
 }
 mpl.rcParams.update({"svg.hashsalt": "bench", "svg.fonttype": "none", "font.size": 9})  # the same result, the same file
 
@@ -53,6 +55,15 @@ def _bars(axes: Any, rows: Mapping[str, Mapping[str, Mapping[str, float]]], what
 def _warm(axes: Any, result: Mapping[str, Any]) -> None:
     _bars(axes, result["rows"], "ratio")
     axes.axhline(1, color="black", linewidth=0.8)
+
+
+def _variants(axes: Any, result: Mapping[str, Any]) -> None:
+    rows = result["rows"]
+    width = 0.85 / len(rows)
+    for n, (name, row) in enumerate(rows.items()):
+        axes.bar([at + n * width for at in range(len(row))], [one["ms"] for one in row.values()], width, label=name)
+        axes.set_xticks([at + 0.4 for at in range(len(row))], list(row))
+    axes.legend(fontsize=7)
 
 
 def _row_security(axes: Any, result: Mapping[str, Any]) -> None:
@@ -97,11 +108,23 @@ def _load(axes: Any, result: Mapping[str, Any]) -> None:
     axes.legend(fontsize=8)
 
 
+def _saturation(axes: Any, result: Mapping[str, Any]) -> None:
+    rows = result["rows"]
+    for label, what in (("answers", "per_second"), ("refusals (503 with Retry-After)", "refused_per_second")):
+        axes.plot([int(at) for at in rows], [row[what] for row in rows.values()], "o-", label=label)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.set_ylim(0)
+    axes.legend(fontsize=8)
+
+
 DRAWN: dict[str, Callable[[Any, Mapping[str, Any]], None]] = {
     "warm": _warm,
+    "variants": _variants,
     "row-security": _row_security,
     "lambda": _lambda,
     "cold": _cold,
     "growth": _growth,
     "load": _load,
+    "saturation": _saturation,
 }

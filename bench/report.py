@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bench import cold, database, plots, row_security
+from bench import cold, database, plots, row_security, variants
 from bench.events import OPERATIONS
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "performance.md"
@@ -95,7 +95,62 @@ def _operations(result: Result) -> str:
 
 def _warm(result: Result) -> str:
     memory = [[name, f"{kb / 1024:.0f} MB"] for name, kb in result["memory_kb"].items()]
-    return _operations(result) + "\n\nThe most memory that the process had:\n\n" + table(["", "memory"], memory)
+    cpu = [
+        [name, *(f"{row[each]['ms']:.3f} ({row[each]['ratio']:.2f})" for each in OPERATIONS)]
+        for name, row in result.get("cpu", {}).items()
+    ]
+    parts = [_operations(result)]
+    if cpu:
+        parts += [
+            "CPU of the process a request in milliseconds, without PostgreSQL's: medians, and the ratios to the bare "
+            "handler's. A small function pays for it.",
+            table(["", *OPERATIONS], cpu),
+        ]
+    parts += ["The most memory that the process had:", table(["", "memory"], memory)]
+    return "\n\n".join(parts)
+
+
+def _variants(result: Result) -> str:
+    parts = [
+        f"Medians of {result['rounds']} rounds; CPU is that of the process. The ratios are to other rows in the same "
+        "round, with the quartiles, and with that of the best rounds."
+    ]
+    for operation in variants.OPERATIONS:
+        rows = []
+        for name, row in result["rows"].items():
+            mine, bare = row[operation], result["to_bare"][name][operation]
+            rows.append(
+                [
+                    name,
+                    f"{mine['ms']:.3f}",
+                    f"{result['cpu'][name][operation]['ms']:.3f}",
+                    *(
+                        f"{one['ratio']:.2f} ({one['low']:.2f} to {one['high']:.2f}), {one['best']:.2f}"
+                        for one in (mine, bare)
+                    ),
+                ]
+            )
+        parts += [f"{operation}:", table(["", "ms", "CPU, ms", "to this API", "to the bare handler"], rows)]
+    sizes = [[name, f"{plain:,}", f"{packed:,}"] for name, (plain, packed) in result["bytes"].items()]
+    parts += ["Bytes of an answer's body:", table(["", "as it is", "compressed (gzip)"], sizes)]
+    return "\n\n".join(parts)
+
+
+def _saturation(result: Result) -> str:
+    rows = [
+        [
+            count,
+            f"{row['per_second']:,.0f}",
+            f"{row['refused_per_second']:,.1f}",
+            f"{row['p50_ms']:.1f}",
+            f"{row['p99_ms']:.1f}",
+            f"{row['slowest_ms']:.0f}",
+            ", ".join(map(str, row["statuses"])),
+        ]
+        for count, row in result["rows"].items()
+    ]
+    heads = ["API functions", "answers a second", "refusals a second", "p50 ms", "p99 ms", "slowest ms", "statuses"]
+    return f"Each row ran {result['seconds']} s.\n\n" + table(heads, rows)
 
 
 def _row_security(result: Result) -> str:
@@ -203,9 +258,11 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 TEXTS: dict[str, Callable[[Result], str]] = {
     "warm": _warm,
+    "variants": _variants,
     "row-security": _row_security,
     "lambda": _lambda,
     "cold": _cold,
     "growth": _growth,
     "load": _load,
+    "saturation": _saturation,
 }

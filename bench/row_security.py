@@ -26,8 +26,8 @@ def run(url: str, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
     """{"rows": {WITHOUT or WITH: {operation: {"ms", "ratio", "low", "high"}}}}, ratios to WITHOUT in the same round."""
     medians: dict[str, dict[str, list[float]]] = {name: {each: [] for each in COUNTS} for name in (WITHOUT, WITH)}
     workers = {
-        WITHOUT: Worker(OURS.module, _served(url), ACCESS="cognito"),
-        WITH: Worker(OURS.module, _served(_secured(url)), ACCESS="cognito"),
+        WITHOUT: Worker(OURS.module, _served(url), ACCESS="cognito", **OURS.environment),
+        WITH: Worker(OURS.module, _served(_secured(url)), ACCESS="cognito", **OURS.environment),
     }
     try:
         _check(workers[WITH])

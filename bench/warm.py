@@ -24,7 +24,7 @@ def workers(url: str, peers: Sequence[Peer]) -> Iterator[dict[str, Worker]]:
     with ExitStack() as stack:
         started = {}
         for peer in peers:
-            started[peer.name] = Worker(peer.module, url)
+            started[peer.name] = Worker(peer.module, url, **peer.environment)
             stack.callback(started[peer.name].close)
         yield started
 
@@ -35,18 +35,21 @@ def run(url: str, rounds: int, say: Callable[[str], None], peers: Sequence[Peer]
         same = sameness.check(handlers)
         say(f"{same} answers are the same")
         medians: dict[str, dict[str, list[float]]] = {name: {each: [] for each in OPERATIONS} for name in handlers}
+        cpu: dict[str, dict[str, list[float]]] = {name: {each: [] for each in OPERATIONS} for name in handlers}
         for name, worker in handlers.items():
             for operation in OPERATIONS:
-                worker.times(operation, COUNTS[operation] // 2, f"warm-{name}")
+                worker.series(operation, COUNTS[operation] // 2, f"warm-{name}")
         for number in range(rounds):
             database.tidy(url)
             for operation in OPERATIONS:
                 for name in rotated(list(handlers), number):
-                    times = handlers[name].times(operation, COUNTS[operation], f"{number}-{name}")
-                    medians[name][operation].append(statistics.median(times))
+                    series = handlers[name].series(operation, COUNTS[operation], f"{number}-{name}")
+                    medians[name][operation].append(statistics.median(series.times))
+                    cpu[name][operation].append(series.cpu)
             say(f"round {number + 1} of {rounds}")
         memory = {name: worker.memory_kb() for name, worker in handlers.items()}
-    return {"rounds": rounds, "answers": same, "rows": compared(medians, BARE.name), "memory_kb": memory}
+    rows = compared(medians, BARE.name)
+    return {"rounds": rounds, "answers": same, "rows": rows, "cpu": compared(cpu, BARE.name), "memory_kb": memory}
 
 
 def rotated(names: Sequence[T], by: int) -> list[T]:

@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bench.events import request
 
@@ -33,6 +33,13 @@ class Context:
     def get_remaining_time_in_millis(self) -> int:
         """Lambda's name for it."""
         return 28_000
+
+
+class Series(NamedTuple):
+    """The seconds that each request took, and the seconds of CPU that the process took for a request."""
+
+    times: list[float]
+    cpu: float
 
 
 class Worker:
@@ -53,15 +60,26 @@ class Worker:
         answer: dict[str, Any] = self._ask({"event": event})
         return answer
 
-    def times(self, operation: str, count: int, prefix: str) -> list[float]:
-        """Seconds that each of `count` requests took."""
-        times: list[float] = self._ask({"operation": operation, "count": count, "prefix": prefix})
-        return times
+    def series(self, operation: str, count: int, prefix: str) -> Series:
+        """Send `count` requests of an operation."""
+        return Series(*self._ask({"operation": operation, "count": count, "prefix": prefix}))
+
+    def events(self, events: Sequence[Mapping[str, Any]]) -> Series:
+        """Send these events."""
+        return Series(*self._ask({"events": events}))
 
     def time_one(self, event: Mapping[str, Any]) -> tuple[float, int]:
         """Seconds that one event took, and the status it was answered with."""
         seconds, status = self._ask({"timed": event})
         return seconds, status
+
+    def answer(self, event: bytes) -> bytes:
+        """The answer's JSON to an event's JSON."""
+        assert self._process.stdin  # noqa: S101 - for mypy
+        assert self._process.stdout  # noqa: S101
+        self._process.stdin.write(f'{{"event":{event.decode()}}}\n')
+        self._process.stdin.flush()
+        return self._process.stdout.readline().encode()
 
     def memory_kb(self) -> int:
         """The most memory the process has had."""
@@ -112,13 +130,18 @@ def serve(module: str) -> None:
             result = (time.perf_counter() - started, status)
         elif "load" in command:
             result = _mixed(handler, context, command["load"], command["prefix"])
+        elif "press" in command:
+            result = _pressed(handler, context, command["press"])
         elif "memory" in command:
             result = peak_memory_kb()
         else:
-            numbers = range(command["count"])
-            events = [request(command["operation"], number, command["prefix"]) for number in numbers]
+            events = command.get("events") or [
+                request(command["operation"], number, command["prefix"]) for number in range(command["count"])
+            ]
             gc.collect()  # nobody pays for what an earlier series left; in one the collector runs as it does in Lambda
-            result = _timed(handler, context, events)
+            used = time.process_time()
+            times = _timed(handler, context, events)
+            result = Series(times, (time.process_time() - used) / len(events))
         answers.write(json.dumps(result) + "\n")
         answers.flush()
 
@@ -150,6 +173,19 @@ def _mixed(handler: Any, context: Context, seconds: float, prefix: str) -> list[
         times += _timed(handler, context, events)
         number += 1
     return times
+
+
+def _pressed(handler: Any, context: Context, seconds: float) -> list[tuple[float, int]]:
+    """The seconds and the status of each answer. A refused request is sent again when its Retry-After says so."""
+    answers: list[tuple[float, int]] = []
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        started = time.perf_counter()
+        answer = handler(request("GET one", len(answers), ""), context)
+        answers.append((time.perf_counter() - started, answer["statusCode"]))
+        if answer["statusCode"] >= 400:
+            time.sleep(int(answer["headers"]["Retry-After"]))  # a refusal without one ends the bench
+    return answers
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import psycopg2
 from psycopg2 import errors
 
-from bench.peers.sql import DELETE, GET, INSERT, PAGE, UPDATE, fetched, page_of
+from bench.peers.sql import DELETE, GET, INSERT, PAGE, PAGE_WITH_CUSTOMER, UPDATE, fetched, page_of, with_customer
 
 TYPE_CHECKING = False  # typing would be a fifth of the cold start
 if TYPE_CHECKING:
@@ -66,7 +66,10 @@ def create_handler(*, autocommit: bool = False) -> Handler:
     def page(event: Any) -> dict[str, Any]:
         parameters = event["queryStringParameters"] or {}
         limit, after = int(parameters.get("limit", 50)), parameters.get("cursor", "")
-        return answer(200, page_of(rows(PAGE, {"after": after, "limit": limit + 1}), limit))
+        wanted = {"after": after, "limit": limit + 1}
+        if parameters.get("expand") == "customer":
+            return answer(200, page_of([with_customer(row) for row in rows(PAGE_WITH_CUSTOMER, wanted)], limit))
+        return answer(200, page_of(rows(PAGE, wanted), limit))
 
     return handle
 

@@ -18,7 +18,19 @@ INSERT = f"""INSERT INTO demo.orders (order_id, customer_id, total_amount, statu
              VALUES (%(order_id)s, %(customer_id)s, %(total_amount)s, %(status)s) RETURNING {COLUMNS}"""
 UPDATE = f"""UPDATE demo.orders SET customer_id = %(customer_id)s, total_amount = %(total_amount)s,
              status = %(status)s, updated_at = now() WHERE order_id = %(order_id)s RETURNING {COLUMNS}"""
+_OF_ORDER = ", ".join(f"o.{name}" for name in COLUMNS.split(", "))
+PAGE_WITH_CUSTOMER = f"""SELECT {_OF_ORDER}, c.customer_id AS c_customer_id, c.customer_name, c.email, c.city, c.state,
+             c.created_at AS c_created_at, c.updated_at AS c_updated_at
+             FROM demo.orders o LEFT JOIN demo.customers c ON c.customer_id = o.customer_id
+             WHERE o.order_id > %(after)s ORDER BY o.order_id LIMIT %(limit)s"""
 DELETE = "DELETE FROM demo.orders WHERE order_id = %(order_id)s RETURNING order_id"
+
+
+def with_customer(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of PAGE_WITH_CUSTOMER with its customer as a member."""
+    names = COLUMNS.split(", ")
+    customer = {name.removeprefix("c_"): value for name, value in row.items() if name not in names}
+    return {**{name: row[name] for name in names}, "customer": customer}
 
 
 def page_of(rows: list[Any], limit: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from crud_api.request.cursors import Cursor, place
 from crud_api.request.listing import ListQuery
 from crud_api.request.selection import MAX_EMBEDDED, MAX_EMBEDDED_IN_PAGE, Selection
 from crud_api.resource import Resource
-from crud_api.sql.select import SEPARATOR, PageRows
+from crud_api.sql.select import MARK, SEPARATOR, PageRows
 
 
 class Page(Struct, frozen=True):
@@ -38,7 +38,8 @@ def page_of(resource: Resource, query: ListQuery, rows: PageRows) -> Page:
         behind = query.cursor.opposite()
     if backwards:
         text, ahead, behind = SEPARATOR.join(reversed(text.split(SEPARATOR))), behind, ahead
-    return Page(text.replace(SEPARATOR, ",\n"), _written(query, ahead), _written(query, behind))
+    # A character for a character takes half the time of a longer text.
+    return Page(text.replace(MARK, "\n"), _written(query, ahead), _written(query, behind))
 
 
 def too_many(resource: Resource, selection: Selection, number: int) -> InvalidParameterError:

@@ -23,8 +23,9 @@ from crud_api.sql.reaching import ordered
 from crud_api.sql.where import after_cursor, filtered, held
 from query_executor.contract import MAX_REPLY_BYTES, Statement
 
-# Between the items of a page. JSON cannot contain it. A line feed would not do: a json column may contain line feeds.
-SEPARATOR = "\x1e"
+# Between the items of a page. JSON cannot contain MARK. A line feed would not do: a json column may contain line feeds.
+MARK = "\x1e"
+SEPARATOR = f",{MARK}"
 # CTEs. Their names begin with a space: they would hide a table of the same name that is declared without a schema.
 _PAGE, _ANSWER, _LARGE = '" page"', '" answer"', '" large"'
 # A row of a megabyte may be embedded in each row of a page, and PostgreSQL takes milliseconds for each. So a page with
@@ -147,7 +148,8 @@ def _select_page(
     if there is not None:
         has_parent += f" AND {there}"
     values = ", ".join(f"page.{quoted(column)}::text AS {key}" for key, column in keys.items())
-    items = f"string_agg(item, chr({ord(SEPARATOR)}))"  # with a quoted string, the executor would not prepare it
+    between = " || ".join(f"chr({ord(character)})" for character in SEPARATOR)
+    items = f"string_agg(item, {between})"  # with a quoted string, the executor would not prepare it
     first = ", ".join(f"(array_agg({key}))[1]" for key in keys)
     last = ", ".join(f"(array_agg({key}))[:limit]" for key in keys)
     many = [n for n, relation in enumerate(selection.embedded) if relation.many and size > _SIZES[0]]

@@ -66,6 +66,17 @@ def test_the_image_does_not_run_as_root() -> None:
     assert set(names[names.index("USER") + 1 :]) == {"CMD"}
 
 
+def test_both_functions_keep_the_memory_of_large_answers() -> None:
+    config = json.loads((ROOT / ".chalice" / "config.json").read_text())
+    wanted = config["environment_variables"]
+    assert set(wanted) >= {"MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_"}
+    (said_here,) = said("ENV")
+    assert dict(pair.split("=") for pair in said_here.split()) == wanted
+    assert all(
+        "MALLOC" not in name for stage in config["stages"].values() for name in stage.get("environment_variables", {})
+    )
+
+
 def test_nothing_can_be_compiled_or_is_left_over() -> None:
     commands = " ".join(said("RUN"))
     assert "--only-binary=:all:" in commands
