@@ -149,7 +149,7 @@ MUTATIONS = [
     Mutation(
         "a request is written to a connection that Lambda closed while the function was frozen",
         "crud_api/executor/connection.py",
-        "sock.recv(1)  # its end, or an answer to no request",
+        "sock.recv(1)",
         "raise BlockingIOError",
         "tests/integration/test_lambda_wire.py",
     ),
@@ -225,7 +225,7 @@ MUTATIONS = [
     ),
     Mutation(
         "an executor without network interfaces is said to be broken, not to come back",
-        "crud_api/executor/lambda_.py",
+        "crud_api/executor/outcomes.py",
         '"TooManyRequestsException ServiceException EC2ThrottledException ENILimitReachedException "',
         '"TooManyRequestsException ServiceException EC2ThrottledException "',
         "tests/integration/test_lambda_executor.py",
