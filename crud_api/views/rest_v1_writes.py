@@ -8,7 +8,7 @@ from functools import cached_property
 
 from chalice.app import Response
 
-from crud_api.errors import IdempotencyInFlightError, IdempotencyKeyReusedError, PostgrestError
+from crud_api.errors import IdempotencyInFlightError, IdempotencyKeyReusedError, InternalError, PostgrestError
 from crud_api.executor.seam import Execute, ask
 from crud_api.request.caller import ApiRequest
 from crud_api.request.http import collection_path, query_parameters
@@ -170,6 +170,8 @@ class _Asked:
 def _run(execute: Execute, request: ApiRequest, query: Query[T]) -> T:
     answer = ask(execute, query, request, read_only=False)
     if isinstance(answer, Failure):
+        if answer.sqlstate == "42P01" and "idempotency_keys" in answer.message:
+            raise InternalError("The table of the keys is missing. Run the migrations.", cause=answer.sqlstate)
         raise rest_v1.from_failure(answer)
     assert answer is not None  # noqa: S101 - the statement answers one row
     return answer
