@@ -7,7 +7,7 @@ from functools import cached_property
 
 from chalice.app import Response
 
-from crud_api.errors import IdempotencyInFlightError, IdempotencyKeyReusedError, PostgrestError
+from crud_api.errors import IdempotencyInFlightError, IdempotencyKeyReusedError, InternalError, PostgrestError
 from crud_api.executor.kept import KeptAnswers
 from crud_api.executor.seam import Rest, ask
 from crud_api.request.caller import ApiRequest
@@ -174,6 +174,8 @@ class _Asked:
 def _run(kept: KeptAnswers, request: ApiRequest, query: Query[T]) -> T:
     answer = ask(kept, query, request, read_only=False)
     if isinstance(answer, Failure):
+        if answer.sqlstate == "42P01" and "idempotency_keys" in answer.message:
+            raise InternalError("The table of the keys is missing. Run the migrations.", cause=answer.sqlstate)
         raise rest_v1.from_failure(answer)
     assert answer is not None  # noqa: S101 - the statement answers one row
     return answer
