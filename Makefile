@@ -87,7 +87,7 @@ migrate: $(RUNS) ## Run the migrations of a stage; [STAGE=dev] [PROFILE=..] [REG
 # STAGE has a default for the other targets. Here only a stage that is named counts.
 ADOPTED_FROM = $(if $(filter command environment,$(firstword $(origin STAGE))),$(AT),$(ARGS))
 
-adopt: $(RUNS) ## Write declarations of a database's tables; [SCHEMA=public] [TABLE=..] [DATABASE_URL=..] [STAGE=dev] [ARGS=--write]
+adopt: $(RUNS) ## Write declarations of a database's tables; [SCHEMA=public] [TABLE=..] [DATABASE_URL=..] [STAGE=dev] [ARGS=--write or --functions]
 	@exec $(BIN)/python -m infra adopt $(if $(SCHEMA),--schema '$(SCHEMA)') $(if $(TABLE),--table '$(TABLE)') $(ADOPTED_FROM)
 
 key: $(RUNS) ## Print the API key of a stage; [STAGE=dev] [CHANGE=--rotate or --retire] [PROFILE=..] [REGION=..]
