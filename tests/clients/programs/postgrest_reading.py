@@ -7,7 +7,15 @@ from postgrest import APIError, SyncPostgrestClient
 
 def read(client: SyncPostgrestClient) -> None:
     """Read customers and orders in every way."""
-    customers, orders = client.from_("customers"), client.from_("orders")
+    pick(client)
+    filter_(client)
+    embed(client)
+    shape(client)
+
+
+def pick(client: SyncPostgrestClient) -> None:
+    """Some rows, in an order, counted, or one alone."""
+    customers = client.from_("customers")
     assert customers.select("customer_id, city").eq("city", "Paris").execute().data == [
         {"customer_id": "P2", "city": "Paris"}
     ]
@@ -29,6 +37,11 @@ def read(client: SyncPostgrestClient) -> None:
     else:
         raise AssertionError("three rows are no single row")
 
+
+def filter_(client: SyncPostgrestClient) -> None:
+    """Rows for which filters hold."""
+    customers = client.from_("customers")
+
     def found(query: Any) -> list[str]:
         return sorted(row["customer_id"] for row in query.execute().data)
 
@@ -43,6 +56,10 @@ def read(client: SyncPostgrestClient) -> None:
     every = customers.select("customer_id")
     assert found(every.fts("customer_name", "ada")) == ["P1"]
 
+
+def embed(client: SyncPostgrestClient) -> None:
+    """Rows of other tables and of views, and what functions make of a row."""
+    customers, orders = client.from_("customers"), client.from_("orders")
     embedded = orders.select("order_id, customers(customer_name)").order("order_id").execute().data
     assert embedded[0] == {"order_id": "Q1", "customers": {"customer_name": "Ada"}}
     inner = customers.select("customer_id, orders!inner(order_id)").gte("orders.total_amount", 20).execute().data
@@ -61,12 +78,15 @@ def read(client: SyncPostgrestClient) -> None:
     sums = orders.select("customer_id, total_amount.sum()").order("customer_id").execute().data
     assert sums == [{"customer_id": "P1", "sum": 33.75}, {"customer_id": "P2", "sum": 7}]
 
-    # Views, and what functions make of a row.
     shown = client.from_("customer_names").select("name, orders(order_id)").eq("id", "P2").execute().data
     assert shown == [{"name": "Bo", "orders": [{"order_id": "Q3"}]}]
     computed = customers.select("label, last_order(order_id)").eq("label", "Ada of London").execute().data
     assert computed == [{"label": "Ada of London", "last_order": {"order_id": "Q2"}}]
 
+
+def shape(client: SyncPostgrestClient) -> None:
+    """CSV, and an error."""
+    customers, orders = client.from_("customers"), client.from_("orders")
     text = orders.select("order_id, total_amount").order("order_id").limit(1).csv().execute().data
     assert text == "order_id,total_amount\nQ1,12.50", text
     try:
