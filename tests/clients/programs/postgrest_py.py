@@ -1,0 +1,10 @@
+"""A program of a user of postgrest-py. Each module that it calls is a part of the scenario."""
+
+import sys
+
+from postgrest import SyncPostgrestClient
+from postgrest_reading import read
+
+with SyncPostgrestClient(f"{sys.argv[1]}/rest/v1") as client:
+    read(client)
+print("done")

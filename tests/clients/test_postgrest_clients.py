@@ -1,0 +1,73 @@
+"""The clients of PostgREST, which people know, work with /rest/v1: each runs one scenario over a served API.
+
+The parts of a scenario are modules of programs/: `postgrest_reading` reads. Each has a function that the program of the
+client calls (`postgrest_py.py`, `postgrest_js.ts`).
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from chalice.config import Config
+
+from crud_api.application import create_app
+from crud_api.executor.seam import InProcessExecutor
+from infra.local.server import create_server
+from query_executor.handler import create_local_handler
+from tests.clients import generators
+from tests.clients.generators import PROGRAMS, PYTHON, npm, run
+from tests.conftest import execute
+from tests.integration.test_adopt import Adopted
+from tests.servers import free_port
+
+pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="make clients has not installed the clients")
+PARTS = ("postgrest_reading",)
+SQL = """
+CREATE SCHEMA demo;
+CREATE TABLE demo.customers (customer_id text PRIMARY KEY, customer_name text NOT NULL, email text, city text);
+CREATE TABLE demo.orders (order_id text PRIMARY KEY, customer_id text NOT NULL REFERENCES demo.customers, status text,
+  total_amount numeric(12, 2));
+CREATE VIEW demo.customer_names AS SELECT customer_id AS id, customer_name AS name FROM demo.customers;
+CREATE FUNCTION demo.label(demo.customers) RETURNS text STABLE LANGUAGE sql
+  AS $$ SELECT $1.customer_name || ' of ' || $1.city $$;
+CREATE FUNCTION demo.last_order(demo.customers) RETURNS SETOF demo.orders ROWS 1 STABLE LANGUAGE sql
+  AS $$ SELECT * FROM demo.orders WHERE customer_id = $1.customer_id ORDER BY order_id DESC LIMIT 1 $$;
+INSERT INTO demo.customers VALUES ('P1', 'Ada', NULL, 'London'), ('P2', 'Bo', NULL, 'Paris'),
+  ('P3', 'Cleo', 'cleo@example.com', NULL);
+INSERT INTO demo.orders VALUES ('Q1', 'P1', 'pending', 12.50), ('Q2', 'P1', 'shipped', 21.25),
+  ('Q3', 'P2', 'pending', 7);
+"""
+
+
+@pytest.fixture
+def url(database_url: str, tmp_path: Path) -> Iterator[str]:
+    """The address of an API that has adopted the tables, the view and the functions."""
+    execute(database_url, SQL)
+    adopted = Adopted(database_url, tmp_path / "tables")
+    adopted("demo")
+    app = create_app(InProcessExecutor(create_local_handler(database_url)), list(adopted.resources.values()))
+    port = free_port()
+    server = create_server(app, Config.create(chalice_stage="local"), "127.0.0.1", port)
+    thread = threading.Thread(target=server.server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{port}"
+    server.shutdown()
+    server.server.server_close()
+
+
+def test_postgrest_py(url: str, tmp_path: Path) -> None:
+    for name in (*PARTS, "postgrest_py"):
+        shutil.copy(PROGRAMS / f"{name}.py", tmp_path)
+    assert run(PYTHON, "postgrest_py.py", url, cwd=tmp_path) == "done\n"
+
+
+def test_postgrest_js(url: str, tmp_path: Path) -> None:
+    files = [f"{name}.ts" for name in (*PARTS, "postgrest_js")]
+    for name in files:
+        shutil.copy(PROGRAMS / name, tmp_path)
+    generators.typescript(tmp_path, *files)
+    assert run(npm("")[0], "js/postgrest_js.js", url, cwd=tmp_path) == "done\n"
