@@ -11,10 +11,12 @@ from typing import Any
 import moto.backends
 import pytest
 import yaml
+from botocore import useragent
 from botocore.client import ClientCreator
-from botocore.loaders import JSONFileLoader
+from botocore.loaders import JSONFileLoader, Loader, create_loader
 from moto.backends import list_of_moto_modules
 from moto.cloudformation.utils import yaml_tag_constructor
+from moto.core import responses
 from yaml import CLoader
 
 from tests.conftest import new_database
@@ -22,19 +24,26 @@ from tests.infrastructure.account_state import State, state
 from tests.infrastructure.clone import Clone, Run, cloned
 
 _load_file = JSONFileLoader.load_file
+_list_services: Any = Loader.list_available_services
 _create_client_class: Any = ClientCreator.__dict__["_create_client_class"]
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _made_once() -> Iterator[None]:
-    """Read each file once, and make the class of each service's client once.
+    """Read each file once, make the class of each service's client once, and so on.
 
-    Half of the time of a deploy, botocore and moto would do the same again.
+    More than half of the time of a deploy, botocore and moto would do the same again. For each request, botocore checks
+    the letters of its User-Agent, and moto looks for the methods of the service's class.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
         patch.setattr(JSONFileLoader, "load_file", lambda _loader, path: _described(path))
         patch.setattr(ClientCreator, "_create_client_class", _client_class)
+        patch.setattr(Loader, "list_available_services", lambda _loader, type_name: _services(type_name))
+        for module, name in (
+            (useragent, "sanitize_user_agent_string_component"), (responses, "method_names_from_class"),
+        ):  # fmt: skip
+            patch.setattr(module, name, cache(getattr(module, name)))
         modules = list(list_of_moto_modules())
         patch.setattr(moto.backends, "list_of_moto_modules", lambda: modules)
         CLoader.add_multi_constructor("", yaml_tag_constructor)  # moto does this with the Loader that it names
@@ -45,6 +54,11 @@ def _made_once() -> Iterator[None]:
 @cache
 def _described(path: str) -> Any:
     return _load_file(JSONFileLoader(), path)
+
+
+@cache
+def _services(type_name: str) -> list[str]:
+    return list(_list_services(create_loader(), type_name))
 
 
 _classes: dict[str, type] = {}

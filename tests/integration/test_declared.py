@@ -29,6 +29,8 @@ from tests.functional.client import Api, api_on
 from tests.integration.test_migrations import url_of
 from tests.servers import own_server
 
+pytestmark = pytest.mark.each_measured
+
 PRODUCTS = Resource(
     name="products",
     table="demo.products",

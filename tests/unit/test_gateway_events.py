@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator, Sequence
-from itertools import product
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -286,15 +285,19 @@ def test_a_nested_list_keeps_what_comes_before_its_path(before: str, key: str) -
         assert json.loads(reply["body"])["next"].startswith(f"{before}/customers/{quote(key, safe='')}/orders?limit=1&")
 
 
-def wrong_events() -> Iterator[Any]:
-    """Correct events without each of their members, and with a value of another type in each place."""
-    body = '{"customer_id": "a", "customer_name": "A"}'
-    good = event("POST", "/customers", body=body, query={"limit": ["1"]}, headers={"Prefer": ["x"], "Origin": ["y"]})
-    get = event("GET", "/customers/a", resource=ONE, path_parameters={"customer_id": "a"})
-    places = [(), *((name,) for name in good), *(("requestContext", name) for name in good["requestContext"])]
+NAMED = '{"customer_id": "a", "customer_name": "A"}'
+CORRECT = {
+    "POST": event("POST", "/customers", body=NAMED, query={"limit": ["1"]}, headers={"Prefer": ["x"], "Origin": ["y"]}),
+    "GET": event("GET", "/customers/a", resource=ONE, path_parameters={"customer_id": "a"}),
+}
+
+
+def wrong_events(right: dict[str, Any]) -> Iterator[Any]:
+    """The correct event without each of its members, and with a value of another type in each place."""
+    places = [(), *((name,) for name in right), *(("requestContext", name) for name in right["requestContext"])]
     places += [("headers", "Content-Type"), ("headers", "Prefer"), ("pathParameters", "customer_id")]
     places += [("multiValueQueryStringParameters", "limit"), ("requestContext", "identity", "sourceIp")]
-    for right, place in product((good, get), places):
+    for place in places:
         for wrong in (None, True, 1, 1.5, "x", b"x", [], ["x"], [1], {}, {"x": 1}, {1: 2}, object(), ...):
             changed = inner = copy.deepcopy(right)
             if not place:
@@ -310,13 +313,16 @@ def wrong_events() -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("origins", [(), ("https://a.b",)])
-def test_an_event_that_no_gateway_sends_is_answered_and_nothing_is_raised(origins: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(("method", "least"), [("POST", 120), ("GET", 250)])
+def test_an_event_that_no_gateway_sends_is_answered_and_nothing_is_raised(
+    method: str, least: int, origins: tuple[str, ...]
+) -> None:
     app = create_app(lambda _: STORED, cors_origins=origins)
     refused = 0
-    for sent in wrong_events():
+    for sent in wrong_events(CORRECT[method]):
         reply = app(sent, None)
         assert json.loads(json.dumps(reply)) == reply
         if reply["statusCode"] >= 400:
             refused += 1
             assert problem(reply)
-    assert refused > 400
+    assert refused > least
