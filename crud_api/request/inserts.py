@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -13,6 +13,8 @@ from crud_api.resource import Resource
 from crud_api.resource.relations import Relation, Relations
 
 MAX_ROWS = 1000  # of a resource in one request
+# What becomes of a row that exists: an error, or it is changed, or it stays as it is.
+Conflict = Literal["", "merge", "ignore"]
 
 
 class RowInsert(Struct, frozen=True):

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from msgspec import Struct
 
 from crud_api.request.conditions import Condition
-from crud_api.request.inserts import TableInsert
+from crud_api.request.inserts import Conflict, TableInsert
 from crud_api.request.reading import Form, Read
 from crud_api.request.versions import NO_CONDITIONS, Conditions
-
-# What becomes of a row that exists: an error, or it is changed, or it stays as it is.
-Conflict = Literal["", "merge", "ignore"]
 
 
 class Insertion(Struct, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ from crud_api.resource import Resource
 from crud_api.response import rest_v1
 from crud_api.response.responses import PRIVATE, fits
 from crud_api.sql.rows import Rows
-from crud_api.sql.writing import Written
+from crud_api.sql.written import Written
 
 
 class Told(Struct, frozen=True, kw_only=True):

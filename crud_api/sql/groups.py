@@ -13,8 +13,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from crud_api.request.inserts import RowInsert, TableInsert
-from crud_api.request.writing import Conflict
+from crud_api.request.inserts import Conflict, RowInsert, TableInsert
 from crud_api.resource import Resource
 from crud_api.sql.fitting import may_be_spaced
 from crud_api.sql.names import equal, quoted, table, unchanged

@@ -1,7 +1,7 @@
-"""Writes of any number of rows, by what their filters find, and what the answer shows of the rows that are written.
+"""Writes of any number of rows: rows are stored, or those that the filters find are changed or deleted.
 
-The common table expression `written` has these rows, and they are read from it as from a table (rows.py). A write that
-does not meet its terms says so in its result, and the executor rolls it back.
+The rows that are written are the common table expression `written` (written.py). A write that does not meet its terms
+says so in its result, and the executor rolls it back.
 """
 
 from __future__ import annotations
@@ -10,12 +10,9 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from msgspec import Struct
-
-from crud_api.request.conditions import Related
 from crud_api.request.idempotency import Attempt
-from crud_api.request.reading import Embedded, OrderTerm, Read
-from crud_api.request.writing import Change, Conflict, Insertion, Removal, Shown, Terms
+from crud_api.request.inserts import Conflict
+from crud_api.request.writing import Change, Insertion, Removal, Shown, Terms
 from crud_api.resource import Resource
 from crud_api.sql import SHAPES
 from crud_api.sql.fitting import fits
@@ -23,51 +20,16 @@ from crud_api.sql.groups import Group, groups_of, paired, params_of, sent, store
 from crud_api.sql.names import quoted, table, version, where
 from crud_api.sql.once import CONDITION, Keeping, Once, Record, once
 from crud_api.sql.query import Query, T
-from crud_api.sql.rows import ROW, Shape, shape_of, shaped
+from crud_api.sql.rows import ROW
 from crud_api.sql.turns import turn
 from crud_api.sql.versions import version_checks
 from crud_api.sql.where import conditions_of
-from query_executor.contract import Param, Statement, Typed, Value
+from crud_api.sql.written import COLUMNS, NOTHING, WritePlan, Written, plan_of, returned_by
+from query_executor.contract import Param, Statement, Value
 
-_COMMITS = "commits"  # the column that says whether the terms are met
 _CHECKS_NOW = "SET CONSTRAINTS ALL IMMEDIATE"
 _PLACE = '"#order"'  # of a stored row in the request, if it is known
-_NOTHING = '"#nothing"'  # what a row has that returns no column
 _INSERTED = '(SELECT bool_or("#inserted") FROM ({every}) AS every)'
-
-
-class Written(Struct, frozen=True):
-    """The rows that the answer shows, in their form, and how many were written.
-
-    `items` is null if there is no row, or if the rows are too large for a reply. `inserted` says whether any row of an
-    upsert is new. `key` is the key of the only row, as a JSON array of texts, and `version` is its ETag. `matched` is
-    the number of rows that the filters find, if the write is for versions of a row.
-    """
-
-    items: str | None
-    found: int
-    changed: int
-    inserted: bool | None
-    key: str | None
-    version: str | None
-    matched: int | None
-    commits: bool
-
-
-class WritePlan(Struct, frozen=True):
-    """Common table expressions that write rows. The last, `answer`, is one row: the columns of `Written`.
-
-    `commit_if` is the column of `answer` that says whether the write is wanted, if that is not certain. Without
-    `is_kept` it is not.
-    """
-
-    ctes: str
-    params: Mapping[str, Param]
-    commit_if: str | None
-    is_kept: bool
-
-
-_COLUMNS = ", ".join(f"answer.{name}" for name in Written.__struct_fields__)
 
 
 _KEEPING = Keeping(
@@ -76,7 +38,7 @@ _KEEPING = Keeping(
     etag="version",
     key="json_build_array(found, key)::text",
     is_kept=f"commits AND {CONDITION}",
-    columns=_COLUMNS,
+    columns=COLUMNS,
     whole="true",
     read=Written,
 )
@@ -84,7 +46,7 @@ _KEEPING = Keeping(
 
 def write(plan: WritePlan) -> Query[Written]:
     """Write the rows."""
-    statement = Statement(f"WITH {plan.ctes} SELECT {_COLUMNS} FROM answer", plan.params)
+    statement = Statement(f"WITH {plan.ctes} SELECT {COLUMNS} FROM answer", plan.params)
     return _tried(Query([statement], Written, plan.commit_if), plan)
 
 
@@ -128,7 +90,7 @@ def insertion_plan(
         tuple(each.group for each in filled),
         insertion.conflict,
         " AND ".join(conditions) or "true",
-        _returned(resource, shown),
+        returned_by(resource, shown),
         is_many=is_many,
     )
     inserted = "null::bool"
@@ -136,17 +98,17 @@ def insertion_plan(
         every = " UNION ALL ".join(f'SELECT "#inserted" FROM sent_{each.group.label}' for each in filled)
         inserted = _INSERTED.format(every=every) if filled else "false"
     is_placed = is_many and shown.form != "none"
-    return _plan(resource, ctes, params, shown, terms, last=f"one.{_PLACE}" if is_placed else "", inserted=inserted)
+    return plan_of(resource, ctes, params, shown, terms, last=f"one.{_PLACE}" if is_placed else "", inserted=inserted)
 
 
 def change_plan(resource: Resource, change: Change, shown: Shown, terms: Terms) -> WritePlan:
     """Make the plan that changes the rows."""
     params: dict[str, Param] = {}
-    returned = _returned(resource, shown)
+    returned = returned_by(resource, shown)
     if change.is_empty:
-        listed = ", ".join(map(quoted, returned)) or f"true AS {_NOTHING}"
+        listed = ", ".join(map(quoted, returned)) or f"true AS {NOTHING}"
         ctes = f"written AS (SELECT {listed} FROM {table(resource)} AS one WHERE false)"
-        return _plan(resource, ctes, params, shown, terms)
+        return plan_of(resource, ctes, params, shown, terms)
     conditions = conditions_of(resource, change.conditions, params, ROW)
     (filled,) = groups_of("", change.rows, (), merge=False, is_json=change.is_json)
     spaced: list[tuple[Resource, Mapping[str, Value]]] = []
@@ -155,7 +117,7 @@ def change_plan(resource: Resource, change: Change, shown: Shown, terms: Terms) 
         conditions.append(check)
     checks = version_checks(change.versions, params)
     ctes = _change(resource, filled.group, change.defaults, tuple(conditions), checks, returned)
-    return _plan(resource, ctes, params, shown, terms, is_versioned=bool(checks))
+    return plan_of(resource, ctes, params, shown, terms, is_versioned=bool(checks))
 
 
 def removal_plan(resource: Resource, removal: Removal, shown: Shown, terms: Terms) -> WritePlan:
@@ -163,8 +125,8 @@ def removal_plan(resource: Resource, removal: Removal, shown: Shown, terms: Term
     params: dict[str, Param] = {}
     conditions = conditions_of(resource, removal.conditions, params, ROW)
     checks = version_checks(removal.versions, params)
-    ctes = _removal(resource, tuple(conditions), checks, _returned(resource, shown))
-    return _plan(resource, ctes, params, shown, terms, is_versioned=bool(checks))
+    ctes = _removal(resource, tuple(conditions), checks, returned_by(resource, shown))
+    return plan_of(resource, ctes, params, shown, terms, is_versioned=bool(checks))
 
 
 def _tried(query: Query[T], plan: WritePlan) -> Query[T]:
@@ -173,27 +135,6 @@ def _tried(query: Query[T], plan: WritePlan) -> Query[T]:
         return query
     *before, last = query.statements
     return Query([*before, Statement(_CHECKS_NOW), last], query.read, query.commit_if)
-
-
-def _returned(resource: Resource, shown: Shown) -> tuple[str, ...]:
-    """The columns of the written rows that the answer needs. A role that may not read the others can have it."""
-    if shown.has_version or (shown.form != "none" and shown.read.is_grouped):
-        return resource.columns
-    needed = {*resource.key_columns} if shown.has_key else set[str]()
-    if shown.form != "none":
-        needed |= _needed(shown.read)
-    return tuple(name for name in resource.fields if name in needed)
-
-
-def _needed(read: Read) -> set[str]:
-    found: set[str] = set()
-    for member in read.members:
-        found |= {*member.way[0].own} if isinstance(member, Embedded) else {member.column}
-    for term in read.order:
-        found |= {*term.way[0].own} if isinstance(term, OrderTerm) and term.way else {term.column}
-    for condition in read.conditions:
-        found |= {*condition.way[0].own} if isinstance(condition, Related) else set()
-    return found
 
 
 @lru_cache(SHAPES)
@@ -206,7 +147,7 @@ def _insertion(
     *,
     is_many: bool,
 ) -> str:
-    listed = ", ".join(map(quoted, returned)) or f"true AS {_NOTHING}"
+    listed = ", ".join(map(quoted, returned)) or f"true AS {NOTHING}"
     if not groups:
         return f"written AS (SELECT {listed}, 0 AS {_PLACE} FROM {table(resource)} AS one WHERE false)"
     parts = [sent(group, is_counted=conflict == "merge") for group in groups]
@@ -214,7 +155,7 @@ def _insertion(
         parts.append(turn([groups], condition))
         condition += " AND (SELECT count(*) FROM turn) >= 0"
     parts += [stored(group, condition, conflict, listed) for group in groups]
-    names = ", ".join(map(quoted, returned)) or _NOTHING
+    names = ", ".join(map(quoted, returned)) or NOTHING
     every = [_placed(group, names) if is_many else f"SELECT {names} FROM stored_{group.label}" for group in groups]
     parts.append(f"written AS ({' UNION ALL '.join(every)})")
     return ",\n".join(parts)
@@ -253,7 +194,7 @@ def _removal(resource: Resource, conditions: tuple[str, ...], checks: str, retur
 
 
 def _of_one(returned: Sequence[str]) -> str:
-    return ", ".join(f"{ROW}{quoted(name)}" for name in returned) or f"true AS {_NOTHING}"
+    return ", ".join(f"{ROW}{quoted(name)}" for name in returned) or f"true AS {NOTHING}"
 
 
 def _versioned(
@@ -270,52 +211,3 @@ def _versioned(
                   FROM {table(resource)} AS one{where(conditions)} FOR {strength}), """
     same = " AND ".join(f"{ROW}{quoted(name)} = current.{key}" for name, key in names.items())
     return current, f"{sql}{and_}current", f" WHERE {same}{checks} AND (SELECT count(*) FROM current) = 1"
-
-
-def _plan(
-    resource: Resource,
-    ctes: str,
-    params: dict[str, Param],
-    shown: Shown,
-    terms: Terms,
-    *,
-    last: str = "",
-    inserted: str = "null::bool",
-    is_versioned: bool = False,
-) -> WritePlan:
-    shape, which = None, ""
-    if shown.form != "none":
-        shape = shape_of(resource, shown.read, shown.form, params, is_versioned=shown.has_version, last=last)
-        which = where(conditions_of(resource, shown.read.conditions, params, ROW, "shown"))
-    met = ["(items IS NOT NULL OR found = 0)"] if shape else []
-    met += ["found = 1"] if terms.shows_one else []
-    met += ["changed = 1"] if terms.writes_one else []
-    met += [] if terms.is_kept else ["false"]
-    if terms.most is not None:
-        met.append("changed <= :most")
-        params["most"] = Typed("int8", terms.most)
-    key = resource.key_columns if shown.has_key else ()
-    answer = _answer(resource, shape, which, key, inserted, " AND ".join(met) or "true", is_versioned=is_versioned)
-    return WritePlan(f"{ctes},\n{answer}", params, _COMMITS if met else None, terms.is_kept)
-
-
-@lru_cache(SHAPES)
-def _answer(
-    resource: Resource,
-    shape: Shape | None,
-    which: str,
-    key: tuple[str, ...],
-    inserted: str,
-    met: str,
-    *,
-    is_versioned: bool,
-) -> str:
-    items, rows = shaped(shape, "written AS one", which) if shape else ("chr(32)", "written")
-    texts = ", ".join(resource.fields[name].column.key_text(quoted(name)) for name in key)
-    only = f"(SELECT CASE WHEN count(*) = 1 THEN min(json_build_array({texts})::text) END FROM written)"
-    return f"""answer AS MATERIALIZED (SELECT *, {met} AS {_COMMITS} FROM (
-          SELECT {items} AS items, count(*) AS found, (SELECT count(*) FROM written) AS changed,
-                 {inserted} AS inserted, {only if key else "null::text"} AS key,
-                 {"min(version)" if shape and shape.version else "null::text"} AS version,
-                 {"(SELECT count(*) FROM current)" if is_versioned else "null::int8"} AS matched
-          FROM {rows}) AS told)"""

@@ -22,6 +22,7 @@ from crud_api.resource.tables import Tables
 from crud_api.settings import Settings
 from crud_api.sql import writing
 from crud_api.sql.query import Query
+from crud_api.sql.written import Written
 from query_executor.contract import Statement
 from query_executor.scanner import scan
 from tests.gateway_events import event
@@ -86,20 +87,20 @@ def test_a_page_of_another_origin_sends_json_only() -> None:
         assert sent("{}", type_, **page | {"host": "a.example"})
 
 
-def inserted(rows: list[dict[str, Any]], shown: Shown, **query: str) -> Query[writing.Written]:
+def inserted(rows: list[dict[str, Any]], shown: Shown, **query: str) -> Query[Written]:
     body = Body([{name: json.dumps(value) for name, value in row.items()} for row in rows], is_many=True)
     preferences = preferences_of(query.pop("prefer", None))
     insertion = insertion_of(notes, body, {name: [text] for name, text in query.items()}, preferences)
     return writing.write(writing.insertion_plan(notes, insertion, shown, Terms()))
 
 
-def changed(row: dict[str, Any], shown: Shown, condition: Filter = LARGER) -> Query[writing.Written]:
+def changed(row: dict[str, Any], shown: Shown, condition: Filter = LARGER) -> Query[Written]:
     body = Body([{name: json.dumps(value) for name, value in row.items()}], is_many=False)
     change = change_of(notes, body, {}, NONE, [condition], NO_CONDITIONS)
     return writing.write(writing.change_plan(notes, change, shown, Terms()))
 
 
-def removed(condition: Filter, versions: Conditions = NO_CONDITIONS) -> Query[writing.Written]:
+def removed(condition: Filter, versions: Conditions = NO_CONDITIONS) -> Query[Written]:
     removal = Removal(conditions=(condition,), versions=versions)
     return writing.write(writing.removal_plan(notes, removal, HIDDEN, Terms()))
 

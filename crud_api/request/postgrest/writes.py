@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from crud_api.errors import MalformedBodyError, PostgrestError
 from crud_api.request.body import parse_json
 from crud_api.request.conditions import Condition, Filter
-from crud_api.request.inserts import RowInsert, TableInsert
+from crud_api.request.inserts import Conflict, RowInsert, TableInsert
 from crud_api.request.made_keys import uuid7
 from crud_api.request.operators import EQUAL
 from crud_api.request.parameters import Parameters
@@ -18,7 +18,7 @@ from crud_api.request.postgrest.prefer import Preferences
 from crud_api.request.postgrest.select import no_column
 from crud_api.request.validation import Errors, Values, converted, refuse, with_defaults
 from crud_api.request.versions import Conditions
-from crud_api.request.writing import Change, Conflict, Insertion
+from crud_api.request.writing import Change, Insertion
 from crud_api.resource import Resource
 from crud_api.resource.columns.column import Column
 
