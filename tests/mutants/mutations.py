@@ -352,8 +352,8 @@ MUTATIONS = [
     Mutation(
         "whole rows, as PostgreSQL's details have them, leave the executor",
         "query_executor/failures.py",
-        "raised = error.diag.source_function == _RAISE  # PostgreSQL's own details quote whole rows: they stay here",
-        "raised = True",
+        "tells = error.diag.source_function in _TELLING  # PostgreSQL's other details quote whole rows: they stay here",
+        "tells = True",
         "tests/contract/test_examples.py",
     ),
     Mutation(
