@@ -129,7 +129,7 @@ deploys: $(DEVELOPS) ## Run the long deploys to the emulator: killed at each ste
 mutants: $(DEVELOPS) $(LAMBDA_FRONT_END) ## Check that the tests find each mutation in tests/mutants
 	$(BIN)/python -m tests.mutants
 
-bench: $(BENCHES) $(LAMBDA_FRONT_END) ## Measure the API against its peers and write docs/performance.md; 5 minutes, Linux only
+bench: $(BENCHES) $(LAMBDA_FRONT_END) ## Measure the API against its peers and write docs/performance.md; 10 minutes, Linux only
 	$(VENV)/bench/bin/python -m bench all
 
 # mypy takes as long as all other checkers together, so it runs beside them. Each prints when it ends (GNU make 4).

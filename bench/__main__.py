@@ -33,7 +33,7 @@ def main() -> None:
         command = commands.add_parser(name, help=what, description=what)
         command.add_argument("--rounds", type=int, default=rounds, help=f"default {rounds}")
         command.add_argument("--save", action="store_true", help="also put the result into docs/performance.md")
-    commands.add_parser("all", help="all of them, into docs/performance.md; about 5 minutes")
+    commands.add_parser("all", help="all of them, into docs/performance.md; about 10 minutes")
     commands.add_parser("check", help="only whether all peers answer the same")
     commands.add_parser("report", help="write docs/performance.md again from the last results")
     options = parser.parse_args()

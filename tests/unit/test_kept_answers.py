@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import replace
+
+from crud_api.application import create_app
 from crud_api.executor.kept import KeptAnswers
 from crud_api.request.caller import NOBODY, ApiRequest
 from crud_api.response.responses import json_text
+from crud_api.tables.customers import customers
 from query_executor.contract import Failure, Reply, Request, Result, Statement
 from tests.gateway_events import event
 
@@ -60,3 +64,22 @@ def test_a_failure_is_not_kept() -> None:
     assert isinstance(kept.read(Request([Statement("SELECT")], read_only=True), asked, 60), Failure)
     assert asked.answered is None
     assert isinstance(kept.read(Request([Statement("SELECT")], read_only=True), asked, 60), Reply)
+
+
+def test_a_page_of_another_origin_reads_the_age_and_gets_no_answer_that_was_for_another() -> None:
+    def row(_: Request) -> Reply | Failure:
+        return Reply([Result([], [["{}", "0" * 32, None]], 1)])
+
+    app = create_app(row, [replace(customers, max_age_s=60)], cors_origins=["https://app.example.com"])
+    asked = event(
+        "GET",
+        "/customers/C1",
+        resource="/customers/{customer_id}",
+        path_parameters={"customer_id": "C1"},
+        headers={"Origin": ["https://app.example.com"]},
+    )
+    for _ in range(2):
+        headers = app(asked, None)["headers"]
+        assert {"Authorization", "X-Api-Key", "Origin"} <= set(headers["Vary"].split(", "))
+        assert "Age" in headers["Access-Control-Expose-Headers"].split(", ")
+    assert headers["Age"].isdecimal()
