@@ -438,6 +438,12 @@ def test_rows_that_no_reply_can_hold_are_refused(garden: Api) -> None:
     assert get(executed, "higher", "than=1").json["code"] == "54000"
 
 
+def test_rows_of_a_function_have_no_relations_of_a_table_with_its_name(execute: Execute) -> None:
+    api = Api(execute, [plants, pots], Functions(function("pots", gives="rows", of=SoilRow)))
+    answer = get(api, "pots", "select=*,plants(*)")
+    assert (answer.status, answer.json["code"]) == (400, "PGRST200")
+
+
 def test_a_refused_call_asks_no_database(garden: Api) -> None:
     before = garden.invocations
     for name, query in (("nope", ""), ("add_up", "c=1"), ("add_up", "a=1&select=x,("), ("higher", "than=1&town=eq.1")):
