@@ -171,6 +171,17 @@ def test_what_came_out_can_go_back_in_and_is_found(every: Every, data: st.DataOb
         assert ids == [id_ for (id_,) in every.database.fetchall()], sort
 
 
+@pytest.mark.parametrize(
+    ("name", "text"), [("ints", "[0:1]={1,2}"), ("texts", "[2:2]={a}"), ("grid", "[0:0][2:3]={{1,2}}")]
+)
+def test_an_array_whose_first_index_is_not_1_comes_back_with_it(every: Every, name: str, text: str) -> None:
+    every.database.execute("DELETE FROM demo.every")
+    every.insert(1, {name: text})
+    value = every.api("GET", "/every/1").json[name]
+    assert every.api("POST", "/every", {"id": 2, name: value}).status == 201
+    assert every.differing(1, 2) == []
+
+
 def test_every_column_is_declared_as_the_database_has_it(every: Every) -> None:
     with closing(psycopg2.connect(every.url)) as connection:
         found = differences(connection, declared([every.resource]))
