@@ -273,7 +273,7 @@ def test_a_new_row_whose_answer_is_not_wanted_has_a_path_and_no_type() -> None:
 @pytest.mark.parametrize("before", ["", "/api", "/customers", "/customers/x/orders", "/a/customers/b"])
 @pytest.mark.parametrize("key", ["a", "a/b", "/customers/", "a b", "orders", "é"])
 def test_a_nested_list_keeps_what_comes_before_its_path(before: str, key: str) -> None:
-    rows: Any = [['{"n":1}\x1e{"n":2}', 2, ["1"], ["1"], None, True, None]]
+    rows: Any = [['{"n":1},\x1e{"n":2}', 2, ["1"], ["1"], None, True, None]]
     page = Reply([Result(columns=[], rows=rows, row_count=1)])
     for written in (key, quote(key, safe="")):
         sent = event(
