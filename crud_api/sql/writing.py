@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from crud_api.request.conditions import Related
 from crud_api.request.idempotency import Attempt
-from crud_api.request.reading import Embedded, OrderTerm, Read
+from crud_api.request.reading import Embedded, OrderTerm, Read, takes_rows
 from crud_api.request.writing import Change, Conflict, Insertion, Removal, Shown, Terms
 from crud_api.resource import Resource
 from crud_api.sql import SHAPES
@@ -22,12 +22,13 @@ from crud_api.sql.fitting import fits
 from crud_api.sql.groups import Group, groups_of, paired, params_of, sent, stored
 from crud_api.sql.names import quoted, table, version, where
 from crud_api.sql.once import CONDITION, Keeping, Once, Record, once
+from crud_api.sql.outcome import SETTINGS, chosen, met
 from crud_api.sql.query import Query
-from crud_api.sql.rows import ROW, Shape, shape_of, shaped
+from crud_api.sql.rows import ROW, WHOLE, Shape, prefix_of, shape_of, shaped
 from crud_api.sql.turns import turn
 from crud_api.sql.versions import version_checks
 from crud_api.sql.where import conditions_of
-from query_executor.contract import Param, Statement, Typed, Value
+from query_executor.contract import Param, Statement, Value
 
 _COMMITS = "commits"  # the column that says whether the terms are met
 _PLACE = '"#order"'  # of a stored row in the request, if it is known
@@ -40,7 +41,8 @@ class Written(Struct, frozen=True):
 
     `items` is null if there is no row, or if the rows are too large for a reply. `inserted` says whether any row of an
     upsert is new. `key` is the key of the only row, as a JSON array of texts, and `version` is its ETag. `matched` is
-    the number of rows that the filters find, if the write is for versions of a row.
+    the number of rows that the filters find, if the write is for versions of a row. `status` and `headers` are the
+    settings by which functions of the database choose them, or null.
     """
 
     items: str | None
@@ -51,6 +53,8 @@ class Written(Struct, frozen=True):
     version: str | None
     matched: int | None
     commits: bool
+    status: str | None
+    headers: str | None
 
 
 class WritePlan(Struct, frozen=True):
@@ -71,7 +75,7 @@ _KEEPING = Keeping(
     status="CASE WHEN inserted IS FALSE THEN :merged ELSE :created END",
     body="coalesce(items, '')",
     etag="version",
-    key="json_build_array(found, key)::text",
+    key="json_build_array(found, key, status, headers)::text",
     is_kept=f"commits AND {CONDITION}",
     columns=_COLUMNS,
     whole="true",
@@ -88,7 +92,7 @@ def write_once(plan: WritePlan, attempt: Attempt, created: int, merged: int) -> 
     """Write the rows, unless a request with this key wrote them before. The plan has the condition of once.py.
 
     The record has the status `merged` if all rows of an upsert existed, and else `created`. Its body are the rows, and
-    its key is the JSON of how many these are and of their key.
+    its key is the JSON of how many these are, of their key, and of what functions chose of the response.
     """
     params: dict[str, Param] = {**plan.params, "created": created, "merged": merged}
     return once(plan.ctes, params, attempt, _KEEPING, plan.commit_if)
@@ -96,8 +100,8 @@ def write_once(plan: WritePlan, attempt: Attempt, created: int, merged: int) -> 
 
 def recorded(record: Record) -> Written:
     """What the first request wrote."""
-    found, key = json.loads(record.key or "[0, null]")
-    return Written(record.body, found, found, None, key, record.etag, None, True)
+    found, key, status, headers = json.loads(record.key or "[0, null, null, null]")
+    return Written(record.body, found, found, None, key, record.etag, None, True, status, headers)
 
 
 def insertion_plan(
@@ -140,8 +144,7 @@ def change_plan(resource: Resource, change: Change, shown: Shown, terms: Terms) 
     params: dict[str, Param] = {}
     returned = _returned(resource, shown)
     if change.is_empty:
-        listed = ", ".join(map(quoted, returned)) or f"true AS {_NOTHING}"
-        ctes = f"written AS (SELECT {listed} FROM {table(resource)} AS one WHERE false)"
+        ctes = f"written AS (SELECT {_listed(resource, returned)} FROM {table(resource)} AS one WHERE false)"
         return _plan(resource, ctes, params, shown, terms)
     conditions = conditions_of(resource, change.conditions, params, ROW)
     (filled,) = groups_of("", change.rows, (), merge=False, is_json=change.is_json)
@@ -164,7 +167,12 @@ def removal_plan(resource: Resource, removal: Removal, shown: Shown, terms: Term
 
 
 def _returned(resource: Resource, shown: Shown) -> tuple[str, ...]:
-    """The columns of the written rows that the answer needs. A role that may not read the others can have it."""
+    """The columns of the written rows that the answer needs, or the whole rows if functions take them.
+
+    A role that may not read the others can have it.
+    """
+    if shown.form != "none" and takes_rows(shown.read, resource):
+        return (WHOLE,)
     if shown.has_version or (shown.form != "none" and shown.read.is_grouped):
         return resource.columns
     needed = {*resource.key_columns} if shown.has_key else set[str]()
@@ -194,13 +202,14 @@ def _insertion(
     *,
     is_many: bool,
 ) -> str:
-    listed = ", ".join(map(quoted, returned)) or f"true AS {_NOTHING}"
     if not groups:
-        return f"written AS (SELECT {listed}, 0 AS {_PLACE} FROM {table(resource)} AS one WHERE false)"
+        nothing = f"FROM {table(resource)} AS one WHERE false"
+        return f"written AS (SELECT {_listed(resource, returned)}, 0 AS {_PLACE} {nothing})"
     parts = [sent(group, is_counted=conflict == "merge") for group in groups]
     if is_many:
         parts.append(turn([groups], condition))
         condition += " AND (SELECT count(*) FROM turn) >= 0"
+    listed = _listed(resource, returned, table(resource))
     parts += [stored(group, condition, conflict, listed) for group in groups]
     names = ", ".join(map(quoted, returned)) or _NOTHING
     every = [_placed(group, names) if is_many else f"SELECT {names} FROM stored_{group.label}" for group in groups]
@@ -230,18 +239,23 @@ def _change(
         assignments.append(f"{quoted(resource.updated_at)} = now()")
     change = f"UPDATE {table(resource)} AS one SET {', '.join(assignments)} FROM sent_{group.label} AS sent"
     before, change, which = _versioned(resource, change, ", ", conditions, checks, "NO KEY UPDATE")
-    return f"{sent(group, is_counted=False)}, {before}written AS ({change}{which} RETURNING {_of_one(returned)})"
+    return (
+        f"{sent(group, is_counted=False)}, {before}written AS ({change}{which} RETURNING {_listed(resource, returned)})"
+    )
 
 
 @lru_cache(SHAPES)
 def _removal(resource: Resource, conditions: tuple[str, ...], checks: str, returned: tuple[str, ...]) -> str:
     removal = f"DELETE FROM {table(resource)} AS one"
     before, removal, which = _versioned(resource, removal, " USING ", conditions, checks, "UPDATE")
-    return f"{before}written AS ({removal}{which} RETURNING {_of_one(returned)})"
+    return f"{before}written AS ({removal}{which} RETURNING {_listed(resource, returned)})"
 
 
-def _of_one(returned: Sequence[str]) -> str:
-    return ", ".join(f"{ROW}{quoted(name)}" for name in returned) or f"true AS {_NOTHING}"
+def _listed(resource: Resource, returned: Sequence[str], row: str = "one") -> str:
+    """What a row returns. `row` is its table, or an alias."""
+    if returned == (WHOLE,):
+        return f"{row}.*::{table(resource)} AS {quoted(WHOLE)}"  # without the cast, * would be all columns
+    return ", ".join(f"{row}.{quoted(name)}" for name in returned) or f"true AS {_NOTHING}"
 
 
 def _versioned(
@@ -273,18 +287,16 @@ def _plan(
 ) -> WritePlan:
     shape, which = None, ""
     if shown.form != "none":
-        shape = shape_of(resource, shown.read, shown.form, params, is_versioned=shown.has_version, last=last)
-        which = where(conditions_of(resource, shown.read.conditions, params, ROW, "shown"))
-    met = ["(items IS NOT NULL OR found = 0)"] if shape else []
-    met += ["found = 1"] if terms.shows_one else []
-    met += ["changed = 1"] if terms.writes_one else []
-    met += [] if terms.is_kept else ["false"]
-    if terms.most is not None:
-        met.append("changed <= :most")
-        params["most"] = Typed("int8", terms.most)
+        prefix = prefix_of(resource, shown.read)
+        shape = shape_of(
+            resource, shown.read, shown.form, params, prefix=prefix, is_versioned=shown.has_version, last=last
+        )
+        which = where(conditions_of(resource, shown.read.conditions, params, prefix, "shown"))
+    condition = met(terms, params, shows_rows=shape is not None)
+    params |= SETTINGS
     key = resource.key_columns if shown.has_key else ()
-    answer = _answer(resource, shape, which, key, inserted, " AND ".join(met) or "true", is_versioned=is_versioned)
-    return WritePlan(f"{ctes},\n{answer}", params, _COMMITS if met else None)
+    answer = _answer(resource, shape, which, key, inserted, condition or "true", is_versioned=is_versioned)
+    return WritePlan(f"{ctes},\n{answer}", params, _COMMITS if condition else None)
 
 
 @lru_cache(SHAPES)
@@ -294,14 +306,14 @@ def _answer(
     which: str,
     key: tuple[str, ...],
     inserted: str,
-    met: str,
+    condition: str,
     *,
     is_versioned: bool,
 ) -> str:
     items, rows = shaped(shape, "written AS one", which) if shape else ("chr(32)", "written")
     texts = ", ".join(resource.fields[name].column.key_text(quoted(name)) for name in key)
     only = f"(SELECT CASE WHEN count(*) = 1 THEN min(json_build_array({texts})::text) END FROM written)"
-    return f"""answer AS MATERIALIZED (SELECT *, {met} AS {_COMMITS} FROM (
+    return f"""answer AS MATERIALIZED (SELECT *, {condition} AS {_COMMITS}, {chosen("changed")} FROM (
           SELECT {items} AS items, count(*) AS found, (SELECT count(*) FROM written) AS changed,
                  {inserted} AS inserted, {only if key else "null::text"} AS key,
                  {"min(version)" if shape and shape.version else "null::text"} AS version,

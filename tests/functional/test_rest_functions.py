@@ -433,7 +433,7 @@ def test_an_error_that_describes_no_response_is_500(garden: Api, message: str, d
 
 
 def test_rows_that_no_reply_can_hold_are_refused(garden: Api) -> None:
-    executed = Api(lambda _: Reply([Result([], [["/"]], 1), Result([], [[None, 7, None, None, None, False]], 1)]),
+    executed = Api(lambda _: Reply([Result([], [["/"]], 1), Result([], [[None, 7, None, 7, None, None, False]], 1)]),
                    [plants], functions=FUNCTIONS)  # fmt: skip
     assert get(executed, "higher", "than=1").json["code"] == "54000"
 

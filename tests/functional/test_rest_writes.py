@@ -724,7 +724,7 @@ def test_rows_that_no_reply_can_hold_are_not_changed(house: Api) -> None:
 
     def execute(request: Request) -> Reply | Failure:
         told.append(request)
-        return Reply([Result([], [[None, 7, 7, None, None, None, None, False]], 1)])
+        return Reply([Result([], [[None, 7, 7, None, None, None, None, False, None, None]], 1)])
 
     answer = write(Api(execute, [rooms]), "PATCH", "rooms?id=gt.0", {"name": "a"}, **SHOWN)
     assert (answer.status, answer.json["code"]) == (400, "54000")
