@@ -12,8 +12,6 @@ from crud_api.request.writing import Terms
 from crud_api.sql.query import Query, T
 from query_executor.contract import Param, Statement, Typed
 
-# A trigger that set them for the session, and not for its transaction, chooses nothing for the next request.
-UNCHOSEN = {"response.status": "", "response.headers": ""}
 _UNDONE = (Statement("SET CONSTRAINTS ALL IMMEDIATE", {}), Statement("SELECT false AS is_kept", {}))
 # The settings by which functions choose, and the params with their names.
 SETTINGS: dict[str, Param] = {"status_setting": "response.status", "headers_setting": "response.headers"}

@@ -21,7 +21,6 @@ from crud_api.request.writing import Terms
 from crud_api.resource.functions import Functions
 from crud_api.response import calls
 from crud_api.sql.calling import call_rows
-from crud_api.sql.outcome import UNCHOSEN
 
 _SECRET = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key", "x-amz-security-token"})
 
@@ -47,7 +46,6 @@ def call_function(rest: Rest, request: ApiRequest) -> Response:
     query = call_rows(call, resource, read, form, terms, is_counted=preferences.count is not None)
     request.settings |= _headers(request)
     changes = request.method == "POST" and function.volatility == "volatile"
-    request.settings |= UNCHOSEN
     called = run(rest, request, query, read_only=not changes, is_trial=preferences.is_trial)
     return calls.result(function, called, read, media, terms, preferences.applied("count", "max-affected"))
 
