@@ -74,7 +74,8 @@ _PLAIN_CALLS = frozenset(
     using values when where within
     bpchar char character decimal interval numeric time timestamp timestamptz varchar varying
     abs age array_agg array_length array_position array_remove array_to_string avg bool_and bool_or btrim cardinality
-    ceil ceiling char_length chr coalesce concat concat_ws convert_from convert_to count date_bin date_part date_trunc
+    ceil ceiling char_length chr coalesce concat concat_ws convert_from convert_to count
+    current_setting date_bin date_part date_trunc
     decode dense_rank encode every exp extract first_value floor format gen_random_uuid generate_series greatest
     hashtext json_agg json_array_elements json_array_elements_text json_array_length json_build_array
     json_build_object json_each json_each_text json_object_agg json_object_keys json_populate_recordset

@@ -97,7 +97,7 @@ def ask(
     if caller.is_refused:
         raise NotPermittedError("No database role is meant for this caller.", cause="no role fits the caller")
     asked = contract.Request(
-        query.statements,
+        [*query.statements, *query.ending] if query.ending else query.statements,
         read_only=read_only,
         commit_if=query.commit_if,
         deadline_ms=deadline_ms,
@@ -116,11 +116,10 @@ def ask(
     if isinstance(answer, Failure):
         return answer
     columns: list[contract.Value] = []
-    for statement, result in zip(query.statements, answer.results, strict=True):
-        if result.rows:
-            columns += result.rows[0]
-        elif not statement.sql.startswith("SET "):
+    for _, result in zip(query.statements, answer.results, strict=False):  # without those of the ending
+        if not result.rows:
             return None
+        columns += result.rows[0]
     return query.read(*columns)
 
 

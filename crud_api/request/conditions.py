@@ -72,6 +72,18 @@ def tables_in(conditions: Sequence[Condition]) -> Iterator[Resource]:
                 yield from tables_in(condition.conditions)
 
 
+def are_of_computed(conditions: Sequence[Condition], resource: Resource) -> bool:
+    """Whether a condition is about what a function makes of a row of the resource."""
+    return any(
+        are_of_computed(condition.members, resource)
+        if isinstance(condition, Group)
+        else condition.way[0].function is not None
+        if isinstance(condition, Related)
+        else condition.field in resource.computed
+        for condition in conditions
+    )
+
+
 def filters_in(condition: Condition) -> int:
     """How many filters the tree has."""
     match condition:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from crud_api.request.conditions import Condition, Path, Way, tables_in
+from crud_api.request.conditions import Condition, Path, Way, are_of_computed, tables_in
 from crud_api.request.sorting import SortKey
 from crud_api.resource import Resource
 
@@ -86,6 +86,19 @@ class Read(Struct, frozen=True, kw_only=True):
         for member in self.members:
             found += member.read.labels if isinstance(member, Embedded) and member.is_spread else [member.label]
         return found
+
+
+def takes_rows(read: Read, resource: Resource) -> bool:
+    """Whether functions take the rows, which are of the resource. Each takes a whole row of its table."""
+    computed = resource.computed
+    return bool(computed) and (
+        any(
+            member.column in computed if isinstance(member, Member) else member.way[0].function is not None
+            for member in read.members
+        )
+        or any(term.way[0].function is not None if term.way else term.column in computed for term in read.order)
+        or are_of_computed(read.conditions, resource)
+    )
 
 
 def tables_of(resource: Resource, read: Read) -> Iterator[Resource]:

@@ -61,12 +61,8 @@ class Shown(Struct, frozen=True, kw_only=True):
 
 
 class Terms(Struct, frozen=True, kw_only=True):
-    """What has to hold, or the write changes nothing: one row is shown, one is written, at most so many are written.
-
-    `is_kept`: the changes are wanted at all, and not only shown.
-    """
+    """What has to hold, or a change is undone: one row is shown, one is written, at most so many are written."""
 
     shows_one: bool = False
     writes_one: bool = False
     most: int | None = None
-    is_kept: bool = True

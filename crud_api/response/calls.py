@@ -4,43 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from chalice.app import Response
+
 from crud_api.request.postgrest.accept import Media
 from crud_api.request.postgrest.paging import not_there
 from crud_api.request.reading import Read
+from crud_api.request.writing import Terms
 from crud_api.resource.functions import Function
-from crud_api.response import chosen
-from crud_api.response.responses import PRIVATE, ChosenResponse, fits
-from crud_api.response.rest_v1 import body, content_range, not_single, too_large
+from crud_api.response.chosen import as_chosen
+from crud_api.response.responses import PRIVATE, fits
+from crud_api.response.rest_v1 import body, check, content_range, too_large
 from crud_api.sql.calling import Called
 from crud_api.sql.rows import Rows
 
-_WITHOUT_BODY = frozenset({204, 205, 304})
 
-
-def result(function: Function, called: Called, read: Read, media: Media, applied: Mapping[str, str]) -> ChosenResponse:
+def result(
+    function: Function, called: Called, read: Read, media: Media, terms: Terms, applied: Mapping[str, str]
+) -> Response:
     """What the call answers. Raises `PostgrestError` if it is not what was asked for."""
     rows = called.rows
-    own_status, own_headers = chosen.status_of(called.status), chosen.headers_of(called.headers)
-    if rows.are_too_large:
-        raise too_large()
-    if media.is_single and rows.found != 1 and not function.is_single:
-        raise not_single(rows.found)
+    check(rows, is_single=terms.shows_one, changed=called.changed, most=terms.most)
     status, range_ = content_range(read.offset, rows)
     if status == 416:
         raise not_there(read.offset, rows.count or 0)
-    headers: dict[str, str | list[str]] = {
-        **PRIVATE, "Content-Type": media.content_type, "Content-Range": range_, **applied,
-    }  # fmt: skip
-    status = own_status or (204 if function.gives == "nothing" else status)
-    body = _body(function, rows, read, media)
-    if status in _WITHOUT_BODY or function.gives == "nothing":
-        body = ""
-        del headers["Content-Type"]
-    chosen_names = {name.lower() for name in own_headers}
-    kept = {name: value for name, value in headers.items() if name.lower() not in chosen_names}
-    response = ChosenResponse(
-        body, kept | {name: values[0] if len(values) == 1 else values for name, values in own_headers.items()}, status
-    )
+    headers: dict[str, str | list[str]] = {**PRIVATE, "Content-Range": range_, **applied}
+    if function.gives == "nothing":
+        plain = Response("", headers, 204)
+    else:
+        plain = Response(_body(function, rows, read, media), {**headers, "Content-Type": media.content_type}, status)
+    response = as_chosen(plain, called.status, called.headers)
     if not fits(response):
         raise too_large()
     return response

@@ -10,8 +10,10 @@ import re
 from typing import Any
 
 import msgspec
+from chalice.app import Response
 
 from crud_api.errors import PostgrestError
+from crud_api.response.responses import ChosenResponse
 from query_executor.contract import Failure
 
 MAX_HEADERS = 50
@@ -26,6 +28,7 @@ _NOT_CHOSEN = frozenset(
     transfer-encoding upgrade
     """.split()
 )
+_WITHOUT_BODY = frozenset({204, 205, 304})
 _HINTS = {
     "MESSAGE": "MESSAGE must be a JSON object with obligatory keys: 'code', 'message' and optional keys: 'details', "
     "'hint'.",
@@ -58,6 +61,23 @@ def headers_of(setting: str | None) -> Headers:
     if not _may_be_sent(found):
         raise _wrong_headers("A name or a value cannot be sent, or there are too many headers.")
     return found
+
+
+def as_chosen(response: Response, status: str | None, headers: str | None) -> Response:
+    """The response with what the settings choose of it. Raises `PostgrestError`."""
+    if not status and not headers:
+        return response
+    own_status, own_headers = status_of(status) or response.status_code, headers_of(headers)
+    replaced = {name.lower() for name in own_headers}
+    body = response.body
+    if own_status in _WITHOUT_BODY:
+        body = ""
+        replaced.add("content-type")
+    kept: dict[str, str | list[str]] = {
+        name: value for name, value in response.headers.items() if name.lower() not in replaced
+    }
+    kept |= {name: values[0] if len(values) == 1 else values for name, values in own_headers.items()}
+    return ChosenResponse(body, kept, own_status)
 
 
 def raised(failure: Failure) -> PostgrestError:

@@ -70,10 +70,7 @@ def rows(
     headers: dict[str, str],
 ) -> Response:
     """The rows. Raises `PostgrestError` if they are not what was asked for."""
-    if rows.are_too_large:
-        raise too_large()
-    if media.is_single and rows.found != 1:
-        raise not_single(rows.found)
+    check(rows, is_single=media.is_single)
     status, range_ = content_range(read.offset, rows)
     if status == 416:
         raise not_there(read.offset, rows.count or 0)
@@ -106,12 +103,20 @@ def too_large() -> PostgrestError:
     return PostgrestError(_TOO_LARGE, code="54000")
 
 
-def not_single(found: int) -> PostgrestError:
-    """The error for rows that should be one row."""
-    return PostgrestError(
-        "Cannot coerce the result to a single JSON object", 406, "PGRST116",
-        details=f"The result contains {found} rows",
-    )  # fmt: skip
+def check(rows: Rows, *, is_single: bool, changed: int | None = None, most: int | None = None) -> None:
+    """Raises `PostgrestError` if the rows are not what was asked for, or if more than `most` are changed."""
+    if rows.are_too_large:
+        raise too_large()
+    if most is not None and changed is not None and changed > most:
+        raise PostgrestError(
+            "Query result exceeds max-affected preference constraint", code="PGRST124",
+            details=f"The query affects {changed} rows",
+        )  # fmt: skip
+    if is_single and rows.found != 1:
+        raise PostgrestError(
+            "Cannot coerce the result to a single JSON object", 406, "PGRST116",
+            details=f"The result contains {rows.found} rows",
+        )  # fmt: skip
 
 
 def methods(resource: Resource) -> Response:

@@ -9,12 +9,13 @@ from urllib.parse import quote_plus
 from chalice.app import Response
 from msgspec import Struct
 
-from crud_api.errors import PostgrestError, PreconditionFailedError
+from crud_api.errors import PreconditionFailedError
 from crud_api.request.postgrest.accept import Media
 from crud_api.request.postgrest.writes import other_key
 from crud_api.request.writing import Shown
 from crud_api.resource import Resource
 from crud_api.response import rest_v1
+from crud_api.response.chosen import as_chosen
 from crud_api.response.responses import PRIVATE, fits
 from crud_api.sql.rows import Rows
 from crud_api.sql.written import Written
@@ -70,26 +71,19 @@ def _check(written: Written, told: Told) -> None:
         raise PreconditionFailedError(
             "The filters do not find one row in a version that If-Match or If-None-Match allows. Nothing was changed."
         )
-    if told.shown.form != "none" and written.items is None and written.found:
-        raise rest_v1.too_large()
-    if told.most is not None and written.changed > told.most:
-        raise PostgrestError(
-            "Query result exceeds max-affected preference constraint", code="PGRST124",
-            details=f"The query affects {written.changed} rows",
-        )  # fmt: skip
-    if told.media.is_single and written.found != 1:
-        raise rest_v1.not_single(written.found)
+    rows = Rows(written.items, written.found)
+    rest_v1.check(rows, is_single=told.media.is_single, changed=written.changed, most=told.most)
 
 
 def _response(written: Written, status: int, told: Told, headers: Mapping[str, str]) -> Response:
+    plain = Response("", {**PRIVATE, **headers}, status)
     if told.shown.form == "none":
-        return Response("", {**PRIVATE, **headers}, status)
+        return as_chosen(plain, written.status, written.headers)
     version = {} if written.version is None else {"ETag": f'"{written.version}"'}
     body = rest_v1.body(Rows(written.items, written.found), told.shown.read, told.media)
-    response = Response(body, {**PRIVATE, "Content-Type": told.media.content_type, **version, **headers}, status)
-    if fits(response):  # the executor's answer did fit, but it has no headers
-        return response
-    return Response("", {**PRIVATE, **headers}, status)
+    shown = Response(body, {**PRIVATE, "Content-Type": told.media.content_type, **version, **headers}, status)
+    response = as_chosen(shown, written.status, written.headers)
+    return response if fits(response) else plain  # the executor's answer did fit, but it has no headers
 
 
 def _total(written: Written, told: Told) -> str:

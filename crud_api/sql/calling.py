@@ -11,55 +11,65 @@ from msgspec.structs import replace
 
 from crud_api.request.calls import Call
 from crud_api.request.reading import Form, Read
+from crud_api.request.writing import Terms
 from crud_api.resource import Resource
 from crud_api.resource.functions import Argument, Function
 from crud_api.sql import SHAPES
 from crud_api.sql.names import quoted, where
+from crud_api.sql.outcome import SETTINGS, chosen, met
 from crud_api.sql.query import Query
-from crud_api.sql.rows import ROW, Rows, Shape, shape_of, shaped
+from crud_api.sql.rows import ROW, WHOLE, Rows, Shape, prefix_of, shape_of, shaped
 from crud_api.sql.where import conditions_of
 from query_executor.contract import Param, Statement, Typed
 
 _CALLED = '"called rows"'  # a name that no table has
 _VALUE = '"pgrst_scalar"'  # the column of a value
-_SETTINGS: dict[str, Param] = {"status_setting": "response.status", "headers_setting": "response.headers"}
+_ROW = '"#called"'  # no column of it has this name
 
 
 class Called(Struct, frozen=True):
-    """What a call answers. `status` and `headers` are the settings by which the function chose them, or null."""
+    """What a call answers. `changed` is the number of all rows that the function gives, if they are counted.
+
+    `status` and `headers` are the settings by which the function chose them, or null.
+    """
 
     rows: Rows
+    changed: int | None
     status: str | None
     headers: str | None
 
 
 def call_rows(
-    call: Call, resource: Resource, read: Read, form: Form, *, is_counted: bool = False, is_single: bool = False
+    call: Call, resource: Resource, read: Read, form: Form, terms: Terms, *, is_counted: bool = False
 ) -> Query[Called]:
     """Call the function, and read its rows, which are of the resource. The function is called once.
 
-    What it changes is kept if the answer can be sent: it fits, and with `is_single` it is one row.
+    What it changes is kept if it meets the terms, and if the answer can be sent.
     """
-    params: dict[str, Param] = {"limit": read.limit, "offset": Typed("int8", str(read.offset)), **_SETTINGS}
-    conditions = conditions_of(resource, read.conditions, params, ROW)
-    shape = shape_of(resource, read, form, params)
+    params: dict[str, Param] = {"limit": read.limit, "offset": Typed("int8", str(read.offset)), **SETTINGS}
+    prefix = prefix_of(resource, read)
+    conditions = conditions_of(resource, read.conditions, params, prefix)
+    shape = shape_of(resource, read, form, params, prefix=prefix)
     if call.function.gives_values and shape.labels == (_VALUE.strip('"'),):
         shape = replace(shape, are_values=True)
     if call.texts is not None:
         params |= {f"given_{n}": call.texts[argument.name] for n, argument in enumerate(call.given)}
     elif call.given:
         params["given"] = call.document
+    changes = call.function.volatility == "volatile"
     sql = _call_rows(
         call.function,
         call.given,
         shape,
         tuple(conditions),
+        met(terms, params, shows_rows=True),
         are_texts=call.texts is not None,
+        are_whole=prefix != ROW,
         is_counted=is_counted,
-        is_single=is_single and not call.function.is_single,
+        runs_all=changes or terms.most is not None,
     )
     statements = [*_path(call.function), Statement(sql, params)]
-    return Query(statements, _called, "is_kept" if call.function.volatility == "volatile" else None)
+    return Query(statements, _called, "is_kept" if changes else None)
 
 
 def _path(function: Function) -> list[Statement]:
@@ -77,24 +87,25 @@ def _call_rows(
     given: Sequence[Argument],
     shape: Shape,
     conditions: Sequence[str],
+    kept: str,
     *,
     are_texts: bool,
+    are_whole: bool,
     is_counted: bool,
-    is_single: bool,
+    runs_all: bool,
 ) -> str:
     source, which = f"{_CALLED} AS one", where(conditions)
     shown, answer = shaped(shape, source, which, " LIMIT :limit OFFSET :offset")
     every = f"(SELECT count(*) FROM {source}{which})" if is_counted else "null"
-    fits = f"({shown} IS NOT NULL OR count(*) = 0)"
-    return f"""WITH {_CALLED} AS ({_call(function, given, are_texts=are_texts)})
-               SELECT {shown} AS items, count(*) AS found, {every} AS every,
-                      current_setting(:status_setting, true) AS status,
-                      current_setting(:headers_setting, true) AS headers,
-                      {fits}{" AND count(*) = 1" if is_single else ""} AS is_kept
-               FROM {answer}"""
+    # Without the count, PostgreSQL would run the function as far as the page needs its rows.
+    changed = f"(SELECT count(*) FROM {_CALLED})" if runs_all else "null::int8"
+    return f"""WITH {_CALLED} AS ({_call(function, given, are_texts=are_texts, are_whole=are_whole)})
+               SELECT items, found, every, changed, {chosen("changed" if runs_all else "found")}, {kept} AS is_kept
+               FROM (SELECT {shown} AS items, count(*) AS found, {every} AS every, {changed} AS changed
+                     FROM {answer}) AS told"""
 
 
-def _call(function: Function, given: Sequence[Argument], *, are_texts: bool) -> str:
+def _call(function: Function, given: Sequence[Argument], *, are_texts: bool, are_whole: bool) -> str:
     arguments, before, lateral = _arguments(function, given, are_texts=are_texts), "", ""
     if given and given[0].name and not are_texts:
         types = ", ".join(f"{quoted(argument.name)} {type_of(argument)}" for argument in given)
@@ -102,7 +113,8 @@ def _call(function: Function, given: Sequence[Argument], *, are_texts: bool) -> 
     call = f"{'.'.join(quoted(part) for part in function.place if part is not None)}({arguments})"
     if function.gives_values:  # a call after FROM would make columns of a composite value
         return f"SELECT {call} AS {_VALUE}{f' FROM {before}' if before else ''}"
-    return f"SELECT called.* FROM {before}{lateral}{call} AS called"
+    rows = f"{_ROW} AS {quoted(WHOLE)}" if are_whole else f"{_ROW}.*"
+    return f"SELECT {rows} FROM {before}{lateral}{call} AS {_ROW}"
 
 
 def _arguments(function: Function, given: Sequence[Argument], *, are_texts: bool) -> str:
@@ -126,5 +138,5 @@ def type_of(argument: Argument) -> str:
 
 
 def _called(*columns: Any) -> Called:
-    items, found, every, status, headers, _is_kept = columns[-6:]
-    return Called(Rows(items, found, every), status, headers)
+    items, found, every, changed, status, headers, _is_kept = columns[-7:]
+    return Called(Rows(items, found, every), changed, status, headers)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from crud_api.request.conditions import Way
-from crud_api.sql.names import equal, is_joined, qualified, table
+from crud_api.sql.names import equal, is_joined, qualified, row_of, table
 
 
 def joined(way: Way, alias: str, prefix: str) -> tuple[str, str]:
     """What follows FROM, and the condition. The rows have the alias; `prefix` stands before a column of the row."""
     *before, last = way
     if last.function is not None:
-        row = prefix.removesuffix(".")
+        row = row_of(prefix)
         # A function that returns no set may return null, which is a row of nulls here.
         conditions = [] if last.many else [f"NOT ({alias} IS NULL)"]
         if is_joined(row):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from crud_api.request.conditions import Way
-from crud_api.request.reading import Embedded, Member, Read
+from crud_api.request.reading import Embedded, Member, Read, takes_rows
 from crud_api.resource import Resource
 from crud_api.sql import SHAPES
 from crud_api.sql.joining import joined
@@ -51,20 +51,24 @@ class Level:
         return tuple(n for n in range(1, len(self.values) + 1) if n not in self._aggregates)
 
 
-def level_of(resource: Resource, read: Read, alias: str, params: dict[str, Param]) -> Level:
-    """The members of a row, which has the alias. Adds their params."""
+def level_of(resource: Resource, read: Read, alias: str, params: dict[str, Param], prefix: str = "") -> Level:
+    """The members of a row, which has the alias. Adds their params.
+
+    `prefix` stands before a column of the row, if it is not the alias.
+    """
+    prefix = prefix or f"{alias}."
     if all([isinstance(member, Member) and not member.path for member in read.members]):  # noqa: C419 - a generator costs more
-        return _plain_level(resource, read.members, alias)
+        return _plain_level(resource, read.members, alias, prefix)
     level = Level()
-    _add_members(level, resource, read.members, alias, f"{alias}.", params, is_grouped=read.is_grouped)
+    _add_members(level, resource, read.members, alias, prefix, params, is_grouped=read.is_grouped)
     return level
 
 
 @lru_cache(SHAPES)
-def _plain_level(resource: Resource, members: Sequence[Member | Embedded], alias: str) -> Level:
+def _plain_level(resource: Resource, members: Sequence[Member | Embedded], alias: str, prefix: str) -> Level:
     """The level of members without params. Nobody changes it."""
     level = Level()
-    _add_members(level, resource, members, alias, f"{alias}.", {}, is_grouped=False)
+    _add_members(level, resource, members, alias, prefix, {}, is_grouped=False)
     return level
 
 
@@ -94,21 +98,13 @@ def _add_members(
         elif member.is_many:
             _add_lists(level, member, prefix, name, params)
         else:
-            whole, below = _calls_functions(member), member.way[-1].resource
+            below = member.way[-1].resource
+            whole = takes_rows(member.read, below)  # a row that is joined is no row of its table
             rows = _page(member, f"{name} AS whole" if whole else f"{name}.*", prefix, name, params)
             level.joins.append(f" LEFT JOIN LATERAL ({rows}) AS {name} ON true")
             joined_prefix = f"({name}.whole)." if whole else f"{name}."
             level.prefixes.setdefault(member.way, joined_prefix)
             _add_members(level, below, member.read.members, name, joined_prefix, params, is_grouped=is_grouped)
-
-
-def _calls_functions(spread: Embedded) -> bool:
-    """Whether functions take the rows. Each takes a whole row of its table, and a row that is joined is none."""
-    computed = spread.way[-1].resource.computed
-    return bool(computed) and any(
-        member.column in computed if isinstance(member, Member) else member.way[0].function is not None
-        for member in spread.read.members
-    )
 
 
 def _value(resource: Resource, member: Member, prefix: str, params: dict[str, Param], param: str) -> str:

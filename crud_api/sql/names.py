@@ -79,14 +79,20 @@ def value_of(resource: Resource, name: str, prefix: str) -> str:
     """The SQL of a column, or of what a function makes of the row. `prefix` is the row, and a dot behind it."""
     if (computed := resource.computed.get(name)) is None:
         return f"{prefix}{quoted(name)}"
-    row = prefix.removesuffix(".")
+    row = row_of(prefix)
     value = f"{qualified(computed.place)}({row})"
     # A row that is joined may be missing. A function that is not strict would still make a value of it.
     return f"(CASE WHEN {row} IS DISTINCT FROM NULL THEN {value} END)" if is_joined(row) else value
 
 
+def row_of(prefix: str) -> str:
+    """The row for a function that takes it. `prefix` stands before a column of the row."""
+    # PostgreSQL would take the alias alone for a column of this name, if the row has one.
+    return prefix.removesuffix(".") if is_joined(prefix) else f"{prefix}*"
+
+
 def is_joined(row: str) -> bool:
-    """Whether the row, or the prefix of its columns, is a column of rows that are joined: `(one_2.whole)`."""
+    """Whether the row, or the prefix of its columns, is a column of other rows: `(one_2.whole)`."""
     return row.startswith("(")
 
 

@@ -18,12 +18,15 @@ class Query(Struct, Generic[T], frozen=True):
     `read` makes a T of the columns of these rows: first the columns of the first statement, then of the second. It is
     not called if a statement returns no row. If there is a `commit_if`, it names the column of the last statement that
     says whether the changes are kept. The answer may be `max_age_s` old, as the tables that it reads declare.
+
+    The statements of `ending` run after the others. Their results are not read, but the last may have `commit_if`.
     """
 
     statements: Sequence[Statement]
     read: Callable[..., T]
     commit_if: str | None = None
     max_age_s: int = 0
+    ending: Sequence[Statement] = ()
 
 
 def probe(sql: str, params: Mapping[str, Param] | None = None) -> Query[None]:

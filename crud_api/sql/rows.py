@@ -16,18 +16,19 @@ from msgspec.structs import replace
 from crud_api.request.conditions import Filter
 from crud_api.request.listing import MAX_LIMIT
 from crud_api.request.operators import EQUAL
-from crud_api.request.reading import Count, Form, Read, tables_of
+from crud_api.request.reading import Count, Form, Read, tables_of, takes_rows
 from crud_api.resource import Resource
 from crud_api.sql import SHAPES
 from crud_api.sql.counting import exact_if_hidden, expected, explained
 from crud_api.sql.members import level_of, names_of, object_of, sorted_by
-from crud_api.sql.names import table, version, where
+from crud_api.sql.names import quoted, table, version, where
 from crud_api.sql.query import Query
 from crud_api.sql.reaching import ordered
 from crud_api.sql.where import conditions_of
 from query_executor.contract import MAX_REPLY_BYTES, Param, Statement, Typed
 
 ROW = "one."  # before a column of the row that is read
+WHOLE = "#whole"  # the column of rows that are no rows of a table, but contain one
 _BETWEEN = {"json": ",\n", "stripped": ",\n", "csv": "\n", "none": ""}
 _VERSION = '"#version"'
 
@@ -66,23 +67,38 @@ class Shape(Struct, frozen=True):
     are_values: bool = False
 
 
+def prefix_of(resource: Resource, read: Read) -> str:
+    """What stands before a column of rows that are not read from a table. They contain a row where functions take it.
+
+    PostgreSQL takes other rows for records, and no function of a table takes a record.
+    """
+    return f"({ROW}{quoted(WHOLE)})." if takes_rows(read, resource) else ROW
+
+
 def shape_of(
-    resource: Resource, read: Read, form: Form, params: dict[str, Param], *, is_versioned: bool = False, last: str = ""
+    resource: Resource,
+    read: Read,
+    form: Form,
+    params: dict[str, Param],
+    *,
+    prefix: str = ROW,
+    is_versioned: bool = False,
+    last: str = "",
 ) -> Shape:
     """What a read asks of rows. Adds its params. `last` is the order of rows for which it asks for none."""
-    level = level_of(resource, read, "one", params)
+    level = level_of(resource, read, "one", params, prefix)
     labels = level.labels
     are_declared = level.has_declared_labels
     if not are_declared and form in {"json", "stripped"}:
         params |= {f"label_{n}": label for n, label in enumerate(labels)}
-    order = ordered(resource, read.order, ROW, params, prefixes=level.prefixes) or last
+    order = ordered(resource, read.order, prefix, params, prefixes=level.prefixes) or last
     return Shape(
         tuple(level.values),
         tuple(labels) if are_declared else None,
         "".join(level.joins),
         sorted_by(level, "" if level.groups and order is last else order),
         form,
-        version(resource, ROW) if is_versioned and not read.is_grouped else "",
+        version(resource, prefix) if is_versioned and not read.is_grouped else "",
     )
 
 

@@ -1,7 +1,7 @@
-"""Writes of any number of rows: rows are stored, or those that the filters find are changed or deleted.
+"""Writes of any number of rows, by what their filters find, and what the answer shows of the rows that are written.
 
-The rows that are written are the common table expression `written` (written.py). A write that does not meet its terms
-says so in its result, and the executor rolls it back.
+The common table expression `written` has these rows, and they are read from it as from a table (rows.py). A write that
+does not meet its terms says so in its result, and the executor rolls it back.
 """
 
 from __future__ import annotations
@@ -19,15 +19,14 @@ from crud_api.sql.fitting import fits
 from crud_api.sql.groups import Group, groups_of, paired, params_of, sent, stored
 from crud_api.sql.names import quoted, table, version, where
 from crud_api.sql.once import CONDITION, Keeping, Once, Record, once
-from crud_api.sql.query import Query, T
-from crud_api.sql.rows import ROW
+from crud_api.sql.query import Query
+from crud_api.sql.rows import ROW, WHOLE
 from crud_api.sql.turns import turn
 from crud_api.sql.versions import version_checks
 from crud_api.sql.where import conditions_of
 from crud_api.sql.written import COLUMNS, NOTHING, WritePlan, Written, plan_of, returned_by
 from query_executor.contract import Param, Statement, Value
 
-_CHECKS_NOW = "SET CONSTRAINTS ALL IMMEDIATE"
 _PLACE = '"#order"'  # of a stored row in the request, if it is known
 _INSERTED = '(SELECT bool_or("#inserted") FROM ({every}) AS every)'
 
@@ -36,7 +35,7 @@ _KEEPING = Keeping(
     status="CASE WHEN inserted IS FALSE THEN :merged ELSE :created END",
     body="coalesce(items, '')",
     etag="version",
-    key="json_build_array(found, key)::text",
+    key="json_build_array(found, key, status, headers)::text",
     is_kept=f"commits AND {CONDITION}",
     columns=COLUMNS,
     whole="true",
@@ -46,24 +45,23 @@ _KEEPING = Keeping(
 
 def write(plan: WritePlan) -> Query[Written]:
     """Write the rows."""
-    statement = Statement(f"WITH {plan.ctes} SELECT {COLUMNS} FROM answer", plan.params)
-    return _tried(Query([statement], Written, plan.commit_if), plan)
+    return Query([Statement(f"WITH {plan.ctes} SELECT {COLUMNS} FROM answer", plan.params)], Written, plan.commit_if)
 
 
 def write_once(plan: WritePlan, attempt: Attempt, created: int, merged: int) -> Query[Once[Written]]:
     """Write the rows, unless a request with this key wrote them before. The plan has the condition of once.py.
 
     The record has the status `merged` if all rows of an upsert existed, and else `created`. Its body are the rows, and
-    its key is the JSON of how many these are and of their key.
+    its key is the JSON of how many these are, of their key, and of what functions chose of the response.
     """
     params: dict[str, Param] = {**plan.params, "created": created, "merged": merged}
-    return _tried(once(plan.ctes, params, attempt, _KEEPING, plan.commit_if), plan)
+    return once(plan.ctes, params, attempt, _KEEPING, plan.commit_if)
 
 
 def recorded(record: Record) -> Written:
     """What the first request wrote."""
-    found, key = json.loads(record.key or "[0, null]")
-    return Written(record.body, found, found, None, key, record.etag, None, True)
+    found, key, status, headers = json.loads(record.key or "[0, null, null, null]")
+    return Written(record.body, found, found, None, key, record.etag, None, True, status, headers)
 
 
 def insertion_plan(
@@ -106,8 +104,7 @@ def change_plan(resource: Resource, change: Change, shown: Shown, terms: Terms) 
     params: dict[str, Param] = {}
     returned = returned_by(resource, shown)
     if change.is_empty:
-        listed = ", ".join(map(quoted, returned)) or f"true AS {NOTHING}"
-        ctes = f"written AS (SELECT {listed} FROM {table(resource)} AS one WHERE false)"
+        ctes = f"written AS (SELECT {_listed(resource, returned)} FROM {table(resource)} AS one WHERE false)"
         return plan_of(resource, ctes, params, shown, terms)
     conditions = conditions_of(resource, change.conditions, params, ROW)
     (filled,) = groups_of("", change.rows, (), merge=False, is_json=change.is_json)
@@ -129,14 +126,6 @@ def removal_plan(resource: Resource, removal: Removal, shown: Shown, terms: Term
     return plan_of(resource, ctes, params, shown, terms, is_versioned=bool(checks))
 
 
-def _tried(query: Query[T], plan: WritePlan) -> Query[T]:
-    """The query. If its changes are not kept, constraints that are checked by a commit are checked at once."""
-    if plan.is_kept:
-        return query
-    *before, last = query.statements
-    return Query([*before, Statement(_CHECKS_NOW), last], query.read, query.commit_if)
-
-
 @lru_cache(SHAPES)
 def _insertion(
     resource: Resource,
@@ -147,13 +136,14 @@ def _insertion(
     *,
     is_many: bool,
 ) -> str:
-    listed = ", ".join(map(quoted, returned)) or f"true AS {NOTHING}"
     if not groups:
-        return f"written AS (SELECT {listed}, 0 AS {_PLACE} FROM {table(resource)} AS one WHERE false)"
+        nothing = f"FROM {table(resource)} AS one WHERE false"
+        return f"written AS (SELECT {_listed(resource, returned)}, 0 AS {_PLACE} {nothing})"
     parts = [sent(group, is_counted=conflict == "merge") for group in groups]
     if is_many:
         parts.append(turn([groups], condition))
         condition += " AND (SELECT count(*) FROM turn) >= 0"
+    listed = _listed(resource, returned, table(resource))
     parts += [stored(group, condition, conflict, listed) for group in groups]
     names = ", ".join(map(quoted, returned)) or NOTHING
     every = [_placed(group, names) if is_many else f"SELECT {names} FROM stored_{group.label}" for group in groups]
@@ -183,18 +173,23 @@ def _change(
         assignments.append(f"{quoted(resource.updated_at)} = now()")
     change = f"UPDATE {table(resource)} AS one SET {', '.join(assignments)} FROM sent_{group.label} AS sent"
     before, change, which = _versioned(resource, change, ", ", conditions, checks, "NO KEY UPDATE")
-    return f"{sent(group, is_counted=False)}, {before}written AS ({change}{which} RETURNING {_of_one(returned)})"
+    return (
+        f"{sent(group, is_counted=False)}, {before}written AS ({change}{which} RETURNING {_listed(resource, returned)})"
+    )
 
 
 @lru_cache(SHAPES)
 def _removal(resource: Resource, conditions: tuple[str, ...], checks: str, returned: tuple[str, ...]) -> str:
     removal = f"DELETE FROM {table(resource)} AS one"
     before, removal, which = _versioned(resource, removal, " USING ", conditions, checks, "UPDATE")
-    return f"{before}written AS ({removal}{which} RETURNING {_of_one(returned)})"
+    return f"{before}written AS ({removal}{which} RETURNING {_listed(resource, returned)})"
 
 
-def _of_one(returned: Sequence[str]) -> str:
-    return ", ".join(f"{ROW}{quoted(name)}" for name in returned) or f"true AS {NOTHING}"
+def _listed(resource: Resource, returned: Sequence[str], row: str = "one") -> str:
+    """What a row returns. `row` is its table, or an alias."""
+    if returned == (WHOLE,):
+        return f"{row}.*::{table(resource)} AS {quoted(WHOLE)}"  # without the cast, * would be all columns
+    return ", ".join(f"{row}.{quoted(name)}" for name in returned) or f"true AS {NOTHING}"
 
 
 def _versioned(

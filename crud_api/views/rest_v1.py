@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from chalice.app import Response
 
-from crud_api.executor.seam import Rest, ask
+from crud_api.executor.rest import run
+from crud_api.executor.seam import Rest
 from crud_api.request.caller import ApiRequest
 from crud_api.request.http import collection_path, query_parameters
 from crud_api.request.postgrest.accept import accepted
@@ -13,7 +14,6 @@ from crud_api.request.postgrest.query import read_of
 from crud_api.request.postgrest.table import table_of
 from crud_api.response import rest_v1
 from crud_api.sql.rows import select_rows
-from query_executor.contract import Failure
 
 
 def read_table(rest: Rest, request: ApiRequest) -> Response:
@@ -26,12 +26,8 @@ def read_table(rest: Rest, request: ApiRequest) -> Response:
     media = accepted(headers.get("accept"))
     form = "none" if request.method == "HEAD" else media.form
     query = select_rows(resource, read, form, preferences.count, is_versioned=media.is_single)
-    rows = ask(rest.execute, query, request, read_only=True)
-    if isinstance(rows, Failure):
-        raise rest_v1.from_failure(rows)
-    assert rows is not None  # noqa: S101 - the statement answers one row
-    applied = preferences.applied("count", "tx", "handling", "timezone")
-    return rest_v1.rows(rows, read, media, collection_path(request), parameters, applied)
+    rows = run(rest, request, query, read_only=True)
+    return rest_v1.rows(rows, read, media, collection_path(request), parameters, preferences.applied("count"))
 
 
 def describe_table(rest: Rest, request: ApiRequest) -> Response:

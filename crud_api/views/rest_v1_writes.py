@@ -7,9 +7,9 @@ from functools import cached_property
 
 from chalice.app import Response
 
-from crud_api.errors import IdempotencyInFlightError, IdempotencyKeyReusedError, InternalError, PostgrestError
-from crud_api.executor.kept import KeptAnswers
-from crud_api.executor.seam import Rest, ask
+from crud_api.errors import IdempotencyInFlightError, IdempotencyKeyReusedError, PostgrestError
+from crud_api.executor.rest import run
+from crud_api.executor.seam import Rest
 from crud_api.request.caller import ApiRequest
 from crud_api.request.http import collection_path, query_parameters
 from crud_api.request.idempotency import attempt_of
@@ -23,13 +23,12 @@ from crud_api.request.postgrest.writes import change_of, insertion_of, placing_o
 from crud_api.request.reading import Form
 from crud_api.request.versions import NO_CONDITIONS, Conditions, conditions
 from crud_api.request.writing import Removal, Shown, Terms
-from crud_api.response import rest_v1, rest_v1_writes
+from crud_api.response import rest_v1_writes
 from crud_api.response.problems import RETRY_SOON
 from crud_api.settings import ALLOWS_UNFILTERED
 from crud_api.sql import writing
 from crud_api.sql.once import CONDITION
 from crud_api.sql.query import Query, T
-from query_executor.contract import Failure
 
 
 def insert_rows(rest: Rest, request: ApiRequest) -> Response:
@@ -40,11 +39,11 @@ def insert_rows(rest: Rest, request: ApiRequest) -> Response:
     condition = "" if attempt is None else CONDITION
     plan = writing.insertion_plan(asked.resource, insertion, asked.shown, asked.terms(), condition)
     resolution = ["resolution"] if insertion.target else []
-    applied = asked.preferences.applied(*resolution, "missing", "return", "count", "tx", "handling", "timezone")
+    applied = asked.preferences.applied(*resolution, "missing", "return", "count")
     if attempt is None:
-        written = _run(rest.execute, request, writing.write(plan))
+        written = asked.run(writing.write(plan))
     else:
-        once = _run(rest.execute, request, writing.write_once(plan, attempt, 201, 200))
+        once = asked.run(writing.write_once(plan, attempt, 201, 200))
         if once.record is not None:
             if once.record.fingerprint != attempt.fingerprint:
                 raise IdempotencyKeyReusedError("Nothing was stored. Use a new Idempotency-Key for another request.")
@@ -67,10 +66,8 @@ def put_row(rest: Rest, request: ApiRequest) -> Response:
         asked.resource, body_of(request), asked.parameters, asked.preferences, asked.level.conditions
     )
     plan = writing.insertion_plan(asked.resource, insertion, asked.shown, asked.terms(writes_one=True))
-    written = _run(rest.execute, request, writing.write(plan))
-    return rest_v1_writes.put(
-        written, asked.told(), asked.preferences.applied("return", "count", "tx", "handling", "timezone")
-    )
+    written = asked.run(writing.write(plan))
+    return rest_v1_writes.put(written, asked.told(), asked.preferences.applied("return", "count"))
 
 
 def change_rows(rest: Rest, request: ApiRequest) -> Response:
@@ -83,13 +80,11 @@ def change_rows(rest: Rest, request: ApiRequest) -> Response:
     if not (change.is_empty or change.conditions or ALLOWS_UNFILTERED in rest.allows):
         raise _no_filter("UPDATE")
     terms = asked.terms(most=asked.preferences.most)
-    written = _run(
-        rest.execute, request, writing.write(writing.change_plan(asked.resource, change, asked.shown, terms))
-    )
+    written = asked.run(writing.write(writing.change_plan(asked.resource, change, asked.shown, terms)))
     return rest_v1_writes.changed(
         written,
         asked.told(terms.most),
-        asked.preferences.applied("missing", "return", "count", "tx", "handling", "timezone", *asked.limits),
+        asked.preferences.applied("missing", "return", "count", "max-affected"),
     )
 
 
@@ -101,11 +96,11 @@ def delete_rows(rest: Rest, request: ApiRequest) -> Response:
         raise _no_filter("DELETE")
     terms = asked.terms(most=asked.preferences.most)
     plan = writing.removal_plan(asked.resource, removal, asked.shown, terms)
-    written = _run(rest.execute, request, writing.write(plan))
+    written = asked.run(writing.write(plan))
     return rest_v1_writes.deleted(
         written,
         asked.told(terms.most),
-        asked.preferences.applied("return", "count", "tx", "handling", "timezone", *asked.limits),
+        asked.preferences.applied("return", "count", "max-affected"),
     )
 
 
@@ -113,6 +108,7 @@ class _Asked:
     """What a request asks for beside its body. Raises `ApiError`."""
 
     def __init__(self, rest: Rest, request: ApiRequest) -> None:
+        self._rest, self._request = rest, request
         self.resource = table_of(rest.tables, request)
         self.parameters: Parameters = query_parameters(request)
         self.preferences = preferences_of(request.headers.get("prefer"), rest.allows)
@@ -120,12 +116,12 @@ class _Asked:
         self.level = level_of(rest.tables, self.resource, self.parameters)
         self.media = accepted(request.headers.get("accept"))
         self._path = collection_path(request)
-        self._headers = request.headers
 
     @property
     def versions(self) -> Conditions:
         """The versions that the only row may have."""
-        wanted = conditions(self._headers.get("if-match"), self._headers.get("if-none-match"))
+        headers = self._request.headers
+        wanted = conditions(headers.get("if-match"), headers.get("if-none-match"))
         if wanted is not NO_CONDITIONS and not self.resource.key_columns:
             raise PostgrestError("If-Match needs a table with a key", hint="Send the request without If-Match.")
         return wanted
@@ -134,11 +130,6 @@ class _Asked:
     def preferred(self) -> str:
         """How the answer should be: the same for requests that repeat each other."""
         return json.dumps([sorted(self.parameters.items()), self.preferences.values, self.media.content_type])
-
-    @property
-    def limits(self) -> list[str]:
-        """The preferences that limit the rows, if they hold."""
-        return [] if self.preferences.most is None else ["max-affected"]
 
     @cached_property
     def shown(self) -> Shown:
@@ -155,8 +146,11 @@ class _Asked:
 
     def terms(self, *, writes_one: bool = False, most: int | None = None) -> Terms:
         """What has to hold for the write."""
-        is_kept = self.preferences.values.get("tx") != "rollback"
-        return Terms(shows_one=self.media.is_single, writes_one=writes_one, most=most, is_kept=is_kept)
+        return Terms(shows_one=self.media.is_single, writes_one=writes_one, most=most)
+
+    def run(self, query: Query[T]) -> T:
+        """The answer of the database. Raises `ApiError`."""
+        return run(self._rest, self._request, query, read_only=False, is_trial=self.preferences.is_trial)
 
     def told(self, most: int | None = None) -> rest_v1_writes.Told:
         """What the answer is made by."""
@@ -169,16 +163,6 @@ class _Asked:
             is_counted=is_counted,
             most=most,
         )
-
-
-def _run(kept: KeptAnswers, request: ApiRequest, query: Query[T]) -> T:
-    answer = ask(kept, query, request, read_only=False)
-    if isinstance(answer, Failure):
-        if answer.sqlstate == "42P01" and "idempotency_keys" in answer.message:
-            raise InternalError("The table of the keys is missing. Run the migrations.", cause=answer.sqlstate)
-        raise rest_v1.from_failure(answer)
-    assert answer is not None  # noqa: S101 - the statement answers one row
-    return answer
 
 
 def _no_filter(command: str) -> PostgrestError:

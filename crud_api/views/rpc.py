@@ -8,7 +8,8 @@ from urllib.parse import quote
 from chalice.app import Response
 
 from crud_api.errors import PostgrestError
-from crud_api.executor.seam import Rest, ask
+from crud_api.executor.rest import run
+from crud_api.executor.seam import Rest
 from crud_api.request.caller import ApiRequest
 from crud_api.request.calls import Call
 from crud_api.request.http import body_bytes, decoded_parameter, query_parameters
@@ -18,10 +19,10 @@ from crud_api.request.postgrest.bodies import is_of_another_page
 from crud_api.request.postgrest.calling import JSON, call_by_body, call_by_query
 from crud_api.request.postgrest.prefer import preferences_of
 from crud_api.request.postgrest.query import read_of
+from crud_api.request.writing import Terms
 from crud_api.resource.functions import Functions
-from crud_api.response import calls, rest_v1
+from crud_api.response import calls
 from crud_api.sql.calling import call_rows
-from query_executor.contract import Failure
 
 _SECRET = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key", "x-amz-security-token"})
 
@@ -37,14 +38,18 @@ def call_function(rest: Rest, request: ApiRequest) -> Response:
     read = read_of(rest.tables, resource, parameters, headers.get("range") if request.method == "GET" else None)
     media = accepted(headers.get("accept"))
     form = "none" if request.method == "HEAD" or function.gives == "nothing" else media.form
-    query = call_rows(call, resource, read, form, is_counted=preferences.count is not None, is_single=media.is_single)
+    most = preferences.most
+    if most is not None and function.gives not in {"values", "rows"}:
+        raise PostgrestError(
+            "Function must return SETOF or TABLE when max-affected preference is used with handling=strict",
+            code="PGRST128",
+        )
+    terms = Terms(shows_one=media.is_single and not function.is_single, most=most)
+    query = call_rows(call, resource, read, form, terms, is_counted=preferences.count is not None)
     request.settings |= _settings(request)
     changes = request.method == "POST" and function.volatility == "volatile"
-    called = ask(rest.execute, query, request, read_only=not changes)
-    if isinstance(called, Failure):
-        raise rest_v1.from_failure(called)
-    assert called is not None  # noqa: S101 - the statement answers one row
-    return calls.result(function, called, read, media, preferences.applied("count", "handling", "timezone"))
+    called = run(rest, request, query, read_only=not changes, is_trial=preferences.is_trial)
+    return calls.result(function, called, read, media, terms, preferences.applied("count", "max-affected"))
 
 
 def _call(functions: Functions, request: ApiRequest) -> tuple[Call, Parameters]:

@@ -9,9 +9,12 @@ from msgspec import Struct
 
 from crud_api.executor.seam import Execute
 from crud_api.request.postgrest.query import read_of
+from crud_api.request.writing import Removal, Shown, Terms
 from crud_api.resource import Computed, Reference, Resource
+from crud_api.resource.functions import Argument, Function, Functions
 from crud_api.resource.tables import Tables
-from crud_api.sql.rows import select_rows
+from crud_api.sql import writing
+from crud_api.sql.rows import WHOLE, select_rows
 from query_executor.scanner import scan
 from tests.conftest import execute as run_sql
 from tests.functional.client import Api
@@ -28,6 +31,7 @@ class Song(Struct):
     id: int
     title: str
     singer_id: int | None = None
+    one: int = 1  # a name that the SQL has for a row, too
 
 
 singers = Resource(
@@ -53,11 +57,20 @@ duets = Resource(
     computed={"singers": Computed(function="demo.singers", resource="singers")},  # instead of the foreign key
 )  # fmt: skip
 TABLES = [singers, songs, duets]
+FUNCTIONS = Functions(
+    Function(name="of_singer", function="demo.of_singer", arguments=(Argument("singer", "int4"),), gives="rows",
+             of="songs", volatility="stable"),
+    Function(name="first_of", function="demo.first_of", arguments=(Argument("singer", "int4"),), gives="row",
+             of="songs"),
+)  # fmt: skip
 SQL = """
+    DROP FUNCTION IF EXISTS demo.of_singer, demo.first_of;
     DROP TABLE IF EXISTS demo.duets, demo.songs, demo.singers CASCADE;
     CREATE TABLE demo.singers (id int PRIMARY KEY, first text, last text);
-    CREATE TABLE demo.songs (id int PRIMARY KEY, title text, singer_id int REFERENCES demo.singers);
-    CREATE TABLE demo.duets (id int PRIMARY KEY, title text, singer_id int REFERENCES demo.singers);
+    CREATE TABLE demo.songs (id int PRIMARY KEY, title text, singer_id int REFERENCES demo.singers,
+      one int DEFAULT 1);
+    CREATE TABLE demo.duets (id int PRIMARY KEY, title text, singer_id int REFERENCES demo.singers,
+      one int DEFAULT 1);
     INSERT INTO demo.singers VALUES (1, 'Ann', 'Lee'), (2, 'Bo', NULL), (3, 'Cy', 'Art');
     INSERT INTO demo.songs VALUES (1, 'Rain', 1), (2, 'Sun', 1), (3, 'Wind', 2), (4, 'Nobody', NULL);
     INSERT INTO demo.duets VALUES (1, 'Both', 1);
@@ -74,6 +87,11 @@ SQL = """
     CREATE FUNCTION demo.last_song(demo.singers) RETURNS demo.songs STABLE LANGUAGE sql
       AS $$ SELECT songs FROM demo.songs WHERE singer_id = $1.id ORDER BY id DESC LIMIT 1 $$;
     CREATE FUNCTION demo.loud(demo.songs) RETURNS text IMMUTABLE LANGUAGE sql AS $$ SELECT upper($1.title) $$;
+    CREATE FUNCTION demo.loud(demo.duets) RETURNS text IMMUTABLE LANGUAGE sql AS $$ SELECT 'no' $$;
+    CREATE FUNCTION demo.of_singer(singer int) RETURNS SETOF demo.songs STABLE LANGUAGE sql
+      AS $$ SELECT * FROM demo.songs WHERE singer_id = singer $$;
+    CREATE FUNCTION demo.first_of(singer int) RETURNS demo.songs LANGUAGE sql
+      AS $$ SELECT songs FROM demo.songs WHERE singer_id = singer ORDER BY id LIMIT 1 $$;
     CREATE FUNCTION demo.singers(demo.duets) RETURNS SETOF demo.singers ROWS 1 STABLE LANGUAGE sql
       AS $$ SELECT * FROM demo.singers WHERE id = 3 $$;
 """
@@ -88,8 +106,9 @@ def stage(execute: Execute, api_database: str) -> Api:
 @pytest.mark.parametrize(
     ("table", "query", "rows"),
     [
-        ("songs", "id=eq.1", [{"id": 1, "title": "Rain", "singer_id": 1}]),  # a star has no computed value
-        ("songs", "select=*,loud&id=eq.1", [{"id": 1, "title": "Rain", "singer_id": 1, "loud": "RAIN"}]),
+        ("songs", "id=eq.1", [{"id": 1, "title": "Rain", "singer_id": 1, "one": 1}]),  # a star has no computed value
+        ("songs", "select=*,loud&id=eq.1", [
+            {"id": 1, "title": "Rain", "singer_id": 1, "one": 1, "loud": "RAIN"}]),
         ("songs", "select=id,shouted:loud::text&id=eq.2", [{"id": 2, "shouted": "SUN"}]),
         ("songs", "select=id&loud=eq.SUN", [{"id": 2}]),
         ("songs", "select=id&loud=in.(SUN,WIND)&order=loud.desc", [{"id": 3}, {"id": 2}]),
@@ -140,6 +159,94 @@ def test_a_computed_value_is_a_column_of_csv_and_is_counted(stage: Api) -> None:
     assert answer.headers["content-range"] == "0-0/3"
 
 
+def _write(stage: Api, method: str, path: str, body: Any = None, prefer: str = "return=representation") -> Any:
+    answer = stage(method, f"/rest/v1/{path}", body, prefer=f"tx=rollback, {prefer}")
+    assert answer.status in {200, 201}, answer.body
+    return answer.json
+
+
+@pytest.fixture(scope="session")
+def trial(stage: Api, execute: Execute) -> Api:
+    return Api(execute, TABLES, functions=FUNCTIONS, rest_allows=["tx"])
+
+
+SHOWN_SONG = "select=title,loud,one,singers(full_name)"
+RAIN, SUN = (
+    {"title": title, "loud": title.upper(), "one": 1, "singers": {"full_name": "Ann-Lee"}} for title in ("Rain", "Sun")
+)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "rows"),
+    [
+        ("POST", f"songs?{SHOWN_SONG}", {"id": 9, "title": "Rain", "singer_id": 1}, [RAIN]),
+        ("POST", f"songs?{SHOWN_SONG}&order=loud.desc", [
+            {"id": 8, "title": "Rain", "singer_id": 1}, {"id": 9, "title": "Sun", "singer_id": 1}], [SUN, RAIN]),
+        ("POST", f"songs?{SHOWN_SONG}", [
+            {"id": 9, "title": "Sun", "singer_id": 1}, {"id": 8, "title": "Rain", "singer_id": 1}], [SUN, RAIN]),
+        ("POST", "songs?select=loud", [], []),
+        ("PUT", f"songs?id=eq.2&{SHOWN_SONG}", {"id": 2, "title": "Rain", "singer_id": 1}, [RAIN]),
+        ("PATCH", f"songs?loud=eq.SUN&{SHOWN_SONG}", {"title": "Rain"}, [RAIN]),
+        ("PATCH", "songs?id=eq.2&select=loud", {}, []),
+        ("DELETE", f"songs?singer_id=eq.1&loud=neq.RAIN&{SHOWN_SONG}", None, [SUN]),
+        ("PATCH", "songs?id=lt.3&select=loud.max(),count()", {"singer_id": 2}, [{"max": "SUN", "count": 2}]),
+        ("PATCH", "singers?id=eq.3&select=full_name,about->name->>last,hits(id)", {"last": "Bo"},
+         [{"full_name": "Cy-Bo", "last": "Bo", "hits": []}]),
+        ("PATCH", "singers?id=lt.3&select=id,last_song!inner(loud)&last_song.loud=eq.SUN", {"last": "x"},
+         [{"id": 1, "last_song": {"loud": "SUN"}}]),
+        ("PATCH", "singers?id=lt.3&select=id,...first_song(loud)&order=first_song(loud).desc", {"last": "x"},
+         [{"id": 2, "loud": "WIND"}, {"id": 1, "loud": "RAIN"}]),
+        ("DELETE", "duets?id=eq.1&select=id,singers(full_name)", None, [{"id": 1, "singers": {"full_name": "Cy-Art"}}]),
+    ],
+)  # fmt: skip
+def test_what_functions_make_of_a_written_row_is_shown(
+    trial: Api, method: str, path: str, body: Any, rows: list[Any]
+) -> None:
+    before = trial.invocations
+    assert _write(trial, method, path, body) == rows
+    assert trial.invocations == before + 1
+
+
+def test_a_merged_row_has_computed_values_and_a_version(trial: Api) -> None:
+    prefer = "return=representation, resolution=merge-duplicates"
+    (row,) = _write(trial, "POST", "songs?select=loud", {"id": 1, "title": "New"}, prefer)
+    assert row == {"loud": "NEW"}
+    headers = {"prefer": "tx=rollback, return=representation", "accept": "application/vnd.pgrst.object+json"}
+    answer = trial("PATCH", "/rest/v1/songs?id=eq.1&select=loud", {"singer_id": 1}, **headers)
+    assert answer.headers["etag"] == trial("GET", "/songs/1").headers["etag"]
+
+
+@pytest.mark.parametrize(
+    ("query", "rows"),
+    [
+        ("select=*,loud&order=id", [
+            {"id": 1, "title": "Rain", "singer_id": 1, "one": 1, "loud": "RAIN"},
+            {"id": 2, "title": "Sun", "singer_id": 1, "one": 1, "loud": "SUN"}]),
+        ("select=id&loud=eq.SUN", [{"id": 2}]),
+        ("select=id&or=(loud.eq.SUN,and(id.eq.1,loud.eq.no))", [{"id": 2}]),
+        ("select=id&order=loud.desc", [{"id": 2}, {"id": 1}]),
+        ("select=id,singers(full_name,hits(loud))&id=eq.1&singers.hits.loud=eq.SUN",
+         [{"id": 1, "singers": {"full_name": "Ann-Lee", "hits": [{"loud": "SUN"}]}}]),
+        ("select=loud.max()", [{"max": "SUN"}]),
+    ],
+)  # fmt: skip
+def test_what_functions_make_of_the_rows_of_a_call_is_read(trial: Api, query: str, rows: list[Any]) -> None:
+    answer = trial("GET", f"/rest/v1/rpc/of_singer?singer=1&{query}")
+    assert (answer.status, answer.json) == (200, rows), answer.body
+    only = trial("GET", "/rest/v1/rpc/first_of?singer=1&select=loud")
+    assert (only.status, only.json) == (200, {"loud": "RAIN"}), only.body
+
+
+def test_written_rows_are_whole_only_where_a_function_takes_them() -> None:
+    # A role that may not read every column can write, as long as no function takes the row.
+    def sql(select: str) -> str:
+        shown = Shown(read=read_of(Tables(*TABLES), songs, {"select": [select]}), form="json")
+        return writing.removal_plan(songs, Removal(), shown, Terms()).ctes
+
+    assert WHOLE not in sql("title,...singers(full_name)")
+    assert WHOLE in sql("title,loud")
+
+
 @pytest.mark.parametrize(
     ("table", "query", "status", "code"),
     [
@@ -161,7 +268,7 @@ def test_what_is_no_computed_value_or_row_is_refused(
 
 
 def test_the_paths_of_a_resource_have_no_computed_values(stage: Api) -> None:
-    assert stage("GET", "/songs/1").json == {"id": 1, "title": "Rain", "singer_id": 1}
+    assert stage("GET", "/songs/1").json == {"id": 1, "title": "Rain", "singer_id": 1, "one": 1}
     assert stage("GET", "/songs?loud=SUN").status == 400
 
 

@@ -284,6 +284,40 @@ def test_a_change_is_undone_if_its_rows_are_not_what_was_asked_for(garden: Api, 
     assert run_sql(api_database, "SELECT * FROM garden.plants ORDER BY id") == before
 
 
+def test_a_call_that_gives_more_rows_than_it_may_changes_nothing(garden: Api, api_database: str) -> None:
+    before = run_sql(api_database, "SELECT * FROM garden.plants ORDER BY id")
+    strict = {"prefer": "handling=strict, max-affected=2"}
+    for query in ("", "limit=1", "id=eq.1"):  # a limit and a filter are for reading
+        answer = post(garden, "water", {"id": 1, "cm": 5}, query, **strict)
+        assert (answer.status, answer.json["code"], answer.json["details"]) == (
+            400, "PGRST124", "The query affects 3 rows",
+        )  # fmt: skip
+    single = post(garden, "plant", {"id": 1}, **strict)
+    assert (single.status, single.json["code"]) == (400, "PGRST128")
+    assert post(garden, "forget", **strict).json["code"] == "PGRST128"
+    assert run_sql(api_database, "SELECT * FROM garden.plants ORDER BY id") == before
+    few = get(garden, "higher", "than=10", **strict)
+    assert (few.status, few.headers["preference-applied"]) == (200, "handling=strict, max-affected=2")
+    loose = post(garden, "water", {"id": 3, "cm": 0}, prefer="max-affected=0")
+    assert (loose.status, "preference-applied" in loose.headers) == (200, False)
+
+
+def test_a_setting_allows_to_try_a_call(execute: Execute, garden: Api, api_database: str) -> None:
+    trial = Api(execute, [plants, pots], functions=FUNCTIONS, rest_allows=["tx"])
+    before = run_sql(api_database, "SELECT * FROM garden.plants ORDER BY id")
+    answer = post(trial, "water", {"id": 2, "cm": 7}, "select=id&order=id", prefer="tx=rollback")
+    assert (answer.json, answer.headers["preference-applied"]) == ([{"id": 2}, {"id": 3}], "tx=rollback")
+    assert get(trial, "add_up", "a=1", prefer="tx=rollback").headers["preference-applied"] == "tx=rollback"
+    assert run_sql(api_database, "SELECT * FROM garden.plants ORDER BY id") == before
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=1&select=id,pots!inner()&pots.color=eq.none"])
+def test_a_volatile_function_runs_to_its_end_whatever_is_read(garden: Api, api_database: str, query: str) -> None:
+    run_sql(api_database, "UPDATE garden.plants SET height = 1 WHERE id = 3")
+    assert post(garden, "water", {"id": 3, "cm": 5}, query).json == []
+    assert run_sql(api_database, "SELECT height FROM garden.plants WHERE id = 3") == [(6,)]
+
+
 def test_a_function_that_is_declared_as_stable_changes_nothing(execute: Execute, garden: Api) -> None:
     water = function(
         "water", Argument("id", "int4"), Argument("cm", "int4"), gives="rows", of="plants", volatility="stable"
@@ -433,13 +467,13 @@ def test_an_error_that_describes_no_response_is_500(garden: Api, message: str, d
 
 
 def test_rows_that_no_reply_can_hold_are_refused(garden: Api) -> None:
-    executed = Api(lambda _: Reply([Result([], [["/"]], 1), Result([], [[None, 7, None, None, None, False]], 1)]),
+    executed = Api(lambda _: Reply([Result([], [["/"]], 1), Result([], [[None, 7, None, 7, None, None, False]], 1)]),
                    [plants], functions=FUNCTIONS)  # fmt: skip
     assert get(executed, "higher", "than=1").json["code"] == "54000"
 
 
 def test_rows_of_a_function_have_no_relations_of_a_table_with_its_name(execute: Execute) -> None:
-    api = Api(execute, [plants, pots], Functions(function("pots", gives="rows", of=SoilRow)))
+    api = Api(execute, [plants, pots], functions=Functions(function("pots", gives="rows", of=SoilRow)))
     answer = get(api, "pots", "select=*,plants(*)")
     assert (answer.status, answer.json["code"]) == (400, "PGRST200")
 

@@ -93,6 +93,10 @@ SQL = """
     CREATE TABLE demo.seeds (id uuid PRIMARY KEY, name text);
     CREATE FUNCTION demo.refuse_or_skip() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
       IF NEW.name = 'pay' THEN RAISE SQLSTATE 'PT402' USING MESSAGE = 'No credit', DETAIL = 'd', HINT = 'h'; END IF;
+      IF NEW.name = 'choose' THEN
+        PERFORM set_config('response.status', NEW.kind, true);
+        PERFORM set_config('response.headers', NEW.label, true);
+      END IF;
       IF NEW.name = 'skip' THEN RETURN NULL; END IF;
       RETURN NEW;
     END $$;
@@ -527,6 +531,38 @@ def test_a_setting_allows_to_try_a_write(house: Api, open_house: Api, api_databa
     assert rows(api_database, PLANTS) == [(3, "Moss")]
 
 
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "plants"), ("PATCH", "plants?id=eq.1"), ("PUT", "plants?id=eq.1")]
+)
+def test_a_trigger_chooses_the_status_and_headers(house: Api, method: str, path: str) -> None:
+    row = {"name": "choose", "kind": "205", "label": '[{"X-Why": "so"}]', **({} if method == "PATCH" else {"id": 1})}
+    merge = {"prefer": "resolution=merge-duplicates"}
+    for prefer in ({}, {"prefer": "resolution=merge-duplicates, return=representation"}):
+        answer = write(house, method, path, row, **(prefer or merge))
+        assert (answer.status, answer.headers["x-why"], answer.body) == (205, "so", b"")
+    shown = write(house, method, path, {**row, "kind": "418"}, **prefer)
+    assert (shown.status, shown.json[0]["id"], shown.headers["x-why"]) == (418, 1, "so")
+    plain = write(house, "PATCH", "plants?id=eq.2", {"name": "Fern"})  # what another request chose is gone
+    assert (plain.status, "x-why" in plain.headers) == (204, False)
+
+
+def test_what_a_trigger_chose_is_answered_again(house: Api) -> None:
+    row = {"name": "choose", "kind": "202", "label": '[{"Location": "/elsewhere"}]'}
+    first, again = (
+        write(house, "POST", "plants?select=kind", row, **SHOWN, idempotency_key="k-chosen") for _ in range(2)
+    )
+    assert first.status == again.status == 202
+    assert first.headers["location"] == again.headers["location"] == "/elsewhere"
+    assert first.body == again.body
+    assert again.headers["idempotency-replayed"] == "true"
+
+
+def test_a_header_of_a_trigger_that_cannot_be_sent_is_an_error(house: Api) -> None:
+    for row, code in (({"kind": "x", "label": ""}, "PGRST112"), ({"kind": "", "label": "[1]"}, "PGRST111")):
+        answer = write(house, "PATCH", "plants?id=eq.1", {"name": "choose", **row})
+        assert (answer.status, answer.json["code"]) == (500, code)
+
+
 # --- Other bodies ------------------------------------------------------------------------------------------------
 
 
@@ -748,7 +784,7 @@ def test_rows_that_no_reply_can_hold_are_not_changed(house: Api) -> None:
 
     def execute(request: Request) -> Reply | Failure:
         told.append(request)
-        return Reply([Result([], [[None, 7, 7, None, None, None, None, False]], 1)])
+        return Reply([Result([], [[None, 7, 7, None, None, None, None, False, None, None]], 1)])
 
     answer = write(Api(execute, [rooms]), "PATCH", "rooms?id=gt.0", {"name": "a"}, **SHOWN)
     assert (answer.status, answer.json["code"]) == (400, "54000")

@@ -21,9 +21,9 @@ from crud_api.resource import Resource
 from crud_api.resource.tables import Tables
 from crud_api.settings import Settings
 from crud_api.sql import writing
+from crud_api.sql.outcome import tried
 from crud_api.sql.query import Query
 from crud_api.sql.written import Written
-from query_executor.contract import Statement
 from query_executor.scanner import scan
 from tests.gateway_events import event
 
@@ -148,12 +148,14 @@ def test_a_write_that_answers_nothing_is_prepared_and_one_message(query: Query[A
 
 def test_a_write_that_shows_rows_is_kept_only_if_they_fit() -> None:
     assert changed({"text": "a"}, SHOWN).commit_if == "commits"
-    terms = Terms(is_kept=False)
-    plan = writing.removal_plan(notes, Removal(conditions=(LARGER,)), HIDDEN, terms)
-    checks, statement = writing.write(plan).statements
-    assert isinstance(checks, Statement)
-    assert (checks.sql, plan.commit_if) == ("SET CONSTRAINTS ALL IMMEDIATE", "commits")
-    assert "false AS commits" in statement.sql
+
+
+def test_a_write_that_is_tried_checks_what_a_commit_would_check_and_is_undone() -> None:
+    query = tried(removed(LARGER))
+    assert [statement.sql for statement in query.ending] == [
+        "SET CONSTRAINTS ALL IMMEDIATE", "SELECT false AS is_kept",
+    ]  # fmt: skip
+    assert query.commit_if == "is_kept"
 
 
 def test_a_write_returns_only_the_columns_that_its_answer_needs() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from crud_api.errors import PostgrestError
+from crud_api.request.postgrest.near import nearest
 from crud_api.resource.functions import Function, Functions
 
 # The type of an argument without a name that takes a whole body, by the Content-Type of the body.
@@ -72,10 +73,9 @@ def _ambiguous(found: Iterable[Function]) -> PostgrestError:
 
 
 def _not_found(functions: Functions, name: str, arguments: list[str], content_type: str | None) -> PostgrestError:
-    from difflib import get_close_matches  # noqa: PLC0415 - only an error needs it
-
     overloads = functions.get(name) or ()
-    near = overloads or next((functions[close] for close in get_close_matches(name, functions.names(), 1, 0.75)), ())
+    close = nearest(name, functions.names(), 0.75)
+    near = overloads or (functions[close] if close else ())
     schema = (near or functions[functions.names()[-1]])[0].place[0] or "public"
     listed = ", ".join(arguments)
     which = f" with parameter{'s' if len(arguments) > 1 else ''} {listed}" if arguments else " without parameters"
@@ -87,8 +87,8 @@ def _not_found(functions: Functions, name: str, arguments: list[str], content_ty
         if content_type == "application/json":
             which += " or with a single unnamed json/jsonb parameter"
         signatures = [f"({', '.join(sorted(each.name for each in function.arguments))})" for function in overloads]
-        if close := get_close_matches(f"({listed})", signatures, 1, 0.4):
-            hint = f"{name}{close[0]}"
+        if signature := nearest(f"({listed})", signatures, 0.4):
+            hint = f"{name}{signature}"
         elif near and not overloads:
             hint = near[0].name
     return PostgrestError(

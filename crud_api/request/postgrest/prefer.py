@@ -24,6 +24,7 @@ _KNOWN = {
 }
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _OPEN = frozenset({"timezone", "max-affected"})  # their values are not of a list
+_EVERYWHERE = ("tx", "handling", "timezone")
 _ORDER = ("resolution", "missing", "return", "count", "tx", "handling", "timezone", "max-affected")
 
 
@@ -54,6 +55,11 @@ class Preferences(Struct, frozen=True):
         return int(most) if self.values.get("handling") == "strict" and _NUMBER.fullmatch(most) else None
 
     @property
+    def is_trial(self) -> bool:
+        """Whether the changes are wanted, or only shown and then undone."""
+        return self.values.get("tx") == "rollback"
+
+    @property
     def count(self) -> Count | None:
         """How to count the rows."""
         return cast("Count | None", self.values.get("count"))
@@ -69,8 +75,14 @@ class Preferences(Struct, frozen=True):
         return {"timezone": zone}
 
     def applied(self, *names: str) -> dict[str, str]:
-        """The header `Preference-Applied` with those of these preferences that the client has."""
-        return applied(self.values, [name for name in _ORDER if name in names])
+        """The header `Preference-Applied` with those of these preferences that the client has.
+
+        Each preference of the transaction holds everywhere, and `max-affected` only if it is strict.
+        """
+        if not self.values:
+            return {}
+        own = {*names, *_EVERYWHERE} - ({"max-affected"} if self.most is None else set())
+        return applied(self.values, [name for name in _ORDER if name in own])
 
 
 _NONE = Preferences({})
