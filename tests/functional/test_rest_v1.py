@@ -279,7 +279,7 @@ def test_a_near_name_is_a_hint(library: Api) -> None:
 def test_another_method_is_refused_in_the_same_form(library: Api) -> None:
     answer = library("TRACE", "/rest/v1/books?id=eq.1")
     assert (answer.status, answer.json["code"]) == (405, "PGRST117")
-    assert answer.headers["allow"] == "DELETE, GET, HEAD, PATCH, POST, PUT"
+    assert answer.headers["allow"] == "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
 
 
 def test_a_refused_request_asks_no_database(library: Api) -> None:
