@@ -15,6 +15,8 @@ from query_executor.contract import Param, Statement, Typed
 _UNDONE = (Statement("SET CONSTRAINTS ALL IMMEDIATE", {}), Statement("SELECT false AS is_kept", {}))
 # The settings by which functions choose, and the params with their names.
 SETTINGS: dict[str, Param] = {"status_setting": "response.status", "headers_setting": "response.headers"}
+# A function may set them for the session, and the next request of another caller has the same session.
+UNSET = {"response.status": "", "response.headers": ""}
 
 
 def met(terms: Terms, params: dict[str, Param], *, shows_rows: bool) -> str:

@@ -28,6 +28,7 @@ from crud_api.response.problems import RETRY_SOON
 from crud_api.settings import ALLOWS_UNFILTERED
 from crud_api.sql import writing
 from crud_api.sql.once import CONDITION
+from crud_api.sql.outcome import UNSET
 from crud_api.sql.query import Query, T
 
 
@@ -150,6 +151,7 @@ class _Asked:
 
     def run(self, query: Query[T]) -> T:
         """The answer of the database. Raises `ApiError`."""
+        self._request.settings |= UNSET
         return run(self._rest, self._request, query, read_only=False, is_trial=self.preferences.is_trial)
 
     def told(self, most: int | None = None) -> rest_v1_writes.Told:

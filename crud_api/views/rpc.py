@@ -12,17 +12,17 @@ from crud_api.executor.rest import run
 from crud_api.executor.seam import Rest
 from crud_api.request.caller import ApiRequest
 from crud_api.request.calls import Call
-from crud_api.request.http import body_bytes, decoded_parameter, query_parameters
+from crud_api.request.http import decoded_parameter, query_parameters
 from crud_api.request.parameters import Parameters
 from crud_api.request.postgrest.accept import accepted
-from crud_api.request.postgrest.bodies import is_of_another_page
-from crud_api.request.postgrest.calling import JSON, call_by_body, call_by_query
+from crud_api.request.postgrest.calling import call_by_body, call_by_query
 from crud_api.request.postgrest.prefer import preferences_of
 from crud_api.request.postgrest.query import read_of
 from crud_api.request.writing import Terms
 from crud_api.resource.functions import Functions
 from crud_api.response import calls
 from crud_api.sql.calling import call_rows
+from crud_api.sql.outcome import UNSET
 
 _SECRET = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key", "x-amz-security-token"})
 
@@ -46,7 +46,7 @@ def call_function(rest: Rest, request: ApiRequest) -> Response:
         )
     terms = Terms(shows_one=media.is_single and not function.is_single, most=most)
     query = call_rows(call, resource, read, form, terms, is_counted=preferences.count is not None)
-    request.settings |= _settings(request)
+    request.settings |= UNSET | _settings(request)
     changes = request.method == "POST" and function.volatility == "volatile"
     called = run(rest, request, query, read_only=not changes, is_trial=preferences.is_trial)
     return calls.result(function, called, read, media, terms, preferences.applied("count", "max-affected"))
@@ -56,10 +56,7 @@ def _call(functions: Functions, request: ApiRequest) -> tuple[Call, Parameters]:
     name, parameters = decoded_parameter(request, "function"), query_parameters(request)
     if request.method != "POST":
         return call_by_query(functions, name, parameters)
-    content_type = request.headers.get("content-type", "")
-    if is_of_another_page(request) and not content_type.startswith(JSON):  # it asked for no leave to send it
-        raise PostgrestError("A page of another origin has to send its body as application/json", code="PGRST102")
-    return call_by_body(functions, name, parameters, content_type, lambda: body_bytes(request)), parameters
+    return call_by_body(functions, name, parameters, request), parameters
 
 
 def _settings(request: ApiRequest) -> dict[str, str]:

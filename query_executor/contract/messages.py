@@ -22,7 +22,7 @@ MAX_DIMENSIONS = 6  # of an array: PostgreSQL's MAXDIM
 MAX_SQL_CHARACTERS = 1_000_000
 # The names of a request's settings. PostgreSQL lets every user set a name that has a dot. Here all are of one family,
 # so that no caller changes a setting of an extension. PostgreSQL's own `timezone` only changes how times are written.
-SETTING_NAME = r"(request(\.[a-z_][a-z0-9_]*)+|timezone)"
+SETTING_NAME = r"((request|response)(\.[a-z_][a-z0-9_]*)+|timezone)"
 MAX_NAME_BYTES = 63  # of a role and of a setting: PostgreSQL's NAMEDATALEN - 1
 
 # The codes of a failure. Each says what became of the work.
@@ -110,8 +110,8 @@ class Request:
     the reply is the same. So a statement can show what it would change, or decide that it changed too much.
 
     The statements run as the database role `role`, if one is given. `settings` are what `current_setting` returns to
-    them, by name. Each name begins with `request.`, and its parts are lower-case identifiers, or it is PostgreSQL's own
-    `timezone`. Both hold for this transaction only, and no log has them.
+    them, by name. Each name begins with `request.` or `response.`, and its parts are lower-case identifiers, or it is
+    PostgreSQL's own `timezone`. Both hold for this transaction only, and no log has them.
     """
 
     __slots__ = (

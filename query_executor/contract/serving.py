@@ -150,8 +150,8 @@ def _settings(value: object) -> dict[str, str] | None:
     for name, text in _object(value, "settings").items():
         if len(name) > MAX_NAME_BYTES or not _SETTING_NAME.fullmatch(name):
             raise InvalidRequestError(
-                f"settings.{name} is not a name of a setting: it must be `timezone`, or begin with `request.`, and "
-                f"have lower-case letters, digits, _ and dots, at most {MAX_NAME_BYTES} characters"
+                f"settings.{name} is not a name of a setting: it must be `timezone`, or begin with `request.` or "
+                f"`response.`, and have lower-case letters, digits, _ and dots, at most {MAX_NAME_BYTES} characters"
             )
         if not isinstance(text, str):
             raise InvalidRequestError(f"settings.{name} must be a string")

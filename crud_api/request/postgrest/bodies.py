@@ -18,7 +18,9 @@ from crud_api.request.inserts import MAX_ROWS
 from crud_api.request.postgrest.grammar import too_many
 from crud_api.settings import MAX_BODY_BYTES
 
-_FORM = "application/x-www-form-urlencoded"
+FORM, CSV = "application/x-www-form-urlencoded", "text/csv"
+# A page of another origin may send them, and its browser asks nobody before (the Fetch standard).
+_UNASKED = frozenset({"", FORM, "text/plain", "multipart/form-data"})
 _JSON = frozenset({"", "application/json", "application/vnd.pgrst.object+json", "application/vnd.pgrst.array+json"})
 _NOT_ALIKE = "All object keys must match"
 
@@ -40,24 +42,35 @@ class Body(Struct, frozen=True):
 
 def body_of(request: ApiRequest) -> Body:
     """The rows of the body. Raises `ApiError`."""
-    type_ = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    type_ = type_of(request)
     if type_ in _JSON:
         reads = _of_json
-    elif type_ == "text/csv":
-        reads = _of_csv
-    elif type_ == _FORM:
+    elif type_ == CSV:
+        reads = of_csv
+    elif type_ == FORM:
         reads = _of_form
     else:
-        raise wrong_body(f"Content-Type not acceptable: {type_}")
-    if type_ in {"", _FORM} and is_of_another_page(request):
-        raise wrong_body("A page of another origin has to send its body as application/json")
-    try:
-        body = reads(body_bytes(request).decode())
-    except UnicodeDecodeError:
-        raise wrong_body("The body is not UTF-8") from None
+        raise not_acceptable(type_)
+    body = reads(text_of(request))
     if len(body.rows) > MAX_ROWS:
         raise too_many(f"a body has at most {MAX_ROWS} rows")
     return body
+
+
+def type_of(request: ApiRequest) -> str:
+    """The media type of the body, empty if it has none. Raises `PostgrestError`."""
+    type_ = str(request.headers.get("content-type", "")).partition(";")[0].strip().lower()
+    if type_ in _UNASKED and is_of_another_page(request):
+        raise wrong_body("A page of another origin has to send its body as application/json")
+    return type_
+
+
+def text_of(request: ApiRequest) -> str:
+    """The body as a text. Raises `ApiError`."""
+    try:
+        return body_bytes(request).decode()
+    except UnicodeDecodeError:
+        raise wrong_body("The body is not UTF-8") from None
 
 
 def require_alike(body: Body) -> None:
@@ -67,9 +80,14 @@ def require_alike(body: Body) -> None:
         raise wrong_body(_NOT_ALIKE)
 
 
-def wrong_body(message: str) -> PostgrestError:
+def wrong_body(message: str, details: str | None = None) -> PostgrestError:
     """The error for a body that cannot be read."""
-    return PostgrestError(message, code="PGRST102")
+    return PostgrestError(message, code="PGRST102", details=details)
+
+
+def not_acceptable(type_: str) -> PostgrestError:
+    """The error for a body of a type that nothing here takes."""
+    return wrong_body(f"Content-Type not acceptable: {type_}")
 
 
 def is_of_another_page(request: ApiRequest) -> bool:
@@ -94,7 +112,8 @@ def _decoder() -> msgspec.json.Decoder[dict[str, Raw] | list[dict[str, Raw]]]:
     return msgspec.json.Decoder(dict[str, Raw] | list[dict[str, Raw]])
 
 
-def _of_csv(text: str) -> Body:
+def of_csv(text: str) -> Body:
+    """The rows of a CSV. Its first line names them. NULL is null, as PostgREST has it. Raises `PostgrestError`."""
     import csv  # noqa: PLC0415 - only these bodies need it
 
     csv.field_size_limit(MAX_BODY_BYTES)  # of the whole process: a smaller limit could break another reader

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import parse_qsl
 
 from crud_api.errors import MalformedBodyError, PostgrestError
 from crud_api.request.body import parse_json
+from crud_api.request.caller import ApiRequest
 from crud_api.request.calls import Call
 from crud_api.request.parameters import Parameters
+from crud_api.request.postgrest.bodies import CSV, FORM, Body, not_acceptable, of_csv, text_of, type_of, wrong_body
 from crud_api.request.postgrest.conditions import is_filter
 from crud_api.request.postgrest.functions import WHOLE, function_of
 from crud_api.request.postgrest.query import refuse_what_cannot_be_read
@@ -18,7 +20,7 @@ from crud_api.resource.columns.json import json_text
 from crud_api.resource.functions import Function, Functions
 from query_executor.contract import Value
 
-JSON, FORM, CSV = "application/json", "application/x-www-form-urlencoded", "text/csv"
+JSON = "application/json"
 # What they end with is no argument and no filter.
 _OWN = frozenset({"select", "columns", "on_conflict", "order", "limit", "offset", "and", "or"})
 
@@ -38,23 +40,22 @@ def call_by_query(functions: Functions, name: str, parameters: Parameters) -> tu
     return _by_texts(function_of(functions, name, arguments, None), arguments), others
 
 
-def call_by_body(
-    functions: Functions, name: str, parameters: Parameters, content_type: str, body: Callable[[], bytes]
-) -> Call:
+def call_by_body(functions: Functions, name: str, parameters: Parameters, request: ApiRequest) -> Call:
     """The call that a POST asks for. Raises `PostgrestError`."""
     refuse_what_cannot_be_read(parameters)
-    kind = content_type.partition(";")[0].strip().lower() or JSON
+    kind = type_of(request) or JSON
     if kind == FORM:
-        texts = _form(_text(body()))
+        texts = _form(text_of(request))
         return _by_texts(function_of(functions, name, texts, kind), texts)
     if kind == CSV:
-        row = _first_row(_text(body()))
-        return _by_document(function_of(functions, name, row, kind), json_text(row), row)
+        row = _first(of_csv(text_of(request)))
+        document = ",".join(f"{json.dumps(column)}:{text}" for column, text in row.items())
+        return _by_document(function_of(functions, name, row, kind), f"{{{document}}}", row)
     if kind == JSON:
-        return _by_json(functions, name, _text(body()), parameters.get("columns"))
+        return _by_json(functions, name, text_of(request), parameters.get("columns"))
     if kind in WHOLE:
-        return _by_document(function_of(functions, name, (), kind), _text(body()))
-    raise _not_acceptable(f"Content-Type not acceptable: {kind}")
+        return _by_document(function_of(functions, name, (), kind), text_of(request))
+    raise not_acceptable(kind)
 
 
 def _by_texts(function: Function, texts: Texts) -> Call:
@@ -78,11 +79,11 @@ def _by_json(functions: Functions, name: str, text: str, columns: Sequence[str] 
     try:
         value = parse_json(text or "{}")
     except MalformedBodyError as error:
-        raise _not_acceptable("Empty or invalid json", error.detail) from None
+        raise wrong_body("Empty or invalid json", error.detail) from None
     first = value[0] if isinstance(value, list) and value else value
     is_list = isinstance(value, list)
     if is_list and not all(isinstance(row, dict) and row.keys() == first.keys() for row in value):
-        raise _not_acceptable("All object keys must match")
+        raise wrong_body("All object keys must match")
     arguments = [*first] if isinstance(first, dict) else []
     if columns:
         arguments = columns[0].split(",")
@@ -92,20 +93,13 @@ def _by_json(functions: Functions, name: str, text: str, columns: Sequence[str] 
     try:
         return _by_document(function, json_text(first), arguments)
     except ValueError as error:
-        raise _not_acceptable("Empty or invalid json", f"A text {error}.") from None
+        raise wrong_body("Empty or invalid json", f"A text {error}.") from None
 
 
-def _first_row(text: str) -> dict[str, str | None]:
-    """The first row of a CSV, by the names of its columns. NULL is null, as PostgREST has it."""
-    import csv  # noqa: PLC0415 - hardly a call needs it
-
-    try:
-        names, *rows = csv.reader(io.StringIO(text), strict=True)
-    except (csv.Error, ValueError):
-        raise _not_acceptable("The CSV cannot be read") from None
-    if not rows or any(len(row) != len(names) for row in rows):
-        raise _not_acceptable("All lines must have same number of fields")
-    return {name: None if text == "NULL" else text for name, text in zip(names, rows[0], strict=True)}
+def _first(body: Body) -> Mapping[str, str]:
+    if not body.rows:
+        raise wrong_body("The CSV has no row")
+    return body.rows[0]
 
 
 def _form(text: str) -> dict[str, list[str]]:
@@ -113,20 +107,9 @@ def _form(text: str) -> dict[str, list[str]]:
     try:
         pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=1000)
     except ValueError:
-        raise _not_acceptable("The form has too many fields") from None
+        raise wrong_body("The form has too many fields") from None
     for name, value in pairs:
         if text_flaw(name) or text_flaw(value):
             raise PostgrestError("The form has a character that PostgreSQL cannot hold.", code="22021")
         texts.setdefault(name, []).append(value)
     return texts
-
-
-def _text(body: bytes) -> str:
-    try:
-        return body.decode()
-    except ValueError:
-        raise _not_acceptable("The body is not UTF-8") from None
-
-
-def _not_acceptable(message: str, details: str | None = None) -> PostgrestError:
-    return PostgrestError(message, code="PGRST102", details=details)

@@ -87,7 +87,7 @@ def _not_found(functions: Functions, name: str, arguments: list[str], content_ty
         if content_type == "application/json":
             which += " or with a single unnamed json/jsonb parameter"
         signatures = [f"({', '.join(sorted(each.name for each in function.arguments))})" for function in overloads]
-        if signature := nearest(f"({listed})", signatures, 0.4):
+        if signature := nearest(f"({listed})", signatures, 0.3):
             hint = f"{name}{signature}"
         elif near and not overloads:
             hint = near[0].name
