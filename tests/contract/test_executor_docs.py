@@ -190,8 +190,10 @@ def test_a_session_keeps_what_a_trigger_leaves_and_nothing_else(handle: Handler,
     try:
         handle({"sql": "SELECT set_config('kept.by_call', 'yes', false)"}, None)
         handle({"sql": "INSERT INTO kept VALUES (1)"}, None)
-        seen = {"sql": """SELECT current_setting('kept.by_call', true), current_setting('kept.by_trigger', true)
-                          FROM (SELECT pg_backend_pid()) AS session"""}
+        seen = {
+            "sql": """SELECT current_setting('kept.by_call', true), current_setting('kept.by_trigger', true)
+                          FROM (SELECT pg_backend_pid()) AS session"""
+        }
         first, second = cast("Any", handle(seen, None)), cast("Any", handle(seen, None))
         # RESET leaves a custom setting empty. pg_backend_pid() is not a plain call: the session is cleaned after it.
         assert [list(row) for row in first["results"][0]["rows"]] == [["", "yes"]]
