@@ -439,7 +439,7 @@ def test_rows_that_no_reply_can_hold_are_refused(garden: Api) -> None:
 
 
 def test_rows_of_a_function_have_no_relations_of_a_table_with_its_name(execute: Execute) -> None:
-    api = Api(execute, [plants, pots], Functions(function("pots", gives="rows", of=SoilRow)))
+    api = Api(execute, [plants, pots], functions=Functions(function("pots", gives="rows", of=SoilRow)))
     answer = get(api, "pots", "select=*,plants(*)")
     assert (answer.status, answer.json["code"]) == (400, "PGRST200")
 
