@@ -16,6 +16,7 @@ from crud_api.request.parameters import Parameters
 from crud_api.request.postgrest.accept import accepted
 from crud_api.request.postgrest.bodies import is_of_another_page
 from crud_api.request.postgrest.calling import JSON, call_by_body, call_by_query
+from crud_api.request.postgrest.functions import overloads_of
 from crud_api.request.postgrest.prefer import preferences_of
 from crud_api.request.postgrest.query import read_of
 from crud_api.resource.functions import Functions
@@ -45,6 +46,11 @@ def call_function(rest: Rest, request: ApiRequest) -> Response:
         raise rest_v1.from_failure(called)
     assert called is not None  # noqa: S101 - the statement answers one row
     return calls.result(function, called, read, media, preferences.applied("count", "handling", "timezone"))
+
+
+def describe_function(rest: Rest, request: ApiRequest) -> Response:
+    """The methods that a function has."""
+    return calls.methods(overloads_of(rest.functions, decoded_parameter(request, "function")))
 
 
 def _call(functions: Functions, request: ApiRequest) -> tuple[Call, Parameters]:
