@@ -70,6 +70,8 @@ def add_routes(
         allowed = ", ".join(sorted(methods)) if preflights else ""
         if path == TABLE:
             _add(app, "OPTIONS", path, "describe_table", _describe_table, rest, allowed)
+        elif path == FUNCTION:
+            _add(app, "OPTIONS", path, "describe_function", _describe_function, rest, allowed)
         elif preflights:
             _add(app, "OPTIONS", path, f"preflight{path}", cors.answer_preflight, allowed)
 
@@ -117,6 +119,14 @@ def _describe_table(rest: Rest, allowed: str, request: ApiRequest) -> Response:
     from crud_api.views import rest_v1  # noqa: PLC0415 - as above
 
     return rest_v1.describe_table(rest, request)
+
+
+def _describe_function(rest: Rest, allowed: str, request: ApiRequest) -> Response:
+    if allowed and "access-control-request-method" in request.headers:
+        return cors.answer_preflight(allowed, request)
+    from crud_api.views import rpc  # noqa: PLC0415 - as above
+
+    return rpc.describe_function(rest, request)
 
 
 def _call_function(rest: Rest, request: ApiRequest) -> Response:

@@ -61,15 +61,28 @@ class Related(Struct, frozen=True):
 Condition = Filter | Group | Related
 
 
-def tables_in(conditions: Sequence[Condition]) -> Iterator[Resource]:
-    """The tables that the conditions look at beside their own."""
+def ages_of(resource: Resource, way: Way, name: str = "") -> Iterator[int]:
+    """The `max_age_s` of all that a value needs: the column `name` of the row at the end of the way.
+
+    A function may read any table, so the age of what it makes of a row is 0.
+    """
+    for relation in way:
+        yield 0 if relation.function else relation.resource.max_age_s
+    if name in (way[-1].resource if way else resource).computed:
+        yield 0
+
+
+def ages_in(resource: Resource, conditions: Sequence[Condition]) -> Iterator[int]:
+    """The `max_age_s` of all that the conditions look at, beside that of their own table."""
     for condition in conditions:
         match condition:
+            case Filter():
+                yield from ages_of(resource, (), condition.field)
             case Group():
-                yield from tables_in(condition.members)
+                yield from ages_in(resource, condition.members)
             case Related():
-                yield from (relation.resource for relation in condition.way)
-                yield from tables_in(condition.conditions)
+                yield from ages_of(resource, condition.way)
+                yield from ages_in(condition.way[-1].resource, condition.conditions)
 
 
 def are_of_computed(conditions: Sequence[Condition], resource: Resource) -> bool:

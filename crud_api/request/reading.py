@@ -10,7 +10,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from crud_api.request.conditions import Condition, Path, Way, are_of_computed, tables_in
+from crud_api.request.conditions import Condition, Path, Way, ages_in, ages_of, are_of_computed
 from crud_api.request.sorting import SortKey
 from crud_api.resource import Resource
 
@@ -101,13 +101,22 @@ def takes_rows(read: Read, resource: Resource) -> bool:
     )
 
 
-def tables_of(resource: Resource, read: Read) -> Iterator[Resource]:
-    """Every table that the read looks at, from the table of its rows on. Some may come more than once."""
-    yield resource
-    yield from tables_in(read.conditions)
+def max_age_of(resource: Resource, read: Read) -> int:
+    """How old an answer may be, in seconds: as old as the strictest of the tables that the read looks at allows.
+
+    A view is a table with a `max_age_s` of its own. A function may read any table, so its answers are always new.
+    """
+    return resource.max_age_s and min(_ages(resource, read))
+
+
+def _ages(resource: Resource, read: Read) -> Iterator[int]:
+    yield resource.max_age_s
+    yield from ages_in(resource, read.conditions)
     for term in read.order:
-        yield from (relation.resource for relation in term.way)
+        yield from ages_of(resource, term.way, term.column)
     for member in read.members:
         if isinstance(member, Embedded):
-            yield from (relation.resource for relation in member.way)
-            yield from tables_of(member.way[-1].resource, member.read)
+            yield from ages_of(resource, member.way)
+            yield from _ages(member.way[-1].resource, member.read)
+        else:
+            yield from ages_of(resource, (), member.column)

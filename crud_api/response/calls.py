@@ -10,7 +10,7 @@ from crud_api.request.postgrest.accept import Media
 from crud_api.request.postgrest.paging import not_there
 from crud_api.request.reading import Read
 from crud_api.request.writing import Terms
-from crud_api.resource.functions import Function
+from crud_api.resource.functions import Function, Overloads
 from crud_api.response.chosen import as_chosen
 from crud_api.response.responses import PRIVATE, fits
 from crud_api.response.rest_v1 import body, check, content_range, too_large
@@ -36,6 +36,12 @@ def result(
     if not fits(response):
         raise too_large()
     return response
+
+
+def methods(overloads: Overloads) -> Response:
+    """The methods of a function, in PostgREST's order. A GET changes nothing, so it is not meant for volatile ones."""
+    reads = any(function.volatility != "volatile" for function in overloads)
+    return Response("", {**PRIVATE, "Allow": "OPTIONS,GET,HEAD,POST" if reads else "OPTIONS,POST"}, 200)
 
 
 def _body(function: Function, rows: Rows, read: Read, media: Media) -> str:

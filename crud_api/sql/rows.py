@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from crud_api.request.conditions import Filter
 from crud_api.request.listing import MAX_LIMIT
 from crud_api.request.operators import EQUAL
-from crud_api.request.reading import Count, Form, Read, tables_of, takes_rows
+from crud_api.request.reading import Count, Form, Read, max_age_of, takes_rows
 from crud_api.resource import Resource
 from crud_api.sql import SHAPES
 from crud_api.sql.counting import exact_if_hidden, expected, explained
@@ -140,7 +140,7 @@ def select_rows(
         if read.offset:
             params["offset"], part = Typed("int8", str(read.offset)), " LIMIT :limit OFFSET :offset"
     text = _select_rows(resource, shape, tuple(conditions), part, count)
-    max_age_s = resource.max_age_s and min(one.max_age_s for one in tables_of(resource, read))
+    max_age_s = max_age_of(resource, read)
     if count not in {"planned", "estimated"}:
         return Query([Statement(text, params)], Rows, max_age_s=max_age_s)
     # The plan has neither members nor an order, so it gets the params of the conditions only.

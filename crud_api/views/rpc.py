@@ -16,6 +16,7 @@ from crud_api.request.http import decoded_parameter, query_parameters
 from crud_api.request.parameters import Parameters
 from crud_api.request.postgrest.accept import accepted
 from crud_api.request.postgrest.calling import call_by_body, call_by_query
+from crud_api.request.postgrest.functions import overloads_of
 from crud_api.request.postgrest.prefer import preferences_of
 from crud_api.request.postgrest.query import read_of
 from crud_api.request.writing import Terms
@@ -50,6 +51,11 @@ def call_function(rest: Rest, request: ApiRequest) -> Response:
     changes = request.method == "POST" and function.volatility == "volatile"
     called = run(rest, request, query, read_only=not changes, is_trial=preferences.is_trial)
     return calls.result(function, called, read, media, terms, preferences.applied("count", "max-affected"))
+
+
+def describe_function(rest: Rest, request: ApiRequest) -> Response:
+    """The methods that a function has."""
+    return calls.methods(overloads_of(rest.functions, decoded_parameter(request, "function")))
 
 
 def _call(functions: Functions, request: ApiRequest) -> tuple[Call, Parameters]:

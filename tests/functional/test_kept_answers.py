@@ -18,7 +18,9 @@ from msgspec import Struct
 
 from crud_api.application import create_app
 from crud_api.executor.seam import InProcessExecutor
-from crud_api.resource import Reference, Resource
+from crud_api.resource import Computed, Reference, Resource
+from crud_api.resource.columns.time import Timestamp
+from crud_api.resource.functions import Function, Functions
 from query_executor.contract import Failure, Reply, Request
 from query_executor.handler import create_local_handler
 from query_executor.migrate import apply_migrations
@@ -73,6 +75,11 @@ THINGS = Resource(
 )
 
 
+class Hour(Struct):
+    id: int
+    at: Timestamp
+
+
 class Answer(NamedTuple):
     status: int
     headers: Mapping[str, str]
@@ -86,10 +93,18 @@ class Answer(NamedTuple):
 class Instance:
     """One instance of the API. It counts what it asks the executor."""
 
-    def __init__(self, url: str, clock: Clock, resources: tuple[Resource, ...] = (BOXES, THINGS)) -> None:
+    def __init__(
+        self,
+        url: str,
+        clock: Clock,
+        resources: tuple[Resource, ...] = (BOXES, THINGS),
+        functions: Functions | None = None,
+    ) -> None:
         self.asked = 0
         self._execute = InProcessExecutor(create_local_handler(url))
-        self._app = create_app(self._counted, resources, access="cognito", now=lambda: clock.now)
+        self._app = create_app(
+            self._counted, resources, functions=functions or Functions(), access="cognito", now=lambda: clock.now
+        )
         self.newest_change = 0  # the first state that it may still answer with
 
     def _counted(self, request: Request) -> Reply | Failure:
@@ -101,7 +116,9 @@ class Instance:
     ) -> Answer:
         _, table, *more = path.removeprefix("/rest/v1").split("/")
         route, parameters = f"/{table}", {}
-        if path.startswith("/rest/v1"):
+        if path.startswith("/rest/v1/rpc"):
+            route, parameters = "/rest/v1/rpc/{function}", {"function": more[0]}
+        elif path.startswith("/rest/v1"):
             route, parameters = "/rest/v1/{table}", {"table": table}
         elif more:
             key = {"boxes": BOXES, "things": THINGS}[table].key_parameter
@@ -458,6 +475,115 @@ def test_a_read_is_as_fresh_as_the_strictest_of_its_tables(database: tuple[str, 
         for _ in range(2):
             answer = instance("ada", "GET", path, query)
             assert (answer.status, answer.headers["cache-control"]) == (200, told), (path, query, answer)
+
+
+REMARKED = """
+    CREATE TABLE demo.remarks (box_id int, words text);
+    INSERT INTO demo.remarks VALUES (1, 'first');
+    CREATE TABLE demo.lendings (box_id int, thing_id int);
+    CREATE FUNCTION demo.remark(demo.boxes) RETURNS text STABLE LANGUAGE sql
+        AS 'SELECT words FROM demo.remarks WHERE box_id = $1.id';
+    CREATE FUNCTION demo.lent(demo.boxes) RETURNS SETOF demo.things STABLE LANGUAGE sql
+        AS 'SELECT things.* FROM demo.things JOIN demo.lendings ON thing_id = id WHERE lendings.box_id = $1.id';
+    GRANT SELECT ON demo.remarks, demo.lendings TO crud_api;
+"""
+
+
+def test_what_a_function_makes_of_a_row_is_never_kept(
+    one: tuple[Instance, Clock, str], database: tuple[str, str]
+) -> None:
+    run_sql(database[0], REMARKED)
+    remarked = Resource(
+        name="boxes", table="demo.boxes", model=Box, key="id", max_age_s=BOXES_AGE,
+        computed={
+            "remark": Computed(function="demo.remark"),
+            "lent": Computed(function="demo.lent", resource="things", many=True),
+        },
+    )  # fmt: skip
+    instance = Instance(database[1], Clock(), (remarked, THINGS))
+    for table, query in (
+        ("boxes", "select=remark"), ("boxes", "select=id&remark=eq.first"), ("boxes", "order=remark"),
+        ("boxes", "or=(id.eq.7,and(id.eq.1,remark.eq.first))"), ("boxes", "select=*,lent(id)"),
+        ("boxes", "select=*,lent!inner()"), ("boxes", "select=*,lent()&lent=is.null"),
+        ("boxes", "select=...lent(names:label)"), ("things", "select=*,boxes(remark)"),
+        ("things", "select=*,boxes!inner()&boxes.remark=eq.first"),
+        ("things", "select=*,boxes(id)&order=boxes(remark)"),
+    ):  # fmt: skip
+        for _ in range(2):
+            asked = instance.asked
+            answer = instance("ada", "GET", f"/rest/v1/{table}", query)
+            told = (answer.status, answer.headers["cache-control"], instance.asked)
+            assert told == (200, "private, no-cache", asked + 1), (table, query, answer)
+    for table, query, age in (("boxes", "order=id", BOXES_AGE), ("things", "select=*,boxes(id)", ITEMS_AGE)):
+        answer = instance("ada", "GET", f"/rest/v1/{table}", query)
+        assert answer.headers["cache-control"] == f"private, max-age={age}"
+
+
+def test_a_view_has_an_age_of_its_own(one: tuple[Instance, Clock, str], database: tuple[str, str]) -> None:
+    run_sql(
+        database[0],
+        "CREATE VIEW demo.seen WITH (security_invoker = true) AS SELECT id, label, box_id FROM demo.things;"
+        "GRANT SELECT ON demo.seen TO crud_api",
+    )
+    seen = Resource(
+        name="seen", table="demo.seen", model=Thing, key="id", changes=(), max_age_s=5,
+        shows={"id": "demo.things.id", "box_id": "demo.things.box_id"},
+    )  # fmt: skip
+    instance = Instance(database[1], Clock(), (BOXES, THINGS, seen))
+    for table, query, age in (
+        ("seen", "", 5), ("boxes", "select=*,seen(id)", 5), ("seen", "select=*,boxes(label)", 5),
+        ("things", "", ITEMS_AGE),
+    ):  # fmt: skip
+        answer = instance("ada", "GET", f"/rest/v1/{table}", query)
+        assert (answer.status, answer.headers["cache-control"]) == (200, f"private, max-age={age}"), answer
+    strict = Resource(
+        name="seen", table="demo.seen", model=Thing, key="id", changes=(), shows={"box_id": "demo.things.box_id"}
+    )
+    answer = Instance(database[1], Clock(), (BOXES, THINGS, strict))(
+        "ada", "GET", "/rest/v1/boxes", "select=*,seen(id)"
+    )
+    assert (answer.status, answer.headers["cache-control"]) == (200, "private, no-cache")
+
+
+def test_the_answer_of_a_function_is_never_kept(one: tuple[Instance, Clock, str], database: tuple[str, str]) -> None:
+    run_sql(
+        database[0],
+        "CREATE FUNCTION demo.all_boxes() RETURNS SETOF demo.boxes STABLE LANGUAGE sql AS 'SELECT * FROM demo.boxes'",
+    )
+    every = Function(name="all_boxes", function="demo.all_boxes", gives="rows", of="boxes", volatility="stable")
+    instance = Instance(database[1], Clock(), functions=Functions(every))
+    for number in (1, 2):
+        answer = instance("ada", "GET", "/rest/v1/rpc/all_boxes")
+        assert (answer.status, answer.age, instance.asked) == (200, None, number), answer
+        assert answer.headers["cache-control"] == "private, no-cache"
+
+
+def test_an_answer_is_kept_for_its_time_zone_and_its_schema(
+    one: tuple[Instance, Clock, str], database: tuple[str, str]
+) -> None:
+    run_sql(
+        database[0],
+        "CREATE SCHEMA attic; CREATE TABLE attic.hours (id int PRIMARY KEY, at timestamptz);"
+        "CREATE TABLE demo.hours (id int PRIMARY KEY, at timestamptz);"
+        "INSERT INTO attic.hours VALUES (1, '2026-01-01T12:00Z');"
+        "INSERT INTO demo.hours VALUES (1, '2026-06-01T12:00Z');"
+        "GRANT USAGE ON SCHEMA attic TO crud_api; GRANT SELECT ON attic.hours, demo.hours TO crud_api",
+    )
+    here = Resource(name="hours", table="demo.hours", model=Hour, key="id", max_age_s=60)
+    there = Resource(name="attic_hours", table="attic.hours", model=Hour, key="id", max_age_s=60)
+    instance = Instance(database[1], Clock(), (here, there))
+    wishes: list[tuple[dict[str, str], str]] = [
+        ({}, "2026-06-01T12:00:00+00:00"),
+        ({"Prefer": "timezone=Europe/Paris"}, "2026-06-01T14:00:00+02:00"),
+        ({"Prefer": "timezone=Asia/Tokyo"}, "2026-06-01T21:00:00+09:00"),
+        ({"Accept_Profile": "attic"}, "2026-01-01T12:00:00+00:00"),
+        ({"Accept_Profile": "attic", "Prefer": "timezone=Asia/Tokyo"}, "2026-01-01T21:00:00+09:00"),
+    ]
+    for age in (None, 0):
+        for headers, at in wishes:
+            answer = instance("ada", "GET", "/rest/v1/hours", "select=at", None, **headers)
+            assert (answer.status, json.loads(answer.body), answer.age) == (200, [{"at": at}], age), answer
+    assert instance.asked == len(wishes)
 
 
 def test_a_change_whose_outcome_is_not_known_drops_what_is_kept(one: tuple[Instance, Clock, str]) -> None:

@@ -541,3 +541,24 @@ def test_no_call_is_a_fault_and_none_writes_sql(seen: tuple[Api, list[str]], exa
 
     attack()
     assert not any(word in sql for sql in statements for word in ("pg_sleep", "--", ";", "$$", "Ü"))
+
+
+@pytest.mark.parametrize(
+    ("name", "allowed"),
+    [
+        ("higher", "OPTIONS,GET,HEAD,POST"),  # stable
+        ("add_up", "OPTIONS,GET,HEAD,POST"),  # immutable, both overloads
+        ("water", "OPTIONS,POST"),
+    ],
+)
+def test_options_lists_the_methods_of_a_function(garden: Api, name: str, allowed: str) -> None:
+    before = garden.invocations
+    answer = garden("OPTIONS", f"/rest/v1/rpc/{name}")
+    assert (answer.status, answer.headers["allow"], answer.body) == (200, allowed, b"")
+    assert garden.invocations == before
+
+
+def test_options_of_an_unknown_function_names_the_nearest(garden: Api) -> None:
+    answer = garden("OPTIONS", "/rest/v1/rpc/add_upp")
+    assert (answer.status, answer.json["code"]) == (404, "PGRST202")
+    assert "garden.add_up" in answer.json["hint"]

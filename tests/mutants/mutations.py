@@ -799,9 +799,16 @@ MUTATIONS = [
     ),
     Mutation(
         "rows of a table that allows no age are kept because they are embedded",
-        "crud_api/sql/rows.py",
-        "max_age_s = resource.max_age_s and min(one.max_age_s for one in tables_of(resource, read))",
-        "max_age_s = resource.max_age_s",
+        "crud_api/request/reading.py",
+        "return resource.max_age_s and min(_ages(resource, read))",
+        "return resource.max_age_s",
         "tests/functional/test_kept_answers.py -k strictest",
+    ),
+    Mutation(
+        "what a function read of any table is kept",
+        "crud_api/request/conditions.py",
+        "if name in (way[-1].resource if way else resource).computed:",
+        "if not resource:",
+        "tests/functional/test_kept_answers.py -k function",
     ),
 ]

@@ -10,6 +10,7 @@ from crud_api.access import KINDS, protect
 from crud_api.application import create_app
 from crud_api.errors import AccessError
 from crud_api.executor.seam import Execute
+from crud_api.resource.functions import Function, Functions
 from crud_api.settings import Settings
 
 POOL = "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_abc"
@@ -93,6 +94,8 @@ def test_without_preflights_options_is_protected_too() -> None:
         raise AssertionError(request)
 
     served: Execute = execute  # type: ignore[assignment]
-    made = protect(create_app(served), "api_key", POOL)
-    assert [path for path, methods in made.routes.items() if "OPTIONS" in methods] == ["/rest/v1/{table}"]
-    assert made.routes["/rest/v1/{table}"]["OPTIONS"].api_key_required
+    functions = Functions(Function(name="add_up", function="demo.add_up", gives="value"))
+    made = protect(create_app(served, functions=functions), "api_key", POOL)
+    described = [path for path, methods in made.routes.items() if "OPTIONS" in methods]
+    assert described == ["/rest/v1/{table}", "/rest/v1/rpc/{function}"]
+    assert all(made.routes[path]["OPTIONS"].api_key_required for path in described)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 
 from crud_api.errors import PostgrestError
 from crud_api.request.postgrest.near import nearest
-from crud_api.resource.functions import Function, Functions
+from crud_api.resource.functions import Function, Functions, Overloads
 
 # The type of an argument without a name that takes a whole body, by the Content-Type of the body.
 WHOLE = {
@@ -38,6 +38,14 @@ def function_of(functions: Functions, name: str, arguments: Collection[str], con
     if found:
         raise _ambiguous(found)
     raise _not_found(functions, name, sorted(arguments), content_type)
+
+
+def overloads_of(functions: Functions, name: str) -> Overloads:
+    """All functions of the name. Raises `PostgrestError` if there is none."""
+    overloads = functions.get(name)
+    if overloads is None:
+        raise _not_found(functions, name, [], None)
+    return overloads
 
 
 def _takes(function: Function, arguments: set[str], content_type: str | None) -> bool:
