@@ -1,7 +1,8 @@
 """The clients of PostgREST, which people know, work with /rest/v1: each runs one scenario over a served API.
 
-The parts of a scenario are modules of programs/: `postgrest_reading` reads. Each has a function that the program of the
-client calls (`postgrest_py.py`, `postgrest_js.ts`).
+The parts of a scenario are modules of programs/: `postgrest_reading` reads, `postgrest_writing` writes, and
+`postgrest_calling` calls functions. Each has a function that the program of the client calls (`postgrest_py.py`,
+`postgrest_js.ts`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ import pytest
 from chalice.config import Config
 
 from crud_api.application import create_app
-from crud_api.executor.seam import InProcessExecutor
+from crud_api.executor.seam import Execute, InProcessExecutor
+from crud_api.resource.functions import Functions
+from infra.local.adopt import existing
+from infra.local.adopt.functions import adopt_functions, functions_in
 from infra.local.server import create_server
 from query_executor.handler import create_local_handler
 from tests.clients import generators
@@ -25,17 +29,32 @@ from tests.integration.test_adopt import Adopted
 from tests.servers import free_port
 
 pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="make clients has not installed the clients")
-PARTS = ("postgrest_reading",)
+PARTS = ("postgrest_reading", "postgrest_writing", "postgrest_calling")
 SQL = """
 CREATE SCHEMA demo;
-CREATE TABLE demo.customers (customer_id text PRIMARY KEY, customer_name text NOT NULL, email text, city text);
-CREATE TABLE demo.orders (order_id text PRIMARY KEY, customer_id text NOT NULL REFERENCES demo.customers, status text,
-  total_amount numeric(12, 2));
+CREATE TABLE demo.customers (customer_id text PRIMARY KEY, customer_name text NOT NULL, email text UNIQUE,
+  city text);
+CREATE TABLE demo.orders (order_id text PRIMARY KEY, customer_id text NOT NULL REFERENCES demo.customers,
+  status text DEFAULT 'pending', total_amount numeric(12, 2));
 CREATE VIEW demo.customer_names AS SELECT customer_id AS id, customer_name AS name FROM demo.customers;
 CREATE FUNCTION demo.label(demo.customers) RETURNS text STABLE LANGUAGE sql
   AS $$ SELECT $1.customer_name || ' of ' || $1.city $$;
 CREATE FUNCTION demo.last_order(demo.customers) RETURNS SETOF demo.orders ROWS 1 STABLE LANGUAGE sql
   AS $$ SELECT * FROM demo.orders WHERE customer_id = $1.customer_id ORDER BY order_id DESC LIMIT 1 $$;
+CREATE FUNCTION demo.spent(customer_id text) RETURNS numeric STABLE LANGUAGE sql
+  AS $$ SELECT sum(total_amount) FROM demo.orders WHERE orders.customer_id = spent.customer_id $$;
+CREATE FUNCTION demo.owing(minimum numeric DEFAULT 0) RETURNS SETOF demo.orders STABLE LANGUAGE sql
+  AS $$ SELECT * FROM demo.orders WHERE total_amount >= minimum $$;
+CREATE FUNCTION demo.first_of(names text[]) RETURNS text IMMUTABLE LANGUAGE sql
+  AS $$ SELECT min(name) FROM unnest(names) AS name $$;
+CREATE FUNCTION demo.ship(order_id text) RETURNS SETOF demo.orders LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN QUERY UPDATE demo.orders SET status = 'shipped'
+    WHERE orders.order_id = ship.order_id AND status = 'pending' RETURNING *;
+  IF NOT FOUND THEN
+    RAISE SQLSTATE 'PT409' USING MESSAGE = order_id || ' cannot be shipped', HINT = 'Look at its status.';
+  END IF;
+END $$;
 INSERT INTO demo.customers VALUES ('P1', 'Ada', NULL, 'London'), ('P2', 'Bo', NULL, 'Paris'),
   ('P3', 'Cleo', 'cleo@example.com', NULL);
 INSERT INTO demo.orders VALUES ('Q1', 'P1', 'pending', 12.50), ('Q2', 'P1', 'shipped', 21.25),
@@ -49,7 +68,9 @@ def url(database_url: str, tmp_path: Path) -> Iterator[str]:
     execute(database_url, SQL)
     adopted = Adopted(database_url, tmp_path / "tables")
     adopted("demo")
-    app = create_app(InProcessExecutor(create_local_handler(database_url)), list(adopted.resources.values()))
+    execute_in_process = InProcessExecutor(create_local_handler(database_url))
+    functions = adopted_functions(execute_in_process, tmp_path)
+    app = create_app(execute_in_process, list(adopted.resources.values()), functions=functions)
     port = free_port()
     server = create_server(app, Config.create(chalice_stage="local"), "127.0.0.1", port)
     thread = threading.Thread(target=server.server.serve_forever, daemon=True)
@@ -57,6 +78,16 @@ def url(database_url: str, tmp_path: Path) -> Iterator[str]:
     yield f"http://127.0.0.1:{port}"
     server.shutdown()
     server.server.server_close()
+
+
+def adopted_functions(execute_in_process: Execute, folder: Path) -> Functions:
+    """The functions of the schema, as `make adopt ARGS=--functions` declares them."""
+    modules = folder / "functions"
+    modules.mkdir()
+    shutil.copy(generators.ROOT / "crud_api" / "functions" / "__init__.py", modules)
+    done = adopt_functions(execute_in_process, ["demo"], modules, folder / "tables", lambda _: None)
+    paths = [path for path in done.written if path.name != "__init__.py"]
+    return Functions(*(each for path in paths for each in functions_in(existing.run(path.read_text(), path), path.stem)))
 
 
 def test_postgrest_py(url: str, tmp_path: Path) -> None:
