@@ -2,7 +2,7 @@
 
 The parts of a scenario are modules of programs/: `postgrest_reading` reads, `postgrest_writing` writes, and
 `postgrest_calling` calls functions. Each has a function that the program of the client calls (`postgrest_py.py`,
-`postgrest_js.ts`).
+`postgrest_js.ts`). `ra_data_postgrest.ts` has a scenario of its own, which reads and edits as react-admin does.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ CREATE TABLE demo.customers (customer_id text PRIMARY KEY, customer_name text NO
   city text);
 CREATE TABLE demo.orders (order_id text PRIMARY KEY, customer_id text NOT NULL REFERENCES demo.customers,
   status text DEFAULT 'pending', total_amount numeric(12, 2));
+CREATE TABLE demo.ratings (order_id text REFERENCES demo.orders, rater text, stars int, PRIMARY KEY (order_id, rater));
 CREATE VIEW demo.customer_names AS SELECT customer_id AS id, customer_name AS name FROM demo.customers;
 CREATE FUNCTION demo.label(demo.customers) RETURNS text STABLE LANGUAGE sql
   AS $$ SELECT $1.customer_name || ' of ' || $1.city $$;
@@ -86,8 +87,8 @@ def adopted_functions(execute_in_process: Execute, folder: Path) -> Functions:
     modules.mkdir()
     shutil.copy(generators.ROOT / "crud_api" / "functions" / "__init__.py", modules)
     done = adopt_functions(execute_in_process, ["demo"], modules, folder / "tables", lambda _: None)
-    paths = [path for path in done.written if path.name != "__init__.py"]
-    return Functions(*(each for path in paths for each in functions_in(existing.run(path.read_text(), path), path.stem)))
+    made = {path.stem: existing.run(path.read_text(), path) for path in done.written if path.name != "__init__.py"}
+    return Functions(*(function for name in made for function in functions_in(made[name], name)))
 
 
 def test_postgrest_py(url: str, tmp_path: Path) -> None:
@@ -102,3 +103,11 @@ def test_postgrest_js(url: str, tmp_path: Path) -> None:
         shutil.copy(PROGRAMS / name, tmp_path)
     generators.typescript(tmp_path, *files)
     assert run(npm("")[0], "js/postgrest_js.js", url, cwd=tmp_path) == "done\n"
+
+
+def test_ra_data_postgrest(url: str, tmp_path: Path) -> None:
+    files = ("ra_data_postgrest.ts", "ra-core.d.ts")
+    for name in files:
+        shutil.copy(PROGRAMS / name, tmp_path)
+    generators.typescript(tmp_path, *files, module="CommonJS")
+    assert run(npm("")[0], "js/ra_data_postgrest.js", url, cwd=tmp_path) == "done\n"

@@ -39,7 +39,7 @@ def ship(client: SyncPostgrestClient) -> None:
     try:
         client.rpc("ship", {"order_id": "Q1"}).execute()
     except APIError as error:
-        assert (error.code, error.message, error.hint) == ("PT409", "Q1 cannot be shipped", "Look at its status."), error
+        assert (error.code, error.message, error.hint) == ("PT409", "Q1 cannot be shipped", "Look at its status.")
     else:
         raise AssertionError("an order is shipped once")
     client.from_("orders").update({"status": "pending"}).eq("order_id", "Q1").execute()

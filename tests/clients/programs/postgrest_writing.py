@@ -108,7 +108,8 @@ def delete(client: SyncPostgrestClient) -> None:
     """Rows that a filter finds, at most so many."""
     customers, orders = client.from_("customers"), client.from_("orders")
     held = (
-        'update or delete on table "customers" violates foreign key constraint "orders_customer_id_fkey" on table "orders"'
+        'update or delete on table "customers" violates foreign key constraint "orders_customer_id_fkey" '
+        'on table "orders"'
     )
     refused(lambda: customers.delete().eq("customer_id", "P7").execute(), "23503", held)
     too_many = "Query result exceeds max-affected preference constraint"
