@@ -248,11 +248,11 @@ $(NPM_TOOLS): package.json package-lock.json .npmrc | $(DEVELOPS)
 	cd $(@D) && ../bin/npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
-$(QUICK_CLIENTS): $(VENV)/groups/clients.txt tests/clients/package.json tests/clients/package-lock.json .npmrc | $(DEVELOPS)
+$(QUICK_CLIENTS): $(VENV)/groups/clients.txt tests/clients/package.json tests/clients/package-lock.json tests/clients/.npmrc | $(DEVELOPS)
 	$(call SAY,generators of clients,100)
 	$(VIRTUAL_ENVIRONMENT) $(CLIENTS)
 	$(INSTALL) --python $(CLIENTS) -r $<
-	@cp tests/clients/package.json tests/clients/package-lock.json .npmrc $(CLIENTS)
+	@cp tests/clients/package.json tests/clients/package-lock.json tests/clients/.npmrc $(CLIENTS)
 	cd $(CLIENTS) && "$(CURDIR)/$(BIN)/npm" ci --omit=optional --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 

@@ -3,8 +3,12 @@
 import sys
 
 from postgrest import SyncPostgrestClient
+from postgrest_calling import call
 from postgrest_reading import read
+from postgrest_writing import write
 
 with SyncPostgrestClient(f"{sys.argv[1]}/rest/v1") as client:
     read(client)
+    write(client)
+    call(client)
 print("done")

@@ -2,19 +2,21 @@
 import { deepStrictEqual } from "node:assert";
 import type { PostgrestClient } from "@supabase/postgrest-js";
 
+// The version is that of PostgREST. By it the types know which methods work.
+export type Client = PostgrestClient<any, { PostgrestVersion: "14" }>;
 type Answer = { data: unknown; error: { code: string; message: string; details: string } | null; count: number | null };
 
-async function rows(query: PromiseLike<Answer>, wanted: unknown, count: number | null = null): Promise<void> {
+export async function rows(query: PromiseLike<Answer>, wanted: unknown, count: number | null = null): Promise<void> {
   const answer = await query;
   deepStrictEqual([answer.error, answer.data, answer.count], [null, wanted, count]);
 }
 
-async function refused(query: PromiseLike<Answer>, code: string, details: string | null): Promise<void> {
+export async function refused(query: PromiseLike<Answer>, code: string, details: string | null): Promise<void> {
   const { error } = await query;
   deepStrictEqual([error?.code, error?.details], [code, details]);
 }
 
-export async function read(client: PostgrestClient<any>): Promise<void> {
+export async function read(client: Client): Promise<void> {
   const customers = () => client.from("customers");
   const orders = () => client.from("orders");
   await rows(customers().select("customer_id, city").eq("city", "Paris"), [{ customer_id: "P2", city: "Paris" }]);
