@@ -92,7 +92,7 @@ def _add_members(
             )
             level.add(member.label, f"{value}::jsonb" if is_grouped else value, is_declared=is_declared)
         elif member.is_many:
-            _add_lists(level, member, prefix, name, params)
+            _add_lists(level, member, prefix, name, params, is_grouped=is_grouped)
         else:
             whole, below = _calls_functions(member), member.way[-1].resource
             rows = _page(member, f"{name} AS whole" if whole else f"{name}.*", prefix, name, params)
@@ -138,13 +138,15 @@ def _embedded(embedded: Embedded, prefix: str, alias: str, params: dict[str, Par
     return f"(SELECT {item} FROM ({rows}) AS {page})"
 
 
-def _add_lists(level: Level, embedded: Embedded, prefix: str, alias: str, params: dict[str, Param]) -> None:
+def _add_lists(
+    level: Level, embedded: Embedded, prefix: str, alias: str, params: dict[str, Param], *, is_grouped: bool
+) -> None:
     """Add the members of many rows: each is an array."""
     inner = level_of(embedded.way[-1].resource, embedded.read, alias, params)
     for label, each in zip(inner.labels, inner.values, strict=True):
         rows, page = _page(embedded, f"{each} AS value", prefix, alias, params, inner), f"{alias}_page"
         value = f"(SELECT coalesce(json_agg({page}.value), json_build_array()) FROM ({rows}) AS {page})"
-        level.add(label, value, is_declared=inner.has_declared_labels)
+        level.add(label, f"{value}::jsonb" if is_grouped else value, is_declared=inner.has_declared_labels)
 
 
 def _page(
