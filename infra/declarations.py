@@ -54,7 +54,8 @@ def declared_functions(functions: Functions | None = None, listed: Tables | None
 def declared(resources: Collection[Resource] | None = None) -> list[dict[str, Any]]:
     """The declarations as plain JSON, an object for each resource. Raises `DeclarationError`."""
     resources = tables() if resources is None else resources
-    relations = relations_of({resource.name: resource for resource in resources})
+    by_name = {resource.name: resource for resource in resources}
+    relations = relations_of(by_name)
     return [
         {
             "table": _table(resource),
@@ -79,6 +80,9 @@ def declared(resources: Collection[Resource] | None = None) -> list[dict[str, An
                 if relation.refers
             ],
             "unique": [list(columns) for columns in dict.fromkeys(_unique(resource, relations))],
+            "changes": list(resource.changes),
+            **({"shows": {name: list(shown) for name, shown in resource.shown.items()}} if resource.shows else {}),
+            **({"computed": list(_computed(resource, by_name))} if resource.computed else {}),
         }
         for resource in resources
     ]
@@ -95,6 +99,17 @@ def _unique(resource: Resource, relations: Mapping[str, Relations]) -> Iterator[
         needed = relation.refers or not relation.many
         if needed and relation.resource is resource and {*relation.columns} != {*resource.key_columns}:
             yield relation.columns
+
+
+def _computed(resource: Resource, by_name: Mapping[str, Resource]) -> Iterator[dict[str, Any]]:
+    for name, computed in resource.computed.items():
+        of = by_name.get(computed.resource)
+        yield {
+            "name": name,
+            "function": list(computed.place),
+            **({"rows": True, "many": computed.many} if computed.resource else {}),
+            **({"of": _table(of)} if of is not None else {}),
+        }
 
 
 def _table(resource: Resource) -> list[str | None]:

@@ -96,7 +96,7 @@ def _add_members(
             )
             level.add(member.label, f"{value}::jsonb" if is_grouped else value, is_declared=is_declared)
         elif member.is_many:
-            _add_lists(level, member, prefix, name, params)
+            _add_lists(level, member, prefix, name, params, is_grouped=is_grouped)
         else:
             below = member.way[-1].resource
             whole = takes_rows(member.read, below)  # a row that is joined is no row of its table
@@ -134,13 +134,15 @@ def _embedded(embedded: Embedded, prefix: str, alias: str, params: dict[str, Par
     return f"(SELECT {item} FROM ({rows}) AS {page})"
 
 
-def _add_lists(level: Level, embedded: Embedded, prefix: str, alias: str, params: dict[str, Param]) -> None:
+def _add_lists(
+    level: Level, embedded: Embedded, prefix: str, alias: str, params: dict[str, Param], *, is_grouped: bool
+) -> None:
     """Add the members of many rows: each is an array."""
     inner = level_of(embedded.way[-1].resource, embedded.read, alias, params)
     for label, each in zip(inner.labels, inner.values, strict=True):
         rows, page = _page(embedded, f"{each} AS value", prefix, alias, params, inner), f"{alias}_page"
         value = f"(SELECT coalesce(json_agg({page}.value), json_build_array()) FROM ({rows}) AS {page})"
-        level.add(label, value, is_declared=inner.has_declared_labels)
+        level.add(label, f"{value}::jsonb" if is_grouped else value, is_declared=inner.has_declared_labels)
 
 
 def _page(

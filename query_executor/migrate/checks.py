@@ -12,11 +12,13 @@ from yoyo.migrations import read_migrations
 
 from query_executor.errors import MigrationError, UnfitError
 from query_executor.migrate.apply import FOLDER, refuse_misread_url
+from query_executor.migrate.computed import computed_differences
 from query_executor.migrate.declared import Table, differences
 from query_executor.migrate.functions import Function, function_differences
 from query_executor.migrate.reasons import reason_of
 from query_executor.migrate.row_security import unapplied
 from query_executor.migrate.targets import target_differences
+from query_executor.migrate.views import view_differences
 
 UNFIT = "The database is not as the application declares it:"
 
@@ -53,6 +55,8 @@ def compare(
                 applied = _applied(cursor)
             found = [
                 *differences(connection, tables, role),
+                *view_differences(connection, tables),
+                *computed_differences(connection, tables, role),
                 *function_differences(connection, functions, role),
                 *unapplied(connection, tables, role, roles),
                 *target_differences(connection, tables, role, roles),

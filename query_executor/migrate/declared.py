@@ -6,7 +6,7 @@ A declaration is plain JSON, because it travels in the event of the migrations' 
      "columns": [{"name": "order_id", "kind": "str", "carriers": null, "made_as": "text", "written": true,
                   "required": true, "nullable": false}, ...],
      "references": [{"columns": ["customer_id"], "table": ["demo", "customers"], "key": ["customer_id"]}],
-     "unique": []}
+     "unique": [], "changes": ["insert", "update", "delete"]}
 
 `kind` is the application's name of the column's type. `carriers` are the types of PostgreSQL that carry its values
 unchanged, both ways (`pg_type.typname`, alone or after its schema). Null stands for all types that come out as a text.
@@ -16,7 +16,8 @@ A composite type has `fields`, which are columns too. Every change sets a `stamp
 the database makes a `made` column of the key of a row that comes without it. The
 table's schema may be null, and a table without a key has no columns in `key`. A reference may have the name of its
 `constraint`. `unique` lists other columns that tell rows apart, because a reference relies on them. A text may
-have a `max_length` and a `min_length`.
+have a `max_length` and a `min_length`. views.py says what `changes` and `shows` are, and computed.py what `computed`
+is.
 """
 
 from __future__ import annotations

@@ -24,8 +24,15 @@ from query_executor.migrate.identifiers import named, quoted
 
 Function = Mapping[str, Any]
 
+# What a role, in `reader`, may do with a function `p` in a schema `n`.
+RIGHTS = """'signature', p.oid::regprocedure::text,
+    'usable', coalesce((SELECT has_schema_privilege(oid, n.oid, 'USAGE') FROM reader), true),
+    'callable', coalesce((SELECT has_function_privilege(oid, p.oid, 'EXECUTE') FROM reader), true),
+    'grantee', coalesce((SELECT 'crud_api' FROM reader JOIN pg_roles AS whole ON whole.rolname = 'crud_api'
+                         WHERE pg_has_role(reader.oid, whole.oid, 'USAGE') AND NOT reader.rolsuper), %(role)s)"""
+
 # For each declared function, in their order: the functions of its name.
-_CATALOGUE = """
+_CATALOGUE = f"""
 WITH RECURSIVE base (oid, plain) AS (
   SELECT oid, oid FROM pg_type WHERE typtype <> 'd'
   UNION ALL
@@ -57,18 +64,14 @@ SELECT (
       WHEN result.typtype = 'c' THEN (
         SELECT json_agg(attname) FROM pg_attribute
         WHERE attrelid = result.typrelid AND attnum > 0 AND NOT attisdropped) END,
-    'signature', p.oid::regprocedure::text,
-    'usable', coalesce((SELECT has_schema_privilege(oid, n.oid, 'USAGE') FROM reader), true),
-    'callable', coalesce((SELECT has_function_privilege(oid, p.oid, 'EXECUTE') FROM reader), true),
-    'grantee', coalesce((SELECT 'crud_api' FROM reader JOIN pg_roles AS whole ON whole.rolname = 'crud_api'
-                         WHERE pg_has_role(reader.oid, whole.oid, 'USAGE') AND NOT reader.rolsuper), %(role)s)
+    {RIGHTS}
   )), '[]')
   FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
   JOIN base ON base.oid = p.prorettype JOIN pg_type result ON result.oid = base.plain
   WHERE p.prokind = 'f' AND p.proname = wanted.function_name
     AND (n.nspname = wanted.schema_name OR wanted.schema_name IS NULL AND pg_function_is_visible(p.oid)))
 FROM wanted ORDER BY n
-"""
+"""  # noqa: S608 - of the texts above
 
 
 def function_differences(
@@ -117,8 +120,13 @@ def _differences(function: Function, overloads: Sequence[Facts], role: str) -> I
             "Correct the declaration: `make adopt ARGS='--functions --write'` does.",
             stops=False,
         )
+    yield from rights_differences(facts, function["function"], role)
+
+
+def rights_differences(facts: Facts, place: Sequence[str | None], role: str) -> Iterator[Difference]:
+    """What the role may not do with a function, whose facts have `RIGHTS`."""
     if not (facts["usable"] and facts["callable"]):
-        to, schema = quoted(facts["grantee"] or role), quoted(function["function"][0] or "public")
+        to, schema = quoted(facts["grantee"] or role), quoted(place[0] or "public")
         usage = "" if facts["usable"] else f"GRANT USAGE ON SCHEMA {schema} TO {to}; "
         yield Difference(
             f"The role {quoted(role)} may not call {facts['signature']}: its requests are refused with status 403.",

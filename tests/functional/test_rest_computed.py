@@ -143,6 +143,10 @@ def stage(execute: Execute, api_database: str) -> Api:
             {"id": 1, "titles": ["Rain", "Sun"]}, {"id": 2, "titles": ["Wind"]}]),
         ("songs", "select=id,...singer_id(full_name,hits(id))&singer_id.hits.id=eq.2&id=in.(1,4)&order=id", [
             {"id": 1, "full_name": "Ann-Lee", "hits": [{"id": 2}]}, {"id": 4, "full_name": None, "hits": []}]),
+        # Lists are values by which rows are grouped.
+        ("singers", "select=count(),...hits(titles:title)&hits.order=id&id=eq.1", [
+            {"count": 1, "titles": ["Rain", "Sun"]}]),
+        ("singers", "select=count(),...songs(titles:title)&songs.title=eq.Sun&id=neq.1", [{"count": 2, "titles": []}]),
         ("duets", "select=id,singers(id)&id=eq.1", [{"id": 1, "singers": {"id": 3}}]),
     ],
 )  # fmt: skip

@@ -13,7 +13,7 @@ from crud_api.executor.seam import InProcessExecutor
 from query_executor.handler import create_local_handler
 from query_executor.migrate import apply_migrations
 from tests.conftest import execute as run_sql
-from tests.functional.callers import CALLERS, FOLDERS, NOTES, secured
+from tests.functional.callers import CALLERS, FOLDERS, NOTES, SEEN, secured
 from tests.gateway_events import event
 
 Read = Callable[..., Mapping[str, Any]]
@@ -35,7 +35,7 @@ def read(database_url: str) -> Iterator[Read]:
             database_url, "INSERT INTO demo.notes (id, label, folder_id, owner) VALUES (9, 'of-eve-note', 1, 'eve')"
         )
         run_sql(database_url, "ANALYZE demo.notes")
-        app = create_app(InProcessExecutor(create_local_handler(url)), [FOLDERS, NOTES], access="cognito")
+        app = create_app(InProcessExecutor(create_local_handler(url)), [FOLDERS, NOTES, SEEN], access="cognito")
 
         def send(caller: str, table: str, **query: str) -> Mapping[str, Any]:
             headers = {"Prefer": [f"count={query.pop('count')}"]} if "count" in query else {}
@@ -63,6 +63,18 @@ def read(database_url: str) -> Iterator[Read]:
         {"table": "notes", "select": "label::int"},
         {"table": "notes", "id": "eq.of"},
         {"table": "notes", "label->a": "eq.1"},
+        # Through a view, and through functions of a row.
+        {"table": "seen", "select": "*,folders(*)"},
+        {"table": "seen", "select": "label.max(),label.min(),count()"},
+        {"table": "seen", "select": "label::int"},
+        {"table": "seen", "select": "label,...folders(folder:label)", "order": "folders(label).desc"},
+        {"table": "folders", "select": "*,seen(*)"},
+        {"table": "folders", "select": "label,seen!inner(label,folders(*,notes(*)))", "seen.label": "like.*note"},
+        {"table": "folders", "select": "*,names,inside(*)", "order": "names.desc"},
+        {"table": "folders", "select": "names::int"},
+        {"table": "folders", "select": "names.max(),...inside(labels:label)"},
+        {"table": "folders", "select": "*,inside!inner(*,within(*,names))"},
+        {"table": "notes", "select": "*,within(*)", "order": "within(names)"},
     ],
 )
 def test_an_answer_has_only_rows_of_its_caller(read: Read, query: dict[str, str]) -> None:
@@ -75,8 +87,18 @@ def test_an_answer_has_only_rows_of_its_caller(read: Read, query: dict[str, str]
 
 @pytest.mark.parametrize("count", ["exact", "planned", "estimated"])
 def test_a_count_counts_only_rows_of_its_caller(read: Read, count: str) -> None:
-    for caller, own in (("ada", 1), ("bob", 2), ("eve", 4)):
-        assert read(caller, "notes", count=count)["headers"]["Content-Range"] == f"0-{own - 1}/{own}"
+    for table in ("notes", "seen"):
+        for caller, own in (("ada", 1), ("bob", 2), ("eve", 4)):
+            assert read(caller, table, count=count)["headers"]["Content-Range"] == f"0-{own - 1}/{own}"
+
+
+def test_a_view_and_a_function_find_what_the_caller_may_see(read: Read) -> None:
+    hidden = {"label": "of-eve-note", "folder_id": 1, "folders": None}
+    assert json.loads(read("eve", "seen", id="eq.9", select="label,folder_id,folders(label)")["body"]) == [hidden]
+    assert json.loads(read("eve", "notes", id="eq.9", select="within(label)")["body"]) == [{"within": None}]
+    own = [{"names": "of-ada-note", "seen": [{"id": 101}], "inside": [{"id": 101}]}]
+    assert json.loads(read("ada", "folders", select="names,seen(id),inside(id)")["body"]) == own
+    assert json.loads(read("bob", "folders", names="like.*eve*", select="id")["body"]) == []
 
 
 def test_a_row_that_refers_to_a_hidden_row_has_null_in_its_place(read: Read) -> None:

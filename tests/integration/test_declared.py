@@ -11,6 +11,7 @@ from uuid import UUID
 import psycopg2
 import pytest
 from msgspec import Meta, Struct, defstruct
+from msgspec.structs import replace
 
 from crud_api.resource import Reference, Resource
 from crud_api.resource.columns.composite import Composite
@@ -337,7 +338,7 @@ def test_a_view_is_as_unique_as_the_table_below_it(url: str) -> None:
 def test_a_view_that_cannot_be_written_is_served_with_a_warning(url: str, kind: str) -> None:
     run_sql(url, TABLE.replace("demo.products", "demo.whole"))
     run_sql(url, f"CREATE {kind} demo.products AS SELECT DISTINCT * FROM demo.whole")
-    (warning,) = found(url, PRODUCTS)
+    (warning,) = found(url, replace(PRODUCTS, changes=()))
     assert not warning.stops
     assert str(warning).startswith("WARNING: demo.products is a")
 

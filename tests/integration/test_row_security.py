@@ -26,7 +26,7 @@ SECURED = (
 )
 SHOWN = Resource(
     name="shown", table="demo.shown", model=defstruct("Shown", [("customer_id", str)]), key="customer_id",
-    read_only=frozenset({"customer_id"}),
+    read_only=frozenset({"customer_id"}), changes=(),
 )  # fmt: skip
 
 

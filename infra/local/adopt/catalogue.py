@@ -5,7 +5,6 @@ So a stage's database is read as the API reads it: by the executor's function. E
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
 from typing import Any, Literal
 
@@ -16,6 +15,7 @@ from crud_api.executor.seam import Execute
 from crud_api.resource.resource import Change
 from infra.errors import DatabaseError
 from query_executor.contract import Failure, Request, Statement, Typed
+from query_executor.migrate.origins import CHANGES, ORIGINS, tables_below
 
 _AT_ONCE = 50  # tables in one request: an answer has at most 6 MB
 
@@ -73,7 +73,7 @@ class ForeignKey(Struct):
 
 
 class Table(Struct):
-    """A table, view or foreign table. `origins` are the marks in a view's query that views.py reads.
+    """A table, view or foreign table. `origins` are the marks in a view's query that origins.py reads.
 
     `referred` are its columns that foreign keys of other tables name.
     """
@@ -103,6 +103,11 @@ class Table(Struct):
     def is_view(self) -> bool:
         """Whether it shows the rows of other tables."""
         return self.kind in {"v", "m"}
+
+    @property
+    def numbers(self) -> dict[int, str]:
+        """The names of the columns by their numbers."""
+        return {column.number: column.name for column in self.columns}
 
 
 class TypeField(Struct):
@@ -163,9 +168,6 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
 """
 
-# A view's query is a tree of nodes. Only the marks that views.py reads are taken out of it; what is escaped is text.
-_MARKS = r"\\.|(\{|\}|:targetList|:resno \d+|:resorigtbl \d+|:resorigcol \d+|:resjunk \w+)"
-
 _NAMES = """(SELECT json_agg(a.attname ORDER BY listed.place)
              FROM unnest({numbers}) WITH ORDINALITY AS listed (number, place)
              JOIN pg_attribute a ON a.attrelid = {of} AND a.attnum = listed.number)"""
@@ -174,9 +176,7 @@ _TABLES = f"""
 SELECT json_build_object(
   'oid', c.oid::int8, 'schema', n.nspname, 'name', c.relname, 'kind', c.relkind,
   'comment', obj_description(c.oid, 'pg_class'),
-  'changes', (SELECT coalesce(json_agg(name), '[]')
-              FROM (VALUES (8, 'insert'), (4, 'update'), (16, 'delete')) AS known (bit, name)
-              WHERE pg_relation_is_updatable(c.oid, true) & bit <> 0),
+  'changes', {CHANGES},
   'is_simple', c.relkind = 'v' AND pg_relation_is_updatable(c.oid, false) & 4 <> 0,
   'has_children', c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits WHERE inhparent = c.oid),
   'columns', coalesce((
@@ -223,10 +223,7 @@ SELECT json_build_object(
   'checks', coalesce((
     SELECT json_agg(pg_get_expr(k.conbin, k.conrelid) ORDER BY k.conname)
     FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'c'), '[]'),
-  'origins', CASE WHEN c.relkind IN ('v', 'm') THEN (
-    SELECT string_agg(mark[1], ' ' ORDER BY place)
-    FROM pg_rewrite r, regexp_matches(r.ev_action::text, '{_MARKS}', 'g') WITH ORDINALITY AS found (mark, place)
-    WHERE r.ev_class = c.oid AND r.rulename = '_RETURN') END
+  'origins', {ORIGINS}
 )::text
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.oid = ANY(:oids::oid[])
@@ -292,7 +289,7 @@ def types_of(execute: Execute, oids: Collection[int]) -> dict[int, Type]:
 
 def _beyond(tables: Sequence[Table]) -> set[int]:
     """The tables whose columns views show."""
-    return {int(oid) for table in tables for oid in re.findall(r":resorigtbl (\d+)", table.origins or "")} - {0}
+    return {oid for table in tables for oid in tables_below(table)}
 
 
 def _tables(execute: Execute, oids: Sequence[int]) -> list[Table]:

@@ -14,7 +14,8 @@ from infra.local.adopt.computed import ComputedPlan, computed_of
 from infra.local.adopt.layout import Node, text
 from infra.local.adopt.relations import Place, ReferencePlan, Side, foreign_keys_of, references_of
 from infra.local.adopt.types import Annotation, Annotations, Definition, refuse_name
-from infra.local.adopt.views import Origin, first_shown, keys_shown, origins_of
+from infra.local.adopt.views import first_shown, keys_shown
+from query_executor.migrate.origins import Origin, origins_of
 
 KINDS = {"r": "table", "p": "partitioned table", "v": "view", "m": "materialized view", "f": "foreign table"}
 # What the API's own columns are called, which a new row gets from its default and no client sets.

@@ -8,7 +8,8 @@ from msgspec import Struct
 
 from infra.local.adopt import names
 from infra.local.adopt.catalogue import ForeignKey, Table, Unique
-from infra.local.adopt.views import Origin, first_shown
+from infra.local.adopt.views import first_shown
+from query_executor.migrate.origins import Origin
 
 Place = tuple[str, str]
 
