@@ -119,7 +119,7 @@ def _call(function: Function, given: Sequence[Argument], *, are_texts: bool, are
 
 def _arguments(function: Function, given: Sequence[Argument], *, are_texts: bool) -> str:
     if given and not given[0].name:
-        return f":given::{type_of(given[0])}"
+        return f":{'given_0' if are_texts else 'given'}::{type_of(given[0])}"
     # PostgreSQL calls a variadic function by names only if VARIADIC is among them.
     lacks_variadic = any(argument.is_variadic and argument not in given for argument in function.arguments)
     are_named = not lacks_variadic or given != function.arguments[: len(given)]

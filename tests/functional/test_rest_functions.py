@@ -109,8 +109,8 @@ def function(name: str, *arguments: Argument, **more: Any) -> Function:
 FUNCTIONS = Functions(
     function("add_up", A, B, gives="value", volatility="immutable"),
     function("add_up", TEXT, gives="value", volatility="immutable"),
-    function("told", A, gives="value"),
     function("told", Argument("a", "text"), gives="value"),
+    function("told", A, gives="value"),
     function("higher", Argument("than", "int4"), gives="rows", of="plants", volatility="stable"),
     function("plant", Argument("id", "int4"), gives="row", of="plants", volatility="stable"),
     function("soils", gives="rows", of=SoilRow, volatility="stable"),
@@ -157,6 +157,7 @@ def post(api: Api, name: str, body: Any = None, query: str = "", **headers: str)
         ("add_up", "a=1", 11),
         ("add_up", "words=ab", "ab!"),
         ("add_up", "a=1&a=5&b=2", 7),
+        ("shout", "=hey", "hey!"),
         ("nothing_there", "", None),
         ("names", "", ["aloe", "basil", "cress"]),
         ("names", "limit=1&offset=1", ["basil"]),
@@ -202,6 +203,7 @@ def test_a_get_takes_its_arguments_from_the_query(garden: Api, name: str, query:
          {"list": [1, 2], "doc": "x", "one": None, "day": None, "cut": None}),
         ("whole", {"a": 1}, {"a": 1}),
         ("whole", [{"a": 1}, {"a": 2}], [{"a": 1}, {"a": 2}]),
+        ("shout", {"": "hey"}, '{"": "hey"}!'),
         ("names", {}, ["aloe", "basil", "cress"]),
     ],
 )  # fmt: skip

@@ -28,7 +28,7 @@ def function_of(functions: Functions, name: str, arguments: Collection[str], con
     """The function that takes these arguments. Raises `PostgrestError` unless there is exactly one.
 
     `content_type` is that of the body; a GET has none. A function whose argument has no name takes a whole body if no
-    other function takes the arguments.
+    other function takes the arguments. A member with an empty name is such an argument, too.
     """
     overloads = functions.get(name) or ()
     found = [function for function in overloads if _takes(function, {*arguments}, content_type)]
@@ -51,8 +51,6 @@ def overloads_of(functions: Functions, name: str) -> Overloads:
 def _takes(function: Function, arguments: set[str], content_type: str | None) -> bool:
     if not function.arguments and _is_raw(content_type):
         return False
-    if function.arguments and not function.arguments[0].name:
-        return False
     required = {argument.name for argument in function.arguments if not argument.has_default}
     return required <= arguments <= {argument.name for argument in function.arguments}
 
@@ -69,15 +67,20 @@ def _is_raw(content_type: str | None) -> bool:
 
 
 def _ambiguous(found: Iterable[Function]) -> PostgrestError:
-    signatures = ", ".join(
+    signatures = [
         f"{_called(function)}({', '.join(f'{each.name} => {_said(each.type)}' for each in function.arguments)})"
-        for function in found
-    )
+        for function in sorted(found, key=_in_a_list)
+    ]
     return PostgrestError(
-        f"Could not choose the best candidate function between: {signatures}", 300, "PGRST203",
+        f"Could not choose the best candidate function between: {', '.join(signatures)}", 300, "PGRST203",
         hint="Try renaming the parameters or the function itself in the database so function overloading can be "
         "resolved",
     )  # fmt: skip
+
+
+def _in_a_list(function: Function) -> tuple[int, list[tuple[str, str]]]:
+    """The place of a function in a message that lists several."""
+    return len(function.arguments), [(each.name, _said(each.type)) for each in function.arguments]
 
 
 def _not_found(functions: Functions, name: str, arguments: list[str], content_type: str | None) -> PostgrestError:
