@@ -823,6 +823,6 @@ MUTATIONS = [
         "crud_api/request/conditions.py",
         "if name in (way[-1].resource if way else resource).computed:",
         "if not resource:",
-        "tests/functional/test_kept_answers.py -k function",
+        "tests/functional/test_kept_answers.py -k what_a_function",
     ),
 ]
