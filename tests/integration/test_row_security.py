@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import psycopg2
 import pytest
 from msgspec import defstruct
+from msgspec.structs import replace
 
 from crud_api.resource import Resource
 from crud_api.tables import RESOURCES
@@ -188,6 +189,15 @@ def test_the_check_agrees_with_postgresql_about_views(url: str, views: str, is_c
     if is_cured:
         assert warnings(url, SHOWN) == []
         assert execute(of_app(url), "SELECT customer_id FROM demo.shown") == []
+
+
+def test_a_view_that_says_what_it_shows_is_judged_like_any_other(url: str) -> None:
+    shown = replace(SHOWN, shows={"customer_id": "demo.customers.customer_id"})
+    execute(url, SECURED + VIEW)
+    (warning,) = warnings(url, shown)
+    assert warning.startswith("WARNING: demo.shown shows rows of demo.customers without its row security:")
+    execute(url, cure(warning))
+    assert warnings(url, shown) == []
 
 
 def test_a_view_of_a_materialized_view_may_select_the_rows_of_a_caller(url: str) -> None:
