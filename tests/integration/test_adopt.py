@@ -283,7 +283,7 @@ def test_names_that_need_quotes_have_names_of_python_and_keep_theirs_in_json(ado
     execute(adopted.url, ODD)
     adopted("public", "Odd Shop", "a.b")
     assert sorted(path.stem for path in adopted.folder.glob("*.py")) == [
-        "__init__", "date_", "decimals", "order_details", "orders", "public_orders", "quo_te", "select", "strasse",
+        "__init__", "date_", "decimals", "odd_shop_orders", "order_details", "orders", "quo_te", "select", "strasse",
         "table", "table_with_dots",
     ]  # fmt: skip
     adopted.checks()
@@ -293,9 +293,9 @@ def test_names_that_need_quotes_have_names_of_python_and_keep_theirs_in_json(ado
     ]  # fmt: skip
     assert any('say "hi"' in line and "a quote" in line for line in adopted.said)
     assert adopted["table.with.dots"].table == ("Odd Shop", "table.with.dots")
-    assert adopted["public_orders"].table == "public.orders"
+    assert [adopted[name].table for name in ("orders", "Odd Shop_orders")] == ["public.orders", "Odd Shop.orders"]
     lists = (adopted.folder / "__init__.py").read_text()
-    assert "RESOURCES = (date_, decimals, orders, public_orders, select)" in lists
+    assert "RESOURCES = (date_, decimals, orders, select)" in lists
     assert 'order_details="Order Details"' in lists
     api = api_on(adopted.url, [adopted["select"], adopted["decimals"]])
     assert api("POST", "/select", {"id": 1}).status == 201
@@ -411,7 +411,7 @@ def test_a_key_that_is_no_longer_unique_is_given_up(shop: Adopted) -> None:
 def test_tables_are_chosen_by_name_and_by_schema(adopted: Adopted) -> None:
     tables = "CREATE TABLE app.items (id int PRIMARY KEY); CREATE TABLE a (id int); CREATE TABLE b (id int)"
     execute(adopted.url, f"CREATE SCHEMA app; {tables}")
-    assert [path.stem for path in adopted(tables=("app.items", "b")).written] == ["items", "b", "__init__"]
+    assert [path.stem for path in adopted(tables=("app.items", "b")).written] == ["b", "items", "__init__"]
     with pytest.raises(RefusedError, match=r"There is no table itms in public\. Did you mean app\.items\?"):
         adopted(tables=("itms",))
     with pytest.raises(RefusedError, match=r"There are no tables in none\. Schemas with tables: app, public\."):

@@ -262,6 +262,13 @@ def test_functions_of_one_name_in_two_schemas_have_two_names(adopted: Adopted) -
     assert call(adopted, "GET", "mall_list") == 2
 
 
+def test_a_function_of_public_keeps_its_name(adopted: Adopted) -> None:
+    both = "CREATE FUNCTION {}.both() RETURNS int LANGUAGE sql RETURN {}"
+    execute(adopted.url, f"CREATE SCHEMA a; {both.format('a', 1)}; {both.format('public', 2)}")
+    adopted("a", "public")
+    assert [adopted[name][0].function for name in ("both", "a_both")] == ["public.both", "a.both"]
+
+
 def test_a_file_that_does_not_work_is_named(adopted: Adopted) -> None:
     (adopted.folder / "broken.py").write_text("x = 1 / 0\n")
     with pytest.raises(CommandError, match="ZeroDivisionError"):

@@ -163,7 +163,7 @@ SELECT json_agg(json_build_object('oid', c.oid::int8, 'schema', n.nspname, 'name
     WHEN EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
       THEN 'part of an extension'
     WHEN n.nspname = 'demo' AND c.relname ~ '^(_yoyo_.*|yoyo_lock|idempotency_keys)$' THEN 'the API''s own'
-  END) ORDER BY n.nspname, c.relname)::text
+  END) ORDER BY n.nspname <> 'public', n.nspname, c.relname)::text
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
 """
@@ -227,7 +227,7 @@ SELECT json_build_object(
 )::text
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.oid = ANY(:oids::oid[])
-ORDER BY n.nspname, c.relname
+ORDER BY n.nspname <> 'public', n.nspname, c.relname
 """  # noqa: S608 - it is put together from texts of this file
 
 _TYPES = """
@@ -266,7 +266,10 @@ FROM used JOIN pg_type t ON t.oid = used.oid JOIN pg_namespace n ON n.oid = t.ty
 
 
 def listed(execute: Execute) -> list[Found]:
-    """Every table of the database, in the order of schemas and names. Raises `DatabaseError`."""
+    """Every table of the database, in the order of schemas and names, public first. Raises `DatabaseError`.
+
+    Of two tables with one name, the first keeps it. Clients of PostgREST mean public's.
+    """
     ((text,),) = ask(execute, Statement(_LIST))
     return msgspec.json.decode(text or "[]", type=list[Found])
 

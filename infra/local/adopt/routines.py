@@ -64,7 +64,7 @@ SELECT json_agg(json_build_object(
   'is_definer', p.prosecdef, 'owner', pg_get_userbyid(p.proowner), 'comment', obj_description(p.oid, 'pg_proc'),
   'is_of_extension', EXISTS (
     SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
-) ORDER BY n.nspname, p.proname, p.oid)::text
+) ORDER BY n.nspname <> 'public', n.nspname, p.proname, p.oid)::text
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
 WHERE n.nspname = ANY(:schemas::text[])
 """
