@@ -82,9 +82,10 @@ def _changes(table: Table, takes: Sequence[str]) -> Iterator[Difference]:
         *most, last = map(str.upper, refused)
         written = f"{', '.join(most)} or {last}" if most else last
         listed = ", ".join(f'"{change}"' for change in takes) + ("," if len(takes) == 1 else "")
-        yield Difference(
+        yield Difference(  # no row is lost: the database refuses such a change, and the client gets its error
             f"{named(table['table'])} cannot be written by {written}, and its declaration allows it.",
             f"Declare what it takes: changes=({listed}). `make adopt ARGS=--write` does.",
+            stops=False,
         )
 
 
