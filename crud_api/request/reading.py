@@ -20,7 +20,7 @@ Form = Literal["json", "stripped", "csv", "none"]
 Count = Literal["exact", "planned", "estimated"]
 
 
-class Member(Struct, frozen=True):
+class Member(Struct, frozen=True, cache_hash=True):
     """A member of a row. `label` is its name in the answer.
 
     `column` is a column of the resource, or empty for `count()`, which counts rows. `path` leads into its document. The

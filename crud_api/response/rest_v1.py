@@ -55,6 +55,7 @@ _ENDED: dict[str, tuple[type[ApiError], str]] = {
         "The connection to the database broke. It is not known whether the change was stored.",
     ),
 }  # fmt: skip
+_UNRESERVED = re.compile(r"[A-Za-z0-9_.~-]*")  # what a query has as it is (RFC 3986, section 2.3)
 _RAISED_STATUS = re.compile("PT([1-5][0-9][0-9])")
 _UPSERT = "ExecOnConflictUpdate"  # the function of PostgreSQL that reports that a body has a row twice (21000)
 _MAX_TEXT = 4000  # characters
@@ -74,11 +75,7 @@ def rows(
     status, range_ = content_range(read.offset, rows)
     if status == 416:
         raise not_there(read.offset, rows.count or 0)
-    query = "&".join(
-        f"{quote_plus(name, safe='')}={quote_plus(text, safe='')}"
-        for name in sorted(parameters)
-        for text in parameters[name]
-    )
+    query = "&".join(f"{_quoted(name)}={_quoted(text)}" for name in sorted(parameters) for text in parameters[name])
     version = {} if rows.version is None else {"ETag": f'"{rows.version}"'}
     response = Response(
         body(rows, read, media),
@@ -96,6 +93,10 @@ def rows(
     if not fits(response):  # the executor's answer did fit, but it has no headers
         raise too_large()
     return response
+
+
+def _quoted(text: str) -> str:
+    return text if _UNRESERVED.fullmatch(text) else quote_plus(text, safe="")
 
 
 def too_large() -> PostgrestError:

@@ -176,17 +176,10 @@ def sorted_by(level: Level, order: str) -> str:
     return f"{groups}{f' ORDER BY {order}' if order else ''}"
 
 
-def object_of(names: Sequence[str], page: str, label: str, *, are_declared: bool, are_all: bool = True) -> str:
-    """The JSON object of a row of the page. If the names are not those of declared columns, they are params.
-
-    `are_all`: the page has no other columns.
-    """
-    if are_declared and are_all:
-        return f"row_to_json({page}.*)"
+def object_of(names: Sequence[str], page: str, label: str, *, are_declared: bool) -> str:
+    """The JSON object of a row of the page. If the names are not those of declared columns, they are params."""
     if are_declared:
-        return (
-            f"(SELECT row_to_json(members.*) FROM (SELECT {', '.join(f'{page}.{name}' for name in names)}) AS members)"
-        )
+        return f"row_to_json({page}.*)"
     # The names are params, and so no function that makes an object of a row can have them.
     pairs = ", ".join(f"(:{label}_{n}::text, to_json({page}.{name}))" for n, name in enumerate(names))
     return f"(SELECT json_object_agg(label, value) FROM (VALUES {pairs}) AS members (label, value))"

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from crud_api.request.conditions import Filter
 from crud_api.request.listing import MAX_LIMIT
 from crud_api.request.operators import EQUAL
-from crud_api.request.reading import Count, Form, Read, max_age_of, takes_rows
+from crud_api.request.reading import Count, Embedded, Form, Member, OrderTerm, Read, max_age_of, takes_rows
 from crud_api.resource import Resource
 from crud_api.sql import SHAPES
 from crud_api.sql.counting import exact_if_hidden, expected, explained
@@ -51,7 +51,7 @@ class Rows(Struct, frozen=True):
         return self.items is None and self.found > 0
 
 
-class Shape(Struct, frozen=True):
+class Shape(Struct, frozen=True, cache_hash=True):
     """What is read of rows, in SQL: their members, what is joined to them, their order and their form.
 
     `labels` are the names of the members if they are those of columns. Other names are params. `version` is the SQL of
@@ -86,6 +86,32 @@ def shape_of(
     last: str = "",
 ) -> Shape:
     """What a read asks of rows. Adds its params. `last` is the order of rows for which it asks for none."""
+    if all([isinstance(member, Member) for member in read.members]):  # noqa: C419 - a generator costs more
+        shape, own = _shape_alone(resource, read.members, read.order, form, prefix, is_versioned, last)
+        params |= own
+        return shape
+    return _shape(resource, read, form, params, prefix, is_versioned, last)
+
+
+@lru_cache(SHAPES)
+def _shape_alone(
+    resource: Resource,
+    members: tuple[Member | Embedded, ...],
+    order: tuple[OrderTerm, ...],
+    form: Form,
+    prefix: str,
+    is_versioned: bool,
+    last: str,
+) -> tuple[Shape, dict[str, Param]]:
+    """The shape of rows in which no others are embedded, and its params. Nobody changes them."""
+    params: dict[str, Param] = {}
+    read = Read(members=members, order=order, limit=MAX_LIMIT)
+    return _shape(resource, read, form, params, prefix, is_versioned, last), params
+
+
+def _shape(
+    resource: Resource, read: Read, form: Form, params: dict[str, Param], prefix: str, is_versioned: bool, last: str
+) -> Shape:
     level = level_of(resource, read, "one", params, prefix)
     labels = level.labels
     are_declared = level.has_declared_labels
@@ -112,7 +138,9 @@ def shaped(shape: Shape, source: str, which: str = "", part: str = "") -> tuple[
     names = names_of(shape.labels or shape.members, are_declared=are_declared)
     values = [f"{member} AS {name}" for member, name in zip(shape.members, names, strict=True)]
     versions = f", {shape.version} AS {_VERSION}" if shape.version else ""
-    page = f"SELECT {', '.join(values)}{versions} FROM {source}{shape.joins}{which}{shape.sort}{part}"
+    page = f"(SELECT {', '.join(values)}{versions} FROM {source}{shape.joins}{which}{shape.sort}{part})"
+    if versions:  # the page has the members only
+        page = f"{page} AS found CROSS JOIN LATERAL (SELECT {', '.join(f'found.{name}' for name in names)})"
     between = " || ".join(f"chr({ord(character)})" for character in _BETWEEN[shape.form])
     items = f"string_agg(item, {between})"  # with a quoted string, the executor would not prepare it
     shown = f"CASE WHEN octet_length({items}) <= {MAX_REPLY_BYTES} THEN {items} END"
@@ -121,9 +149,10 @@ def shaped(shape: Shape, source: str, which: str = "", part: str = "") -> tuple[
     if shape.are_values:  # in an array and out of it again: null is a value, too
         item = f"(json_build_array(page.{names[0]}) -> 0)"
     else:
-        item = object_of(names, "page", "label", are_declared=are_declared, are_all=not versions)
+        item = object_of(names, "page", "label", are_declared=are_declared)
     versions = f", {_VERSION} AS version" if versions else ""
-    return shown, f"(SELECT {_item(item, shape.form)} AS item{versions} FROM ({page}) AS page) AS answer"
+    # Without the OFFSET, PostgreSQL would make each item twice: once for its length.
+    return shown, f"(SELECT {_item(item, shape.form)} AS item{versions} FROM {page} AS page OFFSET 0) AS answer"
 
 
 def select_rows(

@@ -522,11 +522,11 @@ def test_what_a_function_makes_of_a_row_is_never_kept(
 def test_a_view_has_an_age_of_its_own(one: tuple[Instance, Clock, str], database: tuple[str, str]) -> None:
     run_sql(
         database[0],
-        "CREATE VIEW demo.seen WITH (security_invoker = true) AS SELECT id, label, box_id FROM demo.things;"
-        "GRANT SELECT ON demo.seen TO crud_api",
+        "CREATE VIEW demo.seen_things WITH (security_invoker = true) AS SELECT id, label, box_id FROM demo.things;"
+        "GRANT SELECT ON demo.seen_things TO crud_api",
     )
     seen = Resource(
-        name="seen", table="demo.seen", model=Thing, key="id", changes=(), max_age_s=5,
+        name="seen", table="demo.seen_things", model=Thing, key="id", changes=(), max_age_s=5,
         shows={"id": "demo.things.id", "box_id": "demo.things.box_id"},
     )  # fmt: skip
     instance = Instance(database[1], Clock(), (BOXES, THINGS, seen))
@@ -537,7 +537,7 @@ def test_a_view_has_an_age_of_its_own(one: tuple[Instance, Clock, str], database
         answer = instance("ada", "GET", f"/rest/v1/{table}", query)
         assert (answer.status, answer.headers["cache-control"]) == (200, f"private, max-age={age}"), answer
     strict = Resource(
-        name="seen", table="demo.seen", model=Thing, key="id", changes=(), shows={"box_id": "demo.things.box_id"}
+        name="seen", table="demo.seen_things", model=Thing, key="id", changes=(), shows={"box_id": "demo.things.box_id"}
     )
     answer = Instance(database[1], Clock(), (BOXES, THINGS, strict))(
         "ada", "GET", "/rest/v1/boxes", "select=*,seen(id)"

@@ -49,7 +49,7 @@ singers = Resource(
 songs = Resource(
     name="songs", table="demo.songs", model=Song, key="id",
     references={"singer_id": Reference(resource="singers", name="singer", reverse="songs", constraint="song_singer")},
-    computed={"loud": Computed(function="demo.loud")},
+    computed={"loud": Computed(function="demo.loud"), "times": Computed(function="demo.times")},
 )  # fmt: skip
 duets = Resource(
     name="duets", table="demo.duets", model=Song, key="id",
@@ -87,6 +87,8 @@ SQL = """
     CREATE FUNCTION demo.last_song(demo.singers) RETURNS demo.songs STABLE LANGUAGE sql
       AS $$ SELECT songs FROM demo.songs WHERE singer_id = $1.id ORDER BY id DESC LIMIT 1 $$;
     CREATE FUNCTION demo.loud(demo.songs) RETURNS text IMMUTABLE LANGUAGE sql AS $$ SELECT upper($1.title) $$;
+    CREATE FUNCTION demo.times(demo.songs) RETURNS text STABLE LANGUAGE plpgsql
+      AS $$ BEGIN RETURN set_config('test.times', concat(current_setting('test.times', true), 'I'), true); END $$;
     CREATE FUNCTION demo.loud(demo.duets) RETURNS text IMMUTABLE LANGUAGE sql AS $$ SELECT 'no' $$;
     CREATE FUNCTION demo.of_singer(singer int) RETURNS SETOF demo.songs STABLE LANGUAGE sql
       AS $$ SELECT * FROM demo.songs WHERE singer_id = singer $$;
@@ -101,6 +103,19 @@ SQL = """
 def stage(execute: Execute, api_database: str) -> Api:
     run_sql(api_database, SQL)
     return Api(execute, TABLES)
+
+
+@pytest.mark.parametrize(
+    ("select", "row"),
+    [
+        ("times", {"times": "I"}),
+        ("made:times", {"made": "I"}),
+        ("singer_id(songs(times))", {"singer_id": {"songs": [{"times": "I"}]}}),
+    ],
+)
+def test_the_row_of_an_answer_is_made_once(stage: Api, select: str, row: Any) -> None:
+    answer = get(stage, "songs", f"select={select}&id=eq.3", Accept="application/vnd.pgrst.object+json")
+    assert answer.json == row
 
 
 @pytest.mark.parametrize(

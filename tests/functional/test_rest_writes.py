@@ -74,12 +74,12 @@ plants = Resource(
 visits = Resource(name="visits", table="demo.visits", model=Visit, key=())
 pots = Resource(name="pots", table="demo.pots", model=Pot, key=("code", "size"), strict=True)
 bills = Resource(
-    name="bills", table="demo.bills", model=Bill, key="id", made_key="default", read_only=frozenset({"id"})
+    name="bills", table="demo.plant_bills", model=Bill, key="id", made_key="default", read_only=frozenset({"id"})
 )
 seeds = Resource(name="seeds", table="demo.seeds", model=Seed, key="id", made_key="uuid7")
 TABLES = (rooms, plants, visits, pots, seeds, bills)
 SQL = """
-    DROP TABLE IF EXISTS demo.plants, demo.plant_rooms, demo.visits, demo.pots, demo.seeds, demo.bills;
+    DROP TABLE IF EXISTS demo.plants, demo.plant_rooms, demo.visits, demo.pots, demo.seeds, demo.plant_bills;
     DROP FUNCTION IF EXISTS demo.refuse_or_skip;
     CREATE TABLE demo.plant_rooms (id int PRIMARY KEY, name text NOT NULL);
     CREATE TABLE demo.plants (
@@ -88,7 +88,7 @@ SQL = """
       height numeric(5, 2) CHECK (height > 0), room_id int REFERENCES demo.plant_rooms, notes jsonb, tags text[],
       kind text DEFAULT 'herb', seen timestamptz);
     CREATE TABLE demo.visits (day date, who text UNIQUE DEFERRABLE INITIALLY DEFERRED);
-    CREATE TABLE demo.bills (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, sum int);
+    CREATE TABLE demo.plant_bills (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, sum int);
     CREATE TABLE demo.pots (code text, size int, colour text, made timestamptz, PRIMARY KEY (code, size));
     CREATE TABLE demo.seeds (id uuid PRIMARY KEY, name text);
     CREATE FUNCTION demo.refuse_or_skip() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -103,7 +103,7 @@ SQL = """
     CREATE TRIGGER guard BEFORE INSERT OR UPDATE ON demo.plants FOR EACH ROW EXECUTE FUNCTION demo.refuse_or_skip();
 """
 ROWS = """
-    TRUNCATE demo.plants, demo.plant_rooms, demo.visits, demo.pots, demo.seeds, demo.bills RESTART IDENTITY;
+    TRUNCATE demo.plants, demo.plant_rooms, demo.visits, demo.pots, demo.seeds, demo.plant_bills RESTART IDENTITY;
     INSERT INTO demo.plant_rooms VALUES (1, 'Kitchen'), (2, 'Hall');
     INSERT INTO demo.plants (id, name, label, height, room_id) VALUES
       (1, 'Basil', 'b', 12.50, 1), (2, 'Fern', 'f', 40, 2), (3, 'Moss', NULL, 1, NULL);
@@ -284,7 +284,7 @@ def test_a_key_that_the_database_always_makes_cannot_be_sent(house: Api, api_dat
     ):  # fmt: skip
         assert (answer.status, answer.json["code"]) == (400, "428C9")
     assert write(house, "PATCH", "bills?id=eq.1", {"id": 1, "sum": 3}).status == 204
-    assert rows(api_database, "SELECT id, sum FROM demo.bills") == [(1, 3)]
+    assert rows(api_database, "SELECT id, sum FROM demo.plant_bills") == [(1, 3)]
 
 
 def test_missing_columns_are_null_or_get_their_defaults(house: Api) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from crud_api.errors import PostgrestError
-from crud_api.request.conditions import Condition, filters_in
-from crud_api.request.parameters import Parameters, size_of
+from crud_api.request.conditions import Condition, Path, filters_in
+from crud_api.request.parameters import Parameters
 from crud_api.request.postgrest.conditions import filter_of, group_of
 from crud_api.request.postgrest.grammar import Source, too_many
 from crud_api.request.postgrest.levels import Level
@@ -59,19 +60,27 @@ def _condition(name: str, text: str) -> tuple[Sequence[str], Condition]:
     *before, last = name.split(".")
     if last in {"and", "or"}:
         return [part for part in before if part != "not"], group_of(last, text, is_negated="not" in before)
+    names, column, steps = _filtered(name)
+    return names, filter_of(column, steps, text)
+
+
+@lru_cache(256)  # clients repeat the same names
+def _filtered(name: str) -> tuple[tuple[str, ...], str, Path]:
+    """What the parameter of a filter names: the path to its level, a column there, and a path into its document."""
     source = Source(name, "tree path")
     names = [source.name()]
     while source.has("."):
         names.append(source.name())
-    path = source.path()
+    steps = source.path()
     source.end()
-    return names[:-1], filter_of(names[-1], path, text)
+    return tuple(names[:-1]), names[-1], steps
 
 
 def refuse_what_cannot_be_read(parameters: Parameters) -> None:
     """Raises `PostgrestError` for a query that PostgreSQL cannot hold, or that is too large."""
-    if any(text_flaw(text) for name, texts in parameters.items() for text in (name, *texts)):
+    query = "".join([f"{name}={text}&" for name, texts in parameters.items() for text in texts])
+    if text_flaw(query):
         raise PostgrestError("The query has a character that PostgreSQL cannot hold.", code="22021")
-    size = sum(size_of(name, texts) for name, texts in parameters.items())
+    size = len(query.encode())
     if size > MAX_QUERY_BYTES:
         raise too_many(f"the query has {size} bytes, and the limit is {MAX_QUERY_BYTES}")
