@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import pytest
 from msgspec import Struct
+from msgspec.structs import replace
 
 from crud_api.executor.seam import Execute
 from crud_api.request.postgrest.query import read_of
@@ -152,6 +153,21 @@ def test_rows_are_embedded(shelf: Api, table: str, query: str, rows: list[Any]) 
     answer = get(shelf, table, query)
     assert (answer.status, answer.json) == (200, rows), answer.body
     assert shelf.invocations == before + 1
+
+
+def test_a_table_with_several_declarations_has_its_relations_in_each(execute: Execute, shelf: Api) -> None:
+    drafts = replace(
+        novels, name="drafts",
+        references={"author_id": Reference(resource="authors", name="author", reverse="drafts")},
+    )  # fmt: skip
+    titles = Resource(name="titles", table="demo.novels", model=Genre, key="id")  # it has no column of the author
+    api = Api(execute, TABLES, tables=[drafts, titles])
+    for table in ("novels", "drafts"):
+        answer = get(api, table, "select=title,author_id(name)&id=eq.1")
+        assert answer.json == [{"title": "One", "author_id": {"name": "Ann"}}]
+        answer = get(api, "authors", f"select=name,{table}!author_id(id)&id=eq.2")
+        assert answer.json == [{"name": "Bea", table: [{"id": 3}]}]
+    assert get(api, "titles", "select=id,authors(name)").json["code"] == "PGRST200"
 
 
 def test_an_inner_embedding_counts_what_it_keeps(shelf: Api) -> None:

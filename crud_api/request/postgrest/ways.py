@@ -75,11 +75,14 @@ def _relations(tables: Tables) -> Iterator[tuple[Resource, Relation]]:
             shown.setdefault((schema, of), {}).setdefault(column, []).append(name)
         for place, columns in shown.items():
             views.setdefault(place, []).append((table, columns))
-    by_place = {_place(table): table for table in tables}
+    declared: dict[_Place, list[Resource]] = {}  # a table may have several declarations
+    for table in tables:
+        declared.setdefault(_place(table), []).append(table)
 
     def seen(place: _Place, columns: tuple[str, ...]) -> Iterator[_Seen]:
-        if place in by_place:
-            yield by_place[place], columns
+        for table in declared.get(place, ()):
+            if table.fields.keys() >= {*columns}:
+                yield table, columns
         for view, names in views.get(place, ()):
             for shown in product(*(names.get(column, ()) for column in columns)):
                 yield view, shown
