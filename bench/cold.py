@@ -122,7 +122,7 @@ def kinds(url: str, endpoint: str, packages: Mapping[str, Path], folder: Path) -
         **{
             peer.name: Start(f"bench.peers.{peer.module}", "handler", get, database)
             for peer in PEERS
-            if peer not in {BARE, OURS}
+            if peer not in (BARE, OURS)
         },
     }
     for name in (YARDSTICK, API_DEPLOYED, BARE.name, EXECUTOR):
