@@ -49,6 +49,14 @@ FOUND = """(
 ) AS c ON c.relname = wanted.table_name
   AND (c.nspname = wanted.schema_name OR wanted.schema_name IS NULL AND pg_table_is_visible(c.oid))"""
 
+# The role of the requests, which may not exist yet, and the role whose rights it has.
+READER = """reader AS (
+  SELECT oid, rolname, rolsuper FROM pg_roles WHERE rolname = coalesce(%(role)s, current_user)
+)"""
+GRANTEE = """coalesce((SELECT 'crud_api' FROM reader JOIN pg_roles AS whole ON whole.rolname = 'crud_api'
+                       WHERE pg_has_role(reader.oid, whole.oid, 'USAGE') AND NOT reader.rolsuper),
+                      (SELECT rolname FROM reader))"""
+
 # For each declared table, in their order: the facts that are compared, or null if there is no such table.
 _CATALOGUE = f"""
 WITH RECURSIVE base (oid, plain, modifier) AS (
@@ -56,9 +64,7 @@ WITH RECURSIVE base (oid, plain, modifier) AS (
   UNION ALL
   SELECT pg_type.oid, base.plain, CASE WHEN typtypmod >= 0 THEN typtypmod ELSE base.modifier END
   FROM pg_type JOIN base ON base.oid = pg_type.typbasetype WHERE typtype = 'd'
-), {WANTED}, reader AS (
-  SELECT oid, rolname, rolsuper FROM pg_roles WHERE rolname = coalesce(%(role)s, current_user)
-)
+), {WANTED}, {READER}
 SELECT CASE WHEN c.oid IS NOT NULL THEN json_build_object(
   'kind', c.relkind,
   'updatable', pg_relation_is_updatable(c.oid, false) <> 0 AND NOT EXISTS (
@@ -73,9 +79,7 @@ SELECT CASE WHEN c.oid IS NOT NULL THEN json_build_object(
              FROM pg_index i
              WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indimmediate
                AND i.indpred IS NULL AND i.indexprs IS NULL),
-  'grantee', coalesce((SELECT 'crud_api' FROM reader JOIN pg_roles AS whole ON whole.rolname = 'crud_api'
-                       WHERE pg_has_role(reader.oid, whole.oid, 'USAGE') AND NOT reader.rolsuper),
-                      (SELECT rolname FROM reader)),
+  'grantee', {GRANTEE},
   'sequences', (SELECT json_agg(s.oid::regclass::text ORDER BY s.oid) FROM reader, pg_attrdef
                 JOIN pg_depend ON classid = 'pg_attrdef'::regclass AND objid = pg_attrdef.oid
                 JOIN pg_class AS s ON refclassid = 'pg_class'::regclass AND s.oid = refobjid AND s.relkind = 'S'

@@ -15,7 +15,7 @@ from typing import Any
 
 from psycopg2.extensions import connection
 
-from query_executor.migrate.catalogue import Facts
+from query_executor.migrate.catalogue import READER, Facts
 from query_executor.migrate.declared import Difference, Table
 from query_executor.migrate.functions import RIGHTS, rights_differences
 from query_executor.migrate.identifiers import named, quoted
@@ -31,9 +31,7 @@ WITH RECURSIVE wanted AS (
   FROM json_array_elements(%(computed)s::json) WITH ORDINALITY AS listed (entry, n)
 ), kin (n, oid) AS (
   SELECT n, of::oid FROM wanted UNION SELECT kin.n, inhparent FROM kin JOIN pg_inherits ON inhrelid = kin.oid
-), reader AS (
-  SELECT oid, rolsuper FROM pg_roles WHERE rolname = coalesce(%(role)s, current_user)
-)
+), {READER}
 SELECT of IS NOT NULL, gives IS NOT NULL, (
   SELECT coalesce(json_agg(json_build_object(
     'fits', p.pronargs > 0 AND p.pronargs - p.pronargdefaults <= 1 AND (

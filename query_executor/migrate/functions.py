@@ -18,18 +18,17 @@ from typing import Any
 
 from psycopg2.extensions import connection
 
-from query_executor.migrate.catalogue import Facts
+from query_executor.migrate.catalogue import GRANTEE, READER, Facts
 from query_executor.migrate.declared import Difference
 from query_executor.migrate.identifiers import named, quoted
 
 Function = Mapping[str, Any]
 
 # What a role, in `reader`, may do with a function `p` in a schema `n`.
-RIGHTS = """'signature', p.oid::regprocedure::text,
+RIGHTS = f"""'signature', p.oid::regprocedure::text,
     'usable', coalesce((SELECT has_schema_privilege(oid, n.oid, 'USAGE') FROM reader), true),
     'callable', coalesce((SELECT has_function_privilege(oid, p.oid, 'EXECUTE') FROM reader), true),
-    'grantee', coalesce((SELECT 'crud_api' FROM reader JOIN pg_roles AS whole ON whole.rolname = 'crud_api'
-                         WHERE pg_has_role(reader.oid, whole.oid, 'USAGE') AND NOT reader.rolsuper), %(role)s)"""
+    'grantee', {GRANTEE}"""  # noqa: S608 - of a text of catalogue.py
 
 # For each declared function, in their order: the functions of its name.
 _CATALOGUE = f"""
@@ -40,9 +39,7 @@ WITH RECURSIVE base (oid, plain) AS (
 ), wanted AS (
   SELECT n, listed_name ->> 0 AS schema_name, listed_name ->> 1 AS function_name
   FROM json_array_elements(%(functions)s::json) WITH ORDINALITY AS listed (listed_name, n)
-), reader AS (
-  SELECT oid, rolsuper FROM pg_roles WHERE rolname = coalesce(%(role)s, current_user)
-)
+), {READER}
 SELECT (
   SELECT coalesce(json_agg(json_build_object(
     'arguments', coalesce((
