@@ -19,7 +19,7 @@ from infra.errors import CommandError, RefusedError
 from infra.local.adopt import existing, listing, names, routines
 from infra.local.adopt.catalogue import Catalogue, Type
 from infra.local.adopt.checks import Limits
-from infra.local.adopt.layout import WIDTH, Group, Lines, Node, docstring, import_block, laid, text
+from infra.local.adopt.layout import WIDTH, Group, Lines, Node, docstring, dotted, import_block, laid, text
 from infra.local.adopt.relations import Place
 from infra.local.adopt.routines import VOLATILITIES, Routine, type_name, why_not
 from infra.local.adopt.types import Annotations, line_of, refuse_name
@@ -232,10 +232,7 @@ def _call(
     classes: list[str],
 ) -> Node:
     """The call that declares a function. Adds the class of its rows."""
-    place: Node = text(f"{routine.schema}.{routine.name}")
-    if "." in routine.schema or "." in routine.name:
-        place = f"({text(routine.schema)}, {text(routine.name)})"
-    items: list[Node] = [f"name={text(name)}", f"function={place}"]
+    items: list[Node] = [f"name={text(name)}", f"function={dotted((routine.schema, routine.name))}"]
     inputs = routine.inputs
     if inputs:
         arguments = [

@@ -57,6 +57,13 @@ def text(value: str) -> str:
     return f"{quote}{shown}{quote}"
 
 
+def dotted(parts: Sequence[str]) -> str:
+    """The name of something with what it is in, as a text, or as a tuple if one of the names has a dot."""
+    if any("." in part for part in parts):
+        return f"({', '.join(map(text, parts))})"
+    return text(".".join(parts))
+
+
 def long_text(before: str, value: str) -> Node:
     """A string after `before`. If it is too long for a line, its parts stand below each other in parentheses."""
     if len(before) + len(text(value)) + 9 <= WIDTH:  # a line of an indented Meta, with its comma

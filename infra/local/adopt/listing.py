@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 
 from infra.errors import CommandError
-from infra.local.adopt.layout import Group, Node, flat, laid, text
+from infra.local.adopt.layout import Group, Node, laid, text
 
 MOST_PATHS = 20  # tables that get paths of their own in one call, unless it asks for more
 
@@ -29,23 +29,13 @@ def listed(source: str, entries: Iterable[Entry]) -> str:
         raise _unreadable()
     segment = _Segments(source)
     in_resources = [segment(node) for node in resources.value.elts]
-    positional: list[Node] = [segment(node) for node in tables.value.args]
-    keywords: list[Node] = [segment(node) for node in tables.value.keywords]
-    known = {flat(each) for each in (*in_resources, *positional)} | {each.arg for each in tables.value.keywords}
-    imported = set[str]()
-    for entry in sorted(entries, key=lambda entry: entry.name):
-        if entry.variable in known or text(entry.variable) in known:
-            continue
-        if entry.has_paths:
-            in_resources.append(entry.variable)
-            imported.add(entry.variable)
-        elif entry.variable == entry.name:
-            positional.append(text(entry.variable))
-        else:
-            keywords.append(f"{entry.variable}={text(entry.name)}")
+    call = _Call(tables.value, segment)
+    new = [entry for entry in _sorted(entries) if entry.variable not in in_resources and not call.has(entry)]
+    imported = [entry.variable for entry in new if entry.has_paths]
+    call.add(entry for entry in new if not entry.has_paths)
     edits = {
-        resources: laid(_tuple(in_resources), "RESOURCES = "),
-        tables: laid(Group("Tables(", [*positional, *keywords], ")"), "TABLES = "),
+        resources: laid(_tuple([*in_resources, *imported]), "RESOURCES = "),
+        tables: laid(call.node("Tables("), "TABLES = "),
     }
     return _with_imports(_edited(source, edits), imported)
 
@@ -55,18 +45,13 @@ def functions_listed(source: str, entries: Iterable[Entry]) -> str:
     functions = _assigned(ast.parse(source), "FUNCTIONS")
     if not isinstance(functions.value, ast.Call):
         raise _unreadable()
-    segment = _Segments(source)
-    positional: list[Node] = [segment(node) for node in functions.value.args]
-    keywords: list[Node] = [segment(node) for node in functions.value.keywords]
-    known = {flat(each) for each in positional} | {each.arg for each in functions.value.keywords}
-    for entry in sorted(entries, key=lambda entry: entry.name):
-        if entry.variable in known or text(entry.variable) in known:
-            continue
-        if entry.variable == entry.name:
-            positional.append(text(entry.variable))
-        else:
-            keywords.append(f"{entry.variable}={text(entry.name)}")
-    return _edited(source, {functions: laid(Group("Functions(", [*positional, *keywords], ")"), "FUNCTIONS = ")})
+    call = _Call(functions.value, _Segments(source))
+    call.add(entry for entry in _sorted(entries) if not call.has(entry))
+    return _edited(source, {functions: laid(call.node("Functions("), "FUNCTIONS = ")})
+
+
+def _sorted(entries: Iterable[Entry]) -> list[Entry]:
+    return sorted(entries, key=lambda entry: entry.name)
 
 
 def _edited(source: str, edits: Mapping[ast.Assign, str]) -> str:
@@ -93,6 +78,28 @@ class _Segments:
 
     def __call__(self, node: ast.AST) -> str:
         return ast.get_source_segment(self._source, node) or ""
+
+
+class _Call:
+    """A list that is a call: its arguments are names of modules, or a module and its name."""
+
+    def __init__(self, call: ast.Call, segment: _Segments) -> None:
+        self._positional = [segment(node) for node in call.args]
+        self._keywords = [segment(node) for node in call.keywords]
+        self._known = {*self._positional, *(each.arg for each in call.keywords)}
+
+    def has(self, entry: Entry) -> bool:
+        return entry.variable in self._known or text(entry.variable) in self._known
+
+    def add(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            if entry.variable == entry.name:
+                self._positional.append(text(entry.variable))
+            else:
+                self._keywords.append(f"{entry.variable}={text(entry.name)}")
+
+    def node(self, head: str) -> Node:
+        return Group(head, [*self._positional, *self._keywords], ")")
 
 
 def _with_imports(source: str, variables: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ from typing import get_args
 
 from crud_api.resource.resource import Change
 from infra.local.adopt.computed import ComputedPlan
-from infra.local.adopt.layout import Group, Lines, Node, docstring, flat, import_block, laid, text
+from infra.local.adopt.layout import Group, Lines, Node, docstring, dotted, flat, import_block, laid, text
 from infra.local.adopt.plan import KINDS, FieldPlan, Plan
 from infra.local.adopt.relations import ReferencePlan
 from infra.local.adopt.types import Definition, line_of
@@ -68,13 +68,9 @@ def definitions(made: Sequence[Definition], body: str) -> list[str]:
 
 def resource_of(plan: Plan) -> Node:
     """The call that makes the resource, always an argument a line."""
-    schema, name = plan.table.place
-    table: Node = text(f"{schema}.{name}")
-    if "." in schema or "." in name:
-        table = f"({text(schema)}, {text(name)})"
     items: list[Node] = [
         f"name={text(plan.name)}",
-        f"table={table}",
+        f"table={dotted(plan.table.place)}",
         f"model={plan.class_name}",
         columns_node("key=", plan.key),
     ]
@@ -109,21 +105,12 @@ def changes_node(changes: Sequence[Change]) -> Node:
 
 def shows_node(shows: Mapping[str, tuple[str, str, str]]) -> Node:
     """The argument `shows`."""
-    members = []
-    for column, place in shows.items():
-        has_dot = any("." in part for part in place)
-        shown = f"({', '.join(map(text, place))})" if has_dot else text(".".join(place))
-        members.append(f"{text(column)}: {shown}")
-    return Group("shows={", members, "}")
+    return Group("shows={", [f"{text(column)}: {dotted(place)}" for column, place in shows.items()], "}")
 
 
 def computed_node(computed: ComputedPlan) -> Node:
     """The member of `computed`."""
-    schema, name = computed.function
-    has_dot = "." in schema or "." in name
-    items: list[Node] = [
-        f"function=({text(schema)}, {text(name)})" if has_dot else f"function={text(f'{schema}.{name}')}"
-    ]
+    items: list[Node] = [f"function={dotted(computed.function)}"]
     if computed.resource:
         items.append(f"resource={text(computed.resource)}")
     if computed.many:
