@@ -8,6 +8,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from crud_api.resource.computed import place_of
 from crud_api.resource.listed import Listed
 from crud_api.resource.resource import Resource
 from crud_api.resource.tables import Tables
@@ -74,10 +75,7 @@ class Function(Struct, frozen=True, kw_only=True, dict=True, eq=False):
     @cached_property
     def place(self) -> tuple[str | None, str]:
         """The function's schema, if the declaration has it, and its name."""
-        if isinstance(self.function, tuple):
-            return self.function
-        schema, _, name = self.function.rpartition(".")
-        return schema or None, name
+        return place_of(self.function)
 
     @property
     def is_single(self) -> bool:

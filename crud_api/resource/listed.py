@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from importlib import import_module
 from typing import Generic, TypeVar
 
@@ -10,20 +9,15 @@ T = TypeVar("T")
 
 
 class Listed(Generic[T]):
-    """What the modules of a package declare. Raises `ValueError` for a name that is listed twice.
+    """What the modules of a package declare. What is listed and not declared is refused when it is read."""
 
-    `modules` are the modules of the names whose declarations are not read yet. What is listed and not declared is
-    refused when it is read.
-    """
-
-    def __init__(self, package: str, modules: Mapping[str, str] | None = None) -> None:
+    def __init__(self, package: str) -> None:
         self._package = package
-        self._modules: dict[str, str] = {}
+        self._modules: dict[str, str] = {}  # of the names whose declarations are not read yet
         self._read: dict[str, T | None] = {}  # in their order
-        for name, module in (modules or {}).items():
-            self._add(name, None, module)
 
     def _add(self, name: str, declared: T | None, module: str = "") -> None:
+        """Raises `ValueError` for a name that is listed twice."""
         if name in self._read:
             raise ValueError(f"{self._package} lists {name} twice. Remove one of them from the list.")
         self._read[name] = declared

@@ -15,7 +15,7 @@ from crud_api.request.writing import Terms
 from crud_api.resource import Resource
 from crud_api.resource.functions import Argument, Function
 from crud_api.sql import SHAPES
-from crud_api.sql.names import quoted, where
+from crud_api.sql.names import qualified, quoted, where
 from crud_api.sql.outcome import SETTINGS, chosen, met
 from crud_api.sql.query import Query
 from crud_api.sql.rows import ROW, WHOLE, Rows, Shape, prefix_of, shape_of, shaped
@@ -110,7 +110,7 @@ def _call(function: Function, given: Sequence[Argument], *, are_texts: bool, are
     if given and given[0].name and not are_texts:
         types = ", ".join(f"{quoted(argument.name)} {type_of(argument)}" for argument in given)
         before, lateral = f"json_to_record(:given::json) AS given ({types})", ", LATERAL "
-    call = f"{'.'.join(quoted(part) for part in function.place if part is not None)}({arguments})"
+    call = f"{qualified(function.place)}({arguments})"
     if function.gives_values:  # a call after FROM would make columns of a composite value
         return f"SELECT {call} AS {_VALUE}{f' FROM {before}' if before else ''}"
     rows = f"{_ROW} AS {quoted(WHOLE)}" if are_whole else f"{_ROW}.*"
