@@ -53,25 +53,13 @@ def add_routes(
     _add(app, "GET", "/health", "get_health", monitors.get_health)
     _add(app, "GET", "/ready", "get_ready", monitors.get_ready, resources, execute, stage)
     _add(app, "GET", "/", "get_root", docs.get_root)
-    _add(
-        app,
-        "GET",
-        "/openapi.json",
-        "get_description",
-        docs.get_description,
-        resources,
-        rest.tables,
-        rest.functions,
-        access,
-    )
+    _add(app, "GET", "/openapi.json", "get_description", docs.get_description, resources, rest, access)
     _add(app, "GET", "/docs", "get_page", docs.get_page)
     _add(app, "GET", "/docs/{asset}", "get_asset", docs.get_asset)
     for path, methods in list(app.routes.items()):
         allowed = ", ".join(sorted(methods)) if preflights else ""
-        if path == TABLE:
-            _add(app, "OPTIONS", path, "describe_table", _describe_table, rest, allowed)
-        elif path == FUNCTION:
-            _add(app, "OPTIONS", path, "describe_function", _describe_function, rest, allowed)
+        if path in {TABLE, FUNCTION}:
+            _add(app, "OPTIONS", path, f"describe{path}", _describe, rest, allowed)
         elif preflights:
             _add(app, "OPTIONS", path, f"preflight{path}", cors.answer_preflight, allowed)
 
@@ -114,20 +102,13 @@ def _write_table(rest: Rest, request: ApiRequest) -> Response:
     return views.get(request.method, rest_v1.delete_rows)(rest, request)
 
 
-def _describe_table(rest: Rest, allowed: str, request: ApiRequest) -> Response:
+def _describe(rest: Rest, allowed: str, request: ApiRequest) -> Response:
     if allowed and "access-control-request-method" in request.headers:
         return cors.answer_preflight(allowed, request)
-    from crud_api.views import rest_v1  # noqa: PLC0415 - as above
+    from crud_api.views import rest_v1, rpc  # noqa: PLC0415 - as above
 
-    return rest_v1.describe_table(rest, request)
-
-
-def _describe_function(rest: Rest, allowed: str, request: ApiRequest) -> Response:
-    if allowed and "access-control-request-method" in request.headers:
-        return cors.answer_preflight(allowed, request)
-    from crud_api.views import rpc  # noqa: PLC0415 - as above
-
-    return rpc.describe_function(rest, request)
+    describe = rpc.describe_function if "function" in (request.uri_params or {}) else rest_v1.describe_table
+    return describe(rest, request)
 
 
 def _call_function(rest: Rest, request: ApiRequest) -> Response:

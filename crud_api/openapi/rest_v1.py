@@ -83,14 +83,6 @@ SCHEMAS: dict[str, Schema] = {
 
 def rest_paths(tables: Collection[str]) -> dict[str, Schema]:
     """The path of the tables."""
-    table = {
-        "name": "table",
-        "in": "path",
-        "required": True,
-        "description": "The name of a declared table.",
-        "schema": {"type": "string", "enum": [*tables]},
-        "example": next(iter(tables)),
-    }
     shown = {"rows": {"summary": "Rows", "value": [_ROW]}}
     answer = {
         "headers": headers_of(["Content-Range", "Content-Location", "Preference-Applied", "ETag", *AGED]),
@@ -121,7 +113,7 @@ def rest_paths(tables: Collection[str]) -> dict[str, Schema]:
     parameters = {"select": select, "order": order, "columns": columns, "on_conflict": target}
     return {
         "/rest/v1/{table}": {
-            "parameters": [table],
+            "parameters": [named("table", tables)],
             **write_operations(parameters, errors | invalid),
             "get": {
                 "operationId": "read_table",
@@ -150,6 +142,18 @@ def rest_paths(tables: Collection[str]) -> dict[str, Schema]:
                 "problems": [],
             },
         }
+    }
+
+
+def named(kind: str, names: Collection[str]) -> Schema:
+    """The parameter of the path that is the name of a declared table or function."""
+    return {
+        "name": kind,
+        "in": "path",
+        "required": True,
+        "description": f"The name of a declared {kind}.",
+        "schema": {"type": "string", "enum": [*names]},
+        "example": next(iter(names)),
     }
 
 

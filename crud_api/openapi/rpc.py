@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from crud_api.openapi.field_schemas import ref
 from crud_api.openapi.replies import headers_of
-from crud_api.openapi.rest_v1 import error_replies
+from crud_api.openapi.rest_v1 import error_replies, named
 from crud_api.resource.columns.column import NO_NUL, Schema
 
 _VALUE: Schema = {"description": "What the function answers: a value, an object, or an array of them."}
@@ -18,14 +18,6 @@ def rpc_paths(functions: Collection[str]) -> dict[str, Schema]:
     """The path of the functions, if there are any."""
     if not functions:
         return {}
-    name = {
-        "name": "function",
-        "in": "path",
-        "required": True,
-        "description": "The name of a declared function.",
-        "schema": {"type": "string", "enum": [*functions]},
-        "example": next(iter(functions)),
-    }
     arguments = {
         "name": "arguments",
         "in": "query",
@@ -46,7 +38,7 @@ def rpc_paths(functions: Collection[str]) -> dict[str, Schema]:
     }
     return {
         "/rest/v1/rpc/{function}": {
-            "parameters": [name],
+            "parameters": [named("function", functions)],
             "get": _operation(
                 "call_function",
                 "Call a function, which changes nothing",

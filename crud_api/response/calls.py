@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from chalice.app import Response
 
 from crud_api.request.postgrest.accept import Media
-from crud_api.request.postgrest.paging import not_there
 from crud_api.request.reading import Read
 from crud_api.request.writing import Terms
 from crud_api.resource.functions import Function, Overloads
@@ -25,8 +24,6 @@ def result(
     rows = called.rows
     check(rows, is_single=terms.shows_one, changed=called.changed, most=terms.most)
     status, range_ = content_range(read.offset, rows)
-    if status == 416:
-        raise not_there(read.offset, rows.count or 0)
     headers: dict[str, str | list[str]] = {**PRIVATE, "Content-Range": range_, **applied}
     if function.gives == "nothing":
         plain = Response("", headers, 204)

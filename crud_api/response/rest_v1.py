@@ -73,8 +73,6 @@ def rows(
     """The rows. Raises `PostgrestError` if they are not what was asked for."""
     check(rows, is_single=media.is_single)
     status, range_ = content_range(read.offset, rows)
-    if status == 416:
-        raise not_there(read.offset, rows.count or 0)
     query = "&".join(f"{_quoted(name)}={_quoted(text)}" for name in sorted(parameters) for text in parameters[name])
     version = {} if rows.version is None else {"ETag": f'"{rows.version}"'}
     response = Response(
@@ -142,13 +140,16 @@ def body(rows: Rows, read: Read, media: Media) -> str:
 
 
 def content_range(offset: int, rows: Rows) -> tuple[int, str]:
-    """The status and the header `Content-Range` of rows, of which there may be more."""
+    """The status and the header `Content-Range` of rows, of which there may be more.
+
+    Raises `PostgrestError` if the offset is beyond all of them.
+    """
     total = rows.count
+    if total is not None and offset > total:
+        raise not_there(offset, total)
     said = f"{offset}-{offset + rows.found - 1}" if rows.found and total != 0 else "*"
-    status = 200
-    if total is not None:
-        status = 416 if offset > total else 206 if rows.found < total else 200
-    return status, f"{said}/{'*' if total is None else total}"
+    is_part = total is not None and rows.found < total
+    return 206 if is_part else 200, f"{said}/{'*' if total is None else total}"
 
 
 def from_failure(failure: Failure) -> ApiError:

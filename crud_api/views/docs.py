@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from chalice.app import Request, Response
 
 from crud_api.errors import NotFoundError
+from crud_api.executor.seam import Rest
 from crud_api.request.http import collection_path, path_parameter
 from crud_api.resource import Resource
-from crud_api.resource.functions import Functions
-from crud_api.resource.tables import Tables
 from crud_api.response.responses import PRIVATE, json_text, see, with_etag
 
 # A file's name has its version, so that it never changes (RFC 8246).
@@ -35,15 +34,13 @@ def get_root(request: Request) -> Response:
     return see(f"{collection_path(request).rstrip('/')}/docs")
 
 
-def get_description(
-    resources: Sequence[Resource], tables: Tables, functions: Functions, access: str, request: Request
-) -> Response:
+def get_description(resources: Sequence[Resource], rest: Rest, access: str, request: Request) -> Response:
     """The description. The first request imports it, so a cold start does not pay for it."""
     import json  # noqa: PLC0415 - see above
 
     from crud_api.openapi import document  # noqa: PLC0415 - see above
 
-    response = json_text(json.dumps(document(resources, access, tables.names(), functions.names())))
+    response = json_text(json.dumps(document(resources, access, rest.tables.names(), rest.functions.names())))
     return with_etag(response, request.headers.get("if-none-match"))
 
 

@@ -21,12 +21,11 @@ def read_table(rest: Rest, request: ApiRequest) -> Response:
     resource = table_of(rest.tables, request)
     headers, parameters = request.headers, query_parameters(request)
     preferences = preferences_of(headers.get("prefer"), rest.allows)
-    request.settings.update(preferences.settings)
     read = read_of(rest.tables, resource, parameters, headers.get("range") if request.method == "GET" else None)
     media = accepted(headers.get("accept"))
     form = "none" if request.method == "HEAD" else media.form
     query = select_rows(resource, read, form, preferences.count, is_versioned=media.is_single)
-    rows = run(rest, request, query, read_only=True)
+    rows = run(rest, request, query, preferences, read_only=True)
     return rest_v1.rows(rows, read, media, collection_path(request), parameters, preferences.applied("count"))
 
 

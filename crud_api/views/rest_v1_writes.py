@@ -113,7 +113,6 @@ class _Asked:
         self.resource = table_of(rest.tables, request)
         self.parameters: Parameters = query_parameters(request)
         self.preferences = preferences_of(request.headers.get("prefer"), rest.allows)
-        request.settings.update(self.preferences.settings)
         self.level = level_of(rest.tables, self.resource, self.parameters)
         self.media = accepted(request.headers.get("accept"))
         self._path = collection_path(request)
@@ -134,15 +133,11 @@ class _Asked:
 
     @cached_property
     def shown(self) -> Shown:
-        """What the answer shows of the rows. A limit is for reading."""
-        level = self.level
-        own, level.limit, level.offset = level.conditions, None, None
-        level.conditions = []
-        read = level.read()
-        level.conditions = own
+        """What the answer shows of the rows."""
         return_ = self.preferences.return_
         form: Form = self.media.form if return_ == "representation" else "none"
         has_key = return_ == "headers-only" and bool(self.resource.key_columns)
+        read = self.level.read_of_written()
         return Shown(read=read, form=form, has_key=has_key, has_version=self.media.is_single and form != "none")
 
     def terms(self, *, writes_one: bool = False, most: int | None = None) -> Terms:
@@ -152,7 +147,7 @@ class _Asked:
     def run(self, query: Query[T]) -> T:
         """The answer of the database. Raises `ApiError`."""
         self._request.settings |= UNSET
-        return run(self._rest, self._request, query, read_only=False, is_trial=self.preferences.is_trial)
+        return run(self._rest, self._request, query, self.preferences, read_only=False)
 
     def told(self, most: int | None = None) -> rest_v1_writes.Told:
         """What the answer is made by."""

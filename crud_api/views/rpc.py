@@ -32,7 +32,6 @@ def call_function(rest: Rest, request: ApiRequest) -> Response:
     """What a function answers. A GET changes nothing, and a POST only if the function is declared as volatile."""
     headers = request.headers
     preferences = preferences_of(headers.get("prefer"), rest.allows)
-    request.settings.update(preferences.settings)
     call, parameters = _call(rest.functions, request)
     function = call.function
     resource = function.rows(rest.tables)
@@ -49,7 +48,7 @@ def call_function(rest: Rest, request: ApiRequest) -> Response:
     query = call_rows(call, resource, read, form, terms, is_counted=preferences.count is not None)
     request.settings |= UNSET | _settings(request)
     changes = request.method == "POST" and function.volatility == "volatile"
-    called = run(rest, request, query, read_only=not changes, is_trial=preferences.is_trial)
+    called = run(rest, request, query, preferences, read_only=not changes)
     return calls.result(function, called, read, media, terms, preferences.applied("count", "max-affected"))
 
 

@@ -53,7 +53,14 @@ class Level:
     def read(self, range_: str | None = None) -> Read:
         """What is asked for at this level and below. Raises `PostgrestError`."""
         limit, offset = page_of(self.limit, self.offset, range_)
-        conditions = self.own_conditions()
+        return self._read(self.own_conditions(), limit, offset)
+
+    def read_of_written(self) -> Read:
+        """What is asked for of the rows that a write writes. It shows all of them: a limit is for reading."""
+        limit, offset = page_of(None, None, None)
+        return self._read([], limit, offset)
+
+    def _read(self, conditions: list[Condition], limit: int, offset: int) -> Read:
         for embedding, level in self.embeds.values():
             if embedding.join == "inner":
                 conditions.append(Related(level.way, level.read().conditions))
